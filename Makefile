@@ -1,0 +1,44 @@
+# Every target makes its own environment first: Python 3.11 and make are all it needs.
+UV_VERSION := 0.13.8
+PYTHON ?= python3
+RUN := .venv/bin
+
+export UV_PYTHON_DOWNLOADS := never
+export DAGSTER_HOME := $(CURDIR)
+
+.PHONY: help demo test check ui bench clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo    real or generated city-days, from the exchange's wire to the report"
+	@echo "make test    the tests"
+	@echo "make ui      the Dagster UI and daemon, with a sandbox beside them"
+	@echo "make check   format, lint, types, walls"
+	@echo "make bench   how fast the chain is"
+
+.venv/.ready: pyproject.toml uv.lock
+	@test -x .uv/bin/uv || ($(PYTHON) -m venv .uv && .uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION))
+	@echo "installing the locked environment into .venv ..."
+	@.uv/bin/uv sync --frozen --quiet --python $(PYTHON)
+	@touch $@
+
+demo: .venv/.ready
+	@$(RUN)/kalshi-assets demo $(if $(ARCHIVE),--archive "$(ARCHIVE)")
+
+test: .venv/.ready
+	@$(RUN)/pytest -n 2 --dist loadscope $(TESTS)
+
+check: .venv/.ready
+	@$(RUN)/ruff format --check .
+	@$(RUN)/ruff check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+
+ui: .venv/.ready
+	@$(RUN)/kalshi-assets ui $(if $(ARCHIVE),--archive "$(ARCHIVE)")
+
+bench: .venv/.ready
+	@$(RUN)/kalshi-assets bench chain
+
+clean:
+	rm -rf .venv .uv .dagster

@@ -1,0 +1,53 @@
+"""The table contracts: every table of the lake, declared once.
+
+One module per schema. The IO manager, the asset checks, Dagster's column schema, the catalogue's
+views and the docs page all read these declarations; nothing else says what a column means.
+"""
+
+from kalshi_assets.tables.backtest import DAILY_PNL, DECISIONS, FILLS, REPORT
+from kalshi_assets.tables.contract import ContractViolationError, Table
+from kalshi_assets.tables.market import CANDLES, EVENTS, TRADES
+from kalshi_assets.tables.panel import MINUTE_PANEL, MINUTE_PANEL_FULL, MINUTE_PANEL_WITH_WEATHER
+from kalshi_assets.tables.probability import FUSED_PMF, HAZARD_PMF, MARKET_PMF
+from kalshi_assets.tables.weather import FORECASTS, OBSERVATIONS, SETTLEMENTS
+
+TABLES: tuple[Table, ...] = (
+    EVENTS,
+    CANDLES,
+    TRADES,
+    OBSERVATIONS,
+    FORECASTS,
+    SETTLEMENTS,
+    MINUTE_PANEL,
+    MINUTE_PANEL_WITH_WEATHER,
+    MARKET_PMF,
+    HAZARD_PMF,
+    FUSED_PMF,
+    MINUTE_PANEL_FULL,
+    DECISIONS,
+    FILLS,
+    DAILY_PNL,
+    REPORT,
+)
+
+__all__ = [
+    "CANDLES",
+    "DAILY_PNL",
+    "DECISIONS",
+    "EVENTS",
+    "FILLS",
+    "FORECASTS",
+    "FUSED_PMF",
+    "HAZARD_PMF",
+    "MARKET_PMF",
+    "MINUTE_PANEL",
+    "MINUTE_PANEL_FULL",
+    "MINUTE_PANEL_WITH_WEATHER",
+    "OBSERVATIONS",
+    "REPORT",
+    "SETTLEMENTS",
+    "TABLES",
+    "TRADES",
+    "ContractViolationError",
+    "Table",
+]

@@ -1,0 +1,192 @@
+"""What a table contract is: a Pandera model with a name, a key and a meaning per column.
+
+Here: the declaration and its enforcement. Not here: any particular table.
+
+A partition of a table belongs to one city and one climate day; `city` and `date` are the folder's
+names and are not columns of the file.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any
+
+import pandera.polars as pa
+import polars as pl
+
+UtcTime = Annotated[pl.Datetime, "us", "UTC"]
+
+PARTITION_COLUMNS = {"city": pl.String, "date": pl.Date}
+
+
+class ContractViolationError(ValueError):
+    """A frame does not keep its table's contract; the message names table, column and rows."""
+
+
+class Contract(pa.DataFrameModel):
+    """Base of all contracts: exactly the declared columns, of exactly the declared types."""
+
+    class Config:
+        """Pandera's switches."""
+
+        strict = True
+        coerce = False
+
+
+def column(meaning: str, *, unit: str | None = None, **checks: Any) -> Any:
+    """A column of a contract.
+
+    Parameters
+    ----------
+    meaning
+        One sentence for people.
+    unit
+        Unit of the values: ``cc`` is 1/10,000 dollar, ``f`` degrees Fahrenheit, ``s`` seconds.
+    checks
+        Pandera's: ``ge``, ``le``, ``isin``, ``nullable`` ...
+    """
+    return pa.Field(description=meaning, metadata={"unit": unit}, **checks)
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake.
+
+    Attributes
+    ----------
+    schema, name
+        Where it lies: ``<schema>.<name>`` in the catalogue, ``<schema>/<name>`` on disk and as
+        Dagster's asset key.
+    model
+        The Pandera model of its columns.
+    key
+        Columns that together name a row within a partition.
+    point_in_time
+        Name of the column that holds the instant a row speaks for, where the row must not know
+        anything later: its ``known_at`` may not exceed it.
+    pmfs
+        Columns that hold a probability per bracket and sum to one at every instant.
+    may_be_empty
+        Whether a partition without rows is a fact rather than a fault.
+    """
+
+    schema: str
+    name: str
+    model: type[Contract]
+    key: tuple[str, ...]
+    point_in_time: str | None = None
+    pmfs: tuple[str, ...] = ()
+    may_be_empty: bool = False
+
+    @property
+    def full_name(self) -> str:
+        """``schema.table``, as SQL and people write it."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def description(self) -> str:
+        """What a row is: the model's docstring."""
+        return " ".join((self.model.__doc__ or "").split())
+
+    @cached_property
+    def dtypes(self) -> dict[str, pl.DataType]:
+        """Polars type per column, in order."""
+        return {name: spec.dtype.type for name, spec in self._schema.columns.items()}
+
+    @cached_property
+    def columns(self) -> dict[str, Any]:
+        """Pandera's column per name: description, metadata['unit'], nullable, checks."""
+        return dict(self._schema.columns)
+
+    @cached_property
+    def _schema(self) -> pa.DataFrameSchema:
+        return self.model.to_schema()
+
+    def empty(self) -> pl.DataFrame:
+        """A frame with the right columns and no rows."""
+        return pl.DataFrame(schema=self.dtypes)
+
+    def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """`frame` with the contract's column order, sorted by key, or an error.
+
+        Parameters
+        ----------
+        frame
+            Any column order; no others than the contract's.
+
+        Raises
+        ------
+        ContractViolationError
+            Missing or extra columns, wrong types, values out of range, or a key that repeats.
+        """
+        self._check_columns(frame)
+        frame = frame.select(self.dtypes.keys()).sort(self.key)
+        if self._has_violations(frame):
+            self._explain(frame)
+        if repeated := frame.select(self.key).is_duplicated().sum():
+            example = frame.filter(frame.select(self.key).is_duplicated()).row(0, named=True)
+            offender = {name: example[name] for name in self.key}
+            raise ContractViolationError(
+                f"{self.full_name}: {repeated} rows share a key, for example {offender}"
+            )
+        return frame
+
+    def _check_columns(self, frame: pl.DataFrame) -> None:
+        missing = [name for name in self.dtypes if name not in frame.columns]
+        extra = [name for name in frame.columns if name not in self.dtypes]
+        wrong = {
+            name: f"{frame.schema[name]} instead of {dtype}"
+            for name, dtype in self.dtypes.items()
+            if name in frame.columns and frame.schema[name] != dtype
+        }
+        if missing or extra or wrong:
+            raise ContractViolationError(
+                f"{self.full_name}: missing columns {missing}, unexpected columns {extra}, "
+                f"wrong types {wrong}"
+            )
+
+    def _has_violations(self, frame: pl.DataFrame) -> bool:
+        # One pass over the frame; Pandera's own pass costs a scan per check and is kept for
+        # explaining (measured: 20 ms against 1 ms for 14,000 x 30).
+        tests = [
+            violation
+            for name, spec in self._schema.columns.items()
+            for violation in _violations(name, spec)
+        ]
+        if not tests:
+            return False
+        return bool(frame.select(pl.any_horizontal(pl.concat_list(tests).list.any())).item())
+
+    def _explain(self, frame: pl.DataFrame) -> None:
+        try:
+            self._schema.validate(frame, lazy=True)
+        except pa.errors.SchemaErrors as error:
+            cases = error.failure_cases
+            failures = [
+                f"{row['column'] or row.get('schema_context')}: {row['check']} "
+                f"(row {row['index']}: {row['failure_case']})"
+                for row in cases.unique(["column", "check"], keep="first").iter_rows(named=True)
+            ]
+            raise ContractViolationError(f"{self.full_name}: " + "; ".join(failures)) from error
+
+
+_TESTS: dict[str, Callable[[pl.Expr, dict[str, Any]], pl.Expr]] = {
+    "greater_than_or_equal_to": lambda c, k: c < k["min_value"],
+    "less_than_or_equal_to": lambda c, k: c > k["max_value"],
+    "greater_than": lambda c, k: c <= k["min_value"],
+    "less_than": lambda c, k: c >= k["max_value"],
+    "isin": lambda c, k: ~c.is_in(list(k["allowed_values"])),
+}
+
+
+def _violations(name: str, spec: Any) -> list[pl.Expr]:
+    column_ = pl.col(name)
+    tests = [
+        _TESTS[check.name](column_, check.statistics).any(ignore_nulls=True)
+        for check in spec.checks
+    ]
+    if not spec.nullable:
+        tests.append(column_.null_count() > 0)
+        if spec.dtype.type.is_float():
+            tests.append(column_.is_nan().any())
+    return tests

@@ -1,0 +1,101 @@
+"""Tables of schema `market`: what the exchange says, decoded, one row per fact.
+
+Prices are integers of 1/10,000 dollar (`_cc`) of a YES contract. Counts are contracts and may be
+fractional.
+"""
+
+import polars as pl
+
+from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
+
+
+class Events(Contract):
+    """The event contract: one row per bracket of the event, in ladder order, with provenance."""
+
+    market_ticker: pl.String = column("The bracket's market.")
+    event_ticker: pl.String = column("The event: one city, one climate day.")
+    series_ticker: pl.String = column("The series of the event.")
+    bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
+    label: pl.String = column("The exchange's words, such as '84° to 85°'.")
+    strike_type: pl.String = column("The exchange's rule: less, between, greater ...")
+    floor_strike: pl.Float64 = column("The exchange's lower strike.", unit="f", nullable=True)
+    cap_strike: pl.Float64 = column("The exchange's upper strike.", unit="f", nullable=True)
+    lo_f: pl.Int16 = column("Least whole degree that pays; null: open.", unit="f", nullable=True)
+    hi_f: pl.Int16 = column("Greatest whole degree that pays; null: open.", unit="f", nullable=True)
+    open_time: UtcTime = column("Trading opens.")
+    close_time: UtcTime = column("Trading closes, as read from the exchange.")
+    climate_start: UtcTime = column("First instant of the climate day.")
+    climate_end: UtcTime = column("End of the climate day, exclusive.")
+    station: pl.String = column("ICAO identifier of the settlement station.")
+    station_from: pl.String = column(
+        "Where the station was read.", isin=["rules_code", "rules_name", "registry"]
+    )
+    settlement_source: pl.String = column("Who publishes the settling value.")
+    settlement_source_from: pl.String = column(
+        "Where that was read.", isin=["event", "series", "rules", "unknown"]
+    )
+    rules_sha256: pl.String = column(
+        "Fingerprint of the rules text; null: none was given.", nullable=True
+    )
+    tick_grid: pl.String = column("Price grid, JSON [[start, end, step], ...].", unit="cc")
+    tick_grid_from: pl.String = column("Where the grid was read.", isin=["market", "default"])
+    fee_type: pl.String = column("The exchange's fee formula.")
+    fee_multiplier: pl.Float64 = column("Factor on the formula.", ge=0)
+    fee_from: pl.String = column(
+        "Where the fee terms were read.", isin=["event", "fee_changes", "series"]
+    )
+    event_time: UtcTime = column("The open of the market.")
+    known_at: UtcTime = column("When the contract could first be acted on.")
+    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+
+
+class Candles(Contract):
+    """One-minute candles of the event's markets, sparse: only minutes with a quote or a trade."""
+
+    market_ticker: pl.String = column("The market.")
+    event_time: UtcTime = column("Inclusive end of the minute.")
+    known_at: UtcTime = column("When the candle could first be read.")
+    yes_bid_open_cc: pl.Int32 = column("Best YES bid, first.", unit="cc", ge=0, le=10_000)
+    yes_bid_high_cc: pl.Int32 = column("Best YES bid, highest.", unit="cc", ge=0, le=10_000)
+    yes_bid_low_cc: pl.Int32 = column("Best YES bid, lowest.", unit="cc", ge=0, le=10_000)
+    yes_bid_close_cc: pl.Int32 = column("Best YES bid, last; 0: none.", unit="cc", ge=0, le=10_000)
+    yes_ask_open_cc: pl.Int32 = column("Best YES ask, first.", unit="cc", ge=0, le=10_000)
+    yes_ask_high_cc: pl.Int32 = column("Best YES ask, highest.", unit="cc", ge=0, le=10_000)
+    yes_ask_low_cc: pl.Int32 = column("Best YES ask, lowest.", unit="cc", ge=0, le=10_000)
+    yes_ask_close_cc: pl.Int32 = column(
+        "Best YES ask, last; 10,000: none.", unit="cc", ge=0, le=10_000
+    )
+    price_open_cc: pl.Int32 = column(
+        "First trade; null: no trade.", unit="cc", ge=0, le=10_000, nullable=True
+    )
+    price_high_cc: pl.Int32 = column("Highest trade.", unit="cc", ge=0, le=10_000, nullable=True)
+    price_low_cc: pl.Int32 = column("Lowest trade.", unit="cc", ge=0, le=10_000, nullable=True)
+    price_close_cc: pl.Int32 = column("Last trade.", unit="cc", ge=0, le=10_000, nullable=True)
+    price_mean_cc: pl.Int32 = column("Mean trade price.", unit="cc", ge=0, le=10_000, nullable=True)
+    price_previous_cc: pl.Int32 = column(
+        "Last trade before the minute.", unit="cc", ge=0, le=10_000, nullable=True
+    )
+    volume: pl.Float64 = column("Traded in the minute.", unit="contracts", ge=0)
+    open_interest: pl.Float64 = column("Open at the minute's end.", unit="contracts", ge=0)
+    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+
+
+class Trades(Contract):
+    """The tape: every trade of the event's markets."""
+
+    trade_id: pl.String = column("The exchange's identifier.")
+    market_ticker: pl.String = column("The market.")
+    event_time: UtcTime = column("When it was matched.")
+    known_at: UtcTime = column("When it could first be read.")
+    yes_price_cc: pl.Int32 = column("Price of YES.", unit="cc", ge=0, le=10_000)
+    count: pl.Float64 = column("Size.", unit="contracts", gt=0)
+    taker_side: pl.String = column("What the taker bought.", isin=["yes", "no"])
+    is_block_trade: pl.Boolean = column("Negotiated off the book.")
+    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+
+
+EVENTS = Table("market", "events", Events, key=("market_ticker",))
+CANDLES = Table(
+    "market", "candles", Candles, key=("market_ticker", "event_time"), may_be_empty=True
+)
+TRADES = Table("market", "trades", Trades, key=("trade_id",), may_be_empty=True)

@@ -1,0 +1,89 @@
+"""Tables of schema `probability`: PMFs over the event's brackets, one row per bracket and minute."""
+
+import polars as pl
+
+from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
+
+
+class MarketPmf(Contract):
+    """What the two-sided book implies: a PMF inside the no-arbitrage box, every minute."""
+
+    market_ticker: pl.String = column("The market.")
+    bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
+    minute: UtcTime = column("The instant of the row; nothing later is in it.")
+    known_at: UtcTime = column("The latest known_at among the row's inputs.")
+    p_mkt: pl.Float64 = column("Probability.", ge=0, le=1)
+    centre: pl.Float64 = column("The price that was projected.", unit="dollars", ge=0, le=1)
+    thin: pl.Boolean = column("The bracket's book was wide, one-sided or empty.")
+    overround_bid: pl.Float64 = column("Sum of bids less 1, of the event.")
+    overround_ask: pl.Float64 = column("Sum of asks less 1, of the event.")
+    coverage: pl.Float64 = column("Share of brackets with two-sided quotes.", ge=0, le=1)
+    arbitrage: pl.Int8 = column(
+        "+1: bids sum above 1; -1: asks sum below 1; 0: neither.", isin=[-1, 0, 1]
+    )
+    valid: pl.Boolean = column("coverage >= 4/6 and asks less bids sum to at most 0.50.")
+
+
+class HazardPmf(Contract):
+    """What the weather implies: a PMF of the day's maximum and the hazard of a new high."""
+
+    market_ticker: pl.String = column("The market.")
+    bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
+    minute: UtcTime = column("Evaluation time, every five minutes; nothing later is in it.")
+    known_at: UtcTime = column("The latest known_at among the row's inputs.")
+    status: pl.String = column(
+        "ok, or why p_wx is null.",
+        isin=["ok", "before_climate_day", "no_observations", "not_yet", "stale", "short_history"],
+    )
+    method: pl.String = column("Which engine: analogue.", isin=["analogue"])
+    p_wx: pl.Float64 = column("Probability; null: see status.", ge=0, le=1, nullable=True)
+    dead: pl.Boolean = column("The running maximum has passed the bracket: it cannot pay.")
+    running_max_lo_f: pl.Int16 = column(
+        "The least that the maximum can be.", unit="f", nullable=True
+    )
+    hazard_next_5m: pl.Float64 = column("P(new high within 5 minutes).", ge=0, le=1, nullable=True)
+    hazard_next_60m: pl.Float64 = column(
+        "P(new high within 60 minutes).", ge=0, le=1, nullable=True
+    )
+    days: pl.Int16 = column("Earlier days in the library.", unit="days", ge=0)
+    effective_days: pl.Float64 = column(
+        "Kernel-weighted number of days.", unit="days", ge=0, nullable=True
+    )
+
+
+class FusedPmf(Contract):
+    """Market and weather pooled; where there is no weather it is the market's and says so."""
+
+    market_ticker: pl.String = column("The market.")
+    bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
+    minute: UtcTime = column("The instant of the row; nothing later is in it.")
+    known_at: UtcTime = column("The latest known_at among the row's inputs.")
+    p_fused: pl.Float64 = column("Pooled probability.", ge=0, le=1)
+    p_mkt: pl.Float64 = column("The market's.", ge=0, le=1)
+    p_wx: pl.Float64 = column("The weather's; null: see weather_status.", ge=0, le=1, nullable=True)
+    market_weight: pl.Float64 = column("Exponent of the market in the pool.", ge=0)
+    weather_weight: pl.Float64 = column("Exponent of the weather in the pool; 0: none.", ge=0)
+    weather_status: pl.String = column(
+        "ok, or why the weather was left out.",
+        isin=["ok", "before_climate_day", "no_observations", "not_yet", "stale", "short_history"],
+    )
+    market_valid: pl.Boolean = column("Whether p_mkt rests on enough two-sided quotes.")
+    dead: pl.Boolean = column("The running maximum has passed the bracket: it cannot pay.")
+
+
+_KEY = ("market_ticker", "minute")
+
+MARKET_PMF = Table(
+    "probability", "market_pmf", MarketPmf, key=_KEY, point_in_time="minute", pmfs=("p_mkt",)
+)
+HAZARD_PMF = Table(
+    "probability", "hazard_pmf", HazardPmf, key=_KEY, point_in_time="minute", pmfs=("p_wx",)
+)
+FUSED_PMF = Table(
+    "probability",
+    "fused_pmf",
+    FusedPmf,
+    key=_KEY,
+    point_in_time="minute",
+    pmfs=("p_mkt", "p_wx", "p_fused"),
+)

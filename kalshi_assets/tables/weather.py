@@ -1,0 +1,71 @@
+"""Tables of schema `weather`: what the settlement station and its publishers say."""
+
+import polars as pl
+
+from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
+
+
+class Observations(Contract):
+    """Reports of the settlement station within the climate day, each as an interval.
+
+    A report shows a rounded temperature; `lo_f`..`hi_f` are the whole degrees it may stand for.
+    """
+
+    event_time: UtcTime = column("When the station measured.")
+    known_at: UtcTime = column("When the report could first be read.")
+    station: pl.String = column("ICAO identifier.")
+    temp_f: pl.Float64 = column("Temperature as displayed.", unit="f", ge=-80, le=140)
+    kind: pl.String = column(
+        "How the value was rounded before it was shown.", isin=["whole_c", "tgroup", "interp"]
+    )
+    lo_f: pl.Int16 = column("Least whole degree it may stand for.", unit="f")
+    hi_f: pl.Int16 = column("Greatest whole degree it may stand for.", unit="f")
+    source: pl.String = column("The provider's word for the origin of the row.")
+    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+
+
+class Forecasts(Contract):
+    """Forecasts for the climate day, as issued."""
+
+    event_time: UtcTime = column("The basis: when the forecast was issued.")
+    known_at: UtcTime = column("When it could first be read.")
+    station: pl.String = column("ICAO identifier.")
+    variable: pl.String = column(
+        "tmax: of the civil day; temp: at valid_time.", isin=["tmax", "temp"]
+    )
+    valid_time: UtcTime = column("The instant forecast; the climate day's start for tmax.")
+    value_f: pl.Float64 = column("The forecast.", unit="f", ge=-80, le=140)
+    source: pl.String = column("The provider's word for the origin of the row.")
+    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+
+
+class Settlements(Contract):
+    """The climate day's maximum, one row per source; disagreement stays visible."""
+
+    source: pl.String = column("Who says so.", isin=["exchange", "climate_report"])
+    status: pl.String = column("The source's word: finalized, official ...")
+    tmax_f: pl.Int16 = column(
+        "The maximum; null: only a result is known.", unit="f", ge=-80, le=140, nullable=True
+    )
+    winning_market: pl.String = column(
+        "The market that the source says pays; null: it names a value only.", nullable=True
+    )
+    event_time: UtcTime = column("End of the climate day.")
+    known_at: UtcTime = column("When it could first be acted on.")
+    known_at_from: pl.String = column(
+        "Where that was read.", isin=["settlement_ts", "issue_time", "assumed"]
+    )
+    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+
+
+OBSERVATIONS = Table(
+    "weather", "observations", Observations, key=("event_time",), may_be_empty=True
+)
+FORECASTS = Table(
+    "weather",
+    "forecasts",
+    Forecasts,
+    key=("event_time", "variable", "valid_time"),
+    may_be_empty=True,
+)
+SETTLEMENTS = Table("weather", "settlements", Settlements, key=("source",), may_be_empty=True)
