@@ -1,0 +1,79 @@
+"""The DuckDB catalogue: one schema per stage, one view per table, over the lake's files.
+
+The database holds no data and changes only when a table is added, so that anyone may open it
+read-only while the platform writes.
+"""
+
+from pathlib import Path
+
+import duckdb
+
+from kalshi_assets.lake.files import write_atomically
+from kalshi_assets.lake.store import Lake
+from kalshi_assets.tables import TABLES, Table
+
+
+def create_catalogue(path: Path, lake: Lake) -> list[str]:
+    """Create the catalogue, or replace it.
+
+    Parameters
+    ----------
+    path
+        The database file.
+    lake
+        Whose files the views read; the views name them by absolute path.
+
+    Returns
+    -------
+    list of str
+        The views, as ``schema.table``.
+    """
+    for table in TABLES:
+        lake.write_placeholder(table)
+
+    def build(temporary: Path) -> None:
+        with duckdb.connect(str(temporary)) as connection:
+            for table in TABLES:
+                connection.execute(f'create schema if not exists "{table.schema}"')
+                connection.execute(_view(table, lake))
+                for statement in _comments(table):
+                    connection.execute(statement)
+
+    write_atomically(path, build)
+    return [table.full_name for table in TABLES]
+
+
+def connect(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open the catalogue read-only.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is none; the message says how to make it.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no catalogue at {path}; make it with: kalshi-assets catalog")
+    return duckdb.connect(str(path), read_only=True)
+
+
+def _view(table: Table, lake: Lake) -> str:
+    glob = _quoted(str(lake.folder(table).resolve() / "city=*" / "date=*" / "part.parquet"))
+    return (  # DDL takes no parameters; names and path are the platform's own
+        f'create view "{table.schema}"."{table.name}" as '
+        f"select city, date, * exclude (city, date) from read_parquet({glob}, "
+        "hive_partitioning = true, hive_types = {'city': varchar, 'date': date})"  # noqa: S608
+    )
+
+
+def _comments(table: Table) -> list[str]:
+    view = f'"{table.schema}"."{table.name}"'
+    statements = [f"comment on view {view} is {_quoted(table.description)}"]
+    for name, spec in table.columns.items():
+        unit = (spec.metadata or {}).get("unit")
+        text = f"{spec.description}{f' [{unit}]' if unit else ''}"
+        statements.append(f'comment on column {view}."{name}" is {_quoted(text)}')
+    return statements
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

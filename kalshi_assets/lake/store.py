@@ -1,0 +1,127 @@
+"""The partition store: frames in, frames out, one file per table, city and climate day."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from kalshi_assets.lake.files import write_atomically
+from kalshi_assets.partitions import CityDay
+from kalshi_assets.tables import Table
+
+# An empty partition that keeps the catalogue's globs from matching nothing.
+PLACEHOLDER = ("city=_", "date=0001-01-01")
+
+
+class MissingPartitionError(FileNotFoundError):
+    """A partition has not been materialised; the message says which and how to get it."""
+
+    def __init__(self, table: Table, key: CityDay) -> None:
+        super().__init__(
+            f"{table.full_name} has no partition {key}; materialise it first: kalshi-assets "
+            f"backfill --city {key.city} --start {key.date} --end {key.date}"
+        )
+
+
+@dataclass(frozen=True)
+class Lake:
+    """All partitions of all tables below one folder.
+
+    Writing a partition replaces it whole; any number of processes may read and write at once.
+    """
+
+    root: Path
+
+    def folder(self, table: Table) -> Path:
+        """Where a table lies."""
+        return self.root / table.schema / table.name
+
+    def path(self, table: Table, key: CityDay) -> Path:
+        """Where a partition lies, whether or not it is there."""
+        return self.folder(table) / f"city={key.city}" / f"date={key.date}" / "part.parquet"
+
+    def write(self, table: Table, key: CityDay, frame: pl.DataFrame) -> pl.DataFrame:
+        """Replace a partition and return what was written.
+
+        Raises
+        ------
+        ContractViolationError
+            The frame does not keep the table's contract; the old partition stays.
+        """
+        frame = table.conform(frame)
+        write_atomically(
+            self.path(table, key),
+            lambda path: frame.write_parquet(path, compression="zstd", compression_level=1),
+        )
+        return frame
+
+    def has(self, table: Table, key: CityDay) -> bool:
+        """Whether a partition is there."""
+        return self.path(table, key).is_file()
+
+    def read(self, table: Table, key: CityDay) -> pl.DataFrame:
+        """One partition.
+
+        Raises
+        ------
+        MissingPartitionError
+            It has not been materialised.
+        """
+        try:
+            return pl.read_parquet(self.path(table, key), hive_partitioning=False)
+        except FileNotFoundError:
+            raise MissingPartitionError(table, key) from None
+
+    def keys(self, table: Table) -> Iterator[CityDay]:
+        """The partitions that are there, by city and date."""
+        for path in sorted(self.folder(table).glob("city=*/date=*/part.parquet")):
+            day, name = path.parent, path.parent.parent
+            if (name.name, day.name) != PLACEHOLDER:
+                yield CityDay(
+                    name.name.removeprefix("city="),
+                    date.fromisoformat(day.name.removeprefix("date=")),
+                )
+
+    def write_placeholder(self, table: Table) -> None:
+        """Make sure that the table has at least one (empty) file for globs to find."""
+        path = self.folder(table).joinpath(*PLACEHOLDER, "part.parquet")
+        if not path.is_file():
+            write_atomically(path, table.empty().write_parquet)
+
+
+class Partitions(Mapping[CityDay, pl.DataFrame]):
+    """Some partitions of one table, read when asked for.
+
+    What an asset gets as input: one partition, a range, or a look-back window, of which those
+    that do not exist are left out of `window` and an error under `[]`.
+    """
+
+    def __init__(self, lake: Lake, table: Table, keys: Iterable[CityDay]) -> None:
+        self.lake = lake
+        self.table = table
+        self._keys = frozenset(keys)
+
+    def __getitem__(self, key: CityDay) -> pl.DataFrame:
+        if key not in self._keys:
+            raise KeyError(f"{self.table.full_name}: {key} is not among the partitions asked for")
+        return self.lake.read(self.table, key)
+
+    def __iter__(self) -> Iterator[CityDay]:
+        return iter(sorted(self._keys))
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def window(self, keys: Iterable[CityDay]) -> dict[CityDay, pl.DataFrame]:
+        """Those of `keys` that exist, in the order given.
+
+        In a range run the input covers the union of all windows: naming the keys of one
+        partition's window is what keeps its future out.
+        """
+        return {
+            key: self.lake.read(self.table, key)
+            for key in keys
+            if key in self._keys and self.lake.has(self.table, key)
+        }

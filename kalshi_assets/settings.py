@@ -1,0 +1,75 @@
+"""Addresses, secrets and switches, from the environment, `.env.local` and `.env`.
+
+Here: what differs between machines. Not here: cities and trading parameters (config/), which are
+the same everywhere unless a folder overrides them.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from kalshi_assets.cities import CITIES, UnknownCityError
+
+KALSHI_API = "https://external-api.kalshi.com/trade-api/v2"
+KALSHI_WS = "wss://external-api-ws.kalshi.com/trade-api/ws/v2"
+VISUAL_CROSSING = "https://weather.visualcrossing.com"
+CLIMATE_REPORTS = "https://mesonet.agron.iastate.edu"
+
+
+class Settings(BaseSettings):
+    """One value per process; read where it is needed, never at import.
+
+    The environment wins over `.env.local`, which wins over `.env`. Secrets stay in this object:
+    they are no fields of Dagster resources, so they reach neither the UI nor the event log.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=(".env", ".env.local"), extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    data: Path = Field(Path("data"), validation_alias="KALSHI_ASSETS_DATA")
+    cities: Annotated[tuple[str, ...], NoDecode] = Field(
+        tuple(CITIES), validation_alias="KALSHI_ASSETS_CITIES"
+    )
+    kalshi_api_url: str = Field(KALSHI_API, validation_alias="KALSHI_API_URL")
+    kalshi_ws_url: str = Field(KALSHI_WS, validation_alias="KALSHI_WS_URL")
+    kalshi_api_key_id: str | None = Field(None, validation_alias="KALSHI_API_KEY_ID")
+    kalshi_private_key_pem_path: Path | None = Field(
+        None, validation_alias="KALSHI_PRIVATE_KEY_PEM_PATH"
+    )
+    visual_crossing_url: str = Field(VISUAL_CROSSING, validation_alias="VISUAL_CROSSING_URL")
+    visual_crossing_key: SecretStr | None = Field(None, validation_alias="VISUAL_CROSSING_KEY")
+    climate_report_url: str = Field(CLIMATE_REPORTS, validation_alias="CLIMATE_REPORT_URL")
+    trade_mode: Literal["shadow", "live"] = Field("shadow", validation_alias="TRADE_MODE")
+
+    @field_validator("cities", mode="before")
+    @classmethod
+    def _split_cities(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("cities")
+    @classmethod
+    def _known_cities(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in CITIES:
+                raise ValueError(f"KALSHI_ASSETS_CITIES: {UnknownCityError(name)}")
+        return value
+
+    @field_validator("kalshi_api_key_id", "kalshi_private_key_pem_path", mode="before")
+    @classmethod
+    def _blank_is_unset(cls, value: object) -> object:
+        return value or None
+
+    @property
+    def has_kalshi_key(self) -> bool:
+        """Whether requests to the exchange can be signed."""
+        return bool(self.kalshi_api_key_id and self.kalshi_private_key_pem_path)
+
+    @property
+    def uses_real_exchange(self) -> bool:
+        """Whether the exchange address is the real one rather than a sandbox."""
+        return self.kalshi_api_url == KALSHI_API
