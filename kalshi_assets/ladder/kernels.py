@@ -1,0 +1,104 @@
+"""Compiled recursions over minutes; imported only by the functions that run them."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_BISECTIONS = 200
+
+
+@njit(cache=True)
+def _projected(centre: Array, bid: Array, ask: Array, out: Array) -> int:
+    """Box-constrained multiplicative projection of one ladder; returns the arbitrage flag."""
+    n = centre.size
+    bids = 0.0
+    asks = 0.0
+    for i in range(n):
+        bids += bid[i]
+        asks += ask[i]
+    if bids > 1.0:
+        for i in range(n):
+            out[i] = bid[i] / bids
+        return 1
+    if asks < 1.0:
+        for i in range(n):
+            out[i] = ask[i] / asks
+        return -1
+    low, high = 0.0, 1.0
+    while _clipped_sum(centre, bid, ask, high) < 1.0 and high < 1e18:
+        high *= 4.0
+    for _ in range(_BISECTIONS):
+        middle = 0.5 * (low + high)
+        if middle in (low, high):
+            break
+        if _clipped_sum(centre, bid, ask, middle) < 1.0:
+            low = middle
+        else:
+            high = middle
+    total = 0.0
+    for i in range(n):
+        out[i] = min(max(high * centre[i], bid[i]), ask[i])
+        total += out[i]
+    for i in range(n):  # the last bit of the bisection
+        out[i] /= total
+    return 0
+
+
+@njit(cache=True)
+def _clipped_sum(centre: Array, bid: Array, ask: Array, factor: float) -> float:
+    total = 0.0
+    for i in range(centre.size):
+        total += min(max(factor * centre[i], bid[i]), ask[i])
+    return total
+
+
+@njit(cache=True)
+def market_implied(
+    bid: Array,
+    ask: Array,
+    last: Array,
+    last_age_min: Array,
+    limits: Array,
+    out: Array,
+    centre: Array,
+) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
+    """Market-implied PMFs of every minute, each from its book and the PMF before it.
+
+    Parameters
+    ----------
+    bid, ask
+        Shape (minutes, brackets), dollars; 0 and 1 where there is none.
+    last, last_age_min
+        Last trade (NaN: none yet) and its age in minutes.
+    limits
+        tight spread, wide spread, dollars; memory of the last trade, minutes.
+    out, centre
+        Filled with the PMF and with the price that was projected.
+    """
+    minutes, n = bid.shape
+    thin = np.zeros((minutes, n), dtype=np.bool_)
+    arbitrage = np.zeros(minutes, dtype=np.int8)
+    previous = np.full(n, 1.0 / n)
+    tight, wide, memory = limits[0], limits[1], limits[2]
+    for t in range(minutes):
+        for i in range(n):
+            b, a = bid[t, i], ask[t, i]
+            spread = a - b
+            if b <= 0.0 and a <= 0.02:
+                m = 0.5 * a
+            elif b > 0.0 and a < 1.0 and spread <= tight:
+                m = 0.5 * (a + b)
+            elif b > 0.0 and a < 1.0 and spread <= wide:
+                m = 0.5 * (a + b)
+                if not np.isnan(last[t, i]):
+                    w = np.exp(-last_age_min[t, i] / memory)
+                    m = w * min(max(last[t, i], b), a) + (1.0 - w) * m
+            else:
+                thin[t, i] = True
+                m = min(max(previous[i], b), a)
+            centre[t, i] = max(m, 1e-6)
+        arbitrage[t] = _projected(centre[t], bid[t], ask[t], out[t])
+        previous = out[t]
+    return thin, arbitrage

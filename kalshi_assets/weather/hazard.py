@@ -1,0 +1,155 @@
+"""p_wx and the hazard of a new high, every five minutes, from what was known at each of them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.tables import FORECASTS, HAZARD_PMF
+from kalshi_assets.weather.analogue import (
+    DEFAULTS,
+    ONE_HOUR,
+    AnalogueParams,
+    Library,
+    State,
+    outlook,
+)
+from kalshi_assets.weather.asof import weather_as_of
+from kalshi_assets.weather.climate_day import SLOTS, slot_of
+
+Array = NDArray[np.float64]
+
+
+def hazard_pmf(
+    events: pl.DataFrame,
+    observations: pl.DataFrame,
+    earlier_days: Sequence[tuple[datetime, pl.DataFrame]],
+    params: AnalogueParams = DEFAULTS,
+) -> pl.DataFrame:
+    """The analogue hazard of one city-day.
+
+    Parameters
+    ----------
+    events
+        `market.events`: brackets, climate day, close.
+    observations
+        `weather.observations` of the climate day.
+    earlier_days
+        Start of the climate day and `weather.observations` of earlier days of the station; what
+        was not known when today's climate day began is left out.
+
+    Returns
+    -------
+    DataFrame
+        `probability.hazard_pmf`: a row per bracket every five minutes from the start of the
+        climate day to the close. Where the weather is not known, `p_wx` is null and `status`
+        says why.
+    """
+    ladder = events.sort("bracket")
+    start: datetime = ladder["climate_start"][0]
+    times = _evaluation_times(start, ladder["close_time"][0])
+    asof = weather_as_of(times, observations, FORECASTS.empty(), start)
+    library = Library.of(_grids(earlier_days, known_by=start), params)
+    status = (
+        pl.when((pl.col("weather_status") == "ok") & (len(library) < params.min_days))
+        .then(pl.lit("short_history"))
+        .otherwise(pl.col("weather_status"))
+    )
+    asof = asof.with_columns(status=status).with_columns(slot=_latest_slot(start))
+    known = asof.filter(pl.col("status") == "ok")
+    upper = ladder["hi_f"].drop_nulls().to_numpy().astype(np.float64)
+    per_time = _evaluate(known, observations, library, upper, start, params)
+    return _long(asof, per_time, ladder, len(library))
+
+
+def _evaluation_times(start: datetime, close: datetime) -> pl.DataFrame:
+    return pl.select(minute=pl.datetime_range(start, close, "5m", time_unit="us", time_zone="UTC"))
+
+
+def _latest_slot(start: datetime) -> pl.Expr:
+    measured = pl.col("minute") - pl.duration(seconds=pl.col("observation_age_s"))
+    return slot_of(measured, start).clip(0, SLOTS - 1)
+
+
+def _grids(days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime) -> Array:
+    grids = [
+        _grid(observations.filter(pl.col("known_at") <= known_by), start)
+        for start, observations in days
+    ]
+    return np.array(grids).reshape(-1, SLOTS)
+
+
+def _grid(observations: pl.DataFrame, start: datetime) -> Array:
+    """Temperature per slot, shape (288,), NaN where there is no report; the slot's last counts."""
+    grid = np.full(SLOTS, np.nan)
+    slots = observations.select(slot_of(pl.col("event_time"), start)).to_series().to_numpy()
+    inside = (slots >= 0) & (slots < SLOTS)
+    grid[slots[inside]] = observations["temp_f"].to_numpy()[inside]
+    return grid
+
+
+def _evaluate(
+    known: pl.DataFrame,
+    observations: pl.DataFrame,
+    library: Library,
+    upper: Array,
+    start: datetime,
+    params: AnalogueParams,
+) -> pl.DataFrame:
+    n = len(upper) + 1
+    if known.is_empty():
+        schema = {"minute": known.schema["minute"], "effective_days": pl.Float64}
+        hazards = {"hazard_next_5m": pl.Float64, "hazard_next_60m": pl.Float64}
+        return pl.DataFrame(schema={**schema, **hazards, "p_wx": pl.List(pl.Float64)})
+    slot = known["slot"].to_numpy().astype(np.int64)
+    grid = _grid(observations, start)
+    # Slots up to the latest report's only: the grid's later slots are the future.
+    hour_ago = np.where(slot >= ONE_HOUR, grid[np.maximum(slot - ONE_HOUR, 0)], np.nan)
+    temp = known["temp_f"].to_numpy()
+    result = outlook(
+        State(
+            slot=slot,
+            temp_f=temp,
+            slope_f=temp - hour_ago,
+            max_lo_f=known["running_max_lo_f"].to_numpy().astype(np.float64),
+            max_hi_f=known["running_max_hi_f"].to_numpy().astype(np.float64),
+        ),
+        library,
+        upper,
+        params,
+    )
+    return known.select(
+        "minute",
+        effective_days=result.effective_days,
+        hazard_next_5m=result.hazard_5m,
+        hazard_next_60m=result.hazard_60m,
+        p_wx=pl.Series(result.pmf.reshape(-1, n)).cast(pl.List(pl.Float64)),
+    )
+
+
+def _long(
+    asof: pl.DataFrame, per_time: pl.DataFrame, ladder: pl.DataFrame, days: int
+) -> pl.DataFrame:
+    rows = asof.join(per_time, on="minute", how="left", maintain_order="left").join(
+        ladder.select("market_ticker", "bracket", "hi_f"), how="cross", maintain_order="left_right"
+    )
+    dead = (pl.col("running_max_lo_f") > pl.col("hi_f")).fill_null(value=False)
+    return HAZARD_PMF.conform(
+        rows.select(
+            "market_ticker",
+            "bracket",
+            "minute",
+            "status",
+            "running_max_lo_f",
+            "hazard_next_5m",
+            "hazard_next_60m",
+            "effective_days",
+            known_at=pl.max_horizontal("known_at", pl.lit(ladder["known_at"].max())),
+            method=pl.lit("analogue"),
+            p_wx=pl.col("p_wx").list.get(pl.col("bracket")),
+            dead=dead,
+            days=pl.lit(days, dtype=pl.Int16),
+        )
+    )
