@@ -1,0 +1,168 @@
+"""The backtest: drives the step over a day and lets fill models fill its orders.
+
+Here: the day's loop and what it returns. Not here: the decision (`policy`, `signal`, `risk`), the
+fill rules (`fills`), the frames of the result (`records`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from kalshi_assets.trading import records
+from kalshi_assets.trading.fills import MAKER_RULES, MakerRule, crosses, take
+from kalshi_assets.trading.ledger import Ledger
+from kalshi_assets.trading.market_day import MarketDay
+from kalshi_assets.trading.orders import FeeOf, Fill, WorkingOrder
+from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.trading.policy import Desk, MinuteSignals, minute_signals, step
+from kalshi_assets.trading.records import Outcome, Run
+from kalshi_assets.trading.signal import signals
+
+DECIDING_MODEL = "conservative"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventTerms:
+    """What the exchange says about trading the event.
+
+    Attributes
+    ----------
+    fee
+        Its fee, bound to the event's fee type and multiplier.
+    tick_cc
+        Least step of price.
+    """
+
+    fee: FeeOf
+    tick_cc: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayResult:
+    """One event's backtest: frames of `backtest.decisions`, `.fills` and `.daily_pnl`."""
+
+    decisions: pl.DataFrame
+    fills: pl.DataFrame
+    daily_pnl: pl.DataFrame
+
+
+def run_day(
+    panel: pl.DataFrame,
+    *,
+    terms: EventTerms,
+    params: TradingParams,
+    outcome: Outcome | None = None,
+    fill_models: Sequence[str] = tuple(MAKER_RULES),
+) -> DayResult:
+    """Backtest one event under each fill model, each with a ledger of its own.
+
+    Parameters
+    ----------
+    panel
+        `panel.minute_panel_full` of one event: brackets x minutes rows.
+    terms, params
+        The event's fee and tick; what a trader tunes.
+    outcome
+        What settled the day; None: not settled, gains are null.
+    fill_models
+        Names in `fills.MAKER_RULES`; `conservative` must be among them, for its decisions are the
+        ones that are logged.
+
+    Raises
+    ------
+    ValueError
+        An unknown fill model, a ladder with a missing bracket, or a winner outside it.
+    """
+    if unknown := [name for name in fill_models if name not in MAKER_RULES]:
+        raise ValueError(f"unknown fill models {unknown}; known: {', '.join(MAKER_RULES)}")
+    if DECIDING_MODEL not in fill_models:
+        raise ValueError(f"fill_models {list(fill_models)} must include {DECIDING_MODEL!r}")
+    day = MarketDay.of(panel, params)
+    wanted = signals(panel, params, terms.fee)
+    minutes = minute_signals(wanted)
+    runs = {
+        name: simulate(day, minutes, terms=terms, params=params, maker_rule=MAKER_RULES[name])
+        for name in fill_models
+    }
+    return DayResult(
+        decisions=records.decisions(day, wanted, runs[DECIDING_MODEL]),
+        fills=records.fills(day, runs, outcome),
+        daily_pnl=records.daily_pnl(runs, outcome),
+    )
+
+
+def simulate(
+    day: MarketDay,
+    minutes: Sequence[MinuteSignals],
+    *,
+    terms: EventTerms,
+    params: TradingParams,
+    maker_rule: MakerRule,
+) -> Run:
+    """Drive the step over `minutes`, in order, and fill its orders from `day`'s bars."""
+    desk = Desk(ledger=Ledger(len(day.market_tickers)))
+    run = Run(ledger=desk.ledger)
+    now = day.first_minute
+    for signal in minutes:
+        now = signal.minute
+        if desk.working:
+            _advance(desk, run, now, day, terms, params, maker_rule)
+        if signal.candidates or (signal.pull and desk.working):
+            done = step(desk, signal, params, terms.fee)
+            run.note(now, done)
+    for working in desk.working.values():
+        working.ended_at = max(now, working.order.placed_at)
+        run.orders.append(working)
+    return run
+
+
+def _advance(
+    desk: Desk,
+    run: Run,
+    now: int,
+    day: MarketDay,
+    terms: EventTerms,
+    params: TradingParams,
+    maker_rule: MakerRule,
+) -> None:
+    """Let every working order see minute `now`; book what fills, drop what ends."""
+    for bracket, working in list(desk.working.items()):
+        order = working.order
+        bar = day.bar(now, bracket)
+        contracts, price_cc = 0, order.price_cc
+        ends = now >= working.dies_at
+        if now >= order.placed_at and bar is not None:
+            if order.execution == "taker":
+                contracts, price_cc = take(order, bar, params)
+                ends = True
+            elif now == order.placed_at:
+                ends = ends or crosses(order, bar)
+            elif now <= working.dies_at:
+                contracts = maker_rule(order, working.remaining, bar, terms.tick_cc, params)
+        if contracts:
+            fill = _fill(working, contracts, price_cc, now, terms.fee)
+            desk.ledger.book(fill)
+            run.changes.append((now, fill))
+        if ends or working.remaining == 0:
+            working.ended_at = now
+            run.orders.append(working)
+            del desk.working[bracket]
+
+
+def _fill(working: WorkingOrder, contracts: int, price_cc: int, now: int, fee: FeeOf) -> Fill:
+    """Book `contracts` on the order; its fee is that of all it filled, less what it paid."""
+    order = working.order
+    working.filled += contracts
+    total_fee = fee(price_cc, working.filled, order.execution)
+    fill = Fill(
+        bracket=order.bracket,
+        side=order.side,
+        price_cc=price_cc,
+        contracts=contracts,
+        fee_cc=total_fee - working.fee_cc,
+    )
+    working.fee_cc = total_fee
+    working.filled_price_cc = price_cc
+    working.filled_at = now
+    return fill

@@ -1,0 +1,56 @@
+"""Positions and money of one event, in integers of 1/10,000 dollar.
+
+Here: booking of fills, the result under every winner, settlement. Not here: limits, or how a fill
+came about.
+"""
+
+from kalshi_assets.trading.orders import PAYOFF_CC, Fill, sign_of
+
+
+class Ledger:
+    """What one account holds in an event's brackets.
+
+    Cash starts at 0, falls by what is bought and by fees, and rises by what is sold. Exactly one
+    bracket pays 1 dollar a YES contract; a position below zero owes it.
+
+    Parameters
+    ----------
+    brackets
+        How many the ladder has.
+    """
+
+    __slots__ = ("cash_cc", "fees_cc", "positions")
+
+    def __init__(self, brackets: int) -> None:
+        self.positions = [0] * brackets
+        self.cash_cc = 0
+        self.fees_cc = 0
+
+    def book(self, fill: Fill) -> None:
+        """Take `fill` into positions, cash and fees."""
+        signed = sign_of(fill.side) * fill.contracts
+        self.positions[fill.bracket] += signed
+        self.cash_cc -= signed * fill.price_cc + fill.fee_cc
+        self.fees_cc += fill.fee_cc
+
+    def pnl_by_winner(self) -> list[int]:
+        """Gain after fees, cc, for each bracket that might pay; one entry a bracket."""
+        return [self.cash_cc + PAYOFF_CC * position for position in self.positions]
+
+    def worst_case_cc(self) -> int:
+        """Gain after fees had the worst bracket paid."""
+        return min(self.pnl_by_winner())
+
+    def settle(self, winning_bracket: int) -> int:
+        """Gain after fees, cc, when `winning_bracket` pays.
+
+        Raises
+        ------
+        ValueError
+            The ladder has no such bracket.
+        """
+        if not 0 <= winning_bracket < len(self.positions):
+            raise ValueError(
+                f"winning bracket {winning_bracket} is not in a ladder of {len(self.positions)}"
+            )
+        return self.cash_cc + PAYOFF_CC * self.positions[winning_bracket]

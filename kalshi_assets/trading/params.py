@@ -1,0 +1,154 @@
+"""Parameters of trading, read from config/trading.toml.
+
+Here: what a trader may tune, its limits and its per-city overrides. Not here: facts of an event
+(fees, ticks, close), which the exchange says.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kalshi_assets.config import load_toml
+
+CONFIG_NAME = "trading.toml"
+_SECTIONS = ("defaults", "cities")
+
+
+class TradingParams(BaseModel):
+    """What a trader may tune.
+
+    Attributes
+    ----------
+    min_probability, max_probability
+        Brackets outside are tails: not traded.
+    max_spread_cents, min_volume_15m, max_quote_age_s
+        Liquidity gate.
+    max_hazard_5m
+        Above this P(new high within 5 minutes) no order is sent and resting ones are pulled.
+    honesty
+        Share of the disagreement with the market that is believed:
+        ``p_used = p_mkt + honesty (p_fused - p_mkt)``.
+    adverse_selection_cents
+        What a maker's fill is worth less than its fair price, beyond half the spread.
+    slippage_cents
+        How much worse than the quote a taker order may fill; its limit price is that far out.
+    maker_min_edge_cents, taker_min_edge_cents
+        Least edge a contract after fees; the taker's is the greater.
+    order_contracts, max_position_contracts
+        Size of an order; limit of YES or NO contracts held in a bracket.
+    max_daily_loss_cc
+        Limit on the day's loss had the worst bracket paid, resting orders counted against us.
+    order_lifetime_minutes, latency_minutes
+        A maker order expires after the first; orders and cancels take effect after the second.
+    last_minutes_without_orders
+        Before the close.
+    volume_share, touch_share
+        Share of a minute's volume that a fill may take: conservative and taker; touch.
+    displayed_contracts
+        What a standing quote is worth at least, in a minute without volume.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_probability: float = Field(ge=0, le=1)
+    max_probability: float = Field(ge=0, le=1)
+    max_spread_cents: float = Field(gt=0)
+    min_volume_15m: float = Field(ge=0)
+    max_quote_age_s: float = Field(gt=0)
+    max_hazard_5m: float = Field(ge=0, le=1)
+    honesty: float = Field(ge=0, le=1)
+    adverse_selection_cents: float = Field(ge=0)
+    slippage_cents: float = Field(ge=0)
+    maker_min_edge_cents: float = Field(gt=0)
+    taker_min_edge_cents: float = Field(gt=0)
+    order_contracts: int = Field(gt=0)
+    max_position_contracts: int = Field(gt=0)
+    max_daily_loss_cc: int = Field(gt=0)
+    order_lifetime_minutes: int = Field(ge=1)
+    latency_minutes: int = Field(ge=1)
+    last_minutes_without_orders: int = Field(ge=1)
+    volume_share: float = Field(gt=0, le=1)
+    touch_share: float = Field(gt=0, le=1)
+    displayed_contracts: int = Field(ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_unknown_keys(cls, fields: Any) -> Any:
+        if isinstance(fields, Mapping) and (unknown := sorted(set(fields) - set(cls.model_fields))):
+            raise ValueError(f"unknown {unknown}; known: {', '.join(cls.model_fields)}")
+        return fields
+
+    @model_validator(mode="after")
+    def _is_coherent(self) -> "TradingParams":
+        if self.min_probability >= self.max_probability:
+            raise ValueError(
+                f"min_probability {self.min_probability} must be below "
+                f"max_probability {self.max_probability}"
+            )
+        if self.taker_min_edge_cents <= self.maker_min_edge_cents:
+            raise ValueError(
+                f"taker_min_edge_cents {self.taker_min_edge_cents} must exceed "
+                f"maker_min_edge_cents {self.maker_min_edge_cents}"
+            )
+        if self.touch_share < self.volume_share:
+            raise ValueError(
+                f"touch_share {self.touch_share} must be at least volume_share "
+                f"{self.volume_share}: touch is the optimistic bound"
+            )
+        if self.last_minutes_without_orders <= self.latency_minutes:
+            raise ValueError(
+                f"last_minutes_without_orders {self.last_minutes_without_orders} must exceed "
+                f"latency_minutes {self.latency_minutes}: an order must arrive before the close"
+            )
+        return self
+
+
+def load_params(city: str, known_cities: Collection[str]) -> TradingParams:
+    """Parameters for `city`: the defaults of trading.toml under its own overrides.
+
+    Parameters
+    ----------
+    city
+        Name in the registry.
+    known_cities
+        The registry's names; an override for any other city is an error.
+
+    Raises
+    ------
+    ValueError
+        A section, city or key that nobody knows, or a value out of range; the message names the
+        place in the file.
+    """
+    return params_of(load_toml(CONFIG_NAME), city, known_cities)
+
+
+def params_of(
+    document: Mapping[str, Any], city: str, known_cities: Collection[str]
+) -> TradingParams:
+    """`load_params` on a parsed document."""
+    if unknown := sorted(set(document) - set(_SECTIONS)):
+        raise ValueError(
+            f"{CONFIG_NAME}: unknown sections {unknown}; known: {', '.join(_SECTIONS)}"
+        )
+    overrides = document.get("cities", {})
+    if unknown := sorted({*overrides, city} - set(known_cities)):
+        raise ValueError(
+            f"{CONFIG_NAME}: unknown cities {unknown}; known: {', '.join(known_cities)}"
+        )
+    defaults = _section("[defaults]", document.get("defaults", {}))
+    sections = {name: _section(f"[cities.{name}]", keys) for name, keys in overrides.items()}
+    fields = {**defaults, **sections.get(city, {})}
+    try:
+        return TradingParams(**fields)
+    except ValidationError as error:
+        raise ValueError(f"{CONFIG_NAME} for {city}: {error}") from error
+
+
+def _section(place: str, keys: Mapping[str, Any]) -> Mapping[str, Any]:
+    if unknown := sorted(set(keys) - set(TradingParams.model_fields)):
+        raise ValueError(
+            f"{CONFIG_NAME} {place}: unknown {unknown}; "
+            f"known: {', '.join(TradingParams.model_fields)}"
+        )
+    return keys

@@ -1,0 +1,164 @@
+"""The step that decides: state and one minute's signals in, orders and cancels out.
+
+Here: the one set of functions that backtest, shadow and live all call. Not here: who fills the
+orders, the clock, or a loop over a day.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from kalshi_assets.trading.ledger import Ledger
+from kalshi_assets.trading.orders import Candidate, FeeOf, Order, WorkingOrder
+from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.trading.risk import allowed_contracts
+
+_NOBODY: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MinuteSignals:
+    """What the signal says at one minute.
+
+    Attributes
+    ----------
+    minute
+        Minutes since the epoch.
+    close
+        The minute when trading closes.
+    candidates
+        Orders wanted, by bracket.
+    pull
+        Brackets whose resting orders must go.
+    """
+
+    minute: int
+    close: int
+    candidates: tuple[Candidate, ...] = ()
+    pull: frozenset[int] = _NOBODY
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """What the account holds and has in the book; the state between two steps."""
+
+    ledger: Ledger
+    working: dict[int, WorkingOrder] = field(default_factory=dict)
+    next_order_id: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """What to do now.
+
+    Attributes
+    ----------
+    orders
+        To send.
+    cancels
+        Working orders to take out.
+    refusals
+        Per bracket with a candidate but no order: why.
+    """
+
+    orders: tuple[Order, ...]
+    cancels: tuple[WorkingOrder, ...]
+    refusals: Mapping[int, str]
+
+
+def step(desk: Desk, now: MinuteSignals, params: TradingParams, fee: FeeOf) -> Step:
+    """Decide at one minute, and note the new orders and cancels in `desk`.
+
+    Parameters
+    ----------
+    desk
+        State; its ledger already holds every fill known at the minute.
+    now
+        The minute's signals.
+    params, fee
+        Limits; the exchange's fee.
+    """
+    cancels = _cancel(desk, now, params)
+    orders: list[Order] = []
+    refusals: dict[int, str] = {}
+    for candidate in now.candidates:
+        if candidate.bracket in desk.working:
+            refusals[candidate.bracket] = "order_working"
+            continue
+        contracts, reason = allowed_contracts(
+            candidate, desk.ledger, desk.working.values(), params, fee
+        )
+        if contracts == 0:
+            refusals[candidate.bracket] = reason
+            continue
+        orders.append(_send(desk, now, candidate, contracts, params))
+    return Step(orders=tuple(orders), cancels=cancels, refusals=refusals)
+
+
+def _cancel(desk: Desk, now: MinuteSignals, params: TradingParams) -> tuple[WorkingOrder, ...]:
+    effective = now.minute + params.latency_minutes
+    cancels = []
+    for bracket in now.pull:
+        working = desk.working.get(bracket)
+        if working is not None and effective < working.dies_at:
+            working.dies_at = effective
+            cancels.append(working)
+    return tuple(cancels)
+
+
+def _send(
+    desk: Desk, now: MinuteSignals, candidate: Candidate, contracts: int, params: TradingParams
+) -> Order:
+    placed_at = now.minute + params.latency_minutes
+    order = Order(
+        order_id=desk.next_order_id,
+        bracket=candidate.bracket,
+        side=candidate.side,
+        execution=candidate.execution,
+        price_cc=candidate.price_cc,
+        contracts=contracts,
+        decided_at=now.minute,
+        placed_at=placed_at,
+        expires_at=min(placed_at + params.order_lifetime_minutes, now.close),
+    )
+    desk.next_order_id += 1
+    desk.working[order.bracket] = WorkingOrder(order=order, dies_at=order.expires_at)
+    return order
+
+
+def minute_signals(signals: pl.DataFrame) -> list[MinuteSignals]:
+    """`signal.signals` of any minutes, as the step wants them: one value a minute, in order.
+
+    Parameters
+    ----------
+    signals
+        As returned by `signal.signals`: whole minutes of one event, any order of rows.
+    """
+    minutes = (
+        signals.group_by(pl.col("minute").dt.epoch("s") // 60)
+        .agg(pl.col("minutes_to_close").max())
+        .sort("minute")
+    )
+    candidates: dict[int, list[Candidate]] = {}
+    wanted = signals.filter(pl.col("reason") == "trade").sort("minute", "bracket")
+    for minute, bracket, side, execution, price_cc in wanted.select(
+        pl.col("minute").dt.epoch("s") // 60, "bracket", "side", "execution", "price_cc"
+    ).iter_rows():
+        candidates.setdefault(minute, []).append(
+            Candidate(bracket=bracket, side=side, execution=execution, price_cc=price_cc)
+        )
+    pulls: dict[int, set[int]] = {}
+    for minute, bracket in (
+        signals.filter("pull").select(pl.col("minute").dt.epoch("s") // 60, "bracket").iter_rows()
+    ):
+        pulls.setdefault(minute, set()).add(bracket)
+    return [
+        MinuteSignals(
+            minute=minute,
+            close=minute + left,
+            candidates=tuple(candidates.get(minute, ())),
+            pull=frozenset(pulls.get(minute, ())),
+        )
+        for minute, left in minutes.iter_rows()
+    ]

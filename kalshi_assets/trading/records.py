@@ -1,0 +1,192 @@
+"""What a run leaves behind: frames of `backtest.decisions`, `backtest.fills`, `backtest.daily_pnl`.
+
+Here: the shape of the record, and gains once the outcome is known. Not here: decisions or fills
+themselves.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from kalshi_assets.tables import DAILY_PNL, DECISIONS, FILLS
+from kalshi_assets.trading.ledger import Ledger
+from kalshi_assets.trading.market_day import MarketDay
+from kalshi_assets.trading.orders import PAYOFF_CC, Fill, WorkingOrder, sign_of
+from kalshi_assets.trading.policy import Step
+
+MARK_OUT_MINUTES = 5
+_US_A_MINUTE = 60_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What settled the day.
+
+    Attributes
+    ----------
+    settled_by
+        Whose result it is.
+    tmax_f
+        The number that settled it, where known.
+    winning_bracket
+        Position in the ladder of the bracket that paid.
+    """
+
+    settled_by: Literal["exchange", "climate_report"]
+    tmax_f: int | None
+    winning_bracket: int
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One fill model's day.
+
+    Attributes
+    ----------
+    ledger
+        Positions and money at its end.
+    orders
+        Every order, ended.
+    changes
+        Fills with the minute in which each became known.
+    verdicts
+        (minute, bracket, reason, contracts) of every candidate.
+    """
+
+    ledger: Ledger
+    orders: list[WorkingOrder] = field(default_factory=list)
+    changes: list[tuple[int, Fill]] = field(default_factory=list)
+    verdicts: list[tuple[int, int, str, int]] = field(default_factory=list)
+
+    def note(self, minute: int, done: Step) -> None:
+        """Record what the step decided at `minute`."""
+        for order in done.orders:
+            self.verdicts.append((minute, order.bracket, "trade", order.contracts))
+        for bracket, reason in done.refusals.items():
+            self.verdicts.append((minute, bracket, reason, 0))
+
+
+def decisions(day: MarketDay, wanted: pl.DataFrame, run: Run) -> pl.DataFrame:
+    """`backtest.decisions`: one row per bracket and minute of the panel.
+
+    Parameters
+    ----------
+    day
+        The panel's bars.
+    wanted
+        `signal.signals` of the same panel, in its order of rows.
+    run
+        The run whose decisions these are.
+    """
+    moved = np.zeros(day.rows.shape, dtype=np.int32)
+    for minute, fill in run.changes:
+        moved[minute - day.first_minute, fill.bracket] += sign_of(fill.side) * fill.contracts
+    has_row = day.rows >= 0
+    position = np.zeros(wanted.height, dtype=np.int32)
+    position[day.rows[has_row]] = np.cumsum(moved, axis=0, dtype=np.int32)[has_row]
+
+    contracts = np.zeros(wanted.height, dtype=np.int32)
+    refused_rows, refused = [], []
+    for minute, bracket, reason, size in run.verdicts:
+        row = int(day.rows[minute - day.first_minute, bracket])
+        contracts[row] = size
+        if reason != "trade":
+            refused_rows.append(row)
+            refused.append(reason)
+    reasons = wanted["reason"].to_numpy().astype(object)
+    reasons[refused_rows] = refused
+    sent = pl.col("reason") == "trade"
+    frame = wanted.drop("minutes_to_close", "pull").with_columns(
+        reason=pl.Series(reasons, dtype=pl.String),
+        contracts=pl.Series(contracts),
+        position=pl.Series(position),
+    )
+    return DECISIONS.conform(
+        frame.with_columns(
+            execution=pl.when(sent).then("execution"), price_cc=pl.when(sent).then("price_cc")
+        )
+    )
+
+
+def fills(day: MarketDay, runs: Mapping[str, Run], outcome: Outcome | None) -> pl.DataFrame:
+    """`backtest.fills`: every order of every fill model and what became of it."""
+    rows = [
+        _fill_row(day, model, working, outcome)
+        for model, run in runs.items()
+        for working in run.orders
+    ]
+    frame = pl.DataFrame(rows, schema=_EPOCH_SCHEMA, orient="row")
+    return FILLS.conform(
+        frame.with_columns(
+            (pl.col(name) * _US_A_MINUTE).cast(FILLS.dtypes[name]) for name in _TIMES
+        )
+    )
+
+
+_TIMES = ("placed_at", "event_time", "known_at")
+_EPOCH_SCHEMA: dict[str, Any] = {
+    name: pl.Int64 if name in _TIMES else dtype for name, dtype in FILLS.dtypes.items()
+}
+
+
+def _fill_row(
+    day: MarketDay, model: str, working: WorkingOrder, outcome: Outcome | None
+) -> tuple[Any, ...]:
+    order = working.order
+    sign = sign_of(order.side)
+    price_cc = order.price_cc if working.filled_price_cc is None else working.filled_price_cc
+    mark_out = None
+    if working.filled_at is not None:
+        later = day.mid_cc(working.filled_at + MARK_OUT_MINUTES, order.bracket)
+        mark_out = None if later is None else sign * (later - price_cc)
+    pnl = None
+    if outcome is not None:
+        payoff = PAYOFF_CC if order.bracket == outcome.winning_bracket else 0
+        pnl = sign * working.filled * (payoff - price_cc) - working.fee_cc
+    return (
+        model,
+        order.order_id,
+        day.market_tickers[order.bracket],
+        order.side,
+        order.execution,
+        order.placed_at,
+        working.ended_at,
+        working.ended_at,
+        price_cc,
+        order.contracts,
+        working.filled,
+        working.fee_cc,
+        working.outcome,
+        pnl,
+        mark_out,
+    )
+
+
+def daily_pnl(runs: Mapping[str, Run], outcome: Outcome | None) -> pl.DataFrame:
+    """`backtest.daily_pnl`: one row a fill model, from its ledger."""
+    rows = []
+    for model, run in runs.items():
+        ledger = run.ledger
+        filled = [working for working in run.orders if working.filled]
+        makers = sum(working.order.execution == "maker" for working in filled)
+        net = None if outcome is None else ledger.settle(outcome.winning_bracket)
+        rows.append(
+            {
+                "fill_model": model,
+                "settled_by": "unsettled" if outcome is None else outcome.settled_by,
+                "tmax_f": None if outcome is None else outcome.tmax_f,
+                "winning_bracket": None if outcome is None else outcome.winning_bracket,
+                "orders": len(run.orders),
+                "maker_fills": makers,
+                "taker_fills": len(filled) - makers,
+                "contracts": sum(working.filled for working in filled),
+                "gross_cc": None if net is None else net + ledger.fees_cc,
+                "fees_cc": ledger.fees_cc,
+                "net_cc": net,
+                "worst_case_cc": ledger.worst_case_cc(),
+            }
+        )
+    return DAILY_PNL.conform(pl.DataFrame(rows, schema=DAILY_PNL.dtypes))
