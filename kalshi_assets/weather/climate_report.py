@@ -7,7 +7,7 @@ the two differ.
 
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -23,7 +23,6 @@ from kalshi_assets.weather.service import Answer, Ask, WeatherService
 PATH = "/json/cli.py"
 # The last bulletin comes about 1 to 3 am standard time; the rest is margin.
 REPORT_LAG = timedelta(hours=9)
-_ISSUED = "%Y%m%d%H%M"
 _ISSUED_DIGITS = 12
 _MISSING = (None, "", "M")
 
@@ -160,7 +159,10 @@ def _whole_degrees(report: dict[str, Any]) -> int | None:
 
 
 def _issued(report: dict[str, Any]) -> datetime | None:
-    stamp = str(report.get("product") or "")[:_ISSUED_DIGITS]
-    if len(stamp) < _ISSUED_DIGITS or not stamp.isdigit():
+    product = report.get("product")
+    if not isinstance(product, str) or not product[:_ISSUED_DIGITS].isdigit():
         return None
-    return datetime.strptime(stamp, _ISSUED).replace(tzinfo=UTC)
+    try:
+        return datetime.fromisoformat(f"{product[:8]}T{product[8:_ISSUED_DIGITS]}+00:00")
+    except ValueError:
+        raise ValueError(f"product {product!r} does not begin with an issue time") from None

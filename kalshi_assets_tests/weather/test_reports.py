@@ -1,3 +1,4 @@
+from datetime import timedelta
 from fractions import Fraction
 from math import floor
 
@@ -5,6 +6,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kalshi_assets.cities import CITIES
 from kalshi_assets.weather.reports import (
     TGROUP_RESIDUES,
     decode,
@@ -15,6 +17,7 @@ from kalshi_assets.weather.reports import (
     whole_f,
     whole_f_of_whole_c,
 )
+from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 DEGREES = range(-60, 141)
 
@@ -142,3 +145,27 @@ def test_the_evidence_floor_never_falls_and_never_exceeds_the_true_maximum(
     assert floors == sorted(floors)
     assert all(low <= max(truth[: k + 1]) for k, low in enumerate(floors))
     assert max(truth) <= frame["hi_f"].max()
+
+
+@needs_archive
+def test_on_every_recorded_day_the_evidence_floor_stays_at_or_below_the_official_maximum() -> None:
+    official = pl.read_parquet(ARCHIVE / "settlements.parquet").select("station", "date", "tmax_f")
+    days = 0
+    for name in ("new_york", "chicago", "austin", "miami"):
+        city = CITIES[name]
+        path = ARCHIVE / "observations" / f"station={city.station}" / "part.parquet"
+        floors = (
+            pl.read_parquet(path)
+            .drop_nulls("temp_c")
+            .select(
+                date=(pl.col("valid_utc") + timedelta(hours=city.std_offset_h)).dt.date(),
+                reading=decode_temp_f((32 + 1.8 * pl.col("temp_c")).round(1)),
+            )
+            .unnest("reading")
+            .group_by("date")
+            .agg(floor_f=pl.col("lo_f").max())
+            .join(official.filter(station=city.station), on="date")
+        )
+        assert floors.filter(pl.col("floor_f") > pl.col("tmax_f")).is_empty()
+        days += floors.height
+    assert days > 100
