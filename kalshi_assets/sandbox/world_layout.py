@@ -1,0 +1,94 @@
+"""Columns and types of the archive's files, as the recordings have them.
+
+Here: what a generated world writes, name for name and type for type. Not here: the platform's own
+tables (`kalshi_assets.tables`), which are richer and count in integers of 1/10,000 dollar.
+"""
+
+import polars as pl
+
+UTC_US = pl.Datetime("us", "UTC")
+UTC_NS = pl.Datetime("ns", "UTC")
+
+MARKETS = pl.Schema(
+    {
+        "series_ticker": pl.String(),
+        "city": pl.String(),
+        "event_ticker": pl.String(),
+        "market_ticker": pl.String(),
+        "event_date": pl.Date(),
+        "strike_type": pl.String(),
+        "floor_strike": pl.Float64(),
+        "cap_strike": pl.Float64(),
+        "yes_sub_title": pl.String(),
+        "open_time": UTC_US,
+        "close_time": UTC_US,
+        "status": pl.String(),
+        "result": pl.String(),
+        "expiration_value": pl.Float64(),
+        "volume": pl.Int64(),
+        "open_interest": pl.Int64(),
+        "rules_primary": pl.String(),
+        "source": pl.String(),
+        "result_source": pl.String(),
+    }
+)
+
+CANDLES = pl.Schema(
+    {
+        "market_ticker": pl.String(),
+        "end_period_ts": UTC_NS,
+        "yes_bid_open": pl.Int16(),
+        "yes_bid_low": pl.Int16(),
+        "yes_bid_high": pl.Int16(),
+        "yes_bid_close": pl.Int16(),
+        "yes_ask_open": pl.Int16(),
+        "yes_ask_low": pl.Int16(),
+        "yes_ask_high": pl.Int16(),
+        "yes_ask_close": pl.Int16(),
+        "price_open": pl.Float64(),
+        "price_low": pl.Float64(),
+        "price_high": pl.Float64(),
+        "price_close": pl.Float64(),
+        "price_mean": pl.Float64(),
+        "price_previous": pl.Float64(),
+        "volume": pl.Int32(),
+        "open_interest": pl.Int32(),
+    }
+)
+
+TRADES = pl.Schema(
+    {
+        "trade_id": pl.String(),
+        "market_ticker": pl.String(),
+        "created_time": UTC_US,
+        "yes_price": pl.Int16(),
+        "count": pl.Int32(),
+        "taker_side": pl.String(),
+    }
+)
+
+OBSERVATIONS = pl.Schema(
+    {
+        "station": pl.String(),
+        "valid_utc": UTC_US,
+        "temp_c": pl.Float64(),
+        "temp_c_whole": pl.Float64(),
+        "source": pl.String(),
+    }
+)
+
+SETTLEMENTS = pl.Schema(
+    {"station": pl.String(), "date": pl.Date(), "tmax_f": pl.Int64(), "source": pl.String()}
+)
+
+FORECASTS = pl.Schema(
+    {
+        "station": pl.String(),
+        "model": pl.String(),
+        "issued_utc": UTC_US,
+        "target_date": pl.Date(),
+        "variable": pl.String(),
+        "value_f": pl.Float64(),
+        "source": pl.String(),
+    }
+)

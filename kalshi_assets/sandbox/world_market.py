@@ -1,0 +1,333 @@
+"""The generated world's market: the event's six brackets, what traders believe, and quotes.
+
+Here: strikes and rules, the belief PMF minute by minute, the market maker's bids and asks. Not
+here: trades and candles (`world_tape`), the weather itself.
+
+Every quote of a minute stands outside the same belief PMF (bid at or below it, ask at or above),
+so bids never sum above 100 cents and asks never below.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kalshi_assets.cities import City
+from kalshi_assets.ladder.brackets import Bracket, Ladder
+from kalshi_assets.sandbox.world_station import (
+    REPORT_EVERY,
+    five_minute_mean,
+    forecast,
+    official_maximum,
+    whole_fahrenheit,
+)
+from kalshi_assets.sandbox.world_weather import (
+    DAY,
+    Floats,
+    generator,
+    ornstein_uhlenbeck,
+    signal,
+)
+
+Cents = NDArray[np.int16]
+
+SOURCE_CHANGED = date(2026, 8, 14)
+OPENS = time(14, 0)
+PEAK_NOISE_F = 0.8
+CLIMATE_REPORT_LAG_MIN = 60
+DEAD = 0.002
+
+
+@dataclass(frozen=True, kw_only=True)
+class Market:
+    """One bracket as the exchange lists it."""
+
+    bracket: Bracket
+    strike_type: str
+    floor_strike: float | None
+    cap_strike: float | None
+    label: str
+    rules: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """The six markets of a city-day, coldest first, and when they trade."""
+
+    ticker: str
+    markets: tuple[Market, ...]
+    ladder: Ladder
+    open_time: datetime
+    close_time: datetime
+
+    @property
+    def minutes(self) -> int:
+        """Minutes from open to close."""
+        return int((self.close_time - self.open_time) / timedelta(minutes=1))
+
+
+def event(seed: int, city: City, day: date) -> Event:
+    """The event: four brackets of 2 F around the forecast, and two tails.
+
+    It opens at 14:00Z the day before and closes one minute before the climate day ends.
+    """
+    rng = generator(seed, city, day, "strikes")
+    lowest = forecast(seed, city, day).value_f - int(rng.integers(2, 6))
+    ticker = city.event_ticker(day)
+    markets = (
+        _less(city, day, ticker, lowest),
+        *(_between(city, day, ticker, lowest + 2 * k) for k in range(4)),
+        _greater(city, day, ticker, lowest + 7),
+    )
+    return Event(
+        ticker=ticker,
+        markets=markets,
+        ladder=Ladder(tuple(m.bracket for m in markets)),
+        open_time=datetime.combine(day - timedelta(days=1), OPENS, tzinfo=UTC),
+        close_time=city.climate_day(day)[1] - timedelta(minutes=1),
+    )
+
+
+def _less(city: City, day: date, event_ticker: str, cap: int) -> Market:
+    """The lower tail; its strike does not pay (kalshi.md 6.2)."""
+    ticker = f"{event_ticker}-T{cap}"
+    return Market(
+        bracket=Bracket(market_ticker=ticker, lo=None, hi=cap - 1),
+        strike_type="less",
+        floor_strike=None,
+        cap_strike=cap,
+        label=f"{cap - 1}° or below",
+        rules=rules(city, day, f"less than {cap}°"),
+    )
+
+
+def _greater(city: City, day: date, event_ticker: str, floor: int) -> Market:
+    """The upper tail; its strike does not pay (kalshi.md 6.2)."""
+    ticker = f"{event_ticker}-T{floor}"
+    return Market(
+        bracket=Bracket(market_ticker=ticker, lo=floor + 1, hi=None),
+        strike_type="greater",
+        floor_strike=floor,
+        cap_strike=None,
+        label=f"{floor + 1}° or above",
+        rules=rules(city, day, f"greater than {floor}°"),
+    )
+
+
+def _between(city: City, day: date, event_ticker: str, lo: int) -> Market:
+    ticker = f"{event_ticker}-B{lo}.5"
+    return Market(
+        bracket=Bracket(market_ticker=ticker, lo=lo, hi=lo + 1),
+        strike_type="between",
+        floor_strike=lo,
+        cap_strike=lo + 1,
+        label=f"{lo}° to {lo + 1}°",
+        rules=rules(city, day, f"between {lo}-{lo + 1}°"),
+    )
+
+
+def rules(city: City, day: date, words: str) -> str:
+    """`rules_primary` as the exchange worded it on `day`; the source changed on 2026-08-14."""
+    if day >= SOURCE_CHANGED:
+        place = city.title.split(" (")[0]
+        return (
+            f"If the maximum temperature recorded at {place} (CLI{city.cli}) for "
+            f"{day:%b} {day.day}, {day.year}, is {words} fahrenheit according to The Weather "
+            "Company, then the market resolves to Yes."
+        )
+    place = (
+        city.rules_names[0] if city.rules_names else f"{city.title.split(' (')[0]} (CLI{city.cli})"
+    )
+    return (
+        f"If the highest temperature recorded in {place} for {day:%B %d, %Y} as reported by the "
+        f"National Weather Service's Climatological Report (Daily), is {words}, then the market "
+        "resolves to Yes."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Belief:
+    """What traders think, minute by minute from open to close.
+
+    Attributes
+    ----------
+    pmf
+        Probability per minute and bracket, shape (minutes, 6).
+    spread_f
+        Standard deviation of the maximum still to come, shape (minutes,), F.
+    """
+
+    pmf: Floats
+    spread_f: Floats
+
+
+def belief(
+    seed: int, city: City, day: date, market: Event, *, lag_min: int, mood_f: Floats | float = 0.0
+) -> Belief:
+    """Belief about the final maximum given reports `lag_min` minutes old.
+
+    The maximum still to come is logistic around the forecast's own curve, shifted by the anomaly
+    seen so far with a weight that grows over the morning; what the reports have passed is dead.
+
+    Parameters
+    ----------
+    mood_f
+        Error of the traders' own, F, one number or shape (minutes,).
+    """
+    start = city.climate_day(day)[0]
+    first = int((market.open_time - start) / timedelta(minutes=1))
+    k = first + 1 + np.arange(market.minutes) - lag_min
+    seen = np.clip(k, 0, DAY - 1)
+    before = k < 0
+
+    trend = signal(seed, city, day)
+    value_f = forecast(seed, city, day).value_f
+    curve = trend + (value_f - PEAK_NOISE_F - trend.max())
+    to_come = np.maximum.accumulate(curve[::-1])[::-1]
+    anomaly = _trailing_mean(five_minute_mean(seed, city, day) - curve, 30)
+    weight = np.where(before, 0.0, 0.95 * np.clip((seen / 60 - 2) / 11, 0, 1))
+    news = 0.3 * (official_maximum(seed, city, day) - value_f) * _news(market, start)
+    centre = to_come[seen] + PEAK_NOISE_F + weight * anomaly[seen] + (1 - weight) * news
+    left = np.sqrt((DAY - seen) / DAY)
+    spread = np.hypot(2.4 * (1 - weight), 1.15 * left)
+    running = np.where(before, -np.inf, _known_maximum(seed, city, day, k, lag_min))
+
+    upper = np.array(market.ladder.upper) + 0.5
+    z = (upper - (centre + mood_f * (1 - 0.8 * weight))[:, None]) / spread[:, None]
+    below = 1 / (1 + np.exp(-np.clip(z * np.pi / np.sqrt(3), -40, 40)))
+    below = np.where(running[:, None] > upper, 0.0, below)
+    edges = np.zeros((market.minutes, 1))
+    return Belief(pmf=np.diff(np.hstack([edges, below, edges + 1]), axis=1), spread_f=spread)
+
+
+def _trailing_mean(values: Floats, window: int) -> Floats:
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    end = np.arange(1, values.size + 1)
+    begin = np.maximum(end - window, 0)
+    mean: Floats = (total[end] - total[begin]) / (end - begin)
+    return mean
+
+
+def _news(market: Event, start: datetime) -> Floats:
+    """Share 0 to 1 of what forecasters' later runs reveal before the day: steps, an hour each."""
+    ahead = (start - market.open_time) / timedelta(minutes=1)
+    at = np.arange(market.minutes) / ahead * 3
+    steps = np.floor(at) + np.clip((at - np.floor(at)) * 6, 0, 1)
+    return np.clip(steps - 1, 0, 3) / 3
+
+
+def _known_maximum(
+    seed: int, city: City, day: date, k: NDArray[np.int64], lag_min: int
+) -> NDArray[np.float64]:
+    """Greatest whole F in the reports up to minute k, or in the hourly climate message."""
+    whole = whole_fahrenheit(seed, city, day)
+    every = np.maximum.accumulate(whole)
+    reports = every.min() + np.zeros_like(whole)
+    reports[::REPORT_EVERY] = whole[::REPORT_EVERY]
+    reported = np.maximum.accumulate(reports)
+    message = k + lag_min - CLIMATE_REPORT_LAG_MIN
+    by_message = np.where(message < 0, -999, every[np.clip(message, 0, DAY - 1)])
+    return np.maximum(reported[np.clip(k, 0, DAY - 1)], by_message).astype(np.float64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quotes:
+    """Best bids and asks at the end of every minute, cents; 0 and 100 mean none.
+
+    Attributes
+    ----------
+    bid, ask
+        Shape (minutes, 6).
+    touched
+        Whether the book of the bracket changed in the minute, in price or in size.
+    changed_at_s
+        Second of the minute at which that minute's quotes came in, shape (minutes,).
+    """
+
+    bid: Cents
+    ask: Cents
+    touched: NDArray[np.bool_]
+    changed_at_s: Floats
+
+
+def quotes(rng: np.random.Generator, view: Belief, lively: Floats) -> Quotes:
+    """The market maker's quotes around the belief.
+
+    Requotes come at random minutes, all brackets at once from one belief; each side of each
+    bracket stands off it by its own slowly changing margin.
+
+    Parameters
+    ----------
+    lively
+        Relative activity per minute, shape (minutes,), about 0 to 1.
+    """
+    n, brackets = view.pmf.shape
+    requote = rng.random(n) < 0.1 + 0.5 * lively
+    requote[0] = True
+    fair = 100 * view.pmf[_last_true(requote)]
+    unsure = view.spread_f / 2.4
+    margin = np.empty((2, n, brackets))
+    for side in range(2):
+        fresh = rng.random((n, brackets)) < (0.03 + 0.12 * lively)[:, None]
+        fresh[0] = True
+        drawn = 0.1 + rng.exponential(0.4, (n, brackets)) + 0.5 * unsure[:, None]
+        drawn += 0.6 * ((fair < 8) | (fair > 92)) * unsure[:, None]
+        rows = _last_true(fresh)
+        margin[side] = np.take_along_axis(drawn, rows, axis=0)
+    bid = np.clip(np.floor(fair - margin[0]), 0, 99).astype(np.int16)
+    ask = np.clip(np.ceil(fair + margin[1]), 1, 100).astype(np.int16)
+    _settle(rng, fair / 100, bid, ask)
+    _open(rng, bid, ask)
+    moved = _moved(bid) | _moved(ask)
+    resized = rng.random((n, brackets)) < (0.1 + 0.4 * lively)[:, None]
+    quoted = (bid > 0) | (ask < 100)
+    asleep = (bid == 0) & (ask <= 1) | (bid >= 99)
+    touched = moved | (resized & quoted & (~asleep | (rng.random((n, brackets)) < 0.05)))
+    return Quotes(bid=bid, ask=ask, touched=touched, changed_at_s=rng.uniform(2.0, 58.0, (n,)))
+
+
+def _settle(rng: np.random.Generator, p: Floats, bid: Cents, ask: Cents) -> None:
+    """Brackets that are as good as decided: 0/1, 99/100, and some dead ones with no quote."""
+    dead, sure = p < DEAD, p > 1 - DEAD
+    bid[dead], ask[dead] = 0, 1
+    bid[sure], ask[sure] = 99, 100
+    for j in np.flatnonzero(rng.random(p.shape[1]) < 0.25):
+        since = np.flatnonzero(dead[:, j])
+        if since.size:
+            pulled = since[0] + int(rng.integers(60, 240))
+            ask[pulled:, j] = np.where(dead[pulled:, j], 100, ask[pulled:, j])
+
+
+def _open(rng: np.random.Generator, bid: Cents, ask: Cents) -> None:
+    """No quotes until the market maker arrives, some minutes after the open."""
+    for j in range(bid.shape[1]):
+        arrives = int(rng.integers(1, 6))
+        bid[:arrives, j], ask[:arrives, j] = 0, 100
+
+
+def _last_true(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Index of the latest True at or before each position along the first axis."""
+    index = np.arange(flags.shape[0]).reshape(-1, *([1] * (flags.ndim - 1)))
+    return np.maximum.accumulate(np.where(flags, index, 0), axis=0)
+
+
+def _moved(quote: Cents) -> NDArray[np.bool_]:
+    moved = np.zeros(quote.shape, dtype=bool)
+    moved[1:] = quote[1:] != quote[:-1]
+    return moved
+
+
+def liveliness(city: City, day: date, market: Event) -> Floats:
+    """Relative activity 0.1 to 1 per minute: quiet nights, busiest from 9 to 17 on the day."""
+    start = city.climate_day(day)[0]
+    first = (market.open_time - start) / timedelta(hours=1)
+    hour = first + np.arange(market.minutes) / 60
+    eve = 0.35 * np.exp(-(((hour + 8) / 5) ** 2))
+    own = np.exp(-(((hour - 12.5) / 4.5) ** 4)) + 0.25 * np.exp(-(((hour - 19.5) / 4) ** 2))
+    return np.clip(0.06 + eve + own, 0, 1)
+
+
+def mood(rng: np.random.Generator, minutes: int) -> Floats:
+    """The traders' common error in F, shape (minutes,): sd 0.35, forgotten within hours."""
+    return 0.35 * ornstein_uhlenbeck(rng.standard_normal(minutes), time_constant=75.0)
