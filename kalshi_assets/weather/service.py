@@ -193,6 +193,8 @@ class _WithSecret(httpx.BaseTransport):
         self.inner = inner
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if not self.secret.value:
+            return self.inner.handle_request(request)
         return self.inner.handle_request(
             httpx.Request(
                 request.method,

@@ -7,6 +7,7 @@ Not here: the wire (`service`), the shape of an answer (`timeline`), rounding (`
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from types import TracebackType
 from typing import Self, TypeVar
@@ -64,6 +65,22 @@ E = TypeVar("E", bound=WeatherError)
 _log = logging.getLogger(__name__)
 
 
+@dataclass(kw_only=True)
+class Budget:
+    """The account's plan as far as this process knows it; clients of one account share one.
+
+    Attributes
+    ----------
+    cost
+        Records charged so far: the sum of `queryCost` over the answers.
+    spent_until
+        When the plan may be asked again, after the service said that it is used up.
+    """
+
+    cost: float = 0.0
+    spent_until: datetime | None = None
+
+
 class VisualCrossingClient:
     """Asks the Timeline for the settlement station of a city, one request at a time.
 
@@ -75,6 +92,8 @@ class VisualCrossingClient:
         The account's key; empty: none is sent, for services that need none.
     transport
         Replaces the network.
+    budget
+        Shared by the clients of one account, so that a used-up plan stops them all.
     clock
         The present, aware.
     sleep
@@ -89,6 +108,7 @@ class VisualCrossingClient:
         key: str,
         *,
         transport: httpx.BaseTransport | None = None,
+        budget: Budget | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], object] = time.sleep,
         timeout_s: float = 30.0,
@@ -101,8 +121,7 @@ class VisualCrossingClient:
             secret=Secret(parameter="key", value=key, setting=KEY_SETTING),
         )
         self._clock = clock
-        self._cost = 0.0
-        self._spent_until: datetime | None = None
+        self._budget = budget if budget is not None else Budget()
 
     def __enter__(self) -> Self:
         return self
@@ -122,7 +141,7 @@ class VisualCrossingClient:
     @property
     def cost(self) -> float:
         """Records charged so far: the sum of `queryCost` over the answers."""
-        return self._cost
+        return self._budget.cost
 
     def now(self) -> datetime:
         """The clock's present."""
@@ -141,19 +160,19 @@ class VisualCrossingClient:
             Any other of its subclasses.
         """
         ask = _ask(city, day, params)
-        if self._spent_until is not None and self._clock() < self._spent_until:
-            raise self._service.error(
-                DailyCostExceededError, ask, f"not asked before {self._spent_until:%Y-%m-%dT%H:%MZ}"
-            )
+        spent_until = self._budget.spent_until
+        if spent_until is not None and self._clock() < spent_until:
+            cause = f"the plan is used up; not asked before {spent_until:%Y-%m-%dT%H:%MZ}"
+            raise self._service.error(DailyCostExceededError, ask, cause)
         try:
             answer = self._service.get(ask)
         except DailyCostExceededError:
             midnight = self._clock().astimezone(UTC).replace(hour=0, minute=0, second=0)
-            self._spent_until = midnight.replace(microsecond=0) + timedelta(days=1)
+            self._budget.spent_until = midnight.replace(microsecond=0) + timedelta(days=1)
             raise
         charged = answer.payload.get("queryCost")
         if isinstance(charged, int | float):
-            self._cost += charged
+            self._budget.cost += charged
         return answer
 
     def error(self, kind: type[E], city: City, day: date, cause: str) -> E:

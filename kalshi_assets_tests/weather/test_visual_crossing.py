@@ -20,7 +20,7 @@ from kalshi_assets.weather.errors import (
     WeatherError,
     WrongStationError,
 )
-from kalshi_assets.weather.visual_crossing import fetch_forecasts, fetch_observations
+from kalshi_assets.weather.visual_crossing import Budget, fetch_forecasts, fetch_observations
 from kalshi_assets_tests.shared import SAMPLES, needs_samples
 from kalshi_assets_tests.weather.vc import (
     JSON,
@@ -172,6 +172,27 @@ def test_a_used_up_plan_is_not_asked_again_before_the_next_utc_day() -> None:
     assert service.slept == []
     now[0] = datetime(2026, 11, 21, tzinfo=UTC)
     assert fetch_observations(client, CHICAGO, MAY_5).is_empty()
+
+
+def test_clients_that_share_a_budget_stop_together_and_add_up_their_cost() -> None:
+    budget = Budget()
+    spent = Service(timeline([], cost=48), plain(429, "Maximum daily cost exceeded"))
+    client = spent.client(budget=budget)
+    fetch_observations(client, CHICAGO, MAY_5)
+    with pytest.raises(DailyCostExceededError):
+        fetch_observations(client, CHICAGO, MAY_5)
+    other = Service(timeline([]))
+    with pytest.raises(DailyCostExceededError, match="the plan is used up"):
+        fetch_observations(other.client(budget=budget), NEW_YORK, MAY_5)
+    assert other.asked == []
+    assert budget.cost == 48
+
+
+def test_without_a_key_none_is_sent_and_the_refusal_names_the_setting() -> None:
+    service = Service(plain(401, "No session or key found"))
+    with pytest.raises(KeyRefusedError, match="set VISUAL_CROSSING_KEY to a valid key"):
+        fetch_observations(service.client(key=""), CHICAGO, MAY_5)
+    assert "key" not in service.asked[0].params
 
 
 def test_a_used_up_plan_said_with_status_400_is_the_same_error() -> None:

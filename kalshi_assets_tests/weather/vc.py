@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from kalshi_assets.cities import City
-from kalshi_assets.weather.visual_crossing import VisualCrossingClient
+from kalshi_assets.weather.visual_crossing import Budget, VisualCrossingClient
 
 KEY = "s3cret/key+1"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -76,10 +76,16 @@ class Service:
             return httpx.Response(200, headers=JSON, content=json.dumps(answer).encode())
         return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
 
-    def client(self, clock: Callable[[], datetime] = lambda: NOW) -> VisualCrossingClient:
+    def client(
+        self,
+        clock: Callable[[], datetime] = lambda: NOW,
+        key: str = KEY,
+        budget: Budget | None = None,
+    ) -> VisualCrossingClient:
         return VisualCrossingClient(
             "https://weather.test",
-            KEY,
+            key,
+            budget=budget,
             transport=httpx.MockTransport(self),
             clock=clock,
             sleep=self.slept.append,
