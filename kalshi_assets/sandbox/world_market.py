@@ -116,7 +116,7 @@ def _greater(city: City, day: date, event_ticker: str, floor: int) -> Market:
 
 
 def _between(city: City, day: date, event_ticker: str, lo: int) -> Market:
-    ticker = f"{event_ticker}-B{lo}.5"
+    ticker = f"{event_ticker}-B{lo + 0.5}"
     return Market(
         bracket=Bracket(market_ticker=ticker, lo=lo, hi=lo + 1),
         strike_type="between",

@@ -180,6 +180,17 @@ def test_tickers_labels_rules_and_times_are_the_exchanges() -> None:
     assert low["close_time"] == datetime(2026, 6, 16, 4, 59, tzinfo=UTC)
 
 
+def test_brackets_below_zero_are_named_after_their_middle() -> None:
+    city, cold = CITIES["minneapolis"], date(2026, 1, 1)
+    while world_station.forecast(SEED, city, cold).value_f > -2:
+        cold += timedelta(days=1)
+    ladder = world_market.event(SEED, city, cold).ladder
+    for bracket in ladder.brackets[1:-1]:
+        assert bracket.lo is not None
+        assert bracket.market_ticker.endswith(f"-B{bracket.lo + 0.5}")
+    assert ladder.brackets[1].market_ticker.count("-") == 3
+
+
 def test_rules_name_the_weather_company_from_the_day_of_the_change() -> None:
     chicago = CITIES["chicago"]
     assert world_market.rules(chicago, date(2026, 9, 15), "greater than 87°") == (
