@@ -1,0 +1,96 @@
+"""The sandbox as one ASGI application.
+
+Here: putting routes and layers together. Not here: running it (`server`).
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount
+
+from kalshi_assets.sandbox.account_routes import AccountRoutes
+from kalshi_assets.sandbox.archive import Archive
+from kalshi_assets.sandbox.auth import PublicKey
+from kalshi_assets.sandbox.buckets import ANONYMOUS, BASIC_READ, Buckets, BucketSize
+from kalshi_assets.sandbox.exchange_errors import WireError, answer_wire_error, not_found
+from kalshi_assets.sandbox.exchange_state import Exchange
+from kalshi_assets.sandbox.faults import FaultLayer, Faults
+from kalshi_assets.sandbox.gate import API, Gate
+from kalshi_assets.sandbox.market_routes import MarketRoutes
+from kalshi_assets.sandbox.tape_routes import TapeRoutes
+from kalshi_assets.sandbox.weather_routes import WeatherPlan, WeatherRoutes
+
+
+def wall_clock_now() -> datetime:
+    """The time it is."""
+    return datetime.now(UTC)
+
+
+def create_app(
+    archive: Archive,
+    *,
+    keys: Mapping[str, PublicKey],
+    cutoff: datetime | None = None,
+    now: Callable[[], datetime] | None = None,
+    faults: Faults | None = None,
+    read_bucket: BucketSize = BASIC_READ,
+    anonymous_bucket: BucketSize = ANONYMOUS,
+    weather_plan: WeatherPlan | None = None,
+    wall_clock: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Starlette:
+    """The exchange and the weather services, fed from `archive`.
+
+    Parameters
+    ----------
+    archive
+        The recordings.
+    keys
+        Public keys by key id, for signed requests.
+    cutoff
+        Between the live and the historical tier; default: inside the recordings.
+    now
+        What time it is at the services: nothing later is shown. Default: the wall clock.
+    faults
+        Switchable faults; default: none on.
+    read_bucket, anonymous_bucket
+        Token buckets of a key and of a client address without one.
+    weather_plan
+        What the Visual Crossing account may ask for.
+    wall_clock, monotonic
+        Unix seconds for timestamps of signatures, and seconds for the buckets.
+    """
+    clock = now if now is not None else wall_clock_now
+    faults = faults if faults is not None else Faults()
+    exchange = Exchange(archive, clock=clock, cutoff=cutoff)
+    weather = WeatherRoutes(
+        archive, clock=clock, wall_clock=wall_clock, plan=weather_plan or WeatherPlan()
+    )
+    routes = [
+        *TapeRoutes(exchange).routes(),
+        *MarketRoutes(exchange).routes(),
+        *AccountRoutes(exchange, read_bucket=read_bucket, clock=wall_clock).routes(),
+    ]
+    return Starlette(
+        routes=[Mount(API, routes=routes), *weather.routes(), *faults.routes()],
+        middleware=[
+            Middleware(FaultLayer, faults=faults),
+            Middleware(
+                Gate,
+                keys=keys,
+                signed=Buckets(read_bucket, clock=monotonic),
+                anonymous=Buckets(anonymous_bucket, clock=monotonic),
+                clock=wall_clock,
+            ),
+        ],
+        exception_handlers={WireError: answer_wire_error, 404: _answer_unknown_path},
+    )
+
+
+async def _answer_unknown_path(request: Request, error: Exception) -> JSONResponse:
+    return not_found().response()

@@ -1,0 +1,264 @@
+"""The recordings on disk, read as they lie.
+
+Here: finding an archive folder's files, checking their columns, reading them into frames of one
+shape, keeping the last few in memory. Not here: what may be seen of them at an instant
+(`exchange_state`) and how it is written on the wire (`exchange_wire`, `weather_wire`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import polars as pl
+
+QUOTE_COLUMNS = tuple(
+    f"{side}_{point}"
+    for side in ("yes_bid", "yes_ask")
+    for point in ("open", "low", "high", "close")
+)
+PRICE_COLUMNS = tuple(
+    f"price_{point}" for point in ("open", "low", "high", "close", "mean", "previous")
+)
+
+_MARKETS = (
+    "series_ticker",
+    "event_ticker",
+    "market_ticker",
+    "event_date",
+    "strike_type",
+    "floor_strike",
+    "cap_strike",
+    "yes_sub_title",
+    "open_time",
+    "close_time",
+    "result",
+    "expiration_value",
+    "volume",
+    "open_interest",
+    "rules_primary",
+    "result_source",
+)
+_SETTLEMENTS = ("station", "date", "tmax_f")
+_FORECASTS = ("station", "model", "issued_utc", "target_date", "variable", "value_f")
+
+_CANDLE_SCHEMA = pl.Schema(
+    {
+        "market_ticker": pl.String(),
+        "end_ts": pl.Int64(),
+        **dict.fromkeys((*QUOTE_COLUMNS, *PRICE_COLUMNS), pl.Int64()),
+        "volume": pl.Float64(),
+        "open_interest": pl.Float64(),
+    }
+)
+_TRADE_SCHEMA = pl.Schema(
+    {
+        "market_ticker": pl.String(),
+        "trade_id": pl.String(),
+        "created_us": pl.Int64(),
+        "yes_price": pl.Int64(),
+        "count": pl.Float64(),
+        "taker_side": pl.String(),
+    }
+)
+_OBSERVATION_SCHEMA = pl.Schema({"valid_ts": pl.Int64(), "temp_c": pl.Float64()})
+
+
+class ArchiveError(ValueError):
+    """A folder is not an archive, or a file of it is not as its README says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Market:
+    """One recorded market; only what the exchange itself said of it.
+
+    Attributes
+    ----------
+    result, expiration_value
+        Empty and None unless the recording took them from the exchange.
+    volume, open_interest
+        As recorded, contracts; None where the recording lacks them.
+    """
+
+    ticker: str
+    event_ticker: str
+    series_ticker: str
+    event_date: date
+    strike_type: str
+    floor_strike: float | None
+    cap_strike: float | None
+    yes_sub_title: str
+    open_time: datetime
+    close_time: datetime
+    result: str
+    expiration_value: float | None
+    volume: float | None
+    open_interest: float | None
+    rules_primary: str
+
+
+class Archive:
+    """A folder of recordings: exchange and weather.
+
+    Parameters
+    ----------
+    root
+        The folder; its layout is that of the recordings, of a generated world and of a recorder.
+
+    Attributes
+    ----------
+    markets
+        Every market by ticker, in the file's order.
+    settlements
+        station, date, tmax_f.
+    forecasts
+        station, model, issued_utc, target_date, variable, value_f.
+
+    Raises
+    ------
+    ArchiveError
+        A file is missing or lacks a column; the message names it.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.markets: Mapping[str, Market] = MappingProxyType(
+            {
+                row["market_ticker"]: _market(row)
+                for row in _read(root / "markets.parquet", _MARKETS).iter_rows(named=True)
+            }
+        )
+        if not self.markets:
+            raise ArchiveError(f"{root / 'markets.parquet'} holds no markets")
+        self.settlements = _read(root / "settlements.parquet", _SETTLEMENTS)
+        self.forecasts = _read(root / "forecasts.parquet", _FORECASTS)
+        self.event_markets: Mapping[str, tuple[Market, ...]] = MappingProxyType(
+            _by_event(self.markets.values())
+        )
+        self.candles = lru_cache(maxsize=16)(self._read_candles)
+        self.trades = lru_cache(maxsize=16)(self._read_trades)
+        self.observations = lru_cache(maxsize=4)(self._read_observations)
+
+    @property
+    def first_day(self) -> date:
+        """The earliest climate day of any event."""
+        return min(m.event_date for m in self.markets.values())
+
+    @property
+    def last_day(self) -> date:
+        """The latest climate day of any event."""
+        return max(m.event_date for m in self.markets.values())
+
+    def _read_candles(self, event_ticker: str) -> pl.DataFrame:
+        """One-minute candles of an event, by market and time; empty where none are held.
+
+        Prices are integers of 1/10,000 dollar; `end_ts` is in Unix seconds.
+        """
+        path = self._event_file("candles", event_ticker)
+        if not path.is_file():
+            return pl.DataFrame(schema=_CANDLE_SCHEMA)
+        wanted = ("end_period_ts", *(c for c in _CANDLE_SCHEMA if c != "end_ts"))
+        return (
+            _read(path, wanted)
+            .select(
+                "market_ticker",
+                pl.col("end_period_ts").dt.epoch("s").alias("end_ts"),
+                (pl.col(*QUOTE_COLUMNS, *PRICE_COLUMNS).cast(pl.Float64) * 100)
+                .round()
+                .cast(pl.Int64),
+                pl.col("volume", "open_interest").cast(pl.Float64),
+            )
+            .sort("market_ticker", "end_ts")
+        )
+
+    def _read_trades(self, event_ticker: str) -> pl.DataFrame:
+        """The tape of an event, newest first; empty where none is held.
+
+        Prices are integers of 1/10,000 dollar; `created_us` is in Unix microseconds.
+        """
+        path = self._event_file("trades", event_ticker)
+        if not path.is_file():
+            return pl.DataFrame(schema=_TRADE_SCHEMA)
+        wanted = ("created_time", *(c for c in _TRADE_SCHEMA if c != "created_us"))
+        return (
+            _read(path, wanted)
+            .select(
+                "market_ticker",
+                "trade_id",
+                pl.col("created_time").dt.epoch("us").alias("created_us"),
+                pl.col("yes_price").cast(pl.Int64) * 100,
+                pl.col("count").cast(pl.Float64),
+                "taker_side",
+            )
+            .sort("created_us", "trade_id", descending=True)
+        )
+
+    def _read_observations(self, station: str) -> pl.DataFrame:
+        """Temperatures of a station by Unix second; empty where none are held.
+
+        Reports without tenths carry the whole degree of the report's body.
+        """
+        path = self.root / "observations" / f"station={station}" / "part.parquet"
+        if not path.is_file():
+            return pl.DataFrame(schema=_OBSERVATION_SCHEMA)
+        return (
+            _read(path, ("valid_utc", "temp_c", "temp_c_whole"))
+            .select(
+                pl.col("valid_utc").dt.epoch("s").alias("valid_ts"),
+                pl.coalesce("temp_c", "temp_c_whole").alias("temp_c"),
+            )
+            .drop_nulls()
+            .unique("valid_ts", keep="first")
+            .sort("valid_ts")
+        )
+
+    def _event_file(self, kind: str, event_ticker: str) -> Path:
+        market = self.event_markets[event_ticker][0]
+        return (
+            self.root
+            / kind
+            / f"series={market.series_ticker}"
+            / f"event_date={market.event_date}"
+            / "part.parquet"
+        )
+
+
+def _read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
+    if not path.is_file():
+        raise ArchiveError(f"{path.parent} is not an archive: {path.name} is missing")
+    held = pl.read_parquet_schema(path)
+    missing = [c for c in columns if c not in held]
+    if missing:
+        raise ArchiveError(f"{path} lacks the columns {', '.join(missing)}")
+    return pl.read_parquet(path, columns=list(columns), hive_partitioning=False)
+
+
+def _market(row: dict[str, Any]) -> Market:
+    from_exchange = row["result_source"] == "exchange"
+    return Market(
+        ticker=row["market_ticker"],
+        event_ticker=row["event_ticker"],
+        series_ticker=row["series_ticker"],
+        event_date=row["event_date"],
+        strike_type=row["strike_type"],
+        floor_strike=row["floor_strike"],
+        cap_strike=row["cap_strike"],
+        yes_sub_title=row["yes_sub_title"] or "",
+        open_time=row["open_time"].astimezone(UTC),
+        close_time=row["close_time"].astimezone(UTC),
+        result=(row["result"] or "") if from_exchange else "",
+        expiration_value=row["expiration_value"] if from_exchange else None,
+        volume=row["volume"],
+        open_interest=row["open_interest"],
+        rules_primary=row["rules_primary"] or "",
+    )
+
+
+def _by_event(markets: Iterable[Market]) -> dict[str, tuple[Market, ...]]:
+    events: dict[str, list[Market]] = {}
+    for market in markets:
+        events.setdefault(market.event_ticker, []).append(market)
+    return {ticker: tuple(members) for ticker, members in events.items()}

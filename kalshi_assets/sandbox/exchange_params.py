@@ -1,0 +1,127 @@
+"""Query parameters, as strictly read as by the exchange.
+
+Here: turning a query into checked values or a refusal, cursors, and cutting a list into pages.
+Not here: what the values select.
+"""
+
+import base64
+import binascii
+import contextlib
+import json
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from starlette.datastructures import QueryParams
+
+from kalshi_assets.sandbox.exchange_errors import bad_request, invalid_parameter, not_a_number
+
+AGAIN = "~"
+"""Put before a cursor by the fault that sends an empty page: the same place, another name."""
+
+_Row = TypeVar("_Row")
+
+
+class Query:
+    """The query of one request to one endpoint.
+
+    Parameters
+    ----------
+    params
+        The query string's parameters.
+    operation
+        The exchange's name of the endpoint, as its validation errors show it.
+    """
+
+    def __init__(self, params: QueryParams, operation: str) -> None:
+        self.params = params
+        self.operation = operation
+
+    def text(self, name: str) -> str | None:
+        """A parameter, or None where it is absent or empty."""
+        return self.params.get(name) or None
+
+    def words(self, name: str) -> tuple[str, ...] | None:
+        """A comma list, or None where it is absent or empty."""
+        value = self.text(name)
+        return tuple(w for w in value.split(",") if w) if value else None
+
+    def flag(self, name: str) -> bool | None:
+        """A boolean, or None where it is absent."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if value not in ("true", "false", "1", "0"):
+            raise bad_request(f'{name}: strconv.ParseBool: parsing "{value}": invalid syntax')
+        return value in ("true", "1")
+
+    def integer(self, name: str) -> int | None:
+        """An integer, or None where it is absent."""
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            raise not_a_number(self.operation, value) from None
+
+    def required_integer(self, name: str) -> int:
+        """An integer that must be there."""
+        value = self.integer(name)
+        if value is None:
+            raise invalid_parameter(self.operation, _field(name), "required")
+        return value
+
+    def limit(self, *, default: int, most: int) -> int:
+        """The page size; above `most` is refused, never clamped."""
+        value = self.integer("limit")
+        if value is None or value == 0:
+            return default
+        if value < 0:
+            raise invalid_parameter(self.operation, "Limit", "gte")
+        if value > most:
+            raise invalid_parameter(self.operation, "Limit", "lte")
+        return value
+
+    def cursor(self) -> list | None:
+        """The place that the cursor names; None at the start, and for one that is garbage."""
+        return decode_cursor(self.text("cursor"))
+
+
+def encode_cursor(place: Iterable) -> str:
+    """An opaque name of a place in a list."""
+    raw = json.dumps(list(place), separators=(",", ":")).encode()
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None) -> list | None:
+    """The place that `cursor` names, or None: the exchange answers garbage with the first page."""
+    text = (cursor or "").lstrip(AGAIN)
+    try:
+        place = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (binascii.Error, ValueError):
+        return None
+    return place if isinstance(place, list) else None
+
+
+def page(
+    rows: list[_Row], key: Callable[[_Row], tuple], limit: int, after: list | None
+) -> tuple[list[_Row], str]:
+    """One page of `rows` and the cursor of the next, empty at the end.
+
+    Parameters
+    ----------
+    rows
+        In ascending order of `key`, which is unique.
+    after
+        Key of the last row of the page before; None: from the start. A key of another form is
+        garbage and starts again.
+    """
+    if after is not None:
+        with contextlib.suppress(TypeError):
+            rows = [row for row in rows if key(row) > tuple(after)]
+    cut = rows[:limit]
+    return cut, encode_cursor(key(cut[-1])) if len(rows) > limit else ""
+
+
+def _field(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))

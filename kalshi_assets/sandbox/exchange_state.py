@@ -1,0 +1,229 @@
+"""What the exchange would show of the recordings at one instant.
+
+Here: which markets are there, their status, tier, quotes and volume as of `now`; nothing of the
+future leaks. Not here: the wire format and the routes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
+from typing import Any
+
+import polars as pl
+
+from kalshi_assets.sandbox.archive import Archive, Market
+
+SETTLEMENT_LAG = timedelta(hours=12)
+"""From the close to the result: the recordings have no settlement time, so one is assumed."""
+
+USUAL_CUTOFF = datetime(2025, 5, 3, tzinfo=UTC)
+
+EMPTY_BID, EMPTY_ASK = 0, 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """A market's last state, prices in 1/10,000 dollar; None where nothing is recorded."""
+
+    yes_bid: int
+    yes_ask: int
+    last_price: int | None
+    volume: float | None
+    volume_24h: float | None
+    open_interest: float | None
+
+
+class Moment:
+    """The exchange at `now`.
+
+    Parameters
+    ----------
+    now
+        Nothing later than this is shown.
+    cutoff
+        Markets settled before it, and trades made before it, are in the historical tier.
+    """
+
+    def __init__(self, exchange: "Exchange", now: datetime) -> None:
+        self._exchange = exchange
+        self.now = now
+        self.cutoff = min(exchange.cutoff, now)
+        self._summaries: dict[str, dict[str, Summary]] = {}
+
+    @property
+    def now_us(self) -> int:
+        """`now` in Unix microseconds."""
+        return int(self.now.timestamp() * 1_000_000)
+
+    @property
+    def cutoff_us(self) -> int:
+        """`cutoff` in Unix microseconds."""
+        return int(self.cutoff.timestamp() * 1_000_000)
+
+    def is_visible(self, market: Market) -> bool:
+        """Whether the market has opened."""
+        return market.open_time <= self.now
+
+    def is_archived(self, market: Market) -> bool:
+        """Whether only the historical tier has the market."""
+        return market.close_time + SETTLEMENT_LAG < self.cutoff
+
+    def is_closed(self, market: Market) -> bool:
+        """Whether trading in the market is over."""
+        return market.close_time <= self.now
+
+    def is_settled(self, market: Market) -> bool:
+        """Whether the exchange has said how the market came out."""
+        return bool(market.result) and market.close_time + SETTLEMENT_LAG <= self.now
+
+    def status(self, market: Market) -> str:
+        """The exchange's word for the market's state."""
+        if not self.is_closed(market):
+            return "active"
+        return "finalized" if self.is_settled(market) else "closed"
+
+    def markets(self, *, archived: bool) -> list[Market]:
+        """The markets of one tier, newest first, then by ticker."""
+        return [
+            m
+            for m in self._exchange.newest_first
+            if self.is_visible(m) and self.is_archived(m) is archived
+        ]
+
+    def market(self, ticker: str, *, archived: bool) -> Market | None:
+        """One market of one tier, if it is there."""
+        market = self._exchange.archive.markets.get(ticker)
+        if market is None or not self.is_visible(market):
+            return None
+        return market if self.is_archived(market) is archived else None
+
+    def events(self) -> list[tuple[Market, ...]]:
+        """The events with an open or past market, newest first; both tiers."""
+        return [
+            markets
+            for markets in self._exchange.events_newest_first
+            if any(self.is_visible(m) for m in markets)
+        ]
+
+    def event(self, event_ticker: str) -> tuple[Market, ...] | None:
+        """The visible markets of one event, both tiers; None where there are none."""
+        markets = self._exchange.archive.event_markets.get(event_ticker, ())
+        return tuple(m for m in markets if self.is_visible(m)) or None
+
+    def summary(self, market: Market) -> Summary:
+        """The market's last quote, price and volume as of now."""
+        event_ticker = market.event_ticker
+        if self.now - market.close_time >= timedelta(days=1):
+            return self._exchange.final_summaries(event_ticker)[market.ticker]
+        if event_ticker not in self._summaries:
+            archive = self._exchange.archive
+            self._summaries[event_ticker] = _summaries(archive, event_ticker, self.now)
+        return self._summaries[event_ticker][market.ticker]
+
+
+class Exchange:
+    """The recordings, a clock and the cutoff between the tiers.
+
+    Parameters
+    ----------
+    archive
+        The recordings.
+    clock
+        Says what time it is at the exchange.
+    cutoff
+        Default: 2025-05-03T00:00Z where that lies within the recordings, else their middle.
+    """
+
+    def __init__(
+        self,
+        archive: Archive,
+        *,
+        clock: Callable[[], datetime],
+        cutoff: datetime | None = None,
+    ) -> None:
+        self.archive = archive
+        self.clock = clock
+        self.cutoff = cutoff if cutoff is not None else default_cutoff(archive)
+        self.newest_first = sorted(archive.markets.values(), key=market_key)
+        self.events_newest_first = sorted(archive.event_markets.values(), key=event_key)
+        self.final_summaries = lru_cache(maxsize=4096)(self._final_summaries)
+
+    def moment(self) -> Moment:
+        """The exchange now."""
+        return Moment(self, self.clock())
+
+    def _final_summaries(self, event_ticker: str) -> dict[str, Summary]:
+        return _summaries(self.archive, event_ticker, datetime.max.replace(tzinfo=UTC))
+
+
+def market_key(market: Market) -> tuple[int, str]:
+    """Sorts markets newest first, then by ticker."""
+    return -int(market.open_time.timestamp()), market.ticker
+
+
+def event_key(markets: tuple[Market, ...]) -> tuple[int, str]:
+    """Sorts events newest first, then by ticker."""
+    return -markets[0].event_date.toordinal(), markets[0].event_ticker
+
+
+def default_cutoff(archive: Archive) -> datetime:
+    """A cutoff inside the recordings, so that both tiers hold something."""
+    first, last = archive.first_day, archive.last_day
+    if first < USUAL_CUTOFF.date() < last:
+        return USUAL_CUTOFF
+    middle = first + (last - first) / 2
+    return datetime.combine(middle, time(), tzinfo=UTC)
+
+
+def _summaries(archive: Archive, event_ticker: str, now: datetime) -> dict[str, Summary]:
+    markets = archive.event_markets[event_ticker]
+    now_us = int(now.timestamp() * 1_000_000)
+    tape = archive.trades(event_ticker)
+    traded = tape.filter(pl.col("created_us") <= now_us)
+    day_before = now_us - 86_400_000_000
+    volumes = _by_market(
+        traded.group_by("market_ticker").agg(
+            pl.col("yes_price").first().alias("last"),
+            pl.col("count").sum().alias("volume"),
+            pl.col("count").filter(pl.col("created_us") > day_before).sum().alias("volume_24h"),
+        )
+    )
+    candles = archive.candles(event_ticker)
+    seen = candles.filter(pl.col("end_ts") <= now_us // 1_000_000)
+    quotes = _by_market(
+        seen.group_by("market_ticker").agg(
+            pl.col("yes_bid_close", "yes_ask_close").last(),
+            pl.coalesce("price_close", "price_previous").last().alias("last"),
+            pl.col("volume").sum(),
+            pl.col("volume").filter(pl.col("end_ts") > day_before // 1_000_000).sum().alias("day"),
+            pl.col("open_interest").last(),
+        )
+    )
+    none_traded = {"last": None, "volume": 0.0, "volume_24h": 0.0} if tape.height else {}
+    return {
+        m.ticker: _summary(m, now, volumes.get(m.ticker, none_traded), quotes.get(m.ticker, {}))
+        for m in markets
+    }
+
+
+def _summary(market: Market, now: datetime, traded: dict, quoted: dict) -> Summary:
+    closed = market.close_time <= now
+    recorded = market.volume if closed else None
+    recorded_interest = market.open_interest if closed else None
+    return Summary(
+        yes_bid=EMPTY_BID if closed else quoted.get("yes_bid_close", EMPTY_BID),
+        yes_ask=EMPTY_ASK if closed else quoted.get("yes_ask_close", EMPTY_ASK),
+        last_price=_first(traded.get("last"), quoted.get("last")),
+        volume=_first(traded.get("volume"), recorded, quoted.get("volume")),
+        volume_24h=_first(traded.get("volume_24h"), quoted.get("day")),
+        open_interest=_first(recorded_interest, quoted.get("open_interest")),
+    )
+
+
+def _first(*values: Any) -> Any:
+    return next((v for v in values if v is not None), None)
+
+
+def _by_market(frame: pl.DataFrame) -> dict[str, dict]:
+    return {row["market_ticker"]: row for row in frame.iter_rows(named=True)}

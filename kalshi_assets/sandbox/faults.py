@@ -1,0 +1,243 @@
+"""Faults that can be switched on: what goes wrong between a client and a real service.
+
+Here: which request is hit, by counting, and what is done to its answer. Not here: refusals that a
+service means (`gate`, the routes).
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict, dataclass
+from threading import Lock
+from urllib.parse import parse_qs
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kalshi_assets.sandbox.exchange_errors import coded, too_many_requests
+from kalshi_assets.sandbox.exchange_params import AGAIN
+from kalshi_assets.sandbox.gate import API
+
+KINDS = (
+    "latency",
+    "http_429",
+    "http_500",
+    "cut",
+    "truncated_json",
+    "empty_page",
+    "repeated_cursor",
+)
+PAGED = frozenset(
+    API + path
+    for path in (
+        "/events",
+        "/markets",
+        "/markets/trades",
+        "/historical/markets",
+        "/historical/trades",
+    )
+)
+OWN = "/sandbox/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One fault.
+
+    Attributes
+    ----------
+    kind
+        One of `KINDS`.
+    every
+        Hits every n-th matching request: 1 is each, 2 is the second, the fourth ...
+    path
+        Only requests whose path starts so.
+    seconds
+        How long `latency` waits.
+    """
+
+    kind: str
+    every: int = 1
+    path: str = "/"
+    seconds: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"unknown fault {self.kind!r}; known: {', '.join(KINDS)}")
+        if not isinstance(self.every, int) or self.every < 1:
+            raise ValueError(f"{self.kind}: every must be a whole number from 1, got {self.every}")
+        if self.seconds < 0:
+            raise ValueError(f"{self.kind}: seconds must not be negative, got {self.seconds}")
+
+    def matches(self, path: str) -> bool:
+        """Whether a request to `path` counts."""
+        paged = self.kind in ("empty_page", "repeated_cursor")
+        return path.startswith(self.path) and (not paged or path in PAGED)
+
+
+class Faults:
+    """The faults that are on, and the count of requests; shared by all connections."""
+
+    def __init__(self, faults: Iterable[Fault] = ()) -> None:
+        self._lock = Lock()
+        self._requests: Counter[str] = Counter()
+        self._faults: tuple[Fault, ...] = ()
+        self._seen: list[int] = []
+        self.set(faults)
+
+    def set(self, faults: Iterable[Fault]) -> None:
+        """Replace the faults and start counting anew."""
+        with self._lock:
+            self._faults = tuple(faults)
+            self._seen = [0] * len(self._faults)
+
+    def clear(self) -> None:
+        """Switch all faults off."""
+        self.set(())
+
+    @property
+    def active(self) -> tuple[Fault, ...]:
+        """The faults that are on."""
+        return self._faults
+
+    @property
+    def requests(self) -> dict[str, int]:
+        """Requests so far, by path."""
+        with self._lock:
+            return dict(self._requests)
+
+    def hit(self, path: str) -> list[Fault]:
+        """Count a request to `path`; the faults that strike it."""
+        with self._lock:
+            self._requests[path] += 1
+            struck = []
+            for position, fault in enumerate(self._faults):
+                if fault.matches(path):
+                    self._seen[position] += 1
+                    if self._seen[position] % fault.every == 0:
+                        struck.append(fault)
+            return struck
+
+    def routes(self) -> list[Route]:
+        """GET and POST /sandbox/faults, GET /sandbox/requests."""
+        return [
+            Route(OWN + "faults", self._show, methods=["GET"]),
+            Route(OWN + "faults", self._switch, methods=["POST"]),
+            Route(OWN + "requests", self._count, methods=["GET"]),
+        ]
+
+    async def _show(self, request: Request) -> JSONResponse:
+        return JSONResponse({"faults": [asdict(f) for f in self.active]})
+
+    async def _switch(self, request: Request) -> JSONResponse:
+        try:
+            body = await request.json()
+            self.set([Fault(**fault) for fault in body["faults"]])
+        except (ValueError, TypeError, KeyError) as error:
+            return JSONResponse({"error": f"faults: {error}"}, status_code=400)
+        return await self._show(request)
+
+    async def _count(self, request: Request) -> JSONResponse:
+        return JSONResponse({"requests": self.requests})
+
+
+class FaultLayer:
+    """Strikes the requests that pass through it.
+
+    Parameters
+    ----------
+    faults
+        Which, and when.
+    sleep
+        Waits for `latency`.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        faults: Faults,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._app = app
+        self._faults = faults
+        self._sleep = sleep
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, late, spoilt, or not at all."""
+        if scope["type"] != "http" or scope["path"].startswith(OWN):
+            await self._app(scope, receive, send)
+            return
+        struck = {fault.kind: fault for fault in self._faults.hit(scope["path"])}
+        if "latency" in struck:
+            await self._sleep(struck["latency"].seconds)
+        for kind in ("http_429", "http_500"):
+            if kind in struck:
+                await _refusal(kind, scope["path"])(scope, receive, send)
+                return
+        spoiling = struck.keys() - {"latency"}
+        if not spoiling:
+            await self._app(scope, receive, send)
+            return
+        start, body = await _captured(self._app, scope, receive)
+        await _spoilt(start, body, spoiling, scope, send)
+
+
+async def _captured(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
+    start: Message = {}
+    body = bytearray()
+
+    async def keep(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            start.update(message)
+        else:
+            body.extend(message.get("body", b""))
+
+    await app(scope, receive, keep)
+    return start, bytes(body)
+
+
+async def _spoilt(start: Message, body: bytes, kinds: set[str], scope: Scope, send: Send) -> None:
+    if "empty_page" in kinds:
+        body = _repaged(body, scope, empty=True)
+    if "repeated_cursor" in kinds:
+        body = _repaged(body, scope, empty=False)
+    if "truncated_json" in kinds:
+        body = body[: len(body) // 2]
+    MutableHeaders(raw=start["headers"])["content-length"] = str(len(body))
+    await send(start)
+    if "cut" in kinds:
+        await send(
+            {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
+        )
+        return
+    await send({"type": "http.response.body", "body": body})
+
+
+def _repaged(body: bytes, scope: Scope, *, empty: bool) -> bytes:
+    """The page without rows but with a cursor to itself, or with the cursor it was asked with."""
+    try:
+        page = json.loads(body)
+    except ValueError:
+        return body
+    if "cursor" not in page:
+        return body
+    asked = parse_qs(scope["query_string"].decode("ascii")).get("cursor", [""])[0]
+    page["cursor"] = AGAIN + asked if empty else asked or AGAIN
+    if empty:
+        page |= {name: [] for name, value in page.items() if isinstance(value, list)}
+    return json.dumps(page, separators=(",", ":")).encode()
+
+
+def _refusal(kind: str, path: str) -> Response:
+    if path.startswith(API):
+        if kind == "http_429":
+            return too_many_requests().response()
+        return coded(500, "internal_server_error", "internal server error").response()
+    if kind == "http_429":
+        return PlainTextResponse("Maximum concurrent jobs has been exceeded", status_code=429)
+    return PlainTextResponse("Internal server error", status_code=500)

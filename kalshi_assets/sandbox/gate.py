@@ -1,0 +1,83 @@
+"""Who may pass to the exchange's routes: signatures first, then token buckets.
+
+Here: the ASGI layer in front of /trade-api/v2. Not here: how a signature is checked (`auth`) or
+tokens are counted (`buckets`).
+"""
+
+from collections.abc import Callable, Mapping
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kalshi_assets.sandbox.account_routes import request_cost
+from kalshi_assets.sandbox.auth import HEADERS, PublicKey, verify
+from kalshi_assets.sandbox.buckets import Buckets
+from kalshi_assets.sandbox.exchange_errors import WireError, too_many_requests
+
+API = "/trade-api/v2"
+SIGNED_ONLY = ("/portfolio/", "/account/limits", "/historical/fills", "/historical/orders")
+
+
+class Gate:
+    """Lets through what the exchange would.
+
+    Public endpoints need no signature, but one that is given is verified and moves the caller to
+    the bucket of its key.
+
+    Parameters
+    ----------
+    keys
+        Public keys by key id.
+    signed, anonymous
+        Buckets by key id and by client address.
+    clock
+        Unix seconds.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        keys: Mapping[str, PublicKey],
+        signed: Buckets,
+        anonymous: Buckets,
+        clock: Callable[[], float],
+    ) -> None:
+        self._app = app
+        self._keys = keys
+        self._signed = signed
+        self._anonymous = anonymous
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer with a refusal."""
+        if scope["type"] != "http" or not scope["path"].startswith(API + "/"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._admit(scope)
+        except WireError as refusal:
+            await refusal.response()(scope, receive, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _admit(self, scope: Scope) -> None:
+        headers = Headers(scope=scope)
+        path, method = scope["path"], scope["method"]
+        cost = request_cost(method, path)
+        private = path.removeprefix(API).startswith(SIGNED_ONLY)
+        if private or any(name in headers for name in HEADERS):
+            raw_path = scope.get("raw_path") or path.encode()
+            key_id = verify(
+                headers,
+                method=method,
+                path=raw_path.split(b"?")[0].decode("ascii"),
+                keys=self._keys,
+                now_ms=int(self._clock() * 1000),
+            )
+            admitted = self._signed.take(key_id, cost)
+        else:
+            client = scope.get("client") or ("unknown", 0)
+            admitted = self._anonymous.take(client[0], cost)
+        if not admitted:
+            raise too_many_requests()

@@ -1,0 +1,283 @@
+"""Running the sandbox: in the foreground, in a thread, as a process of its own.
+
+Here: sockets, keys, the state file, starting and stopping. Not here: what is served (`app`).
+"""
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from starlette.applications import Starlette
+
+from kalshi_assets.sandbox.app import create_app
+from kalshi_assets.sandbox.archive import Archive
+from kalshi_assets.sandbox.faults import Faults
+from kalshi_assets.sandbox.gate import API
+
+HOST = "127.0.0.1"
+KEY_ID = "5a9d0b0c-0000-4000-8000-000000000001"
+WEATHER_KEY = "sandbox"
+PEM_NAME = "sandbox.pem"
+STATE_NAME = "sandbox.json"
+LOG_NAME = "sandbox.log"
+SERVE_COMMAND = (sys.executable, "-m", "kalshi_assets.cli", "sandbox", "serve")
+
+
+class SandboxError(RuntimeError):
+    """The sandbox did not start; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sandbox:
+    """Where a running sandbox answers, and the key that it accepts.
+
+    Attributes
+    ----------
+    url
+        Root; the weather services hang below it.
+    api_url
+        Of the exchange, with /trade-api/v2.
+    key_id, private_key_pem
+        Of the key that signs requests to it.
+    weather_key
+        Accepted as Visual Crossing's key.
+    faults
+        The switch; None where the sandbox runs in another process (POST /sandbox/faults there).
+    """
+
+    url: str
+    key_id: str
+    private_key_pem: bytes = field(repr=False)
+    weather_key: str = WEATHER_KEY
+    faults: Faults | None = None
+
+    @property
+    def api_url(self) -> str:
+        """The exchange's root."""
+        return self.url + API
+
+
+@contextmanager
+def running(archive_root: Path, *, port: int = 0, **options: Any) -> Iterator[Sandbox]:
+    """A sandbox in a thread of this process, on loopback.
+
+    Parameters
+    ----------
+    archive_root
+        Folder of recordings.
+    port
+        0: a free one.
+    options
+        As for `create_app`, but for `keys`.
+
+    Raises
+    ------
+    ArchiveError
+        The folder is not an archive.
+    """
+    private_key = Ed25519PrivateKey.generate()
+    faults = options.pop("faults", None) or Faults()
+    app = create_app(
+        Archive(archive_root), keys={KEY_ID: private_key.public_key()}, faults=faults, **options
+    )
+    listener = _listen(port)
+    server = _server(app)
+    thread = threading.Thread(
+        target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True
+    )
+    sandbox = Sandbox(
+        url=_url(listener), key_id=KEY_ID, private_key_pem=_pem(private_key), faults=faults
+    )
+    thread.start()
+    try:
+        yield sandbox
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+
+
+def serve(archive_root: Path, *, port: int, state_dir: Path, **options: Any) -> None:
+    """Serve until interrupted; what the command line calls.
+
+    Writes `sandbox.pem`, a fresh Ed25519 key that only the owner can read, and then `sandbox.json`
+    (url, api_url, key_id, pem, weather_key, pid) into `state_dir`. The port is bound before, so
+    whoever reads the file can connect.
+
+    Parameters
+    ----------
+    archive_root
+        Folder of recordings.
+    port
+        0: a free one; `sandbox.json` says which.
+    state_dir
+        Made if missing.
+    options
+        As for `create_app`, but for `keys`.
+
+    Raises
+    ------
+    ArchiveError
+        The folder is not an archive.
+    SandboxError
+        The port is taken.
+    """
+    private_key = Ed25519PrivateKey.generate()
+    app = create_app(Archive(archive_root), keys={KEY_ID: private_key.public_key()}, **options)
+    listener = _listen(port)
+    state_dir.mkdir(parents=True, exist_ok=True)
+    pem = (state_dir / PEM_NAME).resolve()
+    _write_atomically(pem, _pem(private_key))
+    url = _url(listener)
+    state = {
+        "url": url,
+        "api_url": url + API,
+        "key_id": KEY_ID,
+        "pem": str(pem),
+        "weather_key": WEATHER_KEY,
+        "pid": os.getpid(),
+    }
+    _write_atomically(state_dir / STATE_NAME, json.dumps(state, indent=2).encode())
+    _server(app).run(sockets=[listener])
+
+
+@contextmanager
+def launched(
+    archive_root: Path,
+    *,
+    port: int = 0,
+    state_dir: Path,
+    command: Sequence[str] = SERVE_COMMAND,
+    patience_s: float = 60.0,
+) -> Iterator[Sandbox]:
+    """A sandbox in a process of its own, ended on leaving.
+
+    Parameters
+    ----------
+    archive_root
+        Folder of recordings.
+    port
+        0: a free one.
+    state_dir
+        Where the child leaves its key, state and log.
+    command
+        Starts the child, which gets ``--archive DIR --port N --state-dir DIR``.
+    patience_s
+        How long to wait until it answers.
+
+    Raises
+    ------
+    SandboxError
+        It ended or did not answer in time; the message ends with what it said.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
+    (state_dir / STATE_NAME).unlink(missing_ok=True)
+    arguments = ["--archive", str(archive_root), "--port", str(port), "--state-dir", str(state_dir)]
+    with (state_dir / LOG_NAME).open("wb") as log:
+        child = subprocess.Popen(
+            [*command, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        yield _answering(child, state_dir, patience_s)
+    finally:
+        child.terminate()
+        try:
+            child.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def connect(state_dir: Path) -> Sandbox | None:
+    """The sandbox that `serve` announced in `state_dir`; None where it announced none."""
+    try:
+        state = json.loads((state_dir / STATE_NAME).read_text(encoding="utf-8"))
+        pem = Path(state["pem"]).read_bytes()
+    except FileNotFoundError:
+        return None
+    return Sandbox(
+        url=state["url"],
+        key_id=state["key_id"],
+        private_key_pem=pem,
+        weather_key=state["weather_key"],
+    )
+
+
+def _answering(child: subprocess.Popen, state_dir: Path, patience_s: float) -> Sandbox:
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        if child.poll() is not None:
+            raise SandboxError(f"the sandbox ended with {child.returncode}: {_said(state_dir)}")
+        sandbox = connect(state_dir)
+        if sandbox is not None:
+            httpx.get(f"{sandbox.api_url}/exchange/status", timeout=patience_s).raise_for_status()
+            return sandbox
+        time.sleep(0.05)
+    raise SandboxError(f"the sandbox did not answer in {patience_s} s: {_said(state_dir)}")
+
+
+def _said(state_dir: Path) -> str:
+    return (state_dir / LOG_NAME).read_text(encoding="utf-8", errors="replace")[-2000:].strip()
+
+
+def _server(app: Starlette) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        lifespan="off",
+        log_config=None,
+        log_level=logging.ERROR,
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=75,
+        ws="none",
+    )
+    return uvicorn.Server(config)
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        raise SandboxError(
+            f"port {port} on {HOST} cannot be had ({error.strerror}); choose another, or 0"
+        ) from error
+    listener.listen(2048)
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    return f"http://{HOST}:{listener.getsockname()[1]}"
+
+
+def _pem(private_key: Ed25519PrivateKey) -> bytes:
+    return private_key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    """Write for the owner's eyes only, whole or not at all."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    os.replace(name, path)

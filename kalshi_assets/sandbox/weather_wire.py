@@ -1,0 +1,176 @@
+"""Recordings in the form of a Visual Crossing Timeline.
+
+Here: days with nested hours and minutes from observations, and forecasts as known at a basis.
+Not here: parameters, keys and costs (`weather_routes`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import Any
+
+import polars as pl
+
+MODELS = ("nws", "NBM", "ecmwf", "gfs", "HRRR")
+"""Which model answers where several are held, the first that is."""
+
+DAILY_MAXIMUM = "daily maximum"
+AFTERNOON = "temperature at 15:00 local"
+AFTERNOON_HOUR = 15
+
+Unit = Callable[[float], float]
+
+UNITS: dict[str, Unit] = {
+    "us": lambda celsius: 1.8 * celsius + 32,
+    "metric": lambda celsius: celsius,
+    "uk": lambda celsius: celsius,
+    "base": lambda celsius: celsius + 273.15,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """How rows are to be written.
+
+    Attributes
+    ----------
+    zone
+        Cuts the days and shows their times.
+    unit
+        From degrees Celsius.
+    hours
+        Whether hours are nested in days.
+    minute_step
+        Minutes between rows nested in hours; None: no such rows. At 5, every report is shown.
+    keep
+        Whether an element is wanted, by name.
+    """
+
+    zone: tzinfo
+    unit: Unit
+    hours: bool
+    minute_step: int | None
+    keep: Callable[[str], bool]
+
+
+def observed_day(station: str, day: date, reports: list[tuple[int, float]], form: Form) -> dict:
+    """One day of observations.
+
+    Parameters
+    ----------
+    reports
+        Unix second and degrees Celsius, ascending; those outside the day are ignored.
+    """
+    start, end = day_bounds(day, form.zone)
+    by_hour: dict[int, list[tuple[int, float]]] = {}
+    for at, celsius in reports:
+        if start <= at < end:
+            by_hour.setdefault((at - start) // 3600, []).append((at, celsius))
+    rows = [
+        row
+        for hour in sorted(by_hour)
+        if (row := _hour(station, start + hour * 3600, by_hour[hour], form)) is not None
+    ]
+    row = _row(start, form, full_date=True)
+    temperatures = [c for group in by_hour.values() for _, c in group]
+    if temperatures:
+        row["tempmax"] = _shown(max(temperatures), form)
+        row["tempmin"] = _shown(min(temperatures), form)
+        row |= {"stations": [station], "source": "obs"}
+    return _kept(row, form) | ({"hours": rows} if form.hours else {})
+
+
+def forecast_day(
+    forecasts: pl.DataFrame, day: date, before: datetime, zone: tzinfo, form: Form
+) -> dict:
+    """One day as it was forecast by `before`; without values where nothing is held.
+
+    Parameters
+    ----------
+    forecasts
+        Of one station: model, issued_utc, target_date, variable, value_f.
+    zone
+        The station's civil time, in which the hour of the afternoon is meant.
+    """
+    held = forecasts.filter((pl.col("target_date") == day) & (pl.col("issued_utc") < before))
+    start, _ = day_bounds(day, form.zone)
+    row = _row(start, form, full_date=True)
+    hours = []
+    maximum = _preferred(held, DAILY_MAXIMUM)
+    if maximum is not None:
+        row |= {"tempmax": _shown(_celsius(maximum), form), "source": "histfcst"}
+    afternoon = _preferred(held, AFTERNOON)
+    if afternoon is not None:
+        local = datetime.combine(day, time(AFTERNOON_HOUR), tzinfo=zone)
+        hour = _row(int(local.timestamp()), form)
+        hour |= {"temp": _shown(_celsius(afternoon), form), "source": "histfcst"}
+        hours.append(_kept(hour, form))
+    return _kept(row, form) | ({"hours": hours} if form.hours else {})
+
+
+def day_bounds(day: date, zone: tzinfo) -> tuple[int, int]:
+    """Unix seconds of the day's start and end in `zone`; 23 or 25 hours where clocks change."""
+    start = datetime.combine(day, time(), tzinfo=zone)
+    end = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
+    return int(start.timestamp()), int(end.timestamp())
+
+
+def _hour(
+    station: str, start: int, reports: list[tuple[int, float]], form: Form
+) -> dict[str, Any] | None:
+    row = _row(start, form)
+    on_the_hour = [celsius for at, celsius in reports if at == start]
+    if on_the_hour:
+        row["temp"] = _shown(on_the_hour[0], form)
+    elif form.minute_step is None:
+        return None
+    kept = _kept(row | {"stations": [station], "source": "obs"}, form)
+    if form.minute_step is not None:
+        kept["minutes"] = [
+            _kept(_minute(station, at, celsius, form), form)
+            for at, celsius in reports
+            if form.minute_step <= 5 or at % (form.minute_step * 60) == 0
+        ]
+    return kept
+
+
+def _minute(station: str, at: int, celsius: float, form: Form) -> dict[str, Any]:
+    return _row(at, form) | {
+        "temp": _shown(celsius, form),
+        "stations": [station],
+        "source": "obs",
+    }
+
+
+def _row(at: int, form: Form, *, full_date: bool = False) -> dict[str, Any]:
+    local = datetime.fromtimestamp(at, UTC).astimezone(form.zone)
+    shown = local.strftime("%Y-%m-%d" if full_date else "%H:%M:%S")
+    return {"datetime": shown, "datetimeEpoch": at}
+
+
+def _kept(row: dict[str, Any], form: Form) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if form.keep(name)}
+
+
+def _shown(celsius: float, form: Form) -> float:
+    return round(form.unit(celsius), 1)
+
+
+def _celsius(fahrenheit: float) -> float:
+    return (fahrenheit - 32) / 1.8
+
+
+def _preferred(held: pl.DataFrame, variable: str) -> float | None:
+    """The latest value of the most preferred model; models without a rank come last."""
+    rank = pl.col("model").replace_strict(
+        {model: place for place, model in enumerate(MODELS)},
+        default=len(MODELS),
+        return_dtype=pl.Int64,
+    )
+    best = (
+        held.filter(pl.col("variable") == variable)
+        .with_columns(rank.alias("rank"))
+        .sort("rank", "issued_utc", "model", descending=[False, True, False])
+        .head(1)
+    )
+    return best["value_f"].item() if best.height else None
