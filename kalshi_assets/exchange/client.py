@@ -1,0 +1,288 @@
+"""The REST client: the exchange's reads, by endpoint, from whichever tier holds the data.
+
+Here: paths, limits, chunks and tiers. Not here: sending (rest), what a value means (wire), which
+reads make up a city-day (ingest).
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import polars as pl
+
+from kalshi_assets.exchange.errors import (
+    MalformedAnswerError,
+    NotFoundError,
+    PaginationError,
+)
+from kalshi_assets.exchange.rest import Answer, RestReader
+from kalshi_assets.exchange.wire import Market, candles_of, market_of, trades_of
+from kalshi_assets.exchange.wire_stream import OrderBook, order_book_of
+from kalshi_assets.exchange.wire_values import Record, utc
+from kalshi_assets.tables import CANDLES, TRADES, Table
+
+PAGE_LIMIT = 1000
+MAX_PERIODS = 5_000
+BATCH_TICKERS = 100
+BATCH_PERIODS = 10_000
+CUTOFF_MAX_AGE_S = 600.0
+# The tiers have been seen overlapping, and the cutoff moves while a client lives.
+TIER_OVERLAP = timedelta(days=2)
+
+_MINUTE_S = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cutoff:
+    """Where the historical tier ends: markets settled and trades made before are archived."""
+
+    market_settled_ts: datetime
+    trades_created_ts: datetime
+
+
+class KalshiClient(RestReader):
+    """Reads of the exchange; see `RestReader` for its parameters."""
+
+    _cutoff: tuple[float, Cutoff] | None = None
+
+    def exchange_status(self) -> Answer:
+        """Whether the exchange is up and trades."""
+        return self.get("/exchange/status")
+
+    def cutoff(self) -> Cutoff:
+        """The historical cutoff, read at most every ten minutes."""
+        now = self._clock()
+        if self._cutoff is None or now - self._cutoff[0] > CUTOFF_MAX_AGE_S:
+            self._cutoff = (now, self.get("/historical/cutoff").decode(_cutoff_of))
+        return self._cutoff[1]
+
+    def series(self, ticker: str) -> Answer:
+        """The series: settlement sources, fee terms."""
+        return self._object(f"/series/{_segment(ticker)}", "series")
+
+    def fee_changes(self, series: str) -> Answer:
+        """All fee changes of a series, past and scheduled: a list of objects."""
+        answer = self.get(
+            "/series/fee_changes", {"series_ticker": series, "show_historical": "true"}
+        )
+        rows = answer.decode(lambda a: a.record("answer").rows("series_fee_change_arr"))
+        return Answer(rows, answer.raw_sha256, answer.endpoint)
+
+    def event(self, event_ticker: str) -> Answer:
+        """The event, without its markets."""
+        return self._object(f"/events/{_segment(event_ticker)}", "event")
+
+    def event_markets(self, event_ticker: str) -> list[Market]:
+        """The event's markets, from whichever tier holds them; each knows its answer's hash."""
+        markets = self._markets("/markets", {"event_ticker": event_ticker})
+        cutoff = self.cutoff()
+        if not markets or any(m.close_time < cutoff.market_settled_ts for m in markets):
+            markets += self._markets("/historical/markets", {"event_ticker": event_ticker})
+        return list({market.ticker: market for market in reversed(markets)}.values())[::-1]
+
+    def settled_markets(self, series: str, since: datetime) -> list[Market]:
+        """Markets of `series` that settled at `since` or later, of the live tier."""
+        return self._markets(
+            "/markets",
+            {"series_ticker": series, "status": "settled", "min_settled_ts": _floor_s(since)},
+        )
+
+    def market_candles(
+        self,
+        series: str,
+        ticker: str,
+        start: datetime,
+        end: datetime,
+        archived: bool | None = None,
+    ) -> pl.DataFrame:
+        """One-minute candles of one market that end within `start`..`end`: `tables.CANDLES`.
+
+        Parameters
+        ----------
+        archived
+            Which tier holds the market: True: the historical one, asking the live one should it
+            have nothing; False: the live one; None: unknown, the live one first.
+
+        Raises
+        ------
+        NotFoundError
+            No tier that was asked knows the market.
+        """
+        live = f"/series/{_segment(series)}/markets/{_segment(ticker)}/candlesticks"
+        historical = f"/historical/markets/{_segment(ticker)}/candlesticks"
+        paths = {True: [historical, live], False: [live], None: [live, historical]}[archived]
+        missing: NotFoundError | None = None
+        known = False
+        for path in paths:
+            try:
+                frame = self._market_candles(path, ticker, start, end)
+            except NotFoundError as error:
+                missing = missing or error
+                continue
+            if len(frame):
+                return frame
+            known = True
+        if missing is not None and not known:
+            raise missing
+        return CANDLES.empty()
+
+    def event_candles(
+        self, series: str, event_ticker: str, start: datetime, end: datetime
+    ) -> pl.DataFrame:
+        """One-minute candles of all markets of an event, of the live tier: `tables.CANDLES`."""
+        path = f"/series/{_segment(series)}/events/{_segment(event_ticker)}/candlesticks"
+        frames: list[pl.DataFrame] = []
+        for first, last in _windows(start, end, MAX_PERIODS):
+            while first < last:
+                answer = self.get(path, _candle_params(first, last))
+                frame, reached = answer.decode(_event_candles_of)
+                frames.append(frame)
+                if reached <= first:
+                    raise PaginationError(
+                        f"adjusted_end_ts {reached} does not advance beyond start_ts {first}",
+                        endpoint=answer.endpoint,
+                    )
+                first = reached
+        return _joined(CANDLES, frames)
+
+    def batch_candles(self, tickers: Sequence[str], start: datetime, end: datetime) -> pl.DataFrame:
+        """One-minute candles of many markets, of the live tier: `tables.CANDLES`.
+
+        Raises
+        ------
+        NotFoundError
+            The exchange left a market out, which is how it says that the live tier has none.
+        """
+        frames: list[pl.DataFrame] = []
+        for i in range(0, len(tickers), BATCH_TICKERS):
+            some = tickers[i : i + BATCH_TICKERS]
+            for window in _windows(start, end, min(MAX_PERIODS, BATCH_PERIODS // len(some))):
+                params = {"market_tickers": ",".join(some), **_candle_params(*window)}
+                answer = self.get("/markets/candlesticks", params)
+                frames.append(answer.decode(partial(_batch_candles_of, tickers=some)))
+        return _joined(CANDLES, frames)
+
+    def trades(self, ticker: str, start: datetime, end: datetime) -> pl.DataFrame:
+        """Trades of one market within `start`..`end`, from both tiers: `tables.TRADES`."""
+        cutoff = self.cutoff().trades_created_ts
+        paths = []
+        if end >= cutoff - TIER_OVERLAP:
+            paths.append("/markets/trades")
+        if start < cutoff + TIER_OVERLAP:
+            paths.append("/historical/trades")
+        params = {
+            "ticker": ticker,
+            "min_ts": _floor_s(start),
+            "max_ts": math.ceil(end.timestamp()),
+            "limit": PAGE_LIMIT,
+        }
+        frames = [
+            page.decode(lambda a: trades_of(a.payload["trades"], a.raw_sha256))
+            for path in paths
+            for page in self.pages(path, params, "trades")
+        ]
+        return _joined(TRADES, frames)
+
+    def order_book(self, ticker: str) -> OrderBook:
+        """The market's book now, every level."""
+        answer = self.get(f"/markets/{_segment(ticker)}/orderbook", {"depth": 0})
+        return answer.decode(lambda a: order_book_of(a.payload, ticker))
+
+    def _object(self, path: str, name: str) -> Answer:
+        answer = self.get(path)
+        payload = answer.decode(lambda a: a.record("answer").get(name, _as_object))
+        return Answer(payload, answer.raw_sha256, answer.endpoint)
+
+    def _markets(self, path: str, params: dict[str, Any]) -> list[Market]:
+        try:
+            return [
+                market
+                for page in self.pages(path, {**params, "limit": PAGE_LIMIT}, "markets")
+                for market in page.decode(
+                    lambda a: [market_of(m, a.raw_sha256) for m in a.payload["markets"]]
+                )
+            ]
+        except NotFoundError:
+            return []
+
+    def _market_candles(
+        self, path: str, ticker: str, start: datetime, end: datetime
+    ) -> pl.DataFrame:
+        frames = []
+        for window in _windows(start, end, MAX_PERIODS):
+            answer = self.get(path, _candle_params(*window))
+            frames.append(
+                answer.decode(
+                    lambda a: candles_of(
+                        [(ticker, a.record("answer").rows("candlesticks"))], a.raw_sha256
+                    )
+                )
+            )
+        return _joined(CANDLES, frames)
+
+
+def _cutoff_of(answer: Answer) -> Cutoff:
+    record = answer.record("cutoff")
+    return Cutoff(
+        market_settled_ts=record.get("market_settled_ts", utc),
+        trades_created_ts=record.get("trades_created_ts", utc),
+    )
+
+
+def _event_candles_of(answer: Answer) -> tuple[pl.DataFrame, int]:
+    record = answer.record("answer")
+    tickers, lists = record.rows("market_tickers"), record.rows("market_candlesticks")
+    if len(tickers) != len(lists):
+        raise MalformedAnswerError(
+            f"{len(tickers)} market_tickers but {len(lists)} market_candlesticks"
+        )
+    frame = candles_of(
+        [(str(t), c or []) for t, c in zip(tickers, lists, strict=True)], answer.raw_sha256
+    )
+    return frame, record.integer("adjusted_end_ts")
+
+
+def _batch_candles_of(answer: Answer, tickers: Sequence[str]) -> pl.DataFrame:
+    records = [Record(m, "market") for m in answer.record("answer").rows("markets")]
+    groups = [(r.text("market_ticker"), r.rows("candlesticks")) for r in records]
+    if missing := sorted(set(tickers) - {ticker for ticker, _ in groups}):
+        raise NotFoundError(
+            f"left out of the answer, so not in the live tier: {', '.join(missing)}",
+            endpoint=answer.endpoint,
+        )
+    return candles_of(groups, answer.raw_sha256)
+
+
+def _as_object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value
+
+
+def _joined(table: Table, frames: list[pl.DataFrame]) -> pl.DataFrame:
+    frame = pl.concat([table.empty(), *frames])
+    return table.conform(frame.unique(table.key, keep="first", maintain_order=True))
+
+
+def _windows(start: datetime, end: datetime, periods: int) -> Iterator[tuple[int, int]]:
+    # Neighbours share their boundary second, whichever end the exchange leaves out.
+    first, last = _floor_s(start), math.ceil(end.timestamp())
+    while first < last:
+        yield first, min(first + periods * _MINUTE_S, last)
+        first += periods * _MINUTE_S
+
+
+def _candle_params(start_ts: int, end_ts: int) -> dict[str, Any]:
+    return {"start_ts": start_ts, "end_ts": end_ts, "period_interval": 1}
+
+
+def _floor_s(instant: datetime) -> int:
+    return math.floor(instant.timestamp())
+
+
+def _segment(ticker: str) -> str:
+    return quote(ticker, safe="")

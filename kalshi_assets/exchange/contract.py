@@ -1,0 +1,253 @@
+"""The event contract: one value per event, everything that its six markets agree on.
+
+Here: the value and its table form. Not here: reading it from the exchange's answers
+(contract_reading) and anything that changes while the event trades.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from kalshi_assets.cities import city
+from kalshi_assets.exchange.wire import TickRange
+from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR
+from kalshi_assets.ladder.brackets import Bracket, Ladder
+from kalshi_assets.tables import EVENTS
+
+LINEAR_CENT = (TickRange(start=0, end=CC_PER_DOLLAR, step=100),)
+
+
+class ContractError(ValueError):
+    """The exchange's answers do not make one event; the message says what disagrees."""
+
+
+class StationChangedError(ContractError):
+    """The rules name another settlement station than the registry."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarketTerms:
+    """What is particular to one bracket's market.
+
+    Attributes
+    ----------
+    label
+        The exchange's words, such as "84° to 85°".
+    rules_sha256
+        Fingerprint of the rules text; None: none was given.
+    tick_grid, tick_grid_from
+        Prices allowed; "market": as stated, "default": whole cents, as none were stated.
+    raw_sha256
+        Content hash of the answer that stated the market.
+    """
+
+    market_ticker: str
+    label: str
+    strike_type: str
+    floor_strike: float | None
+    cap_strike: float | None
+    rules_sha256: str | None
+    tick_grid: tuple[TickRange, ...]
+    tick_grid_from: str
+    raw_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventContract:
+    """One event: a city's climate day, its ladder and its terms. `markets` is in ladder order.
+
+    Attributes
+    ----------
+    climate_start, climate_end
+        The climate day, local standard midnight to midnight, UTC; the end is exclusive.
+    station, cli
+        ICAO identifier of the settlement station, and its climate report.
+    *_from
+        Where the value was read; see `tables.EVENTS`.
+    """
+
+    city: str
+    date: dt.date
+    series_ticker: str
+    event_ticker: str
+    ladder: Ladder
+    markets: tuple[MarketTerms, ...]
+    open_time: dt.datetime
+    close_time: dt.datetime
+    climate_start: dt.datetime
+    climate_end: dt.datetime
+    station: str
+    station_from: str
+    cli: str
+    settlement_source: str
+    settlement_source_from: str
+    fee_type: str
+    fee_multiplier: float
+    fee_from: str
+
+    @property
+    def market_tickers(self) -> tuple[str, ...]:
+        """Tickers of the markets, in ladder order."""
+        return tuple(terms.market_ticker for terms in self.markets)
+
+    def terms(self, market_ticker: str) -> MarketTerms:
+        """The terms of one market.
+
+        Raises
+        ------
+        KeyError
+            Not a market of the event; lists those that are.
+        """
+        for terms in self.markets:
+            if terms.market_ticker == market_ticker:
+                return terms
+        raise KeyError(
+            f"{market_ticker} is no market of {self.event_ticker}: {', '.join(self.market_tickers)}"
+        )
+
+    def round_to_tick(
+        self, price_cc: int, side: Literal["bid", "ask"], market_ticker: str | None = None
+    ) -> int:
+        """The nearest price on the grid that is no worse for us: bids down, asks up.
+
+        Parameters
+        ----------
+        price_cc
+            1/10,000 dollar of YES, 0 to 10,000.
+        market_ticker
+            Whose grid; None: the one that all markets of the event share.
+
+        Returns
+        -------
+        int
+            On the grid; 0 and 10,000 are no prices of orders and mean that there is none.
+        """
+        if market_ticker is not None:
+            return round_to_tick(self.terms(market_ticker).tick_grid, price_cc, side)
+        grids = {terms.tick_grid for terms in self.markets}
+        if len(grids) > 1:
+            raise ContractError(
+                f"the markets of {self.event_ticker} have {len(grids)} price grids: name one market"
+            )
+        return round_to_tick(grids.pop(), price_cc, side)
+
+    def to_frame(self) -> pl.DataFrame:
+        """The contract as rows of `tables.EVENTS`."""
+        same = {name: getattr(self, name) for name in _SHARED_COLUMNS}
+        same |= {"event_time": self.open_time, "known_at": self.open_time}
+        rows = [
+            same
+            | {
+                "market_ticker": terms.market_ticker,
+                "bracket": position,
+                "label": terms.label,
+                "strike_type": terms.strike_type,
+                "floor_strike": terms.floor_strike,
+                "cap_strike": terms.cap_strike,
+                "lo_f": bracket.lo,
+                "hi_f": bracket.hi,
+                "rules_sha256": terms.rules_sha256,
+                "tick_grid": _grid_text(terms.tick_grid),
+                "tick_grid_from": terms.tick_grid_from,
+                "raw_sha256": terms.raw_sha256,
+            }
+            for position, (terms, bracket) in enumerate(
+                zip(self.markets, self.ladder.brackets, strict=True)
+            )
+        ]
+        return EVENTS.conform(pl.DataFrame(rows, schema=EVENTS.dtypes, orient="row"))
+
+    @classmethod
+    def from_frame(cls, city_name: str, day: dt.date, frame: pl.DataFrame) -> "EventContract":
+        """The contract that `to_frame` made `frame` of.
+
+        Raises
+        ------
+        ContractError
+            The frame has no rows, or rows of several events.
+        """
+        rows = frame.sort("bracket").to_dicts()
+        if not rows:
+            raise ContractError(f"no event of {city_name} {day} in the frame: ingest it first")
+        for name in _SHARED_COLUMNS:
+            if len({row[name] for row in rows}) > 1:
+                raise ContractError(f"the event rows of {city_name} {day} disagree on {name}")
+        brackets = [
+            Bracket(market_ticker=row["market_ticker"], lo=row["lo_f"], hi=row["hi_f"])
+            for row in rows
+        ]
+        terms = tuple(
+            MarketTerms(
+                **{name: row[name] for name in _OWN_COLUMNS},
+                tick_grid=_grid_of_text(row["tick_grid"]),
+            )
+            for row in rows
+        )
+        return cls(
+            city=city_name,
+            date=day,
+            cli=city(city_name).cli,
+            ladder=Ladder.of(brackets),
+            markets=terms,
+            **{name: rows[0][name] for name in _SHARED_COLUMNS},
+        )
+
+
+_SHARED_COLUMNS = (
+    "series_ticker",
+    "event_ticker",
+    "open_time",
+    "close_time",
+    "climate_start",
+    "climate_end",
+    "station",
+    "station_from",
+    "settlement_source",
+    "settlement_source_from",
+    "fee_type",
+    "fee_multiplier",
+    "fee_from",
+)
+_OWN_COLUMNS = (
+    "market_ticker",
+    "label",
+    "strike_type",
+    "floor_strike",
+    "cap_strike",
+    "rules_sha256",
+    "tick_grid_from",
+    "raw_sha256",
+)
+
+
+def round_to_tick(grid: Sequence[TickRange], price_cc: int, side: Literal["bid", "ask"]) -> int:
+    """The nearest price on `grid` that is no worse for us: bids down, asks up.
+
+    Parameters
+    ----------
+    grid
+        Ranges in rising order that cover 0 to 10,000.
+    price_cc
+        1/10,000 dollar of YES, 0 to 10,000.
+    """
+    if not 0 <= price_cc <= CC_PER_DOLLAR:
+        raise ValueError(f"price {price_cc} cc is not within 0 and {CC_PER_DOLLAR}")
+    for ticks in grid:
+        if ticks.start <= price_cc <= ticks.end:
+            down = ticks.start + (price_cc - ticks.start) // ticks.step * ticks.step
+            if side == "bid" or down == price_cc:
+                return down
+            return min(down + ticks.step, ticks.end)
+    raise ContractError(f"price {price_cc} cc lies outside the price grid {_grid_text(grid)}")
+
+
+def _grid_text(grid: Sequence[TickRange]) -> str:
+    return json.dumps([[ticks.start, ticks.end, ticks.step] for ticks in grid])
+
+
+def _grid_of_text(text: str) -> tuple[TickRange, ...]:
+    return tuple(TickRange(start=s, end=e, step=d) for s, e, d in json.loads(text))

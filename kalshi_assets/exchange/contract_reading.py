@@ -1,0 +1,254 @@
+"""Reading the event contract from the exchange's answers, with the provenance of each part.
+
+Here: strikes to whole degrees, the station and the publisher in the rules, the fee terms of the
+day. Not here: asking the exchange (ingest) and the value itself (contract).
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from kalshi_assets.cities import CITIES, City
+from kalshi_assets.exchange.contract import (
+    LINEAR_CENT,
+    ContractError,
+    EventContract,
+    MarketTerms,
+    StationChangedError,
+)
+from kalshi_assets.exchange.errors import MalformedAnswerError
+from kalshi_assets.exchange.wire import Market
+from kalshi_assets.exchange.wire_account import fee_changes_of
+from kalshi_assets.exchange.wire_values import Record
+from kalshi_assets.ladder.brackets import Bracket, Ladder
+
+_CLI_CODE = re.compile(r"\(CLI([A-Z]{3})\)")
+_PUBLISHERS = (
+    ("The Weather Company", re.compile(r"The Weather Company")),
+    ("National Weather Service", re.compile(r"National Weather Service|\bNWS\b")),
+)
+
+
+def read_event_contract(
+    place: City,
+    day: date,
+    event_payload: Mapping[str, Any],
+    markets: Sequence[Market],
+    series_payload: Mapping[str, Any],
+    fee_changes: Sequence[Mapping[str, Any]],
+) -> EventContract:
+    """Read an event from the exchange's answers.
+
+    Parameters
+    ----------
+    place, day
+        The registry's city and the climate day.
+    event_payload, series_payload
+        The objects under ``event`` and ``series``.
+    markets
+        All markets of the event, any order.
+    fee_changes
+        The objects under ``series_fee_change_arr``, with history.
+
+    Raises
+    ------
+    ContractError
+        Siblings disagree, a strike is unknown or no whole number, or the event is another day's.
+    StationChangedError
+        The rules name another station than the registry.
+    LadderError
+        The brackets leave a gap, overlap or lack a tail.
+    MalformedAnswerError
+        An answer lacks the fee terms.
+    """
+    event_ticker = _common(markets, "event_ticker", place.event_ticker(day))
+    expected = place.event_ticker(day)
+    if event_ticker != expected or event_payload.get("event_ticker") != expected:
+        raise ContractError(
+            f"asked for {expected}, got event {event_payload.get('event_ticker')} with markets of "
+            f"{event_ticker}"
+        )
+    ladder = Ladder.of([bracket_of(market) for market in markets])
+    by_ticker = {market.ticker: market for market in markets}
+    ordered = [by_ticker[bracket.market_ticker] for bracket in ladder.brackets]
+    open_time = _common(markets, "open_time", event_ticker)
+    close_time = _common(markets, "close_time", event_ticker)
+    if close_time <= open_time:
+        raise ContractError(f"{event_ticker} closes at {close_time}, before it opens: {open_time}")
+    climate_start, climate_end = place.climate_day(day)
+    source, source_from = _settlement_source(event_payload, series_payload, ordered)
+    fee_type, multiplier, fee_from = _fee_terms(
+        event_payload, series_payload, fee_changes, open_time
+    )
+    return EventContract(
+        city=place.name,
+        date=day,
+        series_ticker=place.series,
+        event_ticker=event_ticker,
+        ladder=ladder,
+        markets=tuple(_terms(market) for market in ordered),
+        open_time=open_time,
+        close_time=close_time,
+        climate_start=climate_start,
+        climate_end=climate_end,
+        station=place.station,
+        station_from=_station_from(place, ordered),
+        cli=place.cli,
+        settlement_source=source,
+        settlement_source_from=source_from,
+        fee_type=fee_type,
+        fee_multiplier=multiplier,
+        fee_from=fee_from,
+    )
+
+
+def bracket_of(market: Market) -> Bracket:
+    """The whole degrees that pay, by `strike_type` (kalshi.md 6.2).
+
+    ``less`` and ``greater`` exclude their strike, ``between`` includes both, ``less_or_equal``
+    and ``greater_or_equal`` include theirs.
+
+    Raises
+    ------
+    ContractError
+        Another strike type, a missing strike or one that is no whole number.
+    """
+    lo, hi = {
+        "less": (None, -1),
+        "less_or_equal": (None, 0),
+        "between": (0, 0),
+        "greater_or_equal": (0, None),
+        "greater": (1, None),
+    }.get(market.strike_type or "", (None, None))
+    if lo is None and hi is None:
+        raise ContractError(
+            f"{market.ticker} has strike_type {market.strike_type!r}; a ladder is made of less, "
+            "less_or_equal, between, greater_or_equal and greater"
+        )
+    return Bracket(
+        market_ticker=market.ticker,
+        lo=None if lo is None else _whole(market, "floor_strike") + lo,
+        hi=None if hi is None else _whole(market, "cap_strike") + hi,
+    )
+
+
+def _common(markets: Sequence[Market], name: str, event_ticker: str) -> Any:
+    if not markets:
+        raise ContractError(f"{event_ticker} has no markets")
+    first = markets[0]
+    for other in markets[1:]:
+        if getattr(other, name) != getattr(first, name):
+            raise ContractError(
+                f"{first.ticker} and {other.ticker} disagree on {name}: "
+                f"{getattr(first, name)} and {getattr(other, name)}"
+            )
+    return getattr(first, name)
+
+
+def _whole(market: Market, name: str) -> int:
+    strike = getattr(market, name)
+    if strike is None or strike != int(strike):
+        raise ContractError(
+            f"{market.ticker} is {market.strike_type!r} but its {name} is {strike}, "
+            "not a whole degree"
+        )
+    return int(strike)
+
+
+def _terms(market: Market) -> MarketTerms:
+    rules = market.rules_primary
+    return MarketTerms(
+        market_ticker=market.ticker,
+        label=market.yes_sub_title,
+        strike_type=market.strike_type or "",
+        floor_strike=market.floor_strike,
+        cap_strike=market.cap_strike,
+        rules_sha256=None if rules is None else hashlib.sha256(rules.encode()).hexdigest(),
+        tick_grid=market.price_ranges or LINEAR_CENT,
+        tick_grid_from="market" if market.price_ranges else "default",
+        raw_sha256=market.raw_sha256,
+    )
+
+
+def _station_from(place: City, markets: Sequence[Market]) -> str:
+    found = {_station_of_rules(place, market) for market in markets}
+    if len(found) > 1:
+        raise ContractError(
+            f"the markets of {markets[0].event_ticker} do not agree how their rules name the "
+            f"station: {', '.join(sorted(found))}"
+        )
+    return found.pop()
+
+
+def _station_of_rules(place: City, market: Market) -> str:
+    rules = market.rules_primary
+    if rules is None:
+        return "registry"
+    if code := _CLI_CODE.search(rules):
+        if code[1] != place.cli:
+            raise StationChangedError(
+                f"{market.ticker}: the rules settle on CLI{code[1]}, the registry has "
+                f"CLI{place.cli} ({place.station}) for {place.name}; check the rules, then "
+                "cities.toml"
+            )
+        return "rules_code"
+    if any(name in rules for name in place.rules_names):
+        return "rules_name"
+    others = [c for c in CITIES.values() if any(name in rules for name in c.rules_names)]
+    if others or place.rules_names:
+        named = f"{others[0].station} ({others[0].name})" if others else f"{rules[:120]!r}"
+        raise StationChangedError(
+            f"{market.ticker}: the rules name {named}, the registry has {place.station} "
+            f"({', '.join(place.rules_names) or place.name}); check the rules, then cities.toml"
+        )
+    return "registry"
+
+
+def _settlement_source(
+    event: Mapping[str, Any], series: Mapping[str, Any], markets: Sequence[Market]
+) -> tuple[str, str]:
+    # The series' list is today's and comes last: the source changed on 2026-08-14.
+    if names := _source_names(event):
+        return names, "event"
+    rules = " ".join(market.rules_primary or "" for market in markets)
+    for publisher, pattern in _PUBLISHERS:
+        if pattern.search(rules):
+            return publisher, "rules"
+    if names := _source_names(series):
+        return names, "series"
+    return "unknown", "unknown"
+
+
+def _source_names(payload: Mapping[str, Any]) -> str:
+    sources = payload.get("settlement_sources") or []
+    return ", ".join(s["name"] for s in sources if isinstance(s, dict) and s.get("name"))
+
+
+def _fee_terms(
+    event: Mapping[str, Any],
+    series: Mapping[str, Any],
+    changes: Sequence[Mapping[str, Any]],
+    open_time: datetime,
+) -> tuple[str, float, str]:
+    effective = [c for c in fee_changes_of(changes) if c.scheduled_ts <= open_time]
+    if effective:
+        latest = max(effective, key=lambda change: change.scheduled_ts)
+        fee_type, multiplier, origin = latest.fee_type, latest.fee_multiplier, "fee_changes"
+    else:
+        terms = Record(series, f"series {series.get('ticker', '')}".rstrip())
+        fee_type, multiplier = terms.text("fee_type"), terms.number("fee_multiplier")
+        origin = "series"
+    override = Record(event, f"event {event.get('event_ticker', '')}".rstrip())
+    own_type = override.maybe_text("fee_type_override")
+    own_multiplier = override.maybe_number("fee_multiplier_override")
+    if own_type is not None or own_multiplier is not None:
+        origin = "event"
+        fee_type = own_type if own_type is not None else fee_type
+        multiplier = own_multiplier if own_multiplier is not None else multiplier
+    if multiplier < 0:
+        raise MalformedAnswerError(
+            f"{multiplier} is negative", record=f"terms of {origin}", field="fee_multiplier"
+        )
+    return fee_type, multiplier, origin

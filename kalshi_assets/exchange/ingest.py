@@ -1,0 +1,179 @@
+"""A city-day from the exchange: its contract, candles, trades and settlement.
+
+Here: which reads make up a city-day, and errors that say which one. Not here: sending (rest,
+client), decoding (wire), storing (lake). Every function takes the client it reads through.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+
+import polars as pl
+
+from kalshi_assets.cities import City
+from kalshi_assets.exchange.client import KalshiClient
+from kalshi_assets.exchange.contract import ContractError, EventContract
+from kalshi_assets.exchange.contract_reading import read_event_contract
+from kalshi_assets.exchange.errors import ExchangeError, NotFoundError
+from kalshi_assets.exchange.wire import Market
+from kalshi_assets.ladder.brackets import LadderError
+from kalshi_assets.tables import CANDLES, SETTLEMENTS, TRADES, Table
+
+SETTLED = ("determined", "finalized")
+SETTLEMENT_LAG = timedelta(hours=12)
+
+# The last candle of a short market ends one minute after the close.
+_AFTER_CLOSE = timedelta(minutes=1)
+
+
+class IngestError(Exception):
+    """A city-day could not be read; names city, date, endpoint and cause."""
+
+    def __init__(self, city: str, day: date, cause: str) -> None:
+        super().__init__(f"{city} {day}: {cause}")
+        self.city = city
+        self.day = day
+
+
+class EventNotFoundError(IngestError):
+    """The exchange has no such event."""
+
+
+def fetch_event(client: KalshiClient, city: City, day: date) -> EventContract:
+    """The event that settles on climate day `day`.
+
+    Raises
+    ------
+    EventNotFoundError
+        The exchange has no such event, or it has no markets.
+    IngestError
+        A read failed, or the answers do not make one event.
+    """
+    ticker = city.event_ticker(day)
+    try:
+        event = client.event(ticker)
+    except NotFoundError as error:
+        raise EventNotFoundError(city.name, day, f"no event {ticker}: {error}") from error
+    except ExchangeError as error:
+        raise IngestError(city.name, day, str(error)) from error
+    with _naming(city.name, day, f"contract of {ticker}"):
+        markets = client.event_markets(ticker)
+        if not markets:
+            raise EventNotFoundError(
+                city.name, day, f"event {ticker} has no markets in either tier"
+            )
+        series = client.series(city.series)
+        changes = client.fee_changes(city.series)
+        return read_event_contract(
+            city, day, event.payload, markets, series.payload, changes.payload
+        )
+
+
+def fetch_candles(client: KalshiClient, contract: EventContract) -> pl.DataFrame:
+    """All one-minute candles of the event, open to close: `tables.CANDLES`.
+
+    A candle that is still being made (its `known_at` lies ahead of the client's clock) is left
+    out.
+    """
+    start, end = contract.open_time, contract.close_time + _AFTER_CLOSE
+    with _naming(contract.city, contract.date, f"candles of {contract.event_ticker}"):
+        if contract.close_time >= client.cutoff().market_settled_ts:
+            frame = client.batch_candles(contract.market_tickers, start, end)
+        else:
+            frame = pl.concat(
+                [
+                    client.market_candles(contract.series_ticker, ticker, start, end, archived=True)
+                    for ticker in contract.market_tickers
+                ]
+            )
+        return _known(client, CANDLES, frame)
+
+
+def fetch_trades(client: KalshiClient, contract: EventContract) -> pl.DataFrame:
+    """All trades of the event, open to close: `tables.TRADES`."""
+    start, end = contract.open_time, contract.close_time + _AFTER_CLOSE
+    with _naming(contract.city, contract.date, f"trades of {contract.event_ticker}"):
+        frames = [client.trades(ticker, start, end) for ticker in contract.market_tickers]
+        return _known(client, TRADES, pl.concat(frames))
+
+
+def fetch_settlement(client: KalshiClient, contract: EventContract) -> pl.DataFrame:
+    """How the exchange settled the event: one row of `tables.SETTLEMENTS`, none before it did."""
+    with _naming(contract.city, contract.date, f"settlement of {contract.event_ticker}"):
+        return settlement_of(contract, client.event_markets(contract.event_ticker))
+
+
+def settlement_of(contract: EventContract, markets: list[Market]) -> pl.DataFrame:
+    """The row that the event's markets make: see `fetch_settlement`.
+
+    The value is the one that the siblings state; in 2024 and 2025 only the winner did.
+
+    Raises
+    ------
+    ContractError
+        Not exactly one winner, values that disagree or lie outside the winning bracket, or a
+        market missing.
+    """
+    by_ticker = {market.ticker: market for market in markets}
+    if missing := [ticker for ticker in contract.market_tickers if ticker not in by_ticker]:
+        raise ContractError(f"{contract.event_ticker}: the exchange left out {', '.join(missing)}")
+    markets = [by_ticker[ticker] for ticker in contract.market_tickers]
+    if not all(market.status in SETTLED and market.result for market in markets):
+        return SETTLEMENTS.empty()
+    results = {market.ticker: market.result for market in markets}
+    if sorted(results.values()) != ["no"] * (len(markets) - 1) + ["yes"]:
+        raise ContractError(
+            f"{contract.event_ticker} is settled without exactly one winner: {results}"
+        )
+    winner = next(market for market in markets if market.result == "yes")
+    known_at, known_at_from = _known_at(contract, markets)
+    row = {
+        "source": "exchange",
+        "status": winner.status,
+        "tmax_f": _value(contract, markets, winner),
+        "winning_market": winner.ticker,
+        "event_time": contract.climate_end,
+        "known_at": known_at,
+        "known_at_from": known_at_from,
+        "raw_sha256": winner.raw_sha256,
+    }
+    return SETTLEMENTS.conform(pl.DataFrame([row], schema=SETTLEMENTS.dtypes))
+
+
+def _value(contract: EventContract, markets: list[Market], winner: Market) -> int | None:
+    stated = {m.ticker: m.expiration_value for m in markets if m.expiration_value is not None}
+    if not stated:
+        return None
+    values = set(stated.values())
+    if len(values) > 1:
+        shown = ", ".join(f"{ticker} {value}" for ticker, value in stated.items())
+        raise ContractError(f"{contract.event_ticker}: expiration values disagree: {shown}")
+    value = values.pop()
+    if value != int(value):
+        raise ContractError(f"{contract.event_ticker} settled at {value}, not a whole degree")
+    bracket = contract.ladder.brackets[contract.market_tickers.index(winner.ticker)]
+    if not bracket.pays(int(value)):
+        raise ContractError(f"{contract.event_ticker} settled at {value}, but {bracket} won")
+    return int(value)
+
+
+def _known_at(contract: EventContract, markets: list[Market]) -> tuple[datetime, str]:
+    settled = [m.settlement_ts for m in markets if m.settlement_ts is not None]
+    if len(settled) == len(markets):
+        return max(settled), "settlement_ts"
+    expected = [
+        m.expected_expiration_time for m in markets if m.expected_expiration_time is not None
+    ]
+    return max(expected, default=contract.close_time + SETTLEMENT_LAG), "assumed"
+
+
+def _known(client: KalshiClient, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    return table.conform(frame.filter(pl.col("known_at") <= client.now()))
+
+
+@contextmanager
+def _naming(city: str, day: date, what: str) -> Iterator[None]:
+    try:
+        yield
+    except (ExchangeError, ContractError, LadderError) as error:
+        raise IngestError(city, day, f"{what}: {error}") from error

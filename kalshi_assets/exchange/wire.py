@@ -1,0 +1,368 @@
+"""Market data of the wire: markets, candles and trades, from JSON to typed rows.
+
+Strict about what matters (a missing price or ticker is an error that names the record), tolerant
+of the rest (unknown fields, unknown words). Here: whole lists, decoded at once. Not here: single
+values (wire_values), accounts and orders (wire_account), books and the stream (wire_stream).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from kalshi_assets.exchange.errors import MalformedAnswerError
+from kalshi_assets.exchange.wire_values import (
+    Record,
+    amount,
+    count,
+    mean_price_cc,
+    price_cc,
+    utc,
+)
+from kalshi_assets.tables import CANDLES, TRADES
+
+CANDLE_LAG = timedelta(seconds=2)
+TRADE_LAG = timedelta(seconds=1)
+
+_STAMPS = ("event_time", "known_at", "raw_sha256")
+_CANDLE_VALUES = [name for name in CANDLES.dtypes if name not in _STAMPS]
+_OHLC = ("open", "high", "low", "close")
+_NOTHING: dict[str, Any] = {}
+_SIDE_OF_BOOK = {"bid": "yes", "ask": "no"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TickRange:
+    """Prices from `start` to `end` in steps of `step`, all in 1/10,000 dollar."""
+
+    start: int
+    end: int
+    step: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end or self.step <= 0:
+            raise ValueError(f"no price grid: {self.start} to {self.end} by {self.step}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Market:
+    """One market as the exchange states it; what is not used is not kept.
+
+    Attributes
+    ----------
+    floor_strike, cap_strike
+        The exchange's strikes; `strike_type` says whether they pay.
+    status
+        initialized, inactive, active, closed, determined, disputed, amended, finalized; others
+        may come.
+    result
+        yes, no, scalar; empty: none yet.
+    expiration_value
+        The value that settled it; None: not given.
+    price_ranges
+        The price grid; None: not given.
+    yes_bid_cc, yes_ask_cc
+        Best quotes, 1/10,000 dollar; 0 and 10,000 together: none.
+    raw_sha256
+        Content hash of the answer that said so.
+    """
+
+    ticker: str
+    event_ticker: str
+    strike_type: str | None
+    floor_strike: float | None
+    cap_strike: float | None
+    yes_sub_title: str
+    open_time: datetime
+    close_time: datetime
+    settlement_ts: datetime | None
+    expected_expiration_time: datetime | None
+    status: str
+    result: str
+    expiration_value: Decimal | None
+    rules_primary: str | None
+    price_ranges: tuple[TickRange, ...] | None
+    yes_bid_cc: int
+    yes_ask_cc: int
+    raw_sha256: str
+
+
+def market_of(payload: Any, raw_sha256: str) -> Market:
+    """Decode one market object.
+
+    Raises
+    ------
+    MalformedAnswerError
+        Something that matters is missing or unreadable; names the market and the field.
+    """
+    record = Record(payload, "market")
+    record.name = f"market {record.text('ticker')}"
+    return Market(
+        ticker=record.text("ticker"),
+        event_ticker=record.text("event_ticker"),
+        strike_type=record.maybe_text("strike_type"),
+        floor_strike=record.maybe_number("floor_strike"),
+        cap_strike=record.maybe_number("cap_strike"),
+        yes_sub_title=record.maybe_text("yes_sub_title") or "",
+        open_time=record.get("open_time", utc),
+        close_time=record.get("close_time", utc),
+        settlement_ts=record.maybe("settlement_ts", utc),
+        expected_expiration_time=record.maybe("expected_expiration_time", utc),
+        status=record.text("status"),
+        result=record.word("result"),
+        expiration_value=record.maybe("expiration_value", amount),
+        rules_primary=record.maybe_text("rules_primary"),
+        price_ranges=record.maybe("price_ranges", _price_ranges),
+        yes_bid_cc=record.get("yes_bid_dollars", price_cc),
+        yes_ask_cc=record.get("yes_ask_dollars", price_cc),
+        raw_sha256=raw_sha256,
+    )
+
+
+def _price_ranges(value: object) -> tuple[TickRange, ...] | None:
+    if not isinstance(value, list):
+        raise ValueError("not a list of {start, end, step}")
+    ranges = []
+    for entry in value:
+        if not isinstance(entry, dict):
+            raise ValueError(f"{entry!r} is not {{start, end, step}}")
+        start, end, step = (price_cc(entry.get(name)) for name in ("start", "end", "step"))
+        ranges.append(TickRange(start=start, end=end, step=step))
+    return tuple(ranges) or None
+
+
+def candles_of(
+    groups: Sequence[tuple[str, Sequence[Any]]], raw_sha256: str, lag: timedelta = CANDLE_LAG
+) -> pl.DataFrame:
+    """Decode candles of one answer, live keys (``close_dollars``) or historical (``close``).
+
+    Parameters
+    ----------
+    groups
+        Per market its ticker and its list of candle objects.
+    raw_sha256
+        Content hash of the answer.
+    lag
+        How long after its end a candle can be read.
+
+    Returns
+    -------
+    pl.DataFrame
+        Columns and types of `tables.CANDLES`, in the order of the answer. The synthetic candle
+        that ``include_latest_before_start`` puts first (no quote at all) is left out.
+
+    Raises
+    ------
+    MalformedAnswerError
+        Names the market, the candle's time and the field.
+    """
+    groups = [(ticker, _real(candles)) for ticker, candles in groups]
+    candles = [candle for _, group in groups for candle in group]
+    if not candles:
+        return CANDLES.empty()
+    tickers = [ticker for ticker, group in groups for _ in group]
+    dollars, fp = ("_dollars", "_fp") if _is_live(candles[0]) else ("", "")
+    try:
+        return _candle_columns(tickers, candles, dollars, fp).select(
+            *_stamped(lag, raw_sha256), *_CANDLE_VALUES
+        )[list(CANDLES.dtypes)]
+    except (AttributeError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
+        for ticker, candle in zip(tickers, candles, strict=True):
+            _check_candle(ticker, candle, dollars, fp)
+        raise
+
+
+def _candle_columns(tickers: list[str], candles: list[Any], dollars: str, fp: str) -> pl.DataFrame:
+    columns: dict[str, list[Any]] = {
+        "market_ticker": tickers,
+        "event_s": [candle["end_period_ts"] for candle in candles],
+    }
+    prices = _Memo(price_cc)
+    for side in ("yes_bid", "yes_ask"):
+        quotes = [candle[side] for candle in candles]
+        for part in _OHLC:
+            key = part + dollars
+            columns[f"{side}_{part}_cc"] = [prices[quote[key]] for quote in quotes]
+    prices[None] = None
+    trades = [candle.get("price") or _NOTHING for candle in candles]
+    for part in (*_OHLC, "previous"):
+        key = part + dollars
+        columns[f"price_{part}_cc"] = [prices[trade.get(key)] for trade in trades]
+    means = _Memo(mean_price_cc)
+    means[None] = None
+    columns["price_mean_cc"] = [means[trade.get("mean" + dollars)] for trade in trades]
+    counts = _Memo(count)
+    columns["volume"] = [counts[candle["volume" + fp]] for candle in candles]
+    columns["open_interest"] = [counts[candle["open_interest" + fp]] for candle in candles]
+    frame = pl.DataFrame(
+        columns, schema={"event_s": pl.Int64} | {n: CANDLES.dtypes[n] for n in _CANDLE_VALUES}
+    ).with_columns(
+        pl.from_epoch("event_s", "s")
+        .dt.replace_time_zone("UTC")
+        .dt.cast_time_unit("us")
+        .alias("event_time")
+    )
+    priceless = pl.any_horizontal(pl.col(f"price_{part}_cc").is_null() for part in _OHLC)
+    unusable = ((pl.col("volume") > 0) & priceless) | pl.col("event_s").is_null()
+    if frame.select(unusable.any()).item():
+        raise ValueError("a candle has volume without a price, or no time")
+    return frame
+
+
+def _check_candle(ticker: str, candle: Any, dollars: str, fp: str) -> None:
+    record = Record(candle, f"candle of {ticker}")
+    record.name = f"candle of {ticker} ending {_instant(record.integer('end_period_ts'))}"
+    for side in ("yes_bid", "yes_ask"):
+        quote = Record(candle.get(side), f"{record.name}, {side}")
+        for part in _OHLC:
+            quote.get(part + dollars, price_cc)
+    trade = Record(candle.get("price") or {}, f"{record.name}, price")
+    traded = record.get("volume" + fp, count) > 0
+    for part in _OHLC:
+        (trade.get if traded else trade.maybe)(part + dollars, price_cc)
+    trade.maybe("mean" + dollars, mean_price_cc)
+    trade.maybe("previous" + dollars, price_cc)
+    record.get("open_interest" + fp, count)
+
+
+def _instant(seconds: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
+    except (OverflowError, OSError, ValueError):
+        return str(seconds)
+
+
+def _real(candles: Sequence[Any]) -> Sequence[Any]:
+    first = candles[0] if candles else None
+    return candles[1:] if isinstance(first, dict) and _is_synthetic(first) else candles
+
+
+def _is_synthetic(candle: dict[str, Any]) -> bool:
+    sides = [candle.get(name) for name in ("yes_bid", "yes_ask", "price")]
+    if not all(side is None or isinstance(side, dict) for side in sides):
+        return False
+    values = {name: value for side in sides if side for name, value in side.items()}
+    previous = [name for name in values if name.startswith("previous")]
+    return any(values[name] is not None for name in previous) and all(
+        value is None for name, value in values.items() if name not in previous
+    )
+
+
+def _is_live(candle: Any) -> bool:
+    return not (isinstance(candle, dict) and "volume_fp" not in candle and "volume" in candle)
+
+
+def trades_of(trades: Sequence[Any], raw_sha256: str, lag: timedelta = TRADE_LAG) -> pl.DataFrame:
+    """Decode trades of one answer.
+
+    The taker's side is ``taker_outcome_side``, else ``taker_book_side`` (bid is yes), else the
+    deprecated ``taker_side``.
+
+    Parameters
+    ----------
+    trades
+        The trade objects.
+    raw_sha256
+        Content hash of the answer.
+    lag
+        How long after its match a trade can be read.
+
+    Returns
+    -------
+    pl.DataFrame
+        Columns and types of `tables.TRADES`, in the order of the answer.
+
+    Raises
+    ------
+    MalformedAnswerError
+        Names the trade and the field.
+    """
+    if not trades:
+        return TRADES.empty()
+    try:
+        frame = _trade_columns(trades)
+        values = [name for name in frame.columns if name != "event_time"]
+        return frame.select(*_stamped(lag, raw_sha256), *values)[list(TRADES.dtypes)]
+    except (AttributeError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
+        for trade in trades:
+            _check_trade(trade)
+        raise
+
+
+def _trade_columns(trades: Sequence[Any]) -> pl.DataFrame:
+    prices, counts = _Memo(price_cc), _Memo(count)
+    columns = {
+        "trade_id": [trade["trade_id"] for trade in trades],
+        "market_ticker": [trade["ticker"] for trade in trades],
+        "yes_price_cc": [prices[trade["yes_price_dollars"]] for trade in trades],
+        "count": [counts[trade["count_fp"]] for trade in trades],
+        "taker_side": [_taker_side(trade) for trade in trades],
+        "is_block_trade": [trade.get("is_block_trade") or False for trade in trades],
+    }
+    frame = pl.DataFrame(columns, schema={name: TRADES.dtypes[name] for name in columns})
+    texts = pl.Series("event_time", [trade["created_time"] for trade in trades], pl.String)
+    times = texts.str.to_datetime("%+", time_unit="us", time_zone="UTC")
+    frame = frame.with_columns(times)
+    unusable = (
+        pl.any_horizontal(pl.all().is_null())
+        | (pl.col("count") <= 0)
+        | pl.any_horizontal(pl.col("trade_id", "market_ticker") == "")
+    )
+    if frame.select(unusable.any()).item():
+        raise ValueError("a trade lacks something")
+    return frame
+
+
+def _taker_side(trade: Any) -> str:
+    side = (
+        trade.get("taker_outcome_side")
+        or _SIDE_OF_BOOK.get(trade.get("taker_book_side"))
+        or trade.get("taker_side")
+    )
+    if side not in ("yes", "no"):
+        raise ValueError("no taker side")
+    return side
+
+
+def _check_trade(trade: Any) -> None:
+    record = Record(trade, "trade")
+    record.name = f"trade {record.text('trade_id')}"
+    record.name += f" of {record.text('ticker')}"
+    record.get("created_time", utc)
+    record.get("yes_price_dollars", price_cc)
+    if record.get("count_fp", count) <= 0:
+        raise MalformedAnswerError("not positive", record=record.name, field="count_fp")
+    if trade.get("is_block_trade") is not None:
+        record.flag("is_block_trade")
+    try:
+        _taker_side(trade)
+    except (TypeError, ValueError):
+        shown = {name: value for name, value in trade.items() if name.startswith("taker_")}
+        raise MalformedAnswerError(
+            f"no field tells whether the taker bought yes or no: {shown}",
+            record=record.name,
+            field="taker_outcome_side",
+        ) from None
+
+
+class _Memo(dict[Any, Any]):
+    """Values by wire string; the few strings that prices have are each parsed once."""
+
+    def __init__(self, read: Callable[[object], Any]) -> None:
+        super().__init__()
+        self._read = read
+
+    def __missing__(self, text: Any) -> Any:
+        value = self[text] = self._read(text)
+        return value
+
+
+def _stamped(lag: timedelta, raw_sha256: str) -> list[pl.Expr]:
+    return [
+        pl.col("event_time"),
+        (pl.col("event_time") + lag).alias("known_at"),
+        pl.lit(raw_sha256).alias("raw_sha256"),
+    ]
