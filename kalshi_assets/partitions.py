@@ -61,8 +61,8 @@ CITY_DAYS = dg.MultiPartitionsDefinition(
 )
 
 
-def earlier_days(days: int) -> dg.MultiPartitionMapping:
-    """The same city's `days` climate days before the partition, as far as they exist.
+def days_up_to(look_back: int) -> dg.MultiPartitionMapping:
+    """The same city's climate day and its `look_back` predecessors, as far as they exist.
 
     The city must be mapped by name: a mapping that leaves a dimension out silently means all of
     it. In a range run the input is the union of all windows; slice it per key.
@@ -73,7 +73,9 @@ def earlier_days(days: int) -> dg.MultiPartitionMapping:
             DATE: dg.DimensionPartitionMapping(
                 DATE,
                 dg.TimeWindowPartitionMapping(
-                    start_offset=-days, end_offset=-1, allow_nonexistent_upstream_partitions=True
+                    start_offset=-look_back,
+                    end_offset=0,
+                    allow_nonexistent_upstream_partitions=True,
                 ),
             ),
         }

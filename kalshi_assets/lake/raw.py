@@ -100,7 +100,7 @@ class _Recorder(httpx.BaseTransport):
         return httpx.Response(response.status_code, headers=headers, content=body, request=request)
 
     def close(self) -> None:
-        self.inner.close()
+        """Leave the inner transport open: it outlives the recording and serves the next one."""
 
 
 class _Replayer(httpx.BaseTransport):

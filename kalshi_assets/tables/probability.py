@@ -1,4 +1,4 @@
-"""Tables of schema `probability`: PMFs over the event's brackets, one row per bracket and minute."""
+"""Tables of schema `probability`: PMFs over the brackets, one row per bracket and minute."""
 
 import polars as pl
 

@@ -1,0 +1,139 @@
+"""Materialising city-days through Dagster, in this process, one run per city.
+
+Partitions are named per asset: the look-back of the hazard gets observations of earlier days and
+nothing else of them.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from kalshi_assets.defs.lake_io import LakeIOManager
+from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
+from kalshi_assets.defs.resources import KalshiResource, WeatherResource
+from kalshi_assets.lake.store import Lake
+from kalshi_assets.partitions import CityDay, city_days
+from kalshi_assets.tables import OBSERVATIONS, TABLES, Table
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+OnWritten = Callable[[Table, CityDay], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a backfill will make of one city.
+
+    Attributes
+    ----------
+    days
+        The climate days asked for.
+    look_back
+        Earlier days whose observations are missing and that the hazard's library needs.
+    """
+
+    city: str
+    days: list[CityDay]
+    look_back: list[CityDay]
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions it writes."""
+        return len(self.days) * len(TABLES) + len(self.look_back)
+
+
+@dataclass
+class Outcome:
+    """How a backfill ended: the errors of failed runs, by city."""
+
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def plan(lake: Lake, cities: Sequence[str], start: date, end: date) -> list[Plan]:
+    """What must be made for `cities` from `start` to `end`, both included.
+
+    Raises
+    ------
+    UnknownCityError
+        A name is not in the registry.
+    ValueError
+        The end lies before the start.
+    """
+    plans = []
+    for name in cities:
+        days = city_days([name], start, end)
+        before = city_days(
+            [name], start - timedelta(days=LOOK_BACK_DAYS), start - timedelta(days=1)
+        )
+        missing = [key for key in before if not lake.has(OBSERVATIONS, key)]
+        plans.append(Plan(city=name, days=days, look_back=missing))
+    return plans
+
+
+def run(plans: Sequence[Plan], on_written: OnWritten, *, replay: bool = False) -> Outcome:
+    """Materialise the plans, city by city; a city that fails does not stop the others.
+
+    Parameters
+    ----------
+    on_written
+        Called after every partition written.
+    replay
+        Answer from raw answers kept by an earlier backfill instead of asking the services.
+    """
+    from kalshi_assets.definitions import build
+
+    job = build(
+        lake=LakeIOManager(on_written),
+        kalshi=KalshiResource(replay=replay),
+        weather=WeatherResource(replay=replay),
+    ).resolve_implicit_global_asset_job_def()
+    observations = [dg.AssetKey([OBSERVATIONS.schema, OBSERVATIONS.name])]
+    outcome = Outcome()
+    with instance() as dagster_instance:
+        for each in plans:
+            for selection, keys in ((observations, each.look_back), (None, each.days)):
+                if not keys:
+                    continue
+                result = job.execute_in_process(
+                    asset_selection=selection,
+                    instance=dagster_instance,
+                    raise_on_error=False,
+                    tags={
+                        RANGE_START: str(keys[0].dagster_key),
+                        RANGE_END: str(keys[-1].dagster_key),
+                    },
+                )
+                if not result.success:
+                    outcome.failed[each.city] = _errors(result)
+                    break
+    return outcome
+
+
+def _errors(result: dg.ExecuteInProcessResult) -> str:
+    messages = [
+        failure.error.cause.message if failure.error.cause else failure.error.message
+        for event in result.filter_events(lambda event: event.is_step_failure)
+        if (failure := event.step_failure_data).error
+    ]
+    return "\n".join(messages) or "the run failed; see the Dagster UI"
+
+
+@contextmanager
+def instance() -> Iterator[dg.DagsterInstance]:
+    """The instance of the UI where there is one, so that it shows the runs; else a passing one."""
+    home = os.environ.get("DAGSTER_HOME") or (
+        str(Path.cwd()) if Path("dagster.yaml").is_file() else None
+    )
+    if home is None:
+        with dg.DagsterInstance.ephemeral() as passing:
+            yield passing
+        return
+    os.environ["DAGSTER_HOME"] = home
+    with dg.DagsterInstance.get() as kept:
+        yield kept

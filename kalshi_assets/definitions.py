@@ -1,0 +1,25 @@
+"""What Dagster loads."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from kalshi_assets.defs.lake_io import LakeIOManager
+from kalshi_assets.defs.resources import KalshiResource, WeatherResource
+
+
+def build(**resources: Any) -> dg.Definitions:
+    """Every definition below `defs/`, with `resources` in place of the resources of those names.
+
+    Tests, benchmarks and the command line build variants with it instead of patching.
+    """
+    loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    standard = {"lake": LakeIOManager(), "kalshi": KalshiResource(), "weather": WeatherResource()}
+    return dg.Definitions.merge(loaded, dg.Definitions(resources=standard | resources))
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The definitions of the code location."""
+    return build()

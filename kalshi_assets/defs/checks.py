@@ -1,0 +1,122 @@
+"""Asset checks, made from the table contracts: what could place an order must pass them first.
+
+A verdict in a range run covers the whole range and names the partitions that failed. Blocking
+stops only the same run; per-day verdicts that gate trading are columns of the tables.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import dagster as dg
+
+from kalshi_assets.defs.lake_io import the_lake
+from kalshi_assets.lake.store import Lake
+from kalshi_assets.partitions import CITY_DAYS, CityDay
+from kalshi_assets.tables import EVENTS, SETTLEMENTS, TABLES, Table, checks
+from kalshi_assets.tables.checks import Verdict
+
+Rule = Callable[[Lake, CityDay], Verdict]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A named rule over one partition of a table."""
+
+    name: str
+    rule: Rule
+    description: str
+    blocking: bool = True
+
+
+def checks_of(table: Table) -> list[Check]:
+    """The checks that a table's declaration asks for."""
+    rules = [checks.not_empty, checks.key_unique]
+    if table.point_in_time:
+        rules.append(checks.nothing_from_the_future)
+    if table.pmfs:
+        rules.append(checks.pmfs_sum_to_one)
+        if "dead" in table.dtypes:
+            rules.append(checks.dead_at_zero)
+    own = [_own(table, rule) for rule in rules]
+    return own + (_SETTLEMENT if table is SETTLEMENTS else [])
+
+
+def _own(table: Table, rule: Callable) -> Check:
+    return Check(
+        name=rule.__name__,
+        rule=lambda lake, key: rule(table, lake.read(table, key)),
+        description=rule.__doc__ or "",
+    )
+
+
+def _settled(rule: Callable) -> Rule:
+    return lambda lake, key: rule(lake.read(SETTLEMENTS, key), lake.read(EVENTS, key))
+
+
+_SETTLEMENT = [
+    Check("one_winner", _settled(checks.one_winner), checks.one_winner.__doc__ or ""),
+    # Three recorded days differ between the exchange and the official maximum: real, not errors.
+    Check(
+        "sources_agree",
+        _settled(checks.sources_agree),
+        checks.sources_agree.__doc__ or "",
+        blocking=False,
+    ),
+]
+
+
+def verdicts(
+    lake: Lake, check: Check, keys: list[CityDay]
+) -> tuple[bool, Mapping[CityDay, Verdict]]:
+    """The rule's verdict on every partition that is there, and whether all passed."""
+    found = {key: check.rule(lake, key) for key in keys}
+    return all(verdict.passed for verdict in found.values()), found
+
+
+def _asset_checks(table: Table) -> dg.AssetChecksDefinition:
+    wanted = checks_of(table)
+    key = dg.AssetKey([table.schema, table.name])
+
+    @dg.multi_asset_check(
+        name=f"{table.schema}__{table.name}__checks",
+        specs=[
+            dg.AssetCheckSpec(
+                check.name,
+                asset=key,
+                blocking=check.blocking,
+                description=check.description,
+                partitions_def=CITY_DAYS,
+            )
+            for check in wanted
+        ],
+    )
+    def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        lake = the_lake()
+        keys = [CityDay.of(name) for name in context.op_execution_context.partition_keys]
+        for check in wanted:
+            passed, found = verdicts(lake, check, keys)
+            failed = {k: v for k, v in found.items() if not v.passed}
+            shown = failed or dict(list(found.items())[-1:])
+            yield dg.AssetCheckResult(
+                check_name=check.name,
+                asset_key=key,
+                passed=passed,
+                severity=dg.AssetCheckSeverity.ERROR
+                if check.blocking
+                else dg.AssetCheckSeverity.WARN,
+                metadata={
+                    "partitions": len(found),
+                    "failed": len(failed),
+                    "found": dg.MetadataValue.md(
+                        "\n".join(f"- {k}: {v.found}" for k, v in shown.items())
+                    ),
+                },
+            )
+
+    return run_checks
+
+
+@dg.definitions
+def asset_checks() -> dg.Definitions:
+    """One check step per table, with a verdict per rule."""
+    return dg.Definitions(asset_checks=[_asset_checks(table) for table in TABLES])

@@ -1,0 +1,195 @@
+"""How assets meet the lake: what an asset body returns, and the IO manager that writes it.
+
+A run covers one partition or a range of them. Partitions are computed and written one by one, so
+that one bad partition does not lose the good ones: they are reported, and the step fails at the
+end with the list of the others.
+"""
+
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from kalshi_assets.lake.store import Lake, Partitions
+from kalshi_assets.partitions import CITY_DAYS, CityDay
+from kalshi_assets.settings import Settings
+from kalshi_assets.tables import TABLES, Table
+
+BY_ASSET_KEY: Mapping[dg.AssetKey, Table] = {
+    dg.AssetKey([table.schema, table.name]): table for table in TABLES
+}
+
+Compute = Callable[[CityDay], pl.DataFrame]
+Describe = Callable[[CityDay, pl.DataFrame], Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Computation:
+    """What an asset body returns: how to make each of its partitions, not yet made."""
+
+    context: dg.AssetExecutionContext
+    keys: Sequence[CityDay]
+    compute: Compute
+    describe: Describe | None = None
+
+
+def by_partition(
+    context: dg.AssetExecutionContext, compute: Compute, describe: Describe | None = None
+) -> Computation:
+    """Make every partition of this run with `compute`.
+
+    Parameters
+    ----------
+    compute
+        From the partition's key to its frame.
+    describe
+        Metadata that a person would look at, from the key and the frame written.
+    """
+    keys = [CityDay.of(key) for key in context.partition_keys]
+    return Computation(context, keys, compute, describe)
+
+
+def lake_asset(
+    table: Table, *, code_version: str, kinds: set[str], ingest: bool = False
+) -> dict[str, Any]:
+    """Arguments of `dg.asset` for the asset that makes `table`.
+
+    Ingest assets backfill in runs of thirty partitions, since they wait for others; derived ones
+    in a single run per backfill, since a run costs seconds before its first step.
+    """
+    policy = dg.BackfillPolicy.multi_run(30) if ingest else dg.BackfillPolicy.single_run()
+    return {
+        "key": [table.schema, table.name],
+        "group_name": table.schema,
+        "description": table.description,
+        "partitions_def": CITY_DAYS,
+        "backfill_policy": policy,
+        "io_manager_key": "lake",
+        "kinds": kinds,
+        "owners": ["team:trading-desk"],
+        "code_version": code_version,
+        "metadata": {"dagster/column_schema": _column_schema(table)},
+    }
+
+
+def asset_in(table: Table, **kwargs: Any) -> dg.AssetIn:
+    """The table as an input; `partition_mapping` for look-backs."""
+    return dg.AssetIn(key=[table.schema, table.name], **kwargs)
+
+
+def _column_schema(table: Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=name,
+                type=str(spec.dtype.type),
+                description=_meaning(spec),
+                constraints=dg.TableColumnConstraints(
+                    nullable=spec.nullable, unique=table.key == (name,)
+                ),
+            )
+            for name, spec in table.columns.items()
+        ]
+    )
+
+
+def _meaning(spec: Any) -> str:
+    unit = (spec.metadata or {}).get("unit")
+    return f"{spec.description}{f' [{unit}]' if unit else ''}"
+
+
+def the_lake() -> Lake:
+    """The lake below the settings' data folder."""
+    return Lake(Settings().data / "lake")
+
+
+class LakeIOManager(dg.IOManager):
+    """The only writer of the lake: one Parquet file a partition, replaced whole.
+
+    Parameters
+    ----------
+    on_written
+        Called after every partition; somebody at a terminal may want to watch.
+    """
+
+    def __init__(self, on_written: Callable[[Table, CityDay], None] | None = None) -> None:
+        self._on_written = on_written
+
+    @property
+    def lake(self) -> Lake:
+        """Where it reads and writes."""
+        return the_lake()
+
+    def load_input(self, context: dg.InputContext) -> Partitions:
+        """The input's partitions, read when the asset asks for them."""
+        table = BY_ASSET_KEY[context.asset_key]
+        return Partitions(self.lake, table, map(CityDay.of, context.asset_partition_keys))
+
+    def handle_output(self, context: dg.OutputContext, obj: Computation) -> None:
+        """Compute, check and write every partition of the run."""
+        table = BY_ASSET_KEY[context.asset_key]
+        failures: dict[CityDay, Exception] = {}
+        written: dict[CityDay, Mapping[str, Any]] = {}
+        for key in obj.keys:
+            try:
+                frame = self.lake.write(table, key, obj.compute(key))
+                metadata = _facts(self.lake, table, key, frame)
+                if obj.describe is not None:
+                    metadata |= obj.describe(key, frame)
+            except Exception as error:  # noqa: BLE001 - any fault of one partition spares the others
+                failures[key] = error
+                context.log.error(f"{table.full_name} {key}: {_cause(error)}")
+                context.log.debug("".join(traceback.format_exception(error)))
+            else:
+                written[key] = metadata
+                if self._on_written is not None:
+                    self._on_written(table, key)
+                if len(obj.keys) > 1:
+                    obj.context.add_asset_metadata(
+                        metadata, context.asset_key, str(key.dagster_key)
+                    )
+        if failures:
+            self._report_written(context, written)
+            raise _failure(table, failures, len(obj.keys))
+        if len(obj.keys) == 1:
+            context.add_output_metadata(next(iter(written.values())))
+
+    def _report_written(
+        self, context: dg.OutputContext, written: Mapping[CityDay, Mapping[str, Any]]
+    ) -> None:
+        # The step is about to fail and would take its materialisations with it.
+        for key, metadata in written.items():
+            context.step_context.instance.report_runless_asset_event(
+                dg.AssetMaterialization(
+                    context.asset_key, partition=str(key.dagster_key), metadata=metadata
+                )
+            )
+
+
+def _facts(lake: Lake, table: Table, key: CityDay, frame: pl.DataFrame) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "dagster/partition_row_count": frame.height,
+        "file": dg.MetadataValue.path(str(lake.path(table, key))),
+    }
+    clock = next((c for c in ("minute", "event_time") if c in table.dtypes), None)
+    if clock and not frame.is_empty():
+        facts["first"] = str(frame[clock].min())
+        facts["last"] = str(frame[clock].max())
+    return facts
+
+
+def _cause(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _failure(table: Table, failures: Mapping[CityDay, Exception], asked: int) -> dg.Failure:
+    lines = [f"{key}: {_cause(error)}" for key, error in failures.items()]
+    return dg.Failure(
+        f"{table.full_name}: {len(failures)} of {asked} partitions failed, the others are "
+        "written.\n" + "\n".join(lines),
+        metadata={"failed": dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))},
+        allow_retries=False,
+    )

@@ -1,0 +1,1 @@
+"""Stage `market`: what the exchange says, fetched and decoded."""

@@ -1,0 +1,123 @@
+"""The services that assets talk to: clients per city-day, with raw answers kept below them.
+
+Addresses and keys come from the settings of the process that runs, never from Dagster's
+configuration: no secret reaches the UI or the event log.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import dagster as dg
+import httpx
+from pydantic import PrivateAttr
+
+from kalshi_assets.exchange.client import KalshiClient
+from kalshi_assets.exchange.signing import Signer
+from kalshi_assets.exchange.throttle import TokenBucket
+from kalshi_assets.lake.raw import RawArchive
+from kalshi_assets.partitions import CityDay
+from kalshi_assets.settings import Settings
+from kalshi_assets.weather.climate_report import ClimateReportClient
+from kalshi_assets.weather.visual_crossing import Budget, VisualCrossingClient
+
+# Basic accounts may spend 200 read tokens a second and hold as many; two runs at once share them.
+SIGNED_TOKENS_PER_S = 90.0
+# The limit without a key is not documented; three to five requests a second were never refused.
+ANONYMOUS_TOKENS_PER_S = 40.0
+
+
+class Service(dg.ConfigurableResource):
+    """What the services share: raw answers, and replaying them instead of asking again."""
+
+    replay: bool = False
+    """Answer from raw answers kept earlier; nothing is sent."""
+
+    _transport: httpx.HTTPTransport | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def _transport_for(
+        self, service: str, key: CityDay, purpose: str
+    ) -> Iterator[httpx.BaseTransport]:
+        raw = RawArchive(self._settings.data / "raw")
+        if self.replay:
+            yield raw.replaying(service, key, purpose)
+            return
+        if self._transport is None:
+            self._transport = httpx.HTTPTransport()
+        with raw.recording(service, key, purpose, self._transport) as transport:
+            yield transport
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return Settings()
+
+
+class KalshiResource(Service):
+    """The exchange's reads."""
+
+    _bucket: TokenBucket | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def client(self, key: CityDay, purpose: str) -> Iterator[KalshiClient]:
+        """A client whose answers are kept under `key` and `purpose`."""
+        settings = self._settings
+        signer = None if self.replay else signer_of(settings)
+        if self._bucket is None:
+            rate = SIGNED_TOKENS_PER_S if signer else ANONYMOUS_TOKENS_PER_S
+            self._bucket = TokenBucket(rate=rate, capacity=rate)
+        with self._transport_for("kalshi", key, purpose) as transport:
+            yield KalshiClient(
+                settings.kalshi_api_url,
+                transport=transport,
+                signer=signer,
+                bucket=None if self.replay else self._bucket,
+            )
+
+
+class WeatherResource(Service):
+    """Station observations, forecasts and climate reports."""
+
+    _budget: Budget = PrivateAttr(default_factory=Budget)
+
+    @contextmanager
+    def visual_crossing(self, key: CityDay, purpose: str) -> Iterator[VisualCrossingClient]:
+        """A Visual Crossing client whose answers are kept under `key` and `purpose`."""
+        settings = self._settings
+        secret = settings.visual_crossing_key
+        with self._transport_for("visual_crossing", key, purpose) as transport:
+            yield VisualCrossingClient(
+                settings.visual_crossing_url,
+                secret.get_secret_value() if secret else "",
+                transport=transport,
+                budget=self._budget,
+            )
+
+    @contextmanager
+    def climate_reports(self, key: CityDay, purpose: str) -> Iterator[ClimateReportClient]:
+        """A climate report client whose answers are kept under `key` and `purpose`."""
+        with self._transport_for("climate_reports", key, purpose) as transport:
+            yield ClimateReportClient(self._settings.climate_report_url, transport=transport)
+
+
+def signer_of(settings: Settings) -> Signer | None:
+    """The signer that the settings name, or None without a key.
+
+    Raises
+    ------
+    ValueError
+        Only one of key id and key file is set, or the file cannot be read.
+    """
+    key_id, path = settings.kalshi_api_key_id, settings.kalshi_private_key_pem_path
+    if not key_id and not path:
+        return None
+    if not key_id or not path:
+        raise ValueError(
+            "set both KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_PEM_PATH, or neither of them"
+        )
+    try:
+        pem = Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise ValueError(f"KALSHI_PRIVATE_KEY_PEM_PATH={path}: {error.strerror}") from error
+    return Signer.from_pem(key_id, pem)

@@ -1,0 +1,1 @@
+"""Stage `weather`: what the settlement station measured, what was forecast, what settled."""

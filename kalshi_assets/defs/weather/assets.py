@@ -1,0 +1,59 @@
+"""Observations, forecasts and settlements of a city-day."""
+
+import dagster as dg
+import polars as pl
+
+from kalshi_assets.cities import city
+from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset
+from kalshi_assets.defs.resources import KalshiResource, WeatherResource
+from kalshi_assets.exchange.contract import EventContract
+from kalshi_assets.exchange.ingest import fetch_settlement
+from kalshi_assets.lake.store import Partitions
+from kalshi_assets.partitions import CityDay
+from kalshi_assets.tables import EVENTS, FORECASTS, OBSERVATIONS, SETTLEMENTS
+from kalshi_assets.weather.climate_report import fetch_climate_report
+from kalshi_assets.weather.visual_crossing import fetch_forecasts, fetch_observations
+
+
+@dg.asset(**lake_asset(OBSERVATIONS, code_version="1", kinds={"visualcrossing"}, ingest=True))
+def observations(context: dg.AssetExecutionContext, weather: WeatherResource) -> Computation:
+    def fetch(key: CityDay) -> pl.DataFrame:
+        with weather.visual_crossing(key, "observations") as client:
+            return fetch_observations(client, city(key.city), key.date)
+
+    return by_partition(context, fetch)
+
+
+@dg.asset(**lake_asset(FORECASTS, code_version="1", kinds={"visualcrossing"}, ingest=True))
+def forecasts(context: dg.AssetExecutionContext, weather: WeatherResource) -> Computation:
+    def fetch(key: CityDay) -> pl.DataFrame:
+        with weather.visual_crossing(key, "forecasts") as client:
+            return fetch_forecasts(client, city(key.city), key.date)
+
+    return by_partition(context, fetch)
+
+
+@dg.asset(
+    **lake_asset(SETTLEMENTS, code_version="1", kinds={"kalshi", "nws"}, ingest=True),
+    ins={"events": asset_in(EVENTS)},
+)
+def settlements(
+    context: dg.AssetExecutionContext,
+    kalshi: KalshiResource,
+    weather: WeatherResource,
+    events: Partitions,
+) -> Computation:
+    def fetch(key: CityDay) -> pl.DataFrame:
+        contract = EventContract.from_frame(key.city, key.date, events[key])
+        with (
+            kalshi.client(key, "settlement") as exchange,
+            weather.climate_reports(key, "settlement") as reports,
+        ):
+            return pl.concat(
+                [
+                    fetch_settlement(exchange, contract),
+                    fetch_climate_report(reports, city(key.city), key.date),
+                ]
+            )
+
+    return by_partition(context, fetch)
