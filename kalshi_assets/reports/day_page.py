@@ -1,0 +1,233 @@
+"""The page of one city-day: what it knew, how sure it was, why it did or did not trade.
+
+Here: turning the day's frames into what the template shows. Not here: figures (`plots`), words
+(`verdict`, `words`), layout (`templates/day.html.j2`).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kalshi_assets.reports import plots, verdict, words
+from kalshi_assets.reports.inputs import DayInputs, Rung
+from kalshi_assets.reports.page import render
+from kalshi_assets.reports.palette import (
+    FILL_MODEL_COLOURS,
+    REASON_COLOURS,
+    SOURCE_COLOURS,
+    bracket_colours,
+)
+from kalshi_assets.reports.quality import quality_of
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+__all__ = ["DayInputs", "render_day"]
+
+SOURCES = ("market", "weather", "fused")
+METRICS = (("p_win", 3), ("log_loss", 3), ("brier_score", 3), ("rps", 3))
+_MOST_ORDERS = 200
+_MOST_HASHES = 12
+
+
+def render_day(day: DayInputs) -> str:
+    """One self-contained HTML page of the city-day.
+
+    Parameters
+    ----------
+    day
+        Its frames; any may be empty, and the page says what is missing.
+
+    Returns
+    -------
+    The page's text; it asks for nothing outside itself.
+    """
+    summary = verdict.summary_of(day)
+    return render(
+        "day.html.j2",
+        day=day,
+        summary=summary,
+        offset=_offset(day.city.std_offset_h),
+        sentences={
+            "forecast": verdict.forecast_sentence(summary),
+            "score": verdict.score_sentence(summary),
+            "money": verdict.money_sentence(summary),
+            "trading": verdict.trading_sentence(summary),
+            "weather": weather_sentence(day),
+            "sureness": sureness_sentence(day),
+        },
+        ladder=_ladder(day),
+        contract=day.events.row(0, named=True) if len(day.events) else None,
+        figures=_figures(day),
+        scores=_scores(day),
+        pnl=day.daily_pnl.sort("fill_model").to_dicts(),
+        orders=_orders(day),
+        orders_left_out=max(len(day.fills) - _MOST_ORDERS, 0),
+        reasons=_reasons(summary),
+        quality=quality_of(day),
+        lineage=_lineage(day),
+        colours={"source": SOURCE_COLOURS, "model": FILL_MODEL_COLOURS},
+        blind=float(np.log(len(day.ladder) or 6)),
+        weather_words=words.WEATHER_WORDS,
+    )
+
+
+def weather_sentence(day: DayInputs) -> str:
+    """Whether the weather entered the probabilities, and if not, why."""
+    statuses = day.minute_panel_full["weather_status"].value_counts(sort=True)
+    total = len(day.minute_panel_full)
+    if not total:
+        return "There is no minute panel for this day."
+    if day.grid.has_weather:
+        share = float(np.isfinite(day.grid.p_wx).all(axis=0).mean())
+        return f"The weather entered the fused probabilities at {words.percent(share)} of minutes."
+    if not len(day.observations):
+        return (
+            "There are no station observations for this climate day: "
+            "the fused probabilities are the market's."
+        )
+    often = words.WEATHER_WORDS[statuses["weather_status"][0]]
+    return (
+        f"Station reports exist, but no weather probability ({often} at most minutes): "
+        "the fused probabilities are the market's."
+    )
+
+
+def sureness_sentence(day: DayInputs) -> str:
+    """What it believed at noon, or at the last minute there is."""
+    favourite = _favourite(day, 12.0)
+    if favourite is None:
+        return ""
+    hour, rung, probability = favourite
+    return (
+        f"At {words.hours_and_minutes(hour)} local standard time its favourite was {rung.label}, "
+        f"at {words.percent(probability)}."
+    )
+
+
+def _favourite(day: DayInputs, hour: float) -> tuple[float, Rung, float] | None:
+    index = day.grid.at(hour)
+    if index is None or not day.ladder:
+        return None
+    pmf = np.nan_to_num(day.grid.p_fused[:, index])
+    best = int(pmf[: len(day.ladder)].argmax())
+    return float(day.grid.hours[index]), day.ladder[best], float(pmf[best])
+
+
+def _figures(day: DayInputs) -> dict[str, "Markup"]:
+    from markupsafe import Markup
+
+    # The words are constants and the figure's own text is escaped by matplotlib's SVG writer.
+    drawn = {
+        "beliefs": (plots.belief_figure(day), "Stacked bracket probabilities over the day"),
+        "temperature": (plots.temperature_figure(day), "Temperature reports and bracket edges"),
+        "reasons": (plots.reason_figure(day), "Reason for every bracket and minute"),
+    }
+    if (day.fills["filled"] > 0).any():
+        drawn["money"] = (plots.money_figure(day), "Cumulative gain under each fill model")
+    return {name: Markup(plots.svg_markup(fig, alt)) for name, (fig, alt) in drawn.items()}
+
+
+def _ladder(day: DayInputs) -> list[dict[str, Any]]:
+    colours = bracket_colours(len(day.ladder))
+    rows = day.events.sort("bracket").iter_rows(named=True)
+    last = day.grid.p_fused[:, -1] if len(day.grid) else None
+    return [
+        {
+            **row,
+            "colour": colour,
+            "paid": row["bracket"] == day.winner,
+            "died": None if died is None else words.hours_and_minutes(died),
+            "last": None if last is None or np.isnan(last[i]) else float(last[i]),
+        }
+        for i, (row, colour) in enumerate(zip(rows, colours, strict=True))
+        for died in [day.grid.died_at(i)]
+    ]
+
+
+def _scores(day: DayInputs) -> list[dict[str, Any]]:
+    """One row per hour: the sources' scores, and what fused favoured then."""
+    table: dict[int, dict[str, Any]] = {}
+    for row in day.report.sort("lst_hour").iter_rows(named=True):
+        hour = table.setdefault(
+            row["lst_hour"],
+            {
+                "lst": f"{row['lst_hour']:02d}:00",
+                "utc": f"{row['minute']:%H:%M}Z",
+                "favourite": _favourite(day, row["lst_hour"]),
+                "cells": {},
+            },
+        )
+        hour["cells"][row["source"]] = row
+    for hour in table.values():
+        hour["better"] = _better(hour["cells"])
+    return list(table.values())
+
+
+def _better(cells: dict[str, dict[str, Any]]) -> str:
+    losses = [cells.get(source, {}).get("log_loss") for source in ("market", "fused")]
+    market, fused = losses
+    if market is None or fused is None:
+        return "–"
+    if abs(fused - market) <= verdict.SAME:
+        return "tie"
+    return "fused" if fused < market else "market"
+
+
+def _orders(day: DayInputs) -> list[dict[str, Any]]:
+    labels = {rung.market_ticker: rung.label for rung in day.ladder}
+    rows = day.fills.sort("placed_at", "order_id", "fill_model").head(_MOST_ORDERS)
+    return [
+        {
+            **row,
+            "label": labels.get(row["market_ticker"], row["market_ticker"]),
+            "placed": _local(day, row["placed_at"]),
+            "ended": _local(day, row["event_time"]),
+        }
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def _local(day: DayInputs, instant: Any) -> str:
+    return words.local_standard(instant, day.city.std_offset_h, day.date)
+
+
+def _reasons(summary: verdict.DaySummary) -> list[dict[str, Any]]:
+    total = sum(summary.reasons.values())
+    return [
+        {
+            "reason": reason,
+            "words": words.REASON_WORDS[reason],
+            "count": count,
+            "share": count / total,
+            "colour": REASON_COLOURS[reason],
+        }
+        for reason, count in summary.reasons.items()
+    ]
+
+
+def _lineage(day: DayInputs) -> list[dict[str, Any]]:
+    """Per raw table: how many rows rest on which answers."""
+    tables = {
+        "market.events": day.events,
+        "weather.observations": day.observations,
+        "weather.forecasts": day.forecasts,
+        "weather.settlements": day.settlements,
+    }
+    found = []
+    for name, frame in tables.items():
+        counts = frame["raw_sha256"].value_counts(sort=True).rows()
+        found.append(
+            {
+                "table": name,
+                "rows": len(frame),
+                "answers": len(counts),
+                "hashes": sorted(counts, key=lambda pair: (-pair[1], pair[0]))[:_MOST_HASHES],
+                "known": frame["known_at"].max() if len(frame) else None,
+            }
+        )
+    return found
+
+
+def _offset(hours: int) -> str:
+    return f"UTC{'−' if hours < 0 else '+'}{abs(hours)}"

@@ -1,0 +1,45 @@
+"""Colours that mean something: brackets from cold to hot, and reasons by their kind.
+
+Here: the only place that says which colour stands for what, for figures and pages alike. Not
+here: the page's own ink and paper (templates/style.css).
+"""
+
+import numpy as np
+
+# Dark blue to yellow, each step lighter than the one before (a test holds it), so that the order
+# survives colour blindness and grey print.
+_COLD_TO_HOT = ("#2c0594", "#6a00a8", "#9d189d", "#c5407e", "#e36c5c", "#f89840", "#fbd524")
+
+REASON_COLOURS = {
+    "trade": "#16a34a",
+    "order_working": "#8fd19e",
+    "edge_too_small": "#eab308",
+    "no_quote": "#d4d4d8",
+    "inferred_quote": "#a1a1aa",
+    "stale_quote": "#71717a",
+    "market_invalid": "#c4b5fd",
+    "extreme_probability": "#bae6fd",
+    "wide_spread": "#60a5fa",
+    "low_volume": "#2563eb",
+    "too_late": "#1e3a8a",
+    "hazard": "#fb923c",
+    "dead_bracket": "#44403c",
+    "position_limit": "#f87171",
+    "loss_limit": "#b91c1c",
+}
+SOURCE_COLOURS = {"market": "#2563eb", "weather": "#0d9488", "fused": "#c2410c"}
+FILL_MODEL_COLOURS = {"conservative": "#c2410c", "touch": "#2563eb"}
+
+
+def bracket_colours(count: int) -> tuple[str, ...]:
+    """`count` colours from cold to hot, as hex."""
+    anchors = np.array([_rgb(colour) for colour in _COLD_TO_HOT])
+    where = np.linspace(0, len(anchors) - 1, count)
+    channels = [np.interp(where, range(len(anchors)), anchors[:, c]) for c in range(3)]
+    return tuple(
+        f"#{round(r):02x}{round(g):02x}{round(b):02x}" for r, g, b in zip(*channels, strict=True)
+    )
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

@@ -1,0 +1,75 @@
+"""The terminal's table at the end of a run: one line per city-day.
+
+Here: a rich table. Not here: printing it, or where the rows come from.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from kalshi_assets.reports.index_page import total_of
+from kalshi_assets.reports.verdict import DaySummary
+from kalshi_assets.reports.words import dollars, number
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+def summary_table(rows: Iterable[DaySummary]) -> "Table":
+    """One line per city-day, and a line of totals.
+
+    Parameters
+    ----------
+    rows
+        City-days in any order.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    ordered = sorted(rows, key=lambda row: (row.city, row.date))
+    models = sorted({model for row in ordered for model in row.net_cc})
+    table = Table(
+        title="City-days: outcome, mean log loss (lower is better), P&L after fees",
+        show_footer=True,
+        title_justify="left",
+    )
+    whole = total_of("all", ordered)
+    table.add_column("city", footer=f"{whole.days} city-days")
+    table.add_column("date", no_wrap=True)
+    table.add_column("paid", no_wrap=True)
+    for source in ("market", "weather", "fused"):
+        table.add_column(source, justify="right", footer=number(whole.log_loss[source]))
+    table.add_column("better", footer="")
+    for model in models:
+        net = dollars(whole.net_cc[model], signed=True)
+        table.add_column(f"P&L {model}", justify="right", footer=net, no_wrap=True)
+    orders = "/".join(str(whole.orders[model]) for model in models)
+    table.add_column("orders", justify="right", footer=orders)
+    for row in ordered:
+        table.add_row(
+            # Text, so that square brackets in the exchange's words are not taken as markup.
+            Text(row.city),
+            str(row.date),
+            Text(row.outcome or ("unknown" if row.settled else "not settled")),
+            *(number(row.contest.log_loss[source]) for source in ("market", "weather", "fused")),
+            better_of(row),
+            *(_net(row.net_cc.get(model)) for model in models),
+            "/".join(str(row.orders.get(model, 0)) for model in models),
+        )
+    return table
+
+
+def better_of(row: DaySummary) -> str:
+    """Who won more hours, with the count."""
+    contest = row.contest
+    if not contest.hours:
+        return "–"
+    if contest.market_better > contest.fused_better:
+        return f"market {contest.market_better}/{contest.hours}"
+    if contest.fused_better > contest.market_better:
+        return f"fused {contest.fused_better}/{contest.hours}"
+    return "same" if contest.tied == contest.hours else "even"
+
+
+def _net(cc: int | None) -> str:
+    colour = "" if not cc else "green" if cc > 0 else "red"
+    return f"[{colour}]{dollars(cc, signed=True)}[/]" if colour else dollars(cc, signed=True)

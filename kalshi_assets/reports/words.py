@@ -1,0 +1,80 @@
+"""How numbers and codes are said: money, degrees, instants, reasons.
+
+Here: formatting, one way for each kind of value, on pages and in the terminal. Not here: what
+the numbers are.
+"""
+
+import datetime as dt
+
+REASON_WORDS = {
+    "trade": "an order was sent",
+    "no_quote": "no bid or no ask stood in the book",
+    "inferred_quote": "the quote was inferred from trades, not recorded: nothing to trade against",
+    "market_invalid": "too few two-sided quotes to read a market probability",
+    "stale_quote": "the quote was too old",
+    "extreme_probability": "the probability was too near 0 or 1",
+    "wide_spread": "the spread was too wide",
+    "low_volume": "too little had traded lately",
+    "hazard": "a new high was too likely within minutes",
+    "dead_bracket": "the bracket could no longer pay",
+    "edge_too_small": "the expected gain after fees was too small",
+    "too_late": "too near the close",
+    "order_working": "an order was already in the book",
+    "position_limit": "the position was at its limit",
+    "loss_limit": "the day's loss limit was reached: only reducing",
+}
+WEATHER_WORDS = {
+    "ok": "weather known",
+    "before_climate_day": "before the climate day",
+    "no_observations": "no station observations",
+    "not_yet": "no report known yet",
+    "stale": "last report too old",
+}
+
+
+def dollars(cc: int | None, *, signed: bool = False) -> str:
+    """Money from 1/10,000 dollars, exact: cents where they suffice, else four digits."""
+    if cc is None:
+        return "–"
+    digits = 2 if cc % 100 == 0 else 4
+    sign = "−" if cc < 0 else "+" if signed and cc > 0 else ""
+    return f"{sign}${abs(cc) / 10_000:,.{digits}f}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A score, or a dash where there is none."""
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
+
+
+def percent(value: float | None) -> str:
+    """A share or probability in per cent; never rounded to certainty."""
+    if value is None:
+        return "–"
+    if 0 < value < 0.005:
+        return "<1 %"
+    if 0.995 < value < 1:
+        return ">99 %"
+    return f"{value * 100:.0f} %"
+
+
+def utc(instant: dt.datetime | None) -> str:
+    """An instant, UTC."""
+    return "–" if instant is None else f"{instant:%Y-%m-%d %H:%M}Z"
+
+
+def local_standard(instant: dt.datetime, offset_h: int, day: dt.date) -> str:
+    """An instant in local standard time; the date where it is not `day`."""
+    local = instant + dt.timedelta(hours=offset_h)
+    prefix = "" if local.date() == day else f"{local.day} {local:%b} "
+    return f"{prefix}{local:%H:%M}"
+
+
+def hours_and_minutes(hours: float) -> str:
+    """A local standard hour as a clock shows it."""
+    minutes = round(hours * 60) % (24 * 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`3 orders`, `1 order`, `no orders`."""
+    return f"{count or 'no'} {noun}{'' if count == 1 else 's'}"
