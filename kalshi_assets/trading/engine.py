@@ -13,29 +13,14 @@ from kalshi_assets.trading import records
 from kalshi_assets.trading.fills import MAKER_RULES, MakerRule, crosses, take
 from kalshi_assets.trading.ledger import Ledger
 from kalshi_assets.trading.market_day import MarketDay
-from kalshi_assets.trading.orders import FeeOf, Fill, WorkingOrder
+from kalshi_assets.trading.orders import Fill, WorkingOrder
 from kalshi_assets.trading.params import TradingParams
 from kalshi_assets.trading.policy import Desk, MinuteSignals, minute_signals, step
 from kalshi_assets.trading.records import Outcome, Run
 from kalshi_assets.trading.signal import signals
+from kalshi_assets.trading.terms import EventTerms
 
 DECIDING_MODEL = "conservative"
-
-
-@dataclass(frozen=True, kw_only=True)
-class EventTerms:
-    """What the exchange says about trading the event.
-
-    Attributes
-    ----------
-    fee
-        Its fee, bound to the event's fee type and multiplier.
-    tick_cc
-        Least step of price.
-    """
-
-    fee: FeeOf
-    tick_cc: int = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +126,7 @@ def _advance(
             elif now <= working.dies_at:
                 contracts = maker_rule(order, working.remaining, bar, terms.tick_cc, params)
         if contracts:
-            fill = _fill(working, contracts, price_cc, now, terms.fee)
+            fill = _fill(working, contracts, price_cc, now, terms)
             desk.ledger.book(fill)
             run.changes.append((now, fill))
         if ends or working.remaining == 0:
@@ -150,11 +135,13 @@ def _advance(
             del desk.working[bracket]
 
 
-def _fill(working: WorkingOrder, contracts: int, price_cc: int, now: int, fee: FeeOf) -> Fill:
-    """Book `contracts` on the order; its fee is that of all it filled, less what it paid."""
+def _fill(
+    working: WorkingOrder, contracts: int, price_cc: int, now: int, terms: EventTerms
+) -> Fill:
+    """Book `contracts` on the order; the fee is that of all its fills, less what it paid."""
     order = working.order
-    working.filled += contracts
-    total_fee = fee(price_cc, working.filled, order.execution)
+    working.fills += (contracts,)
+    total_fee = terms.order_fee(price_cc, working.fills, order.execution)
     fill = Fill(
         bracket=order.bracket,
         side=order.side,

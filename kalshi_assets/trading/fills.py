@@ -9,14 +9,13 @@ both sides of one bar cannot fill.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from kalshi_assets.trading.orders import Order
 from kalshi_assets.trading.params import TradingParams
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """One bracket's minute, for fills. Prices in cc; None: no quote, no trade.
 
     Attributes

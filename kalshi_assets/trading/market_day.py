@@ -5,10 +5,10 @@ decision never looks at bars.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.trading.fills import Bar
 from kalshi_assets.trading.orders import PAYOFF_CC
@@ -26,18 +26,15 @@ class MarketDay:
     first_minute
         Minutes since the epoch.
     rows
-        Row of the panel per minute and bracket, [minutes, brackets]; -1: none.
+        Row of the panel per bracket and minute, [brackets][minutes]; -1: none.
+    columns
+        The fields of `Bar`, one list each, by row of the panel.
     """
 
     market_tickers: tuple[str, ...]
     first_minute: int
-    rows: NDArray[np.int64]
-    bid_cc: list[int | None]
-    ask_cc: list[int | None]
-    low_cc: list[int | None]
-    high_cc: list[int | None]
-    takeable: list[bool]
-    volume: list[float]
+    rows: list[list[int]]
+    columns: tuple[list[Any], ...]
 
     @classmethod
     def of(cls, panel: pl.DataFrame, params: TradingParams) -> "MarketDay":
@@ -56,50 +53,40 @@ class MarketDay:
             )
         minutes = (panel["minute"].dt.epoch("s") // 60).to_numpy()
         first = int(minutes.min())
-        rows = np.full((int(minutes.max()) - first + 1, tickers.height), -1, dtype=np.int64)
-        rows[minutes - first, panel["bracket"].to_numpy()] = np.arange(panel.height)
+        rows = np.full((tickers.height, int(minutes.max()) - first + 1), -1, dtype=np.int64)
+        rows[panel["bracket"].to_numpy(), minutes - first] = np.arange(panel.height)
         fresh = (pl.col("quote_source") == "recorded") & (
             pl.col("quote_age_s") <= params.max_quote_age_s
         )
         columns = panel.select(
-            *(
-                (pl.col(source) * PAYOFF_CC).round().cast(pl.Int32).alias(name)
-                for source, name in (
-                    ("bid", "bid_cc"),
-                    ("ask", "ask_cc"),
-                    ("low_1m", "low_cc"),
-                    ("high_1m", "high_cc"),
-                )
-            ),
+            bid_cc=_in_cc("bid"),
+            ask_cc=_in_cc("ask"),
             takeable=fresh.fill_null(False),
+            low_cc=_in_cc("low_1m"),
+            high_cc=_in_cc("high_1m"),
             volume="volume_1m",
-        ).to_dict(as_series=False)
+        )
         return cls(
             market_tickers=tuple(tickers["market_ticker"]),
             first_minute=first,
-            rows=rows,
-            **columns,
+            rows=rows.tolist(),
+            columns=tuple(columns[name].to_list() for name in Bar._fields),
         )
 
     def bar(self, minute: int, bracket: int) -> Bar | None:
         """What traded and stood at `minute`; None: the panel has no such row."""
-        row = int(self.rows[minute - self.first_minute, bracket])
-        if row < 0:
-            return None
-        return Bar(
-            bid_cc=self.bid_cc[row],
-            ask_cc=self.ask_cc[row],
-            takeable=self.takeable[row],
-            low_cc=self.low_cc[row],
-            high_cc=self.high_cc[row],
-            volume=self.volume[row],
-        )
+        row = self.rows[bracket][minute - self.first_minute]
+        return None if row < 0 else Bar(*[column[row] for column in self.columns])
 
     def mid_cc(self, minute: int, bracket: int) -> float | None:
         """Middle of the quotes at `minute`; None: not two-sided, or outside the panel."""
-        if not 0 <= minute - self.first_minute < len(self.rows):
+        if not 0 <= minute - self.first_minute < len(self.rows[0]):
             return None
         bar = self.bar(minute, bracket)
         if bar is None or bar.bid_cc is None or bar.ask_cc is None:
             return None
         return (bar.bid_cc + bar.ask_cc) / 2
+
+
+def _in_cc(dollars: str) -> pl.Expr:
+    return (pl.col(dollars) * PAYOFF_CC).round().cast(pl.Int32)

@@ -8,7 +8,7 @@ Prices are integers of 1/10,000 dollar of a YES contract. Times are whole minute
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 PAYOFF_CC = 10_000
 
@@ -24,8 +24,7 @@ def sign_of(side: Side) -> int:
     return 1 if side == "bid" else -1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """An order that the signal wants, before anyone has looked at positions or limits."""
 
     bracket: int
@@ -34,8 +33,7 @@ class Candidate:
     price_cc: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """An order as sent; it never changes.
 
     Attributes
@@ -61,8 +59,7 @@ class Order:
     expires_at: int
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fill:
+class Fill(NamedTuple):
     """Contracts that changed hands in one minute."""
 
     bracket: int
@@ -80,6 +77,8 @@ class WorkingOrder:
     ----------
     dies_at
         Last minute in which it can fill: its expiry, or earlier once a cancel is under way.
+    fills
+        Contracts of each fill; all are at one price.
     filled_price_cc
         What it filled at; None: nothing filled yet.
     filled_at
@@ -90,11 +89,16 @@ class WorkingOrder:
 
     order: Order
     dies_at: int
-    filled: int = 0
+    fills: tuple[int, ...] = ()
     fee_cc: int = 0
     filled_price_cc: int | None = None
     filled_at: int | None = None
     ended_at: int | None = None
+
+    @property
+    def filled(self) -> int:
+        """Contracts filled."""
+        return sum(self.fills)
 
     @property
     def remaining(self) -> int:

@@ -6,6 +6,7 @@ orders, the clock, or a loop over a day.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import polars as pl
 
@@ -17,8 +18,7 @@ from kalshi_assets.trading.risk import allowed_contracts
 _NOBODY: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class MinuteSignals:
+class MinuteSignals(NamedTuple):
     """What the signal says at one minute.
 
     Attributes
@@ -48,8 +48,7 @@ class Desk:
     next_order_id: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What to do now.
 
     Attributes
@@ -135,30 +134,24 @@ def minute_signals(signals: pl.DataFrame) -> list[MinuteSignals]:
     signals
         As returned by `signal.signals`: whole minutes of one event, any order of rows.
     """
-    minutes = (
-        signals.group_by(pl.col("minute").dt.epoch("s") // 60)
-        .agg(pl.col("minutes_to_close").max())
-        .sort("minute")
-    )
+    in_order = signals.with_columns(pl.col("minute").dt.epoch("s") // 60).sort("minute", "bracket")
     candidates: dict[int, list[Candidate]] = {}
-    wanted = signals.filter(pl.col("reason") == "trade").sort("minute", "bracket")
-    for minute, bracket, side, execution, price_cc in wanted.select(
-        pl.col("minute").dt.epoch("s") // 60, "bracket", "side", "execution", "price_cc"
-    ).iter_rows():
-        candidates.setdefault(minute, []).append(
-            Candidate(bracket=bracket, side=side, execution=execution, price_cc=price_cc)
-        )
+    wanted = in_order.filter(pl.col("reason") == "trade")
+    columns = (wanted[name].to_list() for name in Candidate._fields)
+    for minute, candidate in zip(wanted["minute"], map(Candidate, *columns), strict=True):
+        candidates.setdefault(minute, []).append(candidate)
     pulls: dict[int, set[int]] = {}
-    for minute, bracket in (
-        signals.filter("pull").select(pl.col("minute").dt.epoch("s") // 60, "bracket").iter_rows()
-    ):
+    for minute, bracket in in_order.filter("pull").select("minute", "bracket").iter_rows():
         pulls.setdefault(minute, set()).add(bracket)
+    left = in_order.select("minute", "minutes_to_close").unique(
+        "minute", keep="first", maintain_order=True
+    )
     return [
         MinuteSignals(
             minute=minute,
-            close=minute + left,
+            close=minute + minutes_to_close,
             candidates=tuple(candidates.get(minute, ())),
             pull=frozenset(pulls.get(minute, ())),
         )
-        for minute, left in minutes.iter_rows()
+        for minute, minutes_to_close in left.iter_rows()
     ]

@@ -81,17 +81,18 @@ def decisions(day: MarketDay, wanted: pl.DataFrame, run: Run) -> pl.DataFrame:
     run
         The run whose decisions these are.
     """
-    moved = np.zeros(day.rows.shape, dtype=np.int32)
+    rows = np.asarray(day.rows)
+    moved = np.zeros(rows.shape, dtype=np.int32)
     for minute, fill in run.changes:
-        moved[minute - day.first_minute, fill.bracket] += sign_of(fill.side) * fill.contracts
-    has_row = day.rows >= 0
+        moved[fill.bracket, minute - day.first_minute] += sign_of(fill.side) * fill.contracts
+    has_row = rows >= 0
     position = np.zeros(wanted.height, dtype=np.int32)
-    position[day.rows[has_row]] = np.cumsum(moved, axis=0, dtype=np.int32)[has_row]
+    position[rows[has_row]] = np.cumsum(moved, axis=1, dtype=np.int32)[has_row]
 
     contracts = np.zeros(wanted.height, dtype=np.int32)
     refused_rows, refused = [], []
     for minute, bracket, reason, size in run.verdicts:
-        row = int(day.rows[minute - day.first_minute, bracket])
+        row = day.rows[bracket][minute - day.first_minute]
         contracts[row] = size
         if reason != "trade":
             refused_rows.append(row)

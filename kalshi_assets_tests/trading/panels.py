@@ -58,7 +58,9 @@ def panel(
     shape = (minutes, brackets)
     frame = pl.DataFrame(
         {
-            "market_ticker": np.broadcast_to(np.array(TICKERS[:brackets], dtype=object), shape).ravel(),
+            "market_ticker": np.broadcast_to(
+                np.array(TICKERS[:brackets], dtype=object), shape
+            ).ravel(),
             "bracket": np.broadcast_to(np.arange(brackets), shape).ravel(),
             "minute": [minute(number) for number in range(minutes) for _ in range(brackets)],
             **{name: _spread(value, shape) for name, value in values.items()},
@@ -67,7 +69,8 @@ def panel(
     frame = frame.with_columns(known_at=pl.col("minute"))
     return MINUTE_PANEL_FULL.conform(
         frame.select(
-            _typed(frame, name, dtype).alias(name) for name, dtype in MINUTE_PANEL_FULL.dtypes.items()
+            _typed(frame, name, dtype).alias(name)
+            for name, dtype in MINUTE_PANEL_FULL.dtypes.items()
         )
     )
 
@@ -83,6 +86,36 @@ def _typed(frame: pl.DataFrame, name: str, dtype: Any) -> pl.Expr:
     return column.fill_nan(None) if dtype.is_float() else column
 
 
-def at(shape: tuple[int, int], default: Any, **_: Any) -> np.ndarray:
-    """An array of `default`, to be changed in places and given to `panel`."""
-    return np.full(shape, default, dtype=object)
+def column(minutes: int, default: Any, changes: dict[int, Any], brackets: int = 6) -> np.ndarray:
+    """[minutes, brackets] of `default` but for bracket 0, which has `changes` by minute."""
+    values = np.full((minutes, brackets), default, dtype=object)
+    for number, value in changes.items():
+        values[number, 0] = value
+    return values
+
+
+def random_panel(
+    seed: int, minutes: int = 120, brackets: int = 6, edge: float = 0.04
+) -> pl.DataFrame:
+    """Quotes that wander, trades around them, and a fused PMF that disagrees by about `edge`."""
+    rng = np.random.default_rng(seed)
+    shape = (minutes, brackets)
+    mid = np.clip(0.5 + np.cumsum(rng.normal(0, 0.008, shape), axis=0), 0.05, 0.95)
+    bid = np.round(mid - rng.choice([0.005, 0.01, 0.02], shape), 2)
+    ask = np.round(bid + rng.choice([0.01, 0.02, 0.04], shape), 2)
+    traded = rng.random(shape) < 0.6
+    centre = np.round(mid + rng.normal(0, 0.02, shape), 2)
+    return panel(
+        minutes,
+        brackets,
+        minutes_to_close=0,
+        bid=bid,
+        ask=ask,
+        quote_source=np.where(rng.random(shape) < 0.8, "recorded", "inferred"),
+        p_mkt=(bid + ask) / 2,
+        p_fused=np.clip(mid + rng.normal(0, edge, shape), 0, 1),
+        hazard_next_5m=np.where(rng.random((minutes, 1)) < 0.05, 0.2, 0.001),
+        low_1m=np.where(traded, centre - 0.01, np.nan),
+        high_1m=np.where(traded, centre + 0.01, np.nan),
+        volume_1m=np.where(traded, rng.integers(1, 200, shape), 0).astype(float),
+    )

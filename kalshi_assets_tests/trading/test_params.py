@@ -1,0 +1,62 @@
+import pytest
+
+from kalshi_assets.cities import CITIES
+from kalshi_assets.config import load_toml
+from kalshi_assets.trading.params import TradingParams, load_params, params_of
+
+DEFAULTS = load_toml("trading.toml")["defaults"]
+
+
+def test_the_shipped_file_gives_parameters_for_every_city() -> None:
+    for city in CITIES:
+        load_params(city, CITIES)
+
+
+def test_a_citys_override_wins_over_the_defaults_and_touches_nobody_else() -> None:
+    document = {"defaults": DEFAULTS, "cities": {"chicago": {"order_contracts": 3}}}
+    assert params_of(document, "chicago", CITIES).order_contracts == 3
+    assert params_of(document, "miami", CITIES).order_contracts == DEFAULTS["order_contracts"]
+
+
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [
+        ({"defaults": {**DEFAULTS, "max_spred": 1}}, r"\[defaults\].*max_spred.*max_spread_cents"),
+        (
+            {"defaults": DEFAULTS, "cities": {"miami": {"order_size": 1}}},
+            r"\[cities.miami\].*order_size.*order_contracts",
+        ),
+        ({"defaults": DEFAULTS, "cities": {"chicgo": {}}}, "chicgo.*chicago"),
+        ({"default": DEFAULTS}, "default.*defaults"),
+    ],
+)
+def test_what_nobody_knows_is_an_error_that_lists_the_known(document: dict, place: str) -> None:
+    with pytest.raises(ValueError, match=place):
+        params_of(document, "chicago", CITIES)
+
+
+def test_an_unknown_key_given_directly_is_an_error_that_lists_the_known() -> None:
+    with pytest.raises(ValueError, match=r"max_spred.*max_spread_cents"):
+        TradingParams(**DEFAULTS, max_spred=1)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"taker_min_edge_cents": DEFAULTS["maker_min_edge_cents"]},
+        {"min_probability": 0.98},
+        {"latency_minutes": 0},
+        {"touch_share": 0.05},
+        {"last_minutes_without_orders": 1},
+        {"max_daily_loss_cc": 0},
+    ],
+)
+def test_incoherent_parameters_are_refused(changes: dict) -> None:
+    with pytest.raises(ValueError, match=next(iter(changes))):
+        TradingParams(**{**DEFAULTS, **changes})
+
+
+def test_a_missing_key_names_the_file_and_the_city() -> None:
+    document = {"defaults": {k: v for k, v in DEFAULTS.items() if k != "honesty"}}
+    with pytest.raises(ValueError, match=r"trading.toml for chicago(.|\n)*honesty"):
+        params_of(document, "chicago", CITIES)
