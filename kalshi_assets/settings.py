@@ -42,6 +42,7 @@ class Settings(BaseSettings):
     visual_crossing_url: str = Field(VISUAL_CROSSING, validation_alias="VISUAL_CROSSING_URL")
     visual_crossing_key: SecretStr | None = Field(None, validation_alias="VISUAL_CROSSING_KEY")
     climate_report_url: str = Field(CLIMATE_REPORTS, validation_alias="CLIMATE_REPORT_URL")
+    origin: str = Field("exchange", validation_alias="KALSHI_ASSETS_ORIGIN")
     trade_mode: Literal["shadow", "live"] = Field("shadow", validation_alias="TRADE_MODE")
 
     @field_validator("cities", mode="before")
@@ -70,6 +71,6 @@ class Settings(BaseSettings):
         return bool(self.kalshi_api_key_id and self.kalshi_private_key_pem_path)
 
     @property
-    def uses_real_exchange(self) -> bool:
-        """Whether the exchange address is the real one rather than a sandbox."""
-        return self.kalshi_api_url == KALSHI_API
+    def names_services(self) -> bool:
+        """Whether somebody said which services to use, rather than leaving it to a sandbox."""
+        return self.visual_crossing_key is not None or self.kalshi_api_url != KALSHI_API

@@ -131,6 +131,7 @@ class LakeIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: Computation) -> None:
         """Compute, check and write every partition of the run."""
         table = BY_ASSET_KEY[context.asset_key]
+        self.lake.claim(Settings().origin)
         failures: dict[CityDay, Exception] = {}
         written: dict[CityDay, Mapping[str, Any]] = {}
         for key in obj.keys:

@@ -54,10 +54,10 @@ def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFra
 
 
 def _minutes(ladder: pl.DataFrame) -> pl.DataFrame:
-    opening, closing = ladder["open_time"].min(), ladder["close_time"].max()
-    first = ladder.select(_ceil_minute(pl.lit(opening))).item()
-    return pl.select(
-        minute=pl.datetime_range(first, closing, "1m", time_unit="us", time_zone="UTC")
+    return ladder.select(
+        pl.datetime_range(
+            _ceil_minute(pl.col("open_time").min()), pl.col("close_time").max(), "1m"
+        ).alias("minute")
     )
 
 

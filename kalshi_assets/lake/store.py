@@ -25,6 +25,10 @@ class MissingPartitionError(FileNotFoundError):
         )
 
 
+class OriginMismatchError(RuntimeError):
+    """The lake holds another origin's partitions; the message says which and what to do."""
+
+
 @dataclass(frozen=True)
 class Lake:
     """All partitions of all tables below one folder.
@@ -41,6 +45,31 @@ class Lake:
     def path(self, table: Table, key: CityDay) -> Path:
         """Where a partition lies, whether or not it is there."""
         return self.folder(table) / f"city={key.city}" / f"date={key.date}" / "part.parquet"
+
+    def claim(self, origin: str) -> None:
+        """Mark the lake as filled from `origin`, so that no other origin is ever mixed in.
+
+        Parameters
+        ----------
+        origin
+            ``exchange`` for the real services, or the name of a sandbox's archive.
+
+        Raises
+        ------
+        OriginMismatchError
+            It was filled from another origin before.
+        """
+        path = self.root / "origin.txt"
+        try:
+            present = path.read_text("utf-8").strip()
+        except FileNotFoundError:
+            write_atomically(path, lambda p: p.write_text(origin + "\n", "utf-8"))
+            return
+        if present != origin:
+            raise OriginMismatchError(
+                f"{self.root} was filled from {present!r} and must not be mixed with {origin!r}; "
+                f"set KALSHI_ASSETS_DATA to another folder, or remove {self.root}"
+            )
 
     def write(self, table: Table, key: CityDay, frame: pl.DataFrame) -> pl.DataFrame:
         """Replace a partition and return what was written.

@@ -50,7 +50,7 @@ def pmfs_sum_to_one(table: Table, frame: pl.DataFrame) -> Verdict:
         ).height
         whole = sums.filter(pl.col("unknown") == 0)
         if whole.height:
-            worst = max(worst, float((whole["total"] - 1).abs().max()))
+            worst = max(worst, whole.select((pl.col("total") - 1).abs().max()).item())
     return Verdict(
         worst <= SUM_TOLERANCE and torn == 0,
         f"largest distance of a sum from 1: {worst:.1e}; PMFs known in part: {torn}",

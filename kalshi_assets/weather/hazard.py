@@ -100,9 +100,12 @@ def _evaluate(
 ) -> pl.DataFrame:
     n = len(upper) + 1
     if known.is_empty():
-        schema = {"minute": known.schema["minute"], "effective_days": pl.Float64}
-        hazards = {"hazard_next_5m": pl.Float64, "hazard_next_60m": pl.Float64}
-        return pl.DataFrame(schema={**schema, **hazards, "p_wx": pl.List(pl.Float64)})
+        numbers = ("effective_days", "hazard_next_5m", "hazard_next_60m")
+        return known.select(
+            "minute",
+            *(pl.lit(None, pl.Float64).alias(name) for name in numbers),
+            p_wx=pl.lit(None, pl.List(pl.Float64)),
+        )
     slot = known["slot"].to_numpy().astype(np.int64)
     grid = _grid(observations, start)
     # Slots up to the latest report's only: the grid's later slots are the future.

@@ -31,7 +31,7 @@ def market_pmf(context: dg.AssetExecutionContext, panel: Partitions) -> Computat
     return by_partition(
         context,
         lambda key: implied_pmf(panel[key]),
-        lambda _, pmf: {"valid_share": float(pmf["valid"].mean())},
+        lambda _, pmf: {"valid_share": pmf.select(pl.mean("valid")).item()},
     )
 
 
@@ -55,7 +55,7 @@ def hazard_pmf(
         context,
         evaluate,
         lambda _, hazard: {
-            "library_days": int(hazard["days"].max()),
+            "library_days": hazard.select(pl.max("days")).item(),
             "status": dict(hazard["status"].value_counts().iter_rows()),
         },
     )

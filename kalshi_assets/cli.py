@@ -1,0 +1,176 @@
+"""The command line: arguments in, a sentence about every error out.
+
+Here: names, options and help of the commands. Not here: what they do (`commands`).
+"""
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+app = typer.Typer(
+    name="kalshi-assets",
+    help="Kalshi temperature markets and station weather: backfill, probabilities, backtests.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+sandbox_app = typer.Typer(help="A simulated exchange and weather service.", no_args_is_help=True)
+bench_app = typer.Typer(help="How fast the platform is on this machine.", no_args_is_help=True)
+app.add_typer(sandbox_app, name="sandbox")
+app.add_typer(bench_app, name="bench")
+
+console = Console()
+errors = Console(stderr=True)
+
+Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Climate day, YYYY-MM-DD.")]
+Cities = Annotated[list[str], typer.Option("--city", "-c", help="A city; repeat for more.")]
+ArchiveFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        envvar="ARCHIVE",
+        help="Recordings to serve; default: ../shared/data/archive, else a generated world.",
+    ),
+]
+
+
+@app.command()
+def demo(archive: ArchiveFolder = None) -> None:
+    """From the exchange's wire to the report, on recorded or generated city-days."""
+    from kalshi_assets.commands.demo import run_demo
+
+    raise typer.Exit(0 if run_demo(console, archive) else 1)
+
+
+@app.command()
+def ui(
+    archive: ArchiveFolder = None,
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+) -> None:
+    """The Dagster UI and daemon; with a sandbox beside them unless services are configured."""
+    from kalshi_assets.commands.ui import run_ui
+
+    raise typer.Exit(run_ui(console, archive, port))
+
+
+@app.command()
+def backfill(
+    city: Cities,
+    start: Day,
+    end: Day,
+    replay: Annotated[
+        bool, typer.Option(help="From raw answers kept earlier; nothing is sent.")
+    ] = False,
+) -> None:
+    """Fetch and materialise every city-day from START to END, both included."""
+    from kalshi_assets.commands.watch import backfill_watched
+
+    finished = backfill_watched(
+        console, [(name, start.date(), end.date()) for name in city], replay=replay
+    )
+    raise typer.Exit(0 if finished else 1)
+
+
+@app.command()
+def catalog() -> None:
+    """Create the DuckDB catalogue, or renew it after tables were added."""
+    from kalshi_assets.lake.catalogue import create_catalogue
+    from kalshi_assets.lake.store import Lake
+    from kalshi_assets.settings import Settings
+
+    data = Settings().data
+    path = data / "kalshi.duckdb"
+    for view in create_catalogue(path, Lake(data / "lake")):
+        console.print(view)
+    console.print(f"[dim]in {path}; anyone may open it read-only[/dim]")
+
+
+@app.command()
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SQL statement over the catalogue.")],
+    format_: Annotated[str, typer.Option("--format", "-f", help="table, csv or json.")] = "table",
+) -> None:
+    """Ask the lake."""
+    from kalshi_assets.commands.query import Format, query, rendered
+    from kalshi_assets.settings import Settings
+
+    if format_ not in list(Format):
+        raise ValueError(f"unknown format {format_!r}; known: {', '.join(Format)}")
+    typer.echo(rendered(query(Settings().data, statement), Format(format_)))
+
+
+@app.command()
+def doctor() -> None:
+    """Look at configuration, disk, catalogue, services and clock; say what to do."""
+    from kalshi_assets.commands.doctor import examine
+
+    wrong = 0
+    for line in examine():
+        wrong += not line.ok
+        mark = "[green]ok[/green]" if line.ok else "[red]!![/red]"
+        console.print(f"{mark}  [bold]{line.subject:<16}[/bold] {line.text}", soft_wrap=True)
+    raise typer.Exit(1 if wrong else 0)
+
+
+@sandbox_app.command("serve")
+def sandbox_serve(
+    archive: Annotated[Path, typer.Option(help="Folder of recordings.")],
+    port: Annotated[int, typer.Option(help="0: a free one.")] = 8750,
+    state_dir: Annotated[Path, typer.Option(help="Where the key and the address are left.")] = Path(
+        "data/sandbox"
+    ),
+) -> None:
+    """Serve recordings as the exchange and the weather services would, until interrupted."""
+    from kalshi_assets.sandbox.server import serve
+
+    serve(archive, port=port, state_dir=state_dir)
+
+
+@sandbox_app.command("generate")
+def sandbox_generate(
+    out: Annotated[Path, typer.Option(help="Folder to make.")],
+    cities: Annotated[str, typer.Option(help="Names of the registry, comma separated.")],
+    start: Day,
+    end: Day,
+    seed: Annotated[int, typer.Option(help="The same seed, the same world.")] = 7,
+) -> None:
+    """Write recordings of a world that never was, but could have been."""
+    from kalshi_assets.commands.generate import generate_watched
+
+    names = [name.strip() for name in cities.split(",") if name.strip()]
+    generate_watched(console, out, names, start.date(), end.date(), seed)
+
+
+@bench_app.command("chain")
+def bench_chain(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object of figures.")] = False,
+    cities: Annotated[int, typer.Option(help="Cities of the generated world.")] = 4,
+    days: Annotated[int, typer.Option(help="Days of each.")] = 8,
+) -> None:
+    """City-days per second from stored raw answers to the report, without and with Dagster."""
+    from kalshi_assets.commands.bench_chain import run_bench
+
+    run_bench(console, cities=cities, days=days, as_json=json)
+
+
+def main() -> None:
+    """Run the command line; known faults end in one sentence and exit code 2, not in a trace."""
+    import duckdb
+
+    try:
+        app()
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        errors.print(f"[red]error:[/red] {problems}", soft_wrap=True)
+        sys.exit(2)
+    except (ValueError, KeyError, OSError, RuntimeError, duckdb.Error) as error:
+        errors.print(f"[red]error:[/red] {error}", soft_wrap=True, markup=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

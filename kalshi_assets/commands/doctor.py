@@ -1,0 +1,162 @@
+"""What is in order and what to do about the rest, line by line."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+
+import httpx
+from pydantic import ValidationError
+
+from kalshi_assets.defs.resources import signer_of
+from kalshi_assets.exchange.client import KalshiClient
+from kalshi_assets.exchange.errors import ExchangeError
+from kalshi_assets.exchange.rest import RetryPolicy
+from kalshi_assets.lake.catalogue import connect
+from kalshi_assets.lake.store import Lake
+from kalshi_assets.settings import Settings
+from kalshi_assets.tables import TABLES
+
+TIMEOUT_S = 5.0
+MAX_SKEW_S = 5.0
+MIN_FREE_GIB = 5.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finding: what was looked at, whether it is in order, what was found or what to do."""
+
+    subject: str
+    ok: bool
+    text: str
+
+
+def examine(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[Line]:
+    """Look at configuration, disk, catalogue, services and clock."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        yield Line("configuration", False, "; ".join(e["msg"] for e in error.errors()))
+        return
+    yield Line(
+        "configuration", True, f"{len(settings.cities)} cities active, {settings.trade_mode}"
+    )
+    yield _disk(settings.data)
+    yield _lake(settings)
+    yield _catalogue(settings)
+    yield _dagster()
+    yield from _exchange(settings, now)
+    yield _credentials(settings)
+    yield _weather(settings)
+    yield _reachable("climate reports", settings.climate_report_url)
+
+
+def _disk(data: Path) -> Line:
+    folder = data
+    while not folder.exists():
+        folder = folder.resolve().parent
+    free = shutil.disk_usage(folder).free / 2**30
+    if not os.access(folder, os.W_OK):
+        return Line("disk", False, f"{folder.resolve()} is not writable; set KALSHI_ASSETS_DATA")
+    enough = free >= MIN_FREE_GIB
+    text = f"{free:.0f} GiB free below {data}"
+    return Line("disk", enough, text if enough else f"{text}; a year of 20 cities needs about 10")
+
+
+def _lake(settings: Settings) -> Line:
+    lake = Lake(settings.data / "lake")
+    days = {key for table in TABLES for key in lake.keys(table)}
+    if not days:
+        return Line("lake", True, "empty; fill it with: kalshi-assets backfill")
+    origin = (lake.root / "origin.txt").read_text("utf-8").strip()
+    if origin != settings.origin:
+        return Line(
+            "lake",
+            False,
+            f"{len(days)} city-days from {origin!r}, but the services are {settings.origin!r}; set "
+            f"KALSHI_ASSETS_DATA to another folder before backfilling, or remove {lake.root}",
+        )
+    return Line("lake", True, f"{len(days)} city-days from {origin!r}")
+
+
+def _catalogue(settings: Settings) -> Line:
+    path = settings.data / "kalshi.duckdb"
+    if not path.is_file():
+        return Line("catalogue", False, "missing; make it with: kalshi-assets catalog")
+    with connect(path) as connection:
+        views = {
+            f"{schema}.{name}"
+            for schema, name in connection.execute(
+                "select schema_name, view_name from duckdb_views() where not internal"
+            ).fetchall()
+        }
+    missing = [table.full_name for table in TABLES if table.full_name not in views]
+    if missing:
+        return Line(
+            "catalogue", False, f"lacks {', '.join(missing)}; renew it with: kalshi-assets catalog"
+        )
+    return Line("catalogue", True, f"{len(views)} views in {path}")
+
+
+def _dagster() -> Line:
+    home = os.environ.get("DAGSTER_HOME")
+    if home and not (Path(home) / "dagster.yaml").is_file():
+        return Line("dagster", False, f"DAGSTER_HOME={home} has no dagster.yaml; use the project's")
+    if not home and not Path("dagster.yaml").is_file():
+        return Line(
+            "dagster", False, "no dagster.yaml here; run from the project folder to keep runs"
+        )
+    return Line("dagster", True, f"runs are kept below {home or Path.cwd()}")
+
+
+def _exchange(settings: Settings, now: Callable[[], datetime]) -> Iterator[Line]:
+    url = settings.kalshi_api_url
+    try:
+        answer = httpx.get(f"{url.rstrip('/')}/exchange/status", timeout=TIMEOUT_S)
+        answer.raise_for_status()
+    except httpx.HTTPError as error:
+        yield Line("exchange", False, f"{url}: {error}; check KALSHI_API_URL and the network")
+        return
+    yield Line("exchange", True, f"{url} answers")
+    if "date" not in answer.headers:
+        return
+    skew = abs((parsedate_to_datetime(answer.headers["date"]) - now()).total_seconds())
+    # The header has whole seconds.
+    fine = skew <= MAX_SKEW_S + 1
+    advice = "" if fine else "; signed requests will be refused: set the clock by NTP"
+    yield Line("clock", fine, f"{skew:.0f} s from the exchange's{advice}")
+
+
+def _credentials(settings: Settings) -> Line:
+    try:
+        signer = signer_of(settings)
+    except ValueError as error:
+        return Line("credentials", False, str(error))
+    if signer is None:
+        return Line("credentials", True, "no key: market data works, on the anonymous rate limit")
+    client = KalshiClient(
+        settings.kalshi_api_url, signer=signer, timeout_s=TIMEOUT_S, retry=RetryPolicy(attempts=1)
+    )
+    try:
+        with client:
+            client.get("/portfolio/balance")
+    except ExchangeError as error:
+        return Line("credentials", False, str(error))
+    return Line("credentials", True, f"key {settings.kalshi_api_key_id} is accepted")
+
+
+def _weather(settings: Settings) -> Line:
+    if settings.visual_crossing_key is None:
+        return Line("visual crossing", False, "no key; set VISUAL_CROSSING_KEY")
+    return _reachable("visual crossing", settings.visual_crossing_url)
+
+
+def _reachable(subject: str, url: str) -> Line:
+    try:
+        httpx.get(url, timeout=TIMEOUT_S)
+    except httpx.HTTPError as error:
+        return Line(subject, False, f"{url}: {error}; check the address and the network")
+    return Line(subject, True, f"{url} answers")

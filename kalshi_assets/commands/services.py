@@ -1,0 +1,134 @@
+"""Which services a command talks to: those that are configured, or a sandbox of its own."""
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+
+from kalshi_assets.commands.generate import generate_watched
+from kalshi_assets.partitions import CityDay, city_days
+from kalshi_assets.sandbox.server import PEM_NAME, Sandbox, launched
+
+RECORDINGS = Path("..") / "shared" / "data" / "archive"
+WORLD_SEED = 7
+WORLD_CITIES = ("new_york", "chicago")
+WORLD_END = date(2026, 6, 30)
+WORLD_DAYS = 60
+
+# Recorded days that show most: New York with tapes and observations, Chicago with quotes.
+SHOWN_RECORDINGS = {
+    "new_york": (date(2025, 4, 20), date(2025, 4, 30)),
+    "chicago": (date(2025, 5, 5), date(2025, 5, 9)),
+}
+SHOWN_DAYS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedArchive:
+    """A folder of recordings for a sandbox, and the city-days in it that are worth showing.
+
+    Attributes
+    ----------
+    origin
+        What the lake will say it was filled from.
+    shown
+        First and last day by city.
+    """
+
+    root: Path
+    origin: str
+    shown: Mapping[str, tuple[date, date]]
+
+    @property
+    def keys(self) -> list[CityDay]:
+        """The city-days shown."""
+        return [
+            key
+            for name, (start, end) in self.shown.items()
+            for key in city_days([name], start, end)
+        ]
+
+
+def find_archive(asked: Path | None, data: Path) -> ServedArchive:
+    """The archive asked for, else the recordings beside the project, else a generated world.
+
+    Parameters
+    ----------
+    asked
+        A folder in the archive's layout.
+    data
+        Where a world is generated, once.
+    """
+    if asked is None and (RECORDINGS / "markets.parquet").is_file():
+        return ServedArchive(root=RECORDINGS.resolve(), origin="recordings", shown=SHOWN_RECORDINGS)
+    if asked is not None and asked.resolve() == RECORDINGS.resolve():
+        return find_archive(None, data)
+    if asked is not None:
+        return ServedArchive(root=asked, origin=f"archive {asked.name}", shown=_last_days(asked))
+    root = data / "world"
+    return ServedArchive(
+        root=root,
+        origin=f"generated world, seed {WORLD_SEED}",
+        shown={
+            name: (WORLD_END - timedelta(days=SHOWN_DAYS - 1), WORLD_END) for name in WORLD_CITIES
+        },
+    )
+
+
+def prepared_archive(console: Console, asked: Path | None, data: Path) -> ServedArchive:
+    """The archive to serve; the world is generated where it is wanted and not there yet."""
+    archive = find_archive(asked, data)
+    if not archive.root.is_dir():
+        if asked is not None:
+            raise FileNotFoundError(f"no archive at {asked}")
+        console.print("no recordings here: generating a world")
+        start = WORLD_END - timedelta(days=WORLD_DAYS - 1)
+        partial = archive.root.with_name(f"{archive.root.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        generate_watched(console, partial, WORLD_CITIES, start, WORLD_END, WORLD_SEED)
+        partial.rename(archive.root)
+    return archive
+
+
+def _last_days(root: Path) -> dict[str, tuple[date, date]]:
+    markets = pl.read_parquet(root / "markets.parquet", columns=["city", "event_date"])
+    last = markets.group_by("city").agg(pl.col("event_date").max()).sort("city")
+    return {name: (end - timedelta(days=SHOWN_DAYS - 1), end) for name, end in last.iter_rows()}
+
+
+@contextmanager
+def sandbox_environment(archive: ServedArchive, data: Path, port: int = 0) -> Iterator[Sandbox]:
+    """A sandbox serving `archive`, with this process's settings pointing at it."""
+    state_dir = data / "sandbox"
+    with launched(archive.root, port=port, state_dir=state_dir) as sandbox:
+        variables = {
+            "KALSHI_ASSETS_ORIGIN": archive.origin,
+            "KALSHI_API_URL": sandbox.api_url,
+            "KALSHI_API_KEY_ID": sandbox.key_id,
+            "KALSHI_PRIVATE_KEY_PEM_PATH": str((state_dir / PEM_NAME).resolve()),
+            "VISUAL_CROSSING_URL": sandbox.url,
+            "VISUAL_CROSSING_KEY": sandbox.weather_key,
+            "CLIMATE_REPORT_URL": sandbox.url,
+        }
+        with _variables(variables):
+            yield sandbox
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

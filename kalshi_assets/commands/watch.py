@@ -1,0 +1,51 @@
+"""A backfill with progress bars."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from kalshi_assets.commands.backfill import Plan, plan, run
+from kalshi_assets.defs.lake_io import the_lake
+from kalshi_assets.partitions import CityDay
+from kalshi_assets.tables import Table
+
+
+def backfill_watched(
+    console: Console, wanted: Sequence[tuple[str, date, date]], *, replay: bool = False
+) -> bool:
+    """Backfill (city, first day, last day) with a bar per city; whether all went well."""
+    lake = the_lake()
+    plans = [each for name, start, end in wanted for each in plan(lake, [name], start, end)]
+    with _bars(console) as bars:
+        tasks = {
+            each.city: bars.add_task(_title(each), total=each.partitions, doing="")
+            for each in plans
+        }
+
+        def on_written(table: Table, key: CityDay) -> None:
+            bars.update(tasks[key.city], advance=1, doing=f"{table.full_name} {key.date}")
+
+        outcome = run(plans, on_written, replay=replay)
+        for name, task in tasks.items():
+            bars.update(task, doing="[red]failed[/red]" if name in outcome.failed else "done")
+    for name, message in outcome.failed.items():
+        console.print(f"[red]{name} failed:[/red] {message.strip()}", soft_wrap=True)
+    return not outcome.failed
+
+
+def _title(each: Plan) -> str:
+    before = f" + {len(each.look_back)} days of weather before" if each.look_back else ""
+    return f"{each.city} {each.days[0].date}..{each.days[-1].date}{before}"
+
+
+def _bars(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[doing]}[/dim]"),
+        console=console,
+    )
