@@ -22,6 +22,11 @@ from kalshi_assets.trading.terms import EventTerms
 
 DECIDING_MODEL = "conservative"
 
+# A fact enters the first row that is not before its known_at, so a candle that ends at a minute
+# stands in the next row. What the book held when an order arrived is therefore read one row later,
+# and the first bar wholly after that is the one after.
+ROW_LAG_MINUTES = 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class DayResult:
@@ -117,11 +122,12 @@ def _advance(
         bar = day.bar(now, bracket)
         contracts, price_cc = 0, order.price_cc
         ends = now >= working.dies_at
-        if now >= order.placed_at and bar is not None:
+        arrives = order.placed_at + ROW_LAG_MINUTES
+        if now >= arrives and bar is not None:
             if order.execution == "taker":
                 contracts, price_cc = take(order, bar, params)
                 ends = True
-            elif now == order.placed_at:
+            elif now == arrives:
                 ends = ends or crosses(order, bar)
             elif now <= working.dies_at:
                 contracts = maker_rule(order, working.remaining, bar, terms.tick_cc, params)

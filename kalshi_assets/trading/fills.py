@@ -3,9 +3,9 @@
 Here: pure rules for one order in one minute. Not here: when an order is in the book, its fee, or
 what the fill does to a position.
 
-No model fills an order in the minute of its placement: a maker order sees the minutes after it, a
-taker order the quote of a minute after its decision. A bracket has one working order at a time, so
-both sides of one bar cannot fill.
+No model fills an order in the minute of its placement (the engine shows an order only the bars
+after it): a maker order sees the minutes after its arrival, a taker order the quote of a minute
+after its decision. A bracket has one working order at a time, so both sides of one bar cannot fill.
 """
 
 from collections.abc import Callable

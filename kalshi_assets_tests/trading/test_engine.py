@@ -58,7 +58,7 @@ def test_a_maker_order_fills_when_a_later_minute_trades_through_it() -> None:
     assert order["mark_out_5m_cc"] == pytest.approx(100.0)
 
 
-@pytest.mark.parametrize("early", [0, 1])
+@pytest.mark.parametrize("early", [0, 1, 2])
 def test_nothing_fills_in_or_before_the_minute_of_placement(early: int) -> None:
     (order,) = orders(run(one_opinion(MAKES, {early: TRADE_THROUGH})), "touch")
     assert (order["filled"], order["outcome"]) == (0, "cancelled")
@@ -91,16 +91,16 @@ def test_a_bracket_that_dies_pulls_its_order() -> None:
 
 
 def test_a_post_only_order_that_arrives_in_a_moved_market_is_refused() -> None:
-    moved = {1: {"bid": 0.46, "ask": 0.48}, 3: TRADE_THROUGH}
+    moved = {2: {"bid": 0.46, "ask": 0.48}, 3: TRADE_THROUGH}
     (order,) = orders(run(one_opinion(MAKES, moved)), "touch")
-    assert (order["filled"], order["event_time"]) == (0, minute(1))
+    assert (order["filled"], order["event_time"]) == (0, minute(2))
 
 
 def test_a_taker_order_pays_the_later_minutes_quote_and_the_exact_fee() -> None:
-    result = run(one_opinion(TAKES, {1: {"bid": 0.49, "ask": 0.51, "volume_1m": 70.0}}))
+    result = run(one_opinion(TAKES, {2: {"bid": 0.49, "ask": 0.51, "volume_1m": 70.0}}))
     (order,) = orders(result)
     assert (order["execution"], order["price_cc"], order["filled"]) == ("taker", 5100, 7)
-    assert order["event_time"] == order["placed_at"] == minute(1)
+    assert (order["placed_at"], order["event_time"]) == (minute(1), minute(2))
     assert order["outcome"] == "partial"
     # ceil(0.07 x 7 x 0.51 x 0.49 dollars, 1e-4) = 0.1225
     assert order["fee_cc"] == fee_cc(5100, 7, "quadratic", 1.0, "taker") == 1225
@@ -109,8 +109,8 @@ def test_a_taker_order_pays_the_later_minutes_quote_and_the_exact_fee() -> None:
 
 def test_a_taker_order_fills_nothing_beyond_its_limit_or_on_an_inferred_quote() -> None:
     for change in ({"bid": 0.50, "ask": 0.52}, {"quote_source": "inferred"}):
-        (order,) = orders(run(one_opinion(TAKES, {1: {"volume_1m": 70.0, **change}})))
-        assert (order["filled"], order["event_time"]) == (0, minute(1))
+        (order,) = orders(run(one_opinion(TAKES, {2: {"volume_1m": 70.0, **change}})))
+        assert (order["filled"], order["event_time"]) == (0, minute(2))
 
 
 def test_a_maker_order_that_fills_in_pieces_pays_the_fee_of_one_order() -> None:
@@ -119,9 +119,9 @@ def test_a_maker_order_that_fills_in_pieces_pays_the_fee_of_one_order() -> None:
     frame = one_opinion(MAKES, dict.fromkeys(range(2, 7), thin))
     result = run_day(frame, terms=terms, params=params(), outcome=FIRST_WINS)
     order = result.fills.row(0, named=True)
-    assert order["filled"] == 5
-    assert order["fee_cc"] == fee_cc(4800, 5, "quadratic_with_maker_fees", 1.0, "maker")
-    assert order["pnl_cc"] == 5 * 5200 - order["fee_cc"]
+    assert order["filled"] == 4
+    assert order["fee_cc"] == fee_cc(4800, 4, "quadratic_with_maker_fees", 1.0, "maker")
+    assert order["pnl_cc"] == 4 * 5200 - order["fee_cc"]
 
 
 def test_positions_stop_at_the_limit_and_every_refusal_says_why() -> None:
