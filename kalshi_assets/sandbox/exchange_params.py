@@ -6,7 +6,6 @@ Not here: what the values select.
 
 import base64
 import binascii
-import contextlib
 import json
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -116,9 +115,8 @@ def page(
         Key of the last row of the page before; None: from the start. A key of another form is
         garbage and starts again.
     """
-    if after is not None:
-        with contextlib.suppress(TypeError):
-            rows = [row for row in rows if key(row) > tuple(after)]
+    if after and rows and [type(v) for v in after] == [type(v) for v in key(rows[0])]:
+        rows = [row for row in rows if key(row) > tuple(after)]
     cut = rows[:limit]
     return cut, encode_cursor(key(cut[-1])) if len(rows) > limit else ""
 
