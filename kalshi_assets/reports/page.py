@@ -41,11 +41,12 @@ def write_page(path: Path, html: str) -> Path:
     -------
     `path`.
     """
+    text = html.encode("utf-8")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(html)
+        with os.fdopen(handle, "wb") as file:
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(name, 0o644)

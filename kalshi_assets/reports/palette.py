@@ -8,7 +8,7 @@ import numpy as np
 
 # Dark blue to yellow, each step lighter than the one before (a test holds it), so that the order
 # survives colour blindness and grey print.
-_COLD_TO_HOT = ("#2c0594", "#6a00a8", "#9d189d", "#c5407e", "#e36c5c", "#f89840", "#fbd524")
+_COLD_TO_HOT = ("#3512a6", "#6a00a8", "#9d189d", "#c5407e", "#e36c5c", "#f89840", "#fbd524")
 
 REASON_COLOURS = {
     "trade": "#16a34a",
@@ -20,15 +20,15 @@ REASON_COLOURS = {
     "market_invalid": "#c4b5fd",
     "extreme_probability": "#bae6fd",
     "wide_spread": "#60a5fa",
-    "low_volume": "#2563eb",
-    "too_late": "#1e3a8a",
+    "low_volume": "#2f6fe4",
+    "too_late": "#3b4fa8",
     "hazard": "#fb923c",
-    "dead_bracket": "#44403c",
+    "dead_bracket": "#7c5a44",
     "position_limit": "#f87171",
     "loss_limit": "#b91c1c",
 }
-SOURCE_COLOURS = {"market": "#2563eb", "weather": "#0d9488", "fused": "#c2410c"}
-FILL_MODEL_COLOURS = {"conservative": "#c2410c", "touch": "#2563eb"}
+SOURCE_COLOURS = {"market": "#3b82f6", "weather": "#0d9488", "fused": "#d9480f"}
+FILL_MODEL_COLOURS = {"conservative": "#d9480f", "touch": "#3b82f6"}
 
 
 def bracket_colours(count: int) -> tuple[str, ...]:

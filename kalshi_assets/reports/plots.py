@@ -121,7 +121,7 @@ def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> "Figure":
     """For every bracket and minute the reason why there was, or was not, an order."""
     figure, x = new_figure(size), _x_range(day)
     count = len(day.ladder)
-    y = (-0.5, count - 0.5)
+    y = (-0.5, max(count, 1) - 0.5)
     (panel,) = panels(figure, x=x, ys=[y], shares=[1.0], top=0.08)
     decisions = day.decisions
     at = hours_since(decisions["minute"], day.climate_start)
@@ -172,13 +172,15 @@ def money_figure(day: DayInputs, *, size: Size = (9.6, 2.4)) -> "Figure":
     )
     panel.lines([[(x[0], 0.0), (x[1], 0.0)]], INK, width=0.8)
     _mark_climate_day(panel)
-    for model, (at, values) in sorted(curves.items()):
+    by_end = sorted(curves.items(), key=lambda item: (-item[1][1][-1], item[0]))
+    for rank, (model, (at, values)) in enumerate(by_end):
         colour = FILL_MODEL_COLOURS[model]
         panel.lines([_steps(at, values, x)], colour, width=1.6)
         panel.marks(np.stack([at, values], 1), _DIAMOND, colour)
         panel.write(
-            x[1], values[-1], model, shift=(-0.05, 0.02), color=colour, ha="right", va="bottom"
-        )
+            x[1], values[-1], model, shift=(-0.05, -0.03 if rank else 0.02), color=colour,
+            ha="right", va="top" if rank else "bottom",
+        )  # fmt: skip
     return figure
 
 
@@ -369,7 +371,7 @@ def _degree_marks(y: Span) -> range:
 
 def _padded(values: list[float]) -> Span:
     lo, hi = min(values), max(values)
-    pad = max((hi - lo) * 0.12, 0.01)
+    pad = max((hi - lo) * 0.18, 0.01)
     return lo - pad, hi + pad
 
 

@@ -318,7 +318,9 @@ def _nulls(values: np.ndarray, known: np.ndarray) -> list[float | None]:
 
 
 def _decisions(world: World, panel: pl.DataFrame) -> pl.DataFrame:
-    number = pl.int_range(pl.len()).over("market_ticker")
+    sent = {(row[2], int(row[5] * 60) // world.step * world.step) for row in FILL_ROWS}
+    at = (pl.col("minute") - _start(world)).dt.total_minutes()
+    acts = pl.any_horizontal((pl.col("bracket") == b) & (at == m) for b, m in sorted(sent))
     hour = (pl.col("minute") - _start(world)).dt.total_minutes() / 60
     reason = (
         pl.when(pl.col("quote_source") == "none")
@@ -331,7 +333,7 @@ def _decisions(world: World, panel: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("extreme_probability"))
         .when(hour > 22)
         .then(pl.lit("too_late"))
-        .when(pl.lit(world.trades) & (number % 97 == 60) & pl.col("bracket").is_in([2, 3]))
+        .when(pl.lit(world.trades) & acts)
         .then(pl.lit("trade"))
         .otherwise(pl.lit("edge_too_small"))
     )

@@ -1,0 +1,237 @@
+import datetime as dt
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from kalshi_assets.reports.day_page import render_day
+from kalshi_assets.reports.inputs import DayInputs
+from kalshi_assets.reports.verdict import summary_of
+from kalshi_assets.reports.words import REASON_WORDS, WEATHER_WORDS, dollars, number
+from kalshi_assets.tables import (
+    DAILY_PNL,
+    DECISIONS,
+    EVENTS,
+    FILLS,
+    FORECASTS,
+    MINUTE_PANEL_FULL,
+    OBSERVATIONS,
+    REPORT,
+    SETTLEMENTS,
+)
+from kalshi_assets.tables.backtest import REASONS
+from kalshi_assets_tests.reports.factory import LABELS, SHA, a_day
+from kalshi_assets_tests.reports.reading import Page
+
+SECTIONS = {
+    "verdict",
+    "beliefs",
+    "temperature",
+    "decisions",
+    "money",
+    "contract",
+    "quality",
+    "lineage",
+    "words",
+}
+KINDS = {
+    "everything": {},
+    "no weather, no trades": {"city": "chicago", "weather": False, "trades": False},
+    "not settled": {"settled": False},
+    "not settled, no trades": {"settled": False, "trades": False},
+    "sources disagree": {"disagreement": True},
+    "warm tail pays": {"tmax": 75},
+    "cold tail pays": {"tmax": 40},
+}
+
+
+@pytest.fixture(scope="module")
+def full() -> DayInputs:
+    return a_day()
+
+
+@pytest.fixture(scope="module")
+def page(full: DayInputs) -> Page:
+    return Page(render_day(full))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_day_has_every_section_and_closes_its_elements(kind: str) -> None:
+    read = Page(render_day(a_day(**KINDS[kind])))
+    assert set(read.tables) == SECTIONS
+    assert all(read.words(section) for section in SECTIONS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_page_asks_for_nothing_outside_itself(kind: str) -> None:
+    html = render_day(a_day(**KINDS[kind]))
+    assert "http" not in html
+    assert "url(" not in html.replace("url(#", "")
+    assert "@import" not in html
+    outside = [
+        address
+        for address in Page(html).addresses
+        if not address.startswith(("#", "data:", "../index.html"))
+    ]
+    assert outside == []
+    assert "script" not in Page(html).opened
+
+
+def test_a_page_of_every_minute_stays_small() -> None:
+    assert len(render_day(a_day(step=1)).encode()) < 400_000
+
+
+def test_the_same_frames_give_the_same_page(full: DayInputs) -> None:
+    assert render_day(full) == render_day(replace(full))
+
+
+def test_scores_on_the_page_are_the_reports(full: DayInputs, page: Page) -> None:
+    shown = page.tables["beliefs"][0]
+    assert len(shown) == full.report["lst_hour"].n_unique()
+    for cells in shown:
+        hour = int(cells[0][:2])
+        rows = {
+            row["source"]: row
+            for row in full.report.filter(pl.col("lst_hour") == hour).iter_rows(named=True)
+        }
+        expected = [
+            number(rows[source][metric])
+            for metric in ("p_win", "log_loss", "brier_score", "rps")
+            for source in ("market", "weather", "fused")
+        ]
+        assert cells[2:14] == expected
+
+
+def test_profit_on_the_page_is_the_backtests(full: DayInputs, page: Page) -> None:
+    shown = {cells[0]: cells[1:] for cells in page.tables["money"][0]}
+    for row in full.daily_pnl.iter_rows(named=True):
+        assert shown[row["fill_model"]] == [
+            str(row["orders"]),
+            str(row["maker_fills"]),
+            str(row["taker_fills"]),
+            str(row["contracts"]),
+            dollars(row["gross_cc"], signed=True),
+            dollars(row["fees_cc"]),
+            dollars(row["net_cc"], signed=True),
+            dollars(row["worst_case_cc"], signed=True),
+        ]
+    nets = full.daily_pnl["net_cc"]
+    assert dollars(nets.max() - nets.min()) in page.words("verdict")
+
+
+def test_every_order_is_listed_with_its_fill(full: DayInputs, page: Page) -> None:
+    shown = page.tables["money"][1]
+    assert len(shown) == len(full.fills)
+    fees = sorted(cells[10] for cells in shown)
+    assert fees == sorted(dollars(fee) for fee in full.fills["fee_cc"])
+
+
+def test_reasons_on_the_page_are_the_decisions(full: DayInputs, page: Page) -> None:
+    shown = {cells[0]: int(cells[2].replace(",", "")) for cells in page.tables["decisions"][0]}
+    assert shown == dict(full.decisions["reason"].value_counts().iter_rows())
+
+
+def test_the_contract_is_shown_with_its_provenance(full: DayInputs, page: Page) -> None:
+    words = page.words("contract")
+    for part in ("KNYC read from rules name", "National Weather Service read from rules"):
+        assert part in words
+    assert "2025-04-24 14:00Z to 2025-04-26 04:59Z" in words
+    ladder = page.tables["contract"][0]
+    assert [cells[0] for cells in ladder] == list(LABELS)
+    assert [cells[5] for cells in ladder].count("paid") == 1
+    assert ladder[2][6] == full.events["rules_sha256"][2][:12]
+
+
+def test_raw_answers_are_named_by_their_whole_hash(page: Page) -> None:
+    lineage = " ".join(cell for row in page.tables["lineage"][0] for cell in row)
+    assert all(sha in lineage for sha in SHA.values())
+
+
+def test_missing_weather_is_said_in_words() -> None:
+    html = render_day(a_day(weather=False))
+    read = Page(html)
+    assert "no station observations" in read.words("verdict")
+    assert "Fused equals the market at all 6 hours." in read.words("verdict")
+    assert "no station observations" in read.words("temperature")
+    assert "no station observations" in read.words("quality")
+
+
+def test_an_unsettled_day_claims_no_score_and_no_profit() -> None:
+    read = Page(render_day(a_day(settled=False)))
+    verdict = read.words("verdict")
+    assert "Not settled yet, so nothing is scored." in verdict
+    assert "After fees it made" not in verdict
+    assert "In the worst case: −$4.00 under conservative fills" in verdict
+    assert all(cells[7] == "–" for cells in read.tables["money"][0])
+    assert "No source has said" in read.words("quality")
+
+
+def test_sources_that_disagree_are_set_side_by_side() -> None:
+    read = Page(render_day(a_day(disagreement=True)))
+    assert "The sources disagree about the bracket that pays." in read.words("quality")
+    rows = {cells[0]: cells for cells in read.tables["quality"][0]}
+    assert rows["exchange"][2:4] == ["63 °F", "62° to 63°"]
+    assert rows["climate report"][2:4] == ["64 °F", "64° to 65°"]
+
+
+def test_sources_that_differ_within_a_bracket_are_not_called_agreed() -> None:
+    read = Page(render_day(a_day(disagreement=True, tmax=62)))
+    assert "(climate report 63 °F, exchange 62 °F) but name the same bracket" in read.words(
+        "quality"
+    )
+
+
+HOSTILE = '<script>alert("x")</script>&\'$x_1$'
+
+
+def test_hostile_words_of_the_exchange_stay_words() -> None:
+    day = a_day(labels=(HOSTILE, "_hidden", "$5$", *LABELS[3:]))
+    day = replace(
+        day,
+        events=day.events.with_columns(
+            settlement_source=pl.lit(HOSTILE), rules_sha256=pl.lit('"><script>')
+        ),
+        observations=day.observations.with_columns(source=pl.lit(HOSTILE)),
+        settlements=day.settlements.with_columns(status=pl.lit(HOSTILE)),
+        forecasts=day.forecasts.with_columns(source=pl.lit(HOSTILE)),
+    )
+    html = render_day(day)
+    read = Page(html)
+    assert "<script" not in html
+    assert "script" not in read.opened
+    assert HOSTILE in read.words("contract")
+
+
+def test_a_day_without_any_rows_still_has_a_page(full: DayInputs) -> None:
+    bare = DayInputs(
+        city=full.city,
+        date=dt.date(2025, 4, 25),
+        events=EVENTS.empty(),
+        observations=OBSERVATIONS.empty(),
+        forecasts=FORECASTS.empty(),
+        settlements=SETTLEMENTS.empty(),
+        minute_panel_full=MINUTE_PANEL_FULL.empty(),
+        decisions=DECISIONS.empty(),
+        fills=FILLS.empty(),
+        daily_pnl=DAILY_PNL.empty(),
+        report=REPORT.empty(),
+    )
+    read = Page(render_day(bare))
+    assert set(read.tables) == SECTIONS
+    assert "There is no event for this day." in read.words("contract")
+
+
+def test_every_reason_and_weather_status_has_words() -> None:
+    assert set(REASON_WORDS) == set(REASONS)
+    allowed = MINUTE_PANEL_FULL.columns["weather_status"].checks[0].statistics["allowed_values"]
+    assert set(WEATHER_WORDS) == set(allowed)
+
+
+def test_the_headline_counts_hours_by_log_loss(full: DayInputs) -> None:
+    wide = full.report.pivot(on="source", index="lst_hour", values="log_loss")
+    better = (wide["fused"] < wide["market"] - 1e-9).sum()
+    worse = (wide["fused"] > wide["market"] + 1e-9).sum()
+    contest = summary_of(full).contest
+    assert (contest.fused_better, contest.market_better) == (better, worse)
+    assert contest.hours == len(wide) == better + worse + contest.tied
+    assert contest.log_loss["market"] == pytest.approx(wide["market"].mean())

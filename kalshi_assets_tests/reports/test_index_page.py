@@ -1,0 +1,103 @@
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from kalshi_assets.reports.index_page import caveats, render_index, total_of, totals
+from kalshi_assets.reports.summary import summary_table
+from kalshi_assets.reports.verdict import DaySummary, summary_of
+from kalshi_assets.reports.words import dollars, number
+from kalshi_assets_tests.reports.factory import a_day
+from kalshi_assets_tests.reports.reading import Page
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[DaySummary]:
+    return [
+        summary_of(a_day()),
+        summary_of(a_day(date=dt.date(2025, 4, 26), seed=9)),
+        summary_of(a_day(city="chicago", weather=False, trades=False)),
+        summary_of(a_day(city="chicago", date=dt.date(2025, 4, 26), settled=False)),
+    ]
+
+
+@pytest.fixture(scope="module")
+def page(rows: list[DaySummary]) -> Page:
+    return Page(render_index(rows))
+
+
+def test_every_city_day_has_a_row_and_a_link(rows: list[DaySummary], page: Page) -> None:
+    assert len(page.tables["days"][0]) == len(rows)
+    assert set(page.addresses) == {f"{row.city}/{row.date}.html" for row in rows}
+    assert "new_york/2025-04-25.html" in page.addresses
+
+
+def test_a_rows_numbers_are_the_days(rows: list[DaySummary], page: Page) -> None:
+    shown = {(cells[0], cells[1]): cells for cells in page.tables["days"][0]}
+    for row in rows:
+        cells = shown[row.title, str(row.date)]
+        losses = [number(row.contest.log_loss[s]) for s in ("market", "weather", "fused")]
+        assert cells[4:7] == losses
+        assert cells[8:10] == [
+            dollars(row.net_cc[m], signed=True) for m in ("conservative", "touch")
+        ]
+
+
+def test_totals_count_days_and_add_up_money(rows: list[DaySummary], page: Page) -> None:
+    found = {total.title: total for total in totals(rows)}
+    assert found["Chicago (Midway)"].days == 2
+    assert found["Chicago (Midway)"].scored_days == 1
+    assert found["all cities"].days == 4
+    assert found["all cities"].net_cc["touch"] == sum(r.net_cc["touch"] or 0 for r in rows)
+    assert page.tables["totals"][0][-1][1:3] == ["4", "3"]
+
+
+def test_the_uncertainty_is_over_days(rows: list[DaySummary]) -> None:
+    total = total_of("New York", rows[:2])
+    gaps = [
+        (row.contest.log_loss["fused"] or 0) - (row.contest.log_loss["market"] or 0)
+        for row in rows[:2]
+    ]
+    assert total.gap == pytest.approx(sum(gaps) / 2)
+    assert total.gap_error == pytest.approx(abs(gaps[0] - gaps[1]) / 2)
+    assert total_of("one", rows[:1]).gap_error is None
+
+
+def test_few_days_are_said_to_prove_nothing(rows: list[DaySummary], page: Page) -> None:
+    words = page.words("caveats")
+    assert "3 scored city-days cannot show an edge" in words
+    assert "On 1 day fused is the market's PMF" in words
+    assert "1 day not settled" in words
+
+
+def test_many_days_are_given_with_their_standard_error(rows: list[DaySummary]) -> None:
+    many = [replace(rows[i % 2], date=dt.date(2025, 1, 1) + dt.timedelta(i)) for i in range(40)]
+    said = caveats(many)
+    assert "standard error" in said[0]
+    assert not any("cannot show an edge" in sentence for sentence in said)
+
+
+def test_an_empty_index_says_so() -> None:
+    html = render_index([])
+    assert "No city-day has been materialised yet." in Page(html).words("verdict")
+    assert "http" not in html
+
+
+def test_the_terminal_table_has_a_line_per_day_and_a_total(rows: list[DaySummary]) -> None:
+    console = Console(width=160, record=True, quiet=True)
+    with console.capture() as captured:
+        console.quiet = False
+        console.print(summary_table(rows))
+    text = captured.get()
+    assert text.count("new_york") == 2
+    assert "not settled" in text
+    assert "4 city-days" in text
+    assert "−$0.4651" in text
+
+
+def test_square_brackets_in_a_label_are_not_markup(rows: list[DaySummary]) -> None:
+    console = Console(width=200)
+    with console.capture() as captured:
+        console.print(summary_table([replace(rows[0], outcome="[red]62° to 63°[/red]")]))
+    assert "[red]62° to 63°[/red]" in captured.get()

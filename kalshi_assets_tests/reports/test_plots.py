@@ -1,0 +1,143 @@
+import base64
+import io
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from kalshi_assets.reports import plots
+from kalshi_assets.reports.canvas import thin_out
+from kalshi_assets.reports.inputs import MinuteGrid, hours_since
+from kalshi_assets.reports.palette import REASON_COLOURS, bracket_colours
+from kalshi_assets.tables.backtest import REASONS
+from kalshi_assets_tests.reports.factory import a_day
+
+FIGURES = (
+    plots.belief_figure,
+    plots.temperature_figure,
+    plots.reason_figure,
+    plots.money_figure,
+)
+
+
+def test_importing_reports_does_not_import_matplotlib_or_jinja() -> None:
+    code = (
+        "import sys; import kalshi_assets.reports.day_page, kalshi_assets.reports.index_page, "
+        "kalshi_assets.reports.plots, kalshi_assets.reports.summary; "
+        "print([m for m in ('matplotlib', 'jinja2', 'PIL', 'dagster') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("draw", FIGURES)
+@pytest.mark.parametrize("trades", [True, False])
+def test_an_inline_picture_is_small_enough_for_dagster(draw: object, trades: bool) -> None:
+    uri = plots.png_data_uri(draw(a_day(trades=trades), size=plots.INLINE_SIZE))  # type: ignore[operator]
+    assert len(uri) < 40_000
+    image = Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"))))
+    assert image.size == (640, 220)
+
+
+def test_no_figure_stays_behind_in_pyplot() -> None:
+    plots.svg_markup(plots.belief_figure(a_day()), "beliefs")
+    assert "matplotlib.pyplot" not in sys.modules
+
+
+def test_drawing_leaves_the_settings_of_matplotlib_alone() -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    plots.svg_markup(plots.money_figure(a_day()), "money")
+    assert dict(mpl.rcParams) == before
+
+
+def test_missing_observations_are_said_in_the_figure() -> None:
+    drawn = plots.svg_markup(plots.temperature_figure(a_day(weather=False)), "temperature")
+    assert "no station observations for this climate day" in drawn
+    assert "no station observations" not in plots.svg_markup(
+        plots.temperature_figure(a_day()), "temperature"
+    )
+
+
+def test_the_markets_own_bands_are_drawn_only_where_weather_makes_a_difference() -> None:
+    with_weather = plots.svg_markup(plots.belief_figure(a_day()), "beliefs")
+    without = plots.svg_markup(plots.belief_figure(a_day(weather=False)), "beliefs")
+    assert "the market's alone" in with_weather.replace("&#39;", "'").replace("&apos;", "'")
+    assert "alone" not in without
+
+
+def test_a_day_without_fills_shows_the_bar_of_reasons() -> None:
+    drawn = plots.svg_markup(plots.money_figure(a_day(trades=False)), "money")
+    assert "no trades" in drawn
+    assert "edge too small" in drawn
+
+
+def test_an_unsettled_day_draws_contracts_and_not_money() -> None:
+    drawn = plots.svg_markup(plots.money_figure(a_day(settled=False)), "money")
+    assert "the day is not settled" in drawn
+    assert "$" not in drawn
+
+
+def test_colours_of_brackets_get_lighter_from_cold_to_hot() -> None:
+    def luminance(colour: str) -> float:
+        channels = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+        linear = np.where(
+            channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+        )
+        return float(linear @ (0.2126, 0.7152, 0.0722))
+
+    for count in range(2, 12):
+        levels = [luminance(colour) for colour in bracket_colours(count)]
+        assert levels == sorted(levels)
+        assert len(set(levels)) == count
+
+
+def test_every_reason_has_its_own_colour() -> None:
+    assert set(REASON_COLOURS) == set(REASONS)
+    assert len(set(REASON_COLOURS.values())) == len(REASONS)
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), min_size=1, max_size=300),
+    st.integers(min_value=1, max_value=100),
+)
+def test_thinning_keeps_both_ends_and_the_order(values: list[float], columns: int) -> None:
+    index = thin_out(np.array([values]), columns)
+    assert index[0] == 0
+    assert index[-1] == len(values) - 1
+    assert (np.diff(index) > 0).all()
+    assert len(index) <= max(columns, 1) + 2
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=1, max_size=200))
+def test_thinning_without_pressure_loses_nothing(values: list[float]) -> None:
+    index = thin_out(np.array([values]), 1_000)
+    redrawn = np.interp(np.arange(len(values)), index, np.array(values)[index])
+    assert redrawn == pytest.approx(values)
+
+
+def test_the_grid_holds_the_panels_numbers_whatever_the_order_of_rows() -> None:
+    day = a_day()
+    shuffled = day.minute_panel_full.sample(fraction=1.0, shuffle=True, seed=3)
+    grid = MinuteGrid.of(shuffled, day.climate_start, 6)
+    assert np.array_equal(grid.p_fused, day.grid.p_fused, equal_nan=True)
+    assert np.allclose(np.nansum(grid.p_fused, axis=0), 1.0)
+    assert grid.hours[0] == -15.0
+
+
+def test_hours_count_from_the_start_of_the_climate_day() -> None:
+    day = a_day()
+    start = day.events["climate_start"]
+    assert hours_since(start, day.climate_start) == pytest.approx(np.zeros(6))
+
+
+def test_a_panel_with_a_hole_is_drawn_with_what_there_is() -> None:
+    day = a_day()
+    thinner = replace(day, minute_panel_full=day.minute_panel_full.slice(0, 700))
+    assert "<svg" in plots.svg_markup(plots.belief_figure(thinner), "beliefs")
