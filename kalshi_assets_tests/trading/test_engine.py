@@ -276,6 +276,16 @@ def test_a_session_that_steps_minute_by_minute_sends_the_backtests_first_orders(
     ] == first.select("bracket", "side", "execution", "price_cc", "contracts").rows()
 
 
+def test_a_session_and_the_backtest_give_the_step_the_same_minutes() -> None:
+    frame, rules = random_panel(4, minutes=40), params()
+    one_by_one = [
+        now
+        for number in range(40)
+        for now in minute_signals(signals(frame.filter(minute=minute(number)), rules, TERMS.fee))
+    ]
+    assert one_by_one == minute_signals(signals(frame, rules, TERMS.fee))
+
+
 def test_a_panel_with_a_missing_bracket_is_an_error() -> None:
     with pytest.raises(ValueError, match="one event with brackets 0, 1"):
         run(panel(3).filter(pl.col("bracket") != 2))
