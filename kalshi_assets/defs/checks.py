@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import dagster as dg
 
 from kalshi_assets.defs.lake_io import the_lake
+from kalshi_assets.lake import checks
+from kalshi_assets.lake.checks import Verdict
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.partitions import CITY_DAYS, CityDay
-from kalshi_assets.tables import EVENTS, SETTLEMENTS, TABLES, Table, checks
-from kalshi_assets.tables.checks import Verdict
+from kalshi_assets.tables import EVENTS, SETTLEMENTS, TABLES, Table
 
 Rule = Callable[[Lake, CityDay], Verdict]
 

@@ -34,10 +34,14 @@ class Computation:
     keys: Sequence[CityDay]
     compute: Compute
     describe: Describe | None = None
+    finish: Callable[[], None] | None = None
 
 
 def by_partition(
-    context: dg.AssetExecutionContext, compute: Compute, describe: Describe | None = None
+    context: dg.AssetExecutionContext,
+    compute: Compute,
+    describe: Describe | None = None,
+    finish: Callable[[], None] | None = None,
 ) -> Computation:
     """Make every partition of this run with `compute`.
 
@@ -47,9 +51,11 @@ def by_partition(
         From the partition's key to its frame.
     describe
         Metadata that a person would look at, from the key and the frame written.
+    finish
+        Called once, after the run's last partition.
     """
     keys = [CityDay.of(key) for key in context.partition_keys]
-    return Computation(context, keys, compute, describe)
+    return Computation(context, keys, compute, describe, finish)
 
 
 def lake_asset(
@@ -152,6 +158,8 @@ class LakeIOManager(dg.IOManager):
                     obj.context.add_asset_metadata(
                         metadata, context.asset_key, str(key.dagster_key)
                     )
+        if obj.finish is not None:
+            obj.finish()
         if failures:
             self._report_written(context, written)
             raise _failure(table, failures, len(obj.keys))

@@ -10,9 +10,11 @@ import polars as pl
 from kalshi_assets.lake.files import write_atomically
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import Table
+from kalshi_assets.tables.contract import PARTITION_COLUMNS
 
 # An empty partition that keeps the catalogue's globs from matching nothing.
-PLACEHOLDER = ("city=_", "date=0001-01-01")
+PLACEHOLDER_CITY = "_"
+PLACEHOLDER = (f"city={PLACEHOLDER_CITY}", "date=0001-01-01")
 
 
 class MissingPartitionError(FileNotFoundError):
@@ -102,6 +104,19 @@ class Lake:
             return pl.read_parquet(self.path(table, key), hive_partitioning=False)
         except FileNotFoundError:
             raise MissingPartitionError(table, key) from None
+
+    def read_all(self, table: Table) -> pl.DataFrame:
+        """Every partition at once, with `city` and `date` as columns."""
+        self.write_placeholder(table)
+        return (
+            pl.scan_parquet(
+                self.folder(table) / "city=*" / "date=*" / "part.parquet",
+                hive_partitioning=True,
+                hive_schema=PARTITION_COLUMNS,
+            )
+            .filter(pl.col("city") != PLACEHOLDER_CITY)
+            .collect()
+        )
 
     def keys(self, table: Table) -> Iterator[CityDay]:
         """The partitions that are there, by city and date."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from kalshi_assets.tables.contract import Table
+from kalshi_assets.ladder.settlement import winning_brackets
+from kalshi_assets.tables import Table
 
 SUM_TOLERANCE = 1e-9
 
@@ -77,23 +78,3 @@ def sources_agree(settlements: pl.DataFrame, events: pl.DataFrame) -> Verdict:
     brackets = {tuple(found) for found in winning_brackets(settlements, events).values()}
     values = dict(settlements.select("source", "tmax_f").iter_rows())
     return Verdict(len(brackets) <= 1, f"maximum by source: {values}")
-
-
-def winning_brackets(settlements: pl.DataFrame, events: pl.DataFrame) -> dict[str, list[int]]:
-    """Positions of the brackets that each source says pay."""
-    value = pl.col("tmax_f")
-    inside = (pl.col("lo_f").is_null() | (value >= pl.col("lo_f"))) & (
-        pl.col("hi_f").is_null() | (value <= pl.col("hi_f"))
-    )
-    paid = (
-        settlements.join(events.select("market_ticker", "bracket", "lo_f", "hi_f"), how="cross")
-        .filter(
-            pl.when(pl.col("winning_market").is_not_null())
-            .then(pl.col("winning_market") == pl.col("market_ticker"))
-            .otherwise(inside)
-        )
-        .group_by("source")
-        .agg(pl.col("bracket").sort())
-    )
-    found = dict(paid.iter_rows())
-    return {source: found.get(source, []) for source in settlements["source"].sort()}

@@ -1,0 +1,61 @@
+"""The demonstration: a sandbox, the real clients, the whole graph, the report."""
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from kalshi_assets.commands.services import (
+    ServedArchive,
+    prepared_archive,
+    sandbox_environment,
+)
+from kalshi_assets.commands.watch import backfill_watched
+from kalshi_assets.defs.lake_io import the_lake
+from kalshi_assets.lake.catalogue import create_catalogue
+from kalshi_assets.reports.library import index_path, summaries
+from kalshi_assets.reports.summary import summary_table
+from kalshi_assets.settings import Settings
+
+
+def run_demo(console: Console, archive: Path | None) -> bool:
+    """Backfill what the archive shows and print what came of it; whether all went well.
+
+    Parameters
+    ----------
+    archive
+        Recordings to serve; None: those beside the project, else a generated world.
+    """
+    started = time.monotonic()
+    data = Settings().data
+    served = prepared_archive(console, archive, data)
+    the_lake().claim(served.origin)
+    with sandbox_environment(served, data) as sandbox:
+        console.print(f"[bold]{served.origin}[/bold], served by a sandbox at {sandbox.url}")
+        wanted = [(name, start, end) for name, (start, end) in served.shown.items()]
+        complete = backfill_watched(console, wanted)
+    catalogue = data / "kalshi.duckdb"
+    create_catalogue(catalogue, the_lake())
+    _show(console, served, data, catalogue)
+    console.print(f"[dim]{time.monotonic() - started:.0f} s[/dim]")
+    return complete
+
+
+def _show(console: Console, served: ServedArchive, data: Path, catalogue: Path) -> None:
+    shown = set(served.keys)
+    rows = [row for row in summaries(the_lake()) if (row.city, row.date) in _pairs(shown)]
+    console.print(summary_table(rows))
+    console.print()
+    console.print(f"report      {index_path(data).resolve()}", soft_wrap=True, highlight=False)
+    console.print(f"catalogue   {catalogue}", highlight=False)
+    console.print(
+        '            .venv/bin/kalshi-assets sql "select city, date, count(*) as rows from '
+        'probability.fused_pmf group by all order by all"',
+        soft_wrap=True,
+        highlight=False,
+    )
+    console.print("Dagster UI  make ui, then http://127.0.0.1:3000", highlight=False)
+
+
+def _pairs(keys: set) -> set:
+    return {(key.city, key.date) for key in keys}

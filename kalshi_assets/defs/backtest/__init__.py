@@ -1,0 +1,1 @@
+"""Stage `backtest`: what the engine would have done, what filled, and how good the PMFs were."""

@@ -1,0 +1,191 @@
+"""Decisions, fills, profit and loss, and the report of a city-day."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from kalshi_assets.cities import CITIES, city
+from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset, the_lake
+from kalshi_assets.ladder.scoreboard import scoreboard
+from kalshi_assets.ladder.settlement import settled_by
+from kalshi_assets.lake.store import Partitions
+from kalshi_assets.partitions import CityDay
+from kalshi_assets.settings import Settings
+from kalshi_assets.tables import (
+    DAILY_PNL,
+    DECISIONS,
+    EVENTS,
+    FILLS,
+    FORECASTS,
+    FUSED_PMF,
+    MINUTE_PANEL_FULL,
+    OBSERVATIONS,
+    REPORT,
+    SETTLEMENTS,
+)
+from kalshi_assets.trading.engine import DECIDING_MODEL, run_day
+from kalshi_assets.trading.params import TradingParams, load_params
+from kalshi_assets.trading.records import Outcome
+from kalshi_assets.trading.terms import EventTerms
+
+
+@dg.asset(
+    **lake_asset(DECISIONS, code_version="1", kinds={"python"}),
+    ins={"events": asset_in(EVENTS), "panel": asset_in(MINUTE_PANEL_FULL)},
+)
+def decisions(
+    context: dg.AssetExecutionContext, events: Partitions, panel: Partitions
+) -> Computation:
+    def decide(key: CityDay) -> pl.DataFrame:
+        return run_day(
+            panel[key],
+            terms=terms_of(events[key]),
+            params=params_for(key),
+            fill_models=(DECIDING_MODEL,),
+        ).decisions
+
+    return by_partition(
+        context,
+        decide,
+        lambda _, frame: {"reasons": dict(frame["reason"].value_counts().iter_rows())},
+    )
+
+
+@dg.asset(
+    **lake_asset(FILLS, code_version="1", kinds={"python"}),
+    ins={
+        "events": asset_in(EVENTS),
+        "panel": asset_in(MINUTE_PANEL_FULL),
+        "settlements": asset_in(SETTLEMENTS),
+    },
+)
+def fills(
+    context: dg.AssetExecutionContext,
+    events: Partitions,
+    panel: Partitions,
+    settlements: Partitions,
+) -> Computation:
+    def fill(key: CityDay) -> pl.DataFrame:
+        return run_day(
+            panel[key],
+            terms=terms_of(events[key]),
+            params=params_for(key),
+            outcome=outcome_of(settlements[key], events[key]),
+        ).fills
+
+    return by_partition(context, fill)
+
+
+@dg.asset(
+    **lake_asset(DAILY_PNL, code_version="1", kinds={"python"}),
+    ins={
+        "events": asset_in(EVENTS),
+        "panel": asset_in(MINUTE_PANEL_FULL),
+        "settlements": asset_in(SETTLEMENTS),
+    },
+)
+def daily_pnl(
+    context: dg.AssetExecutionContext,
+    events: Partitions,
+    panel: Partitions,
+    settlements: Partitions,
+) -> Computation:
+    def earn(key: CityDay) -> pl.DataFrame:
+        return run_day(
+            panel[key],
+            terms=terms_of(events[key]),
+            params=params_for(key),
+            outcome=outcome_of(settlements[key], events[key]),
+        ).daily_pnl
+
+    return by_partition(context, earn, lambda _, pnl: {"net": _net(pnl)})
+
+
+@dg.asset(
+    **lake_asset(REPORT, code_version="1", kinds={"html"}),
+    ins={
+        "events": asset_in(EVENTS),
+        "observations": asset_in(OBSERVATIONS),
+        "forecasts": asset_in(FORECASTS),
+        "settlements": asset_in(SETTLEMENTS),
+        "fused": asset_in(FUSED_PMF),
+        "panel": asset_in(MINUTE_PANEL_FULL),
+        "decisions": asset_in(DECISIONS),
+        "fills": asset_in(FILLS),
+        "daily_pnl": asset_in(DAILY_PNL),
+    },
+)
+def report(
+    context: dg.AssetExecutionContext,
+    events: Partitions,
+    observations: Partitions,
+    forecasts: Partitions,
+    settlements: Partitions,
+    fused: Partitions,
+    panel: Partitions,
+    decisions: Partitions,
+    fills: Partitions,
+    daily_pnl: Partitions,
+) -> Computation:
+    from kalshi_assets.reports.canvas import png_data_uri
+    from kalshi_assets.reports.inputs import DayInputs
+    from kalshi_assets.reports.library import write_day, write_index
+    from kalshi_assets.reports.plots import belief_figure
+
+    data = Settings().data
+
+    def score(key: CityDay) -> pl.DataFrame:
+        winner = daily_pnl[key]["winning_bracket"][0]
+        return scoreboard(fused[key], events[key]["climate_start"][0], winner)
+
+    def publish(key: CityDay, scores: pl.DataFrame) -> Mapping[str, Any]:
+        day = DayInputs(
+            city=city(key.city),
+            date=key.date,
+            events=events[key],
+            observations=observations[key],
+            forecasts=forecasts[key],
+            settlements=settlements[key],
+            minute_panel_full=panel[key],
+            decisions=decisions[key],
+            fills=fills[key],
+            daily_pnl=daily_pnl[key],
+            report=scores,
+        )
+        page = write_day(data, day)
+        picture = png_data_uri(belief_figure(day, size=(6.4, 2.2)))
+        return {
+            "page": dg.MetadataValue.path(str(page.resolve())),
+            "belief": dg.MetadataValue.md(f"![fused PMF over the day]({picture})"),
+        }
+
+    return by_partition(context, score, publish, finish=lambda: write_index(data, the_lake()))
+
+
+def params_for(key: CityDay) -> TradingParams:
+    """The trading parameters in force for a city."""
+    return load_params(key.city, CITIES)
+
+
+def terms_of(events: pl.DataFrame) -> EventTerms:
+    """What the exchange says about trading the event."""
+    return EventTerms(fee_type=events["fee_type"][0], fee_multiplier=events["fee_multiplier"][0])
+
+
+def outcome_of(settlements: pl.DataFrame, events: pl.DataFrame) -> Outcome | None:
+    """What settled the event, if anything did."""
+    settled = settled_by(settlements, events)
+    if settled is None:
+        return None
+    source, winner = settled
+    tmax = settlements.filter(pl.col("source") == source)["tmax_f"][0]
+    return Outcome(settled_by=source, tmax_f=tmax, winning_bracket=winner)
+
+
+def _net(pnl: pl.DataFrame) -> dict[str, str]:
+    return {
+        model: "not settled" if net is None else f"{net / 10_000:+.2f} dollars"
+        for model, net in pnl.select("fill_model", "net_cc").iter_rows()
+    }
