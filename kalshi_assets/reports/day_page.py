@@ -24,10 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DayInputs", "render_day"]
 
-SOURCES = ("market", "weather", "fused")
-METRICS = (("p_win", 3), ("log_loss", 3), ("brier_score", 3), ("rps", 3))
 _MOST_ORDERS = 200
 _MOST_HASHES = 12
+_FRESH_H = 0.1  # an hour that the panel has not reached has no favourite
 
 
 def render_day(day: DayInputs) -> str:
@@ -105,9 +104,12 @@ def sureness_sentence(day: DayInputs) -> str:
     )
 
 
-def _favourite(day: DayInputs, hour: float) -> tuple[float, Rung, float] | None:
+def _favourite(
+    day: DayInputs, hour: float, *, latest: float = np.inf
+) -> tuple[float, Rung, float] | None:
+    """The fused favourite at the last minute before `hour`, no more than `latest` hours before."""
     index = day.grid.at(hour)
-    if index is None or not day.ladder:
+    if index is None or not day.ladder or hour - day.grid.hours[index] > latest:
         return None
     pmf = np.nan_to_num(day.grid.p_fused[:, index])
     best = int(pmf[: len(day.ladder)].argmax())
@@ -154,7 +156,7 @@ def _scores(day: DayInputs) -> list[dict[str, Any]]:
             {
                 "lst": f"{row['lst_hour']:02d}:00",
                 "utc": f"{row['minute']:%H:%M}Z",
-                "favourite": _favourite(day, row["lst_hour"]),
+                "favourite": _favourite(day, row["lst_hour"], latest=_FRESH_H),
                 "cells": {},
             },
         )

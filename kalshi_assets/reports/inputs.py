@@ -120,6 +120,8 @@ class MinuteGrid:
         Whether the bracket cannot pay any more, shape (B, N).
     running_max_lo_f, forecast_max_f
         As known at the minute, degrees Fahrenheit, shape (N,).
+    hazard_next_60m
+        Probability of a new high within the hour, shape (N,).
     """
 
     hours: Floats
@@ -129,6 +131,7 @@ class MinuteGrid:
     dead: npt.NDArray[np.bool_]
     running_max_lo_f: Floats
     forecast_max_f: Floats
+    hazard_next_60m: Floats
 
     @classmethod
     def of(cls, panel: pl.DataFrame, climate_start: dt.datetime, brackets: int) -> "MinuteGrid":
@@ -155,6 +158,7 @@ class MinuteGrid:
             dead=spread("dead") == 1.0,
             running_max_lo_f=shared("running_max_lo_f"),
             forecast_max_f=shared("forecast_max_f"),
+            hazard_next_60m=shared("hazard_next_60m"),
         )
 
     def __len__(self) -> int:

@@ -87,15 +87,27 @@ def belief_figure(day: DayInputs, *, size: Size = (9.6, 4.4), legend: bool = Fal
 
 
 def temperature_figure(
-    day: DayInputs, *, size: Size = (9.6, 3.2), legend: bool = False
+    day: DayInputs, *, size: Size = (9.6, 3.7), legend: bool = False
 ) -> "Figure":
-    """Reports as intervals, the running maximum as known, forecasts, edges, official maximum."""
+    """Reports as intervals, the running maximum as known, forecasts, edges, official maximum.
+
+    Below, where there is one, the hazard: the probability of a new high within the hour.
+    """
     figure, x, y = new_figure(size), _x_range(day), _degrees_range(day)
-    (panel,) = panels(figure, x=x, ys=[y], shares=[1.0], top=0.34 if legend else 0.12)
+    hazard = bool(np.isfinite(day.grid.hazard_next_60m).any()) and not legend
+    panel, *below = panels(
+        figure,
+        x=x,
+        ys=[y, (0.0, 1.0)] if hazard else [y],
+        shares=[4.0, 1.0] if hazard else [1.0],
+        top=0.34 if legend else 0.12,
+    )
     panel.scales(
         y_ticks=[(float(mark), f"{mark}°") for mark in _degree_marks(y)],
-        x_ticks=hour_ticks(day.date, x, labels=True),
+        x_ticks=hour_ticks(day.date, x, labels=not hazard),
     )
+    for lower in below:
+        _hazard_panel(lower, day)
     _bracket_zones(panel, day)
     _mark_climate_day(panel)
     if len(day.observations):
@@ -279,6 +291,16 @@ def _bracket_zones(panel: Panel, day: DayInputs) -> None:
             panel.box((left, right), (lo, hi), colour, zorder=0.4, alpha=0.2)
         if rung.hi_f is not None:
             panel.lines([[(left, hi), (right, hi)]], colour, width=0.8, dashes=(1, 2), zorder=1)
+
+
+def _hazard_panel(panel: Panel, day: DayInputs) -> None:
+    panel.scales(
+        y_ticks=((0.0, "0"), (1.0, "100 %")),
+        x_ticks=hour_ticks(day.date, panel.x, labels=True),
+        title="probability of a new high within 60 minutes",
+    )
+    _mark_climate_day(panel)
+    _line(panel, day.grid.hours, day.grid.hazard_next_60m, SOURCE_COLOURS["weather"])
 
 
 def _report_intervals(panel: Panel, day: DayInputs) -> None:

@@ -163,6 +163,9 @@ def test_an_unsettled_day_claims_no_score_and_no_profit() -> None:
     assert "After fees it made" not in verdict
     assert "In the worst case: −$4.00 under conservative fills" in verdict
     assert all(cells[7] == "–" for cells in read.tables["money"][0])
+    favourites = {cells[0][:5]: cells[1] for cells in read.tables["beliefs"][0]}
+    assert favourites["12:00"].startswith("62° to 63°")
+    assert favourites["15:00"] == favourites["18:00"] == "–"
     assert "No source has said" in read.words("quality")
 
 

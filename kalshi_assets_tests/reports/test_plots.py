@@ -65,6 +65,13 @@ def test_missing_observations_are_said_in_the_figure() -> None:
     )
 
 
+def test_the_hazard_is_drawn_where_there_is_one() -> None:
+    words = "probability of a new high within 60 minutes"
+    assert words in plots.svg_markup(plots.temperature_figure(a_day()), "temperature")
+    bare = plots.temperature_figure(a_day(weather=False))
+    assert words not in plots.svg_markup(bare, "temperature")
+
+
 def test_the_markets_own_bands_are_drawn_only_where_weather_makes_a_difference() -> None:
     with_weather = plots.svg_markup(plots.belief_figure(a_day()), "beliefs")
     without = plots.svg_markup(plots.belief_figure(a_day(weather=False)), "beliefs")
