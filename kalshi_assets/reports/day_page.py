@@ -137,6 +137,7 @@ def _ladder(day: DayInputs) -> list[dict[str, Any]]:
     return [
         {
             **row,
+            "label": day.ladder[i].label,
             "colour": colour,
             "paid": row["bracket"] == day.winner,
             "died": None if died is None else words.hours_and_minutes(died),

@@ -85,8 +85,18 @@ class DayInputs:
 def ladder_of(events: pl.DataFrame) -> tuple[Rung, ...]:
     """The brackets of `events`, coldest first."""
     columns = ["bracket", "market_ticker", "label", "lo_f", "hi_f"]
-    rows = events.select(columns).sort("bracket").iter_rows(named=True)
-    return tuple(Rung(**row) for row in rows)
+    rows = events.select(columns).sort("bracket").to_dicts()
+    return tuple(
+        Rung(**{**row, "label": row["label"].strip() or _degrees(row["lo_f"], row["hi_f"])})
+        for row in rows
+    )
+
+
+def _degrees(lo_f: int | None, hi_f: int | None) -> str:
+    # Some recorded markets have no words of their own (KXHIGHCHI-25MAY09).
+    if lo_f is None:
+        return f"{hi_f}° or below"
+    return f"{lo_f}° or above" if hi_f is None else f"{lo_f}° to {hi_f}°"
 
 
 def winner_of(daily_pnl: pl.DataFrame) -> int | None:

@@ -142,6 +142,12 @@ def test_the_contract_is_shown_with_its_provenance(full: DayInputs, page: Page) 
     assert ladder[2][6] == full.events["rules_sha256"][2][:12]
 
 
+def test_brackets_without_words_are_named_by_their_degrees() -> None:
+    read = Page(render_day(a_day(labels=("", "  ", "", *LABELS[3:]))))
+    assert [cells[0] for cells in read.tables["contract"][0]] == list(LABELS)
+    assert "paid: 62° to 63°" in read.sections[""]
+
+
 def test_raw_answers_are_named_by_their_whole_hash(page: Page) -> None:
     lineage = " ".join(cell for row in page.tables["lineage"][0] for cell in row)
     assert all(sha in lineage for sha in SHA.values())
