@@ -23,7 +23,9 @@ bench_app = typer.Typer(help="How fast the platform is on this machine.", no_arg
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(bench_app, name="bench")
 
-console = Console()
+PIPED_WIDTH = 140
+
+console = Console(width=None if Console().is_terminal else PIPED_WIDTH)
 errors = Console(stderr=True)
 
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Climate day, YYYY-MM-DD.")]

@@ -101,6 +101,7 @@ def run(plans: Sequence[Plan], on_written: OnWritten, *, replay: bool = False) -
                 if not keys:
                     continue
                 result = job.execute_in_process(
+                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                     asset_selection=selection,
                     instance=dagster_instance,
                     raise_on_error=False,

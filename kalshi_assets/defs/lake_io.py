@@ -34,14 +34,14 @@ class Computation:
     keys: Sequence[CityDay]
     compute: Compute
     describe: Describe | None = None
-    finish: Callable[[], None] | None = None
+    finish: Callable[[], object] | None = None
 
 
 def by_partition(
     context: dg.AssetExecutionContext,
     compute: Compute,
     describe: Describe | None = None,
-    finish: Callable[[], None] | None = None,
+    finish: Callable[[], object] | None = None,
 ) -> Computation:
     """Make every partition of this run with `compute`.
 

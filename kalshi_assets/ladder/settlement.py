@@ -1,9 +1,12 @@
 """Which bracket pays, by every source that says so."""
 
+from typing import Literal
+
 import polars as pl
 
 # The exchange pays; the official report stands in where its result was not recorded.
-PRECEDENCE = ("exchange", "climate_report")
+Source = Literal["exchange", "climate_report"]
+PRECEDENCE: tuple[Source, ...] = ("exchange", "climate_report")
 
 
 def winning_brackets(settlements: pl.DataFrame, events: pl.DataFrame) -> dict[str, list[int]]:
@@ -26,7 +29,7 @@ def winning_brackets(settlements: pl.DataFrame, events: pl.DataFrame) -> dict[st
     return {source: found.get(source, []) for source in settlements["source"].sort()}
 
 
-def settled_by(settlements: pl.DataFrame, events: pl.DataFrame) -> tuple[str, int] | None:
+def settled_by(settlements: pl.DataFrame, events: pl.DataFrame) -> tuple[Source, int] | None:
     """The source that settles the event and the position of the bracket that pays.
 
     None where no source is known yet. The exchange's word counts; without it the official

@@ -20,6 +20,7 @@ from kalshi_assets.trading.records import Outcome, Run
 from kalshi_assets.trading.signal import signals
 from kalshi_assets.trading.terms import EventTerms
 
+FILL_MODELS = tuple(MAKER_RULES)
 DECIDING_MODEL = "conservative"
 
 # A fact enters the first row that is not before its known_at, so a candle that ends at a minute
@@ -43,9 +44,9 @@ def run_day(
     terms: EventTerms,
     params: TradingParams,
     outcome: Outcome | None = None,
-    fill_models: Sequence[str] = tuple(MAKER_RULES),
+    fill_models: Sequence[str] = FILL_MODELS,
 ) -> DayResult:
-    """Backtest one event under each fill model, each with a ledger of its own.
+    """Backtest one event: its decisions, and the fills and gains under each fill model.
 
     Parameters
     ----------
@@ -56,18 +57,46 @@ def run_day(
     outcome
         What settled the day; None: not settled, gains are null.
     fill_models
-        Names in `fills.MAKER_RULES`; `conservative` must be among them, for its decisions are the
-        ones that are logged.
+        Names in `fills.MAKER_RULES`.
 
     Raises
     ------
     ValueError
         An unknown fill model, a ladder with a missing bracket, or a winner outside it.
     """
+    filled = fill_day(panel, terms=terms, params=params, outcome=outcome, fill_models=fill_models)
+    tickers = MarketDay.of(panel, params).market_tickers
+    return DayResult(
+        decisions=decide_day(panel, terms=terms, params=params),
+        fills=filled,
+        daily_pnl=records.daily_pnl(filled, tickers, fill_models, outcome),
+    )
+
+
+def decide_day(panel: pl.DataFrame, *, terms: EventTerms, params: TradingParams) -> pl.DataFrame:
+    """`backtest.decisions`: what the engine did and why not, filled conservatively."""
+    day, wanted, runs = _simulated(panel, terms, params, [DECIDING_MODEL])
+    return records.decisions(day, wanted, runs[DECIDING_MODEL])
+
+
+def fill_day(
+    panel: pl.DataFrame,
+    *,
+    terms: EventTerms,
+    params: TradingParams,
+    outcome: Outcome | None,
+    fill_models: Sequence[str] = FILL_MODELS,
+) -> pl.DataFrame:
+    """`backtest.fills`: every order under each fill model, each with a ledger of its own."""
+    day, _, runs = _simulated(panel, terms, params, fill_models)
+    return records.fills(day, runs, outcome)
+
+
+def _simulated(
+    panel: pl.DataFrame, terms: EventTerms, params: TradingParams, fill_models: Sequence[str]
+) -> tuple[MarketDay, pl.DataFrame, dict[str, Run]]:
     if unknown := [name for name in fill_models if name not in MAKER_RULES]:
         raise ValueError(f"unknown fill models {unknown}; known: {', '.join(MAKER_RULES)}")
-    if DECIDING_MODEL not in fill_models:
-        raise ValueError(f"fill_models {list(fill_models)} must include {DECIDING_MODEL!r}")
     day = MarketDay.of(panel, params)
     wanted = signals(panel, params, terms.fee)
     minutes = minute_signals(wanted)
@@ -75,11 +104,7 @@ def run_day(
         name: simulate(day, minutes, terms=terms, params=params, maker_rule=MAKER_RULES[name])
         for name in fill_models
     }
-    return DayResult(
-        decisions=records.decisions(day, wanted, runs[DECIDING_MODEL]),
-        fills=records.fills(day, runs, outcome),
-        daily_pnl=records.daily_pnl(runs, outcome),
-    )
+    return day, wanted, runs
 
 
 def simulate(
@@ -92,7 +117,7 @@ def simulate(
 ) -> Run:
     """Drive the step over `minutes`, in order, and fill its orders from `day`'s bars."""
     desk = Desk(ledger=Ledger(len(day.market_tickers)))
-    run = Run(ledger=desk.ledger)
+    run = Run()
     now = day.first_minute
     for signal in minutes:
         now = signal.minute

@@ -4,7 +4,7 @@ Here: the shape of the record, and gains once the outcome is known. Not here: de
 themselves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -46,8 +46,6 @@ class Run:
 
     Attributes
     ----------
-    ledger
-        Positions and money at its end.
     orders
         Every order, ended.
     changes
@@ -56,7 +54,6 @@ class Run:
         (minute, bracket, reason, contracts) of every candidate.
     """
 
-    ledger: Ledger
     orders: list[WorkingOrder] = field(default_factory=list)
     changes: list[tuple[int, Fill]] = field(default_factory=list)
     verdicts: list[tuple[int, int, str, int]] = field(default_factory=list)
@@ -166,24 +163,53 @@ def _fill_row(
     )
 
 
-def daily_pnl(runs: Mapping[str, Run], outcome: Outcome | None) -> pl.DataFrame:
-    """`backtest.daily_pnl`: one row a fill model, from its ledger."""
+def daily_pnl(
+    fills_: pl.DataFrame,
+    market_tickers: Sequence[str],
+    fill_models: Sequence[str],
+    outcome: Outcome | None,
+) -> pl.DataFrame:
+    """`backtest.daily_pnl`: one row a fill model, its fills booked into a ledger of their own.
+
+    Parameters
+    ----------
+    fills_
+        `backtest.fills` of one event.
+    market_tickers
+        The event's markets in ladder order.
+    fill_models
+        The models that were run; one without orders still has its row.
+    outcome
+        What settled the day; None: gains are null.
+    """
+    bracket_of = {ticker: bracket for bracket, ticker in enumerate(market_tickers)}
     rows = []
-    for model, run in runs.items():
-        ledger = run.ledger
-        filled = [working for working in run.orders if working.filled]
-        makers = sum(working.order.execution == "maker" for working in filled)
+    for model in fill_models:
+        orders = fills_.filter(pl.col("fill_model") == model)
+        filled = orders.filter(pl.col("filled") > 0)
+        ledger = Ledger(len(market_tickers))
+        for row in filled.iter_rows(named=True):
+            ledger.book(
+                Fill(
+                    bracket=bracket_of[row["market_ticker"]],
+                    side=row["side"],
+                    price_cc=row["price_cc"],
+                    contracts=row["filled"],
+                    fee_cc=row["fee_cc"],
+                )
+            )
         net = None if outcome is None else ledger.settle(outcome.winning_bracket)
+        makers = filled.filter(pl.col("execution") == "maker").height
         rows.append(
             {
                 "fill_model": model,
                 "settled_by": "unsettled" if outcome is None else outcome.settled_by,
                 "tmax_f": None if outcome is None else outcome.tmax_f,
                 "winning_bracket": None if outcome is None else outcome.winning_bracket,
-                "orders": len(run.orders),
+                "orders": orders.height,
                 "maker_fills": makers,
-                "taker_fills": len(filled) - makers,
-                "contracts": sum(working.filled for working in filled),
+                "taker_fills": filled.height - makers,
+                "contracts": filled["filled"].sum(),
                 "gross_cc": None if net is None else net + ledger.fees_cc,
                 "fees_cc": ledger.fees_cc,
                 "net_cc": net,

@@ -153,7 +153,8 @@ def outlook(
         wide = _normal_cdf(gap / params.prior_sd_f)
         share = params.prior_days / (params.prior_days + effective)[:, None, None]
         mixed = (1 - share) * sharp + share * wide
-        return np.einsum("td,tdn->tn", weights, mixed)
+        # A day unknown at this slot has weight 0, and 0 times NaN is still NaN.
+        return np.einsum("td,tdn->tn", weights, np.nan_to_num(mixed))
 
     edges = np.broadcast_to(upper + 0.5, (len(temp), len(upper)))
     not_above = np.clip((edges - state.max_lo_f[:, None] + 0.5) / _span(state), 0.0, 1.0)

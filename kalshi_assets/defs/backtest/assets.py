@@ -25,9 +25,10 @@ from kalshi_assets.tables import (
     REPORT,
     SETTLEMENTS,
 )
-from kalshi_assets.trading.engine import DECIDING_MODEL, run_day
+from kalshi_assets.trading.engine import FILL_MODELS, decide_day, fill_day
 from kalshi_assets.trading.params import TradingParams, load_params
 from kalshi_assets.trading.records import Outcome
+from kalshi_assets.trading.records import daily_pnl as pnl_of_day
 from kalshi_assets.trading.terms import EventTerms
 
 
@@ -39,12 +40,7 @@ def decisions(
     context: dg.AssetExecutionContext, events: Partitions, panel: Partitions
 ) -> Computation:
     def decide(key: CityDay) -> pl.DataFrame:
-        return run_day(
-            panel[key],
-            terms=terms_of(events[key]),
-            params=params_for(key),
-            fill_models=(DECIDING_MODEL,),
-        ).decisions
+        return decide_day(panel[key], terms=terms_of(events[key]), params=params_for(key))
 
     return by_partition(
         context,
@@ -68,12 +64,12 @@ def fills(
     settlements: Partitions,
 ) -> Computation:
     def fill(key: CityDay) -> pl.DataFrame:
-        return run_day(
+        return fill_day(
             panel[key],
             terms=terms_of(events[key]),
             params=params_for(key),
             outcome=outcome_of(settlements[key], events[key]),
-        ).fills
+        )
 
     return by_partition(context, fill)
 
@@ -82,23 +78,23 @@ def fills(
     **lake_asset(DAILY_PNL, code_version="1", kinds={"python"}),
     ins={
         "events": asset_in(EVENTS),
-        "panel": asset_in(MINUTE_PANEL_FULL),
+        "fills": asset_in(FILLS),
         "settlements": asset_in(SETTLEMENTS),
     },
 )
 def daily_pnl(
     context: dg.AssetExecutionContext,
     events: Partitions,
-    panel: Partitions,
+    fills: Partitions,
     settlements: Partitions,
 ) -> Computation:
     def earn(key: CityDay) -> pl.DataFrame:
-        return run_day(
-            panel[key],
-            terms=terms_of(events[key]),
-            params=params_for(key),
-            outcome=outcome_of(settlements[key], events[key]),
-        ).daily_pnl
+        return pnl_of_day(
+            fills[key],
+            events[key].sort("bracket")["market_ticker"].to_list(),
+            FILL_MODELS,
+            outcome_of(settlements[key], events[key]),
+        )
 
     return by_partition(context, earn, lambda _, pnl: {"net": _net(pnl)})
 
