@@ -17,7 +17,7 @@ from kalshi_assets.reports.palette import (
     SOURCE_COLOURS,
     bracket_colours,
 )
-from kalshi_assets.reports.quality import quality_of
+from kalshi_assets.reports.quality import quality_of, quote_sentence
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -52,6 +52,7 @@ def render_day(day: DayInputs) -> str:
             "score": verdict.score_sentence(summary),
             "money": verdict.money_sentence(summary),
             "trading": verdict.trading_sentence(summary),
+            "quotes": quote_sentence(day),
             "weather": weather_sentence(day),
             "sureness": sureness_sentence(day),
         },
@@ -68,6 +69,7 @@ def render_day(day: DayInputs) -> str:
         colours={"source": SOURCE_COLOURS, "model": FILL_MODEL_COLOURS},
         blind=float(np.log(len(day.ladder) or 6)),
         weather_words=words.WEATHER_WORDS,
+        kind_words=words.KIND_WORDS,
     )
 
 

@@ -28,6 +28,8 @@ class CityTotal:
         Partitions present; of these, those with both market and fused scored.
     log_loss
         Mean over scored days of the day's mean, per source; None: none.
+    weather_days, market_there
+        Days with a scored weather PMF; the market's mean over the same days and hours.
     gap, gap_error
         Mean over scored days of fused less market log loss, and its standard error over days.
     net_cc
@@ -40,6 +42,8 @@ class CityTotal:
     days: int
     scored_days: int
     log_loss: Mapping[str, float | None]
+    weather_days: int
+    market_there: float | None
     gap: float | None
     gap_error: float | None
     net_cc: Mapping[str, int]
@@ -69,6 +73,8 @@ def total_of(title: str, rows: Sequence[DaySummary]) -> CityTotal:
             source: _mean([v for row in scored if (v := row.contest.log_loss[source]) is not None])
             for source in ("market", "weather", "fused")
         },
+        weather_days=sum(row.contest.weather_hours > 0 for row in scored),
+        market_there=_mean([v for row in scored if (v := row.contest.market_there) is not None]),
         gap=_mean(gaps),
         gap_error=_standard_error(gaps),
         net_cc={model: sum(row.net_cc.get(model) or 0 for row in rows) for model in models},
@@ -110,10 +116,10 @@ def lead_sentence(rows: Sequence[DaySummary]) -> str:
     nets = ", ".join(
         f"{dollars(cc, signed=True)} under {model} fills" for model, cc in whole.net_cc.items()
     )
+    earned = f"after fees the rules made {nets}" if any(whole.orders.values()) else "no orders sent"
     return (
         f"Over {counted(whole.scored_days, 'scored city-day')} the mean log loss is "
-        f"{number(market)} for the market and {number(fused)} for fused; "
-        f"after fees the rules made {nets}."
+        f"{number(market)} for the market and {number(fused)} for fused; {earned}."
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from kalshi_assets.reports.inputs import DayInputs
+from kalshi_assets.reports.words import percent
 
 
 def quality_of(day: DayInputs) -> dict[str, Any]:
@@ -29,6 +30,24 @@ def quality_of(day: DayInputs) -> dict[str, Any]:
         "settlements": _settlements(day),
         "settlement_words": settlement_sentence(day),
     }
+
+
+def quote_sentence(day: DayInputs) -> str:
+    """Whether the bids and asks behind the market PMF were recorded or inferred."""
+    shares = {source: share for source, _, share in _shares(day.minute_panel_full["quote_source"])}
+    if not shares:
+        return ""
+    recorded, inferred = shares.get("recorded", 0.0), shares.get("inferred", 0.0)
+    if not recorded and not inferred:
+        return "No bid or ask is known for this day."
+    if not inferred:
+        return "Bids and asks are the exchange's own."
+    if not recorded:
+        return "No bid or ask was recorded: what it knows of them is inferred from trades."
+    return (
+        f"Bids and asks are recorded at {percent(recorded)} of bracket-minutes and inferred from "
+        f"trades at {percent(inferred)}."
+    )
 
 
 def settlement_sentence(day: DayInputs) -> str:

@@ -37,7 +37,9 @@ def summary_table(rows: Iterable[DaySummary]) -> "Table":
     table.add_column("date", no_wrap=True)
     table.add_column("paid", no_wrap=True)
     for source in ("market", "weather", "fused"):
-        table.add_column(source, justify="right", footer=number(whole.log_loss[source]))
+        # The weather has fewer hours and days: its mean does not compare with the others'.
+        footer = "" if source == "weather" else number(whole.log_loss[source])
+        table.add_column(source, justify="right", footer=footer)
     table.add_column("better", footer="")
     for model in models:
         net = dollars(whole.net_cc[model], signed=True)
@@ -59,15 +61,11 @@ def summary_table(rows: Iterable[DaySummary]) -> "Table":
 
 
 def better_of(row: DaySummary) -> str:
-    """Who won more hours, with the count."""
+    """Who had the lower mean log loss, with the hours it won."""
     contest = row.contest
-    if not contest.hours:
-        return "–"
-    if contest.market_better > contest.fused_better:
-        return f"market {contest.market_better}/{contest.hours}"
-    if contest.fused_better > contest.market_better:
-        return f"fused {contest.fused_better}/{contest.hours}"
-    return "same" if contest.tied == contest.hours else "even"
+    if contest.better in (None, "tie"):
+        return "–" if contest.better is None else "same"
+    return f"{contest.better} {contest.won(contest.better or '')}/{contest.hours}"
 
 
 def _net(cc: int | None) -> str:

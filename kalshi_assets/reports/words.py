@@ -8,7 +8,7 @@ import datetime as dt
 
 REASON_WORDS = {
     "trade": "an order was sent",
-    "no_quote": "no bid or no ask stood in the book",
+    "no_quote": "no bid or no ask was known",
     "inferred_quote": "the quote was inferred from trades, not recorded: nothing to trade against",
     "market_invalid": "too few two-sided quotes to read a market probability",
     "stale_quote": "the quote was too old",
@@ -31,6 +31,12 @@ WEATHER_WORDS = {
     "stale": "last report too old",
 }
 
+KIND_WORDS = {
+    "whole_c": "whole °C",
+    "tgroup": "tenths of °C",
+    "interp": "interpolated",
+}
+
 
 def dollars(cc: int | None, *, signed: bool = False) -> str:
     """Money from 1/10,000 dollars, exact: cents where they suffice, else four digits."""
@@ -50,11 +56,12 @@ def percent(value: float | None) -> str:
     """A share or probability in per cent; never rounded to certainty."""
     if value is None:
         return "–"
+    shown = f"{value * 100:.0f}"
     if 0 < value < 0.005:
-        return "<1 %"
-    if 0.995 < value < 1:
-        return ">99 %"
-    return f"{value * 100:.0f} %"
+        shown = "<1"
+    elif 0.995 < value < 1:
+        shown = ">99"
+    return f"{shown}\u00a0%"
 
 
 def utc(instant: dt.datetime | None) -> str:

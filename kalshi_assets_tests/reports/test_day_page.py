@@ -7,7 +7,7 @@ import pytest
 from kalshi_assets.reports.day_page import render_day
 from kalshi_assets.reports.inputs import DayInputs
 from kalshi_assets.reports.verdict import summary_of
-from kalshi_assets.reports.words import REASON_WORDS, WEATHER_WORDS, dollars, number
+from kalshi_assets.reports.words import REASON_WORDS, WEATHER_WORDS, dollars, number, percent
 from kalshi_assets.tables import (
     DAILY_PNL,
     DECISIONS,
@@ -160,6 +160,17 @@ def test_missing_weather_is_said_in_words() -> None:
     assert "Fused equals the market at all 6 hours." in read.words("verdict")
     assert "no station observations" in read.words("temperature")
     assert "no station observations" in read.words("quality")
+
+
+def test_inferred_quotes_are_said_to_be_inferred(full: DayInputs, page: Page) -> None:
+    shares = dict(full.minute_panel_full["quote_source"].value_counts(normalize=True).iter_rows())
+    said = f"recorded at {percent(shares['recorded'])} of bracket-minutes and inferred"
+    assert " ".join(said.split()) in page.words("verdict")
+    tape = replace(
+        full,
+        minute_panel_full=full.minute_panel_full.with_columns(quote_source=pl.lit("inferred")),
+    )
+    assert "No bid or ask was recorded" in Page(render_day(tape)).words("verdict")
 
 
 def test_an_unsettled_day_claims_no_score_and_no_profit() -> None:

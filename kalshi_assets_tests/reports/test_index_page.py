@@ -1,12 +1,19 @@
 import datetime as dt
 from dataclasses import replace
 
+import polars as pl
 import pytest
 from rich.console import Console
 
 from kalshi_assets.reports.index_page import caveats, render_index, total_of, totals
 from kalshi_assets.reports.summary import summary_table
-from kalshi_assets.reports.verdict import DaySummary, summary_of
+from kalshi_assets.reports.verdict import (
+    Contest,
+    DaySummary,
+    contest_of,
+    forecast_sentence,
+    summary_of,
+)
 from kalshi_assets.reports.words import dollars, number
 from kalshi_assets_tests.reports.factory import a_day
 from kalshi_assets_tests.reports.reading import Page
@@ -28,20 +35,57 @@ def page(rows: list[DaySummary]) -> Page:
 
 
 def test_every_city_day_has_a_row_and_a_link(rows: list[DaySummary], page: Page) -> None:
-    assert len(page.tables["days"][0]) == len(rows)
+    assert len(list(filter(None, page.tables["days"][0]))) == len(rows)
     assert set(page.addresses) == {f"{row.city}/{row.date}.html" for row in rows}
     assert "new_york/2025-04-25.html" in page.addresses
 
 
 def test_a_rows_numbers_are_the_days(rows: list[DaySummary], page: Page) -> None:
-    shown = {(cells[0], cells[1]): cells for cells in page.tables["days"][0]}
-    for row in rows:
-        cells = shown[row.title, str(row.date)]
-        losses = [number(row.contest.log_loss[s]) for s in ("market", "weather", "fused")]
-        assert cells[4:7] == losses
-        assert cells[8:10] == [
+    shown = list(filter(None, page.tables["days"][0]))
+    ordered = sorted(rows, key=lambda row: (row.title, row.date))
+    for row, cells in zip(ordered, shown, strict=True):
+        contest = row.contest
+        assert cells[0] == str(row.date)
+        assert cells[3:9] == [
+            *(number(contest.log_loss[s]) for s in ("market", "weather", "fused")),
+            *map(str, (contest.market_better, contest.fused_better, contest.tied)),
+        ]
+        assert cells[9:11] == [
             dollars(row.net_cc[m], signed=True) for m in ("conservative", "touch")
         ]
+
+
+def contest(market: list[float], fused: list[float]) -> Contest:
+    hours = range(len(market))
+    frames = [
+        pl.DataFrame({"lst_hour": hours, "log_loss": losses}).with_columns(source=pl.lit(source))
+        for source, losses in (("market", market), ("fused", fused))
+    ]
+    return contest_of(pl.concat(frames))
+
+
+def test_the_headline_goes_by_the_mean_and_names_the_hours_that_point_elsewhere(
+    rows: list[DaySummary],
+) -> None:
+    late = contest([1.0, 0.012, 0.011, 0.010], [1.4, 0.006, 0.006, 0.010])
+    said = forecast_sentence(replace(rows[0], contest=late))
+    assert said.startswith("Market beat fused by mean log loss, 0.258 against 0.355")
+    assert "though fused was better at 2 of 4 hours, 1 tied" in said
+
+
+def test_the_headline_counts_hours_where_they_agree_with_the_mean(rows: list[DaySummary]) -> None:
+    clear = contest([1.0, 0.9, 0.2], [0.8, 0.7, 0.3])
+    said = forecast_sentence(replace(rows[0], contest=clear))
+    assert said == "Fused beat market at 2 of 3 hours; mean log loss 0.600 against 0.700."
+
+
+def test_weather_is_set_against_the_market_on_the_same_hours(rows: list[DaySummary]) -> None:
+    total = total_of("New York", rows[:2])
+    assert total.weather_days == 2
+    assert total.market_there == pytest.approx(
+        sum(row.contest.market_there or 0 for row in rows[:2]) / 2
+    )
+    assert total.market_there != total.log_loss["market"]
 
 
 def test_totals_count_days_and_add_up_money(rows: list[DaySummary], page: Page) -> None:
@@ -76,6 +120,10 @@ def test_many_days_are_given_with_their_standard_error(rows: list[DaySummary]) -
     said = caveats(many)
     assert "standard error" in said[0]
     assert not any("cannot show an edge" in sentence for sentence in said)
+
+
+def test_an_index_without_orders_claims_no_profit(rows: list[DaySummary]) -> None:
+    assert "no orders sent" in Page(render_index(rows[2:3])).words("verdict")
 
 
 def test_an_empty_index_says_so() -> None:
