@@ -4,6 +4,7 @@ Partitions are named per asset: the look-back of the hazard gets observations of
 nothing else of them.
 """
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -136,5 +137,9 @@ def instance() -> Iterator[dg.DagsterInstance]:
             yield passing
         return
     os.environ["DAGSTER_HOME"] = home
-    with dg.DagsterInstance.get() as kept:
+    # Two processes that open a fresh instance at once both create its tables, and one fails.
+    with (Path(home) / ".dagster.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = dg.DagsterInstance.get()
+    with kept:
         yield kept

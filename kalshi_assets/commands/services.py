@@ -116,12 +116,13 @@ def sandbox_environment(archive: ServedArchive, data: Path, port: int = 0) -> It
             "VISUAL_CROSSING_KEY": sandbox.weather_key,
             "CLIMATE_REPORT_URL": sandbox.url,
         }
-        with _variables(variables):
+        with environment(variables):
             yield sandbox
 
 
 @contextmanager
-def _variables(values: Mapping[str, str]) -> Iterator[None]:
+def environment(values: Mapping[str, str]) -> Iterator[None]:
+    """These environment variables, for a while."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

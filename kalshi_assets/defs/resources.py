@@ -57,6 +57,9 @@ class Service(dg.ConfigurableResource):
 class KalshiResource(Service):
     """The exchange's reads."""
 
+    unthrottled: bool = False
+    """Ask as fast as it answers; for a sandbox without limits."""
+
     _bucket: TokenBucket | None = PrivateAttr(default=None)
 
     @contextmanager
@@ -72,7 +75,7 @@ class KalshiResource(Service):
                 settings.kalshi_api_url,
                 transport=transport,
                 signer=signer,
-                bucket=None if self.replay else self._bucket,
+                bucket=None if self.replay or self.unthrottled else self._bucket,
             )
 
 
