@@ -21,6 +21,8 @@ from kalshi_assets.weather.climate_day import SLOTS, slot_of
 
 Array = NDArray[np.float64]
 
+_EVENT_TIME = pl.col("event_time")
+
 
 def hazard_pmf(
     events: pl.DataFrame,
@@ -84,7 +86,7 @@ def _grids(days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime) ->
 def _grid(observations: pl.DataFrame, start: datetime) -> Array:
     """Temperature per slot, shape (288,), NaN where there is no report; the slot's last counts."""
     grid = np.full(SLOTS, np.nan)
-    slots = observations.select(slot_of(pl.col("event_time"), start)).to_series().to_numpy()
+    slots = observations.select(slot_of(_EVENT_TIME, start)).to_series().to_numpy()
     inside = (slots >= 0) & (slots < SLOTS)
     grid[slots[inside]] = observations["temp_f"].to_numpy()[inside]
     return grid
@@ -106,16 +108,12 @@ def _evaluate(
             *(pl.lit(None, pl.Float64).alias(name) for name in numbers),
             p_wx=pl.lit(None, pl.List(pl.Float64)),
         )
-    slot = known["slot"].to_numpy().astype(np.int64)
-    grid = _grid(observations, start)
-    # Slots up to the latest report's only: the grid's later slots are the future.
-    hour_ago = np.where(slot >= ONE_HOUR, grid[np.maximum(slot - ONE_HOUR, 0)], np.nan)
     temp = known["temp_f"].to_numpy()
     result = outlook(
         State(
-            slot=slot,
+            slot=known["slot"].to_numpy().astype(np.int64),
             temp_f=temp,
-            slope_f=temp - hour_ago,
+            slope_f=temp - _hour_ago(known, observations, start),
             max_lo_f=known["running_max_lo_f"].to_numpy().astype(np.float64),
             max_hi_f=known["running_max_hi_f"].to_numpy().astype(np.float64),
         ),
@@ -129,6 +127,30 @@ def _evaluate(
         hazard_next_5m=result.hazard_5m,
         hazard_next_60m=result.hazard_60m,
         p_wx=pl.Series(result.pmf.reshape(-1, n)).cast(pl.List(pl.Float64)),
+    )
+
+
+def _hour_ago(known: pl.DataFrame, observations: pl.DataFrame, start: datetime) -> Array:
+    """Temperature an hour before the latest report, as known then; NaN: no report, shape (times,).
+
+    A report of that hour which came in later is not used.
+    """
+    reports = (
+        observations.select("known_at", "event_time", "temp_f", slot=slot_of(_EVENT_TIME, start))
+        .sort("known_at", "event_time")
+        .filter(_EVENT_TIME == _EVENT_TIME.cum_max().over("slot"))
+    )
+    return (
+        known.select("minute", slot=pl.col("slot") - ONE_HOUR)
+        .join_asof(
+            reports,
+            left_on="minute",
+            right_on="known_at",
+            by="slot",
+            check_sortedness=False,
+        )["temp_f"]
+        .to_numpy()
+        .astype(np.float64)
     )
 
 
