@@ -21,8 +21,6 @@ from kalshi_assets.weather.climate_day import SLOTS, slot_of
 
 Array = NDArray[np.float64]
 
-_EVENT_TIME = pl.col("event_time")
-
 
 def hazard_pmf(
     events: pl.DataFrame,
@@ -86,7 +84,7 @@ def _grids(days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime) ->
 def _grid(observations: pl.DataFrame, start: datetime) -> Array:
     """Temperature per slot, shape (288,), NaN where there is no report; the slot's last counts."""
     grid = np.full(SLOTS, np.nan)
-    slots = observations.select(slot_of(_EVENT_TIME, start)).to_series().to_numpy()
+    slots = observations.select(slot_of(pl.col("event_time"), start)).to_series().to_numpy()
     inside = (slots >= 0) & (slots < SLOTS)
     grid[slots[inside]] = observations["temp_f"].to_numpy()[inside]
     return grid
@@ -135,10 +133,11 @@ def _hour_ago(known: pl.DataFrame, observations: pl.DataFrame, start: datetime) 
 
     A report of that hour which came in later is not used.
     """
+    measured = pl.col("event_time")
     reports = (
-        observations.select("known_at", "event_time", "temp_f", slot=slot_of(_EVENT_TIME, start))
+        observations.select("known_at", "event_time", "temp_f", slot=slot_of(measured, start))
         .sort("known_at", "event_time")
-        .filter(_EVENT_TIME == _EVENT_TIME.cum_max().over("slot"))
+        .filter(measured == measured.cum_max().over("slot"))
     )
     return (
         known.select("minute", slot=pl.col("slot") - ONE_HOUR)
