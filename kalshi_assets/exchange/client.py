@@ -84,6 +84,11 @@ class KalshiClient(RestReader):
             markets += self._markets("/historical/markets", {"event_ticker": event_ticker})
         return list({market.ticker: market for market in reversed(markets)}.values())[::-1]
 
+    def archived_tickers(self, event_ticker: str) -> frozenset[str]:
+        """Those of the event's markets that the historical tier holds."""
+        markets = self._markets("/historical/markets", {"event_ticker": event_ticker})
+        return frozenset(market.ticker for market in markets)
+
     def settled_markets(self, series: str, since: datetime) -> list[Market]:
         """Markets of `series` that settled at `since` or later, of the live tier."""
         return self._markets(
@@ -104,8 +109,8 @@ class KalshiClient(RestReader):
         Parameters
         ----------
         archived
-            Which tier holds the market: True: the historical one, asking the live one should it
-            have nothing; False: the live one; None: unknown, the live one first.
+            Which tier holds the market: True: the historical one; False: the live one; None:
+            unknown, the live one first and then the other, should it have nothing.
 
         Raises
         ------
@@ -114,21 +119,18 @@ class KalshiClient(RestReader):
         """
         live = f"/series/{_segment(series)}/markets/{_segment(ticker)}/candlesticks"
         historical = f"/historical/markets/{_segment(ticker)}/candlesticks"
-        paths = {True: [historical, live], False: [live], None: [live, historical]}[archived]
-        missing: NotFoundError | None = None
-        known = False
-        for path in paths:
-            try:
-                frame = self._market_candles(path, ticker, start, end)
-            except NotFoundError as error:
-                missing = missing or error
-                continue
-            if len(frame):
-                return frame
-            known = True
-        if missing is not None and not known:
-            raise missing
-        return CANDLES.empty()
+        if archived is not None:
+            return self._market_candles(historical if archived else live, ticker, start, end)
+        try:
+            frame = self._market_candles(live, ticker, start, end)
+        except NotFoundError:
+            return self._market_candles(historical, ticker, start, end)
+        if len(frame):
+            return frame
+        try:
+            return self._market_candles(historical, ticker, start, end)
+        except NotFoundError:
+            return frame
 
     def event_candles(
         self, series: str, event_ticker: str, start: datetime, end: datetime

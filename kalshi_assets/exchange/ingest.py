@@ -77,15 +77,15 @@ def fetch_candles(client: KalshiClient, contract: EventContract) -> pl.DataFrame
     """
     start, end = contract.open_time, contract.close_time + _AFTER_CLOSE
     with _naming(contract.city, contract.date, f"candles of {contract.event_ticker}"):
-        if contract.close_time >= client.cutoff().market_settled_ts:
-            frame = client.batch_candles(contract.market_tickers, start, end)
-        else:
-            frame = pl.concat(
-                [
-                    client.market_candles(contract.series_ticker, ticker, start, end, archived=True)
-                    for ticker in contract.market_tickers
-                ]
-            )
+        archived = _archived(client, contract)
+        live = [ticker for ticker in contract.market_tickers if ticker not in archived]
+        frames = [client.batch_candles(live, start, end)]
+        frames += [
+            client.market_candles(contract.series_ticker, ticker, start, end, archived=True)
+            for ticker in contract.market_tickers
+            if ticker in archived
+        ]
+        frame = pl.concat(frames)
         return _known(client, CANDLES, frame)
 
 
@@ -138,6 +138,13 @@ def settlement_of(contract: EventContract, markets: list[Market]) -> pl.DataFram
         "raw_sha256": winner.raw_sha256,
     }
     return SETTLEMENTS.conform(pl.DataFrame([row], schema=SETTLEMENTS.dtypes))
+
+
+def _archived(client: KalshiClient, contract: EventContract) -> frozenset[str]:
+    # Nothing settles before it closes, so what closed after the cutoff is in the live tier.
+    if contract.close_time >= client.cutoff().market_settled_ts:
+        return frozenset()
+    return client.archived_tickers(contract.event_ticker)
 
 
 def _value(contract: EventContract, markets: list[Market], winner: Market) -> int | None:
