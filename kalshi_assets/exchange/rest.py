@@ -32,6 +32,7 @@ from kalshi_assets.exchange.wire_values import Record
 
 READ_COST = 10
 MAX_PAGES = 10_000
+MAX_EMPTY_PAGES = 20
 
 _TRANSIENT = (RateLimitedError, ServerError, UnreachableError, UndecodableAnswerError)
 
@@ -178,18 +179,26 @@ class RestReader:
         Raises
         ------
         PaginationError
-            A cursor came back that was already used, or there is no end.
+            A cursor came back that was already used, twenty pages in a row were empty, or there
+            is no end.
         MalformedAnswerError
             A page lacks the rows or the cursor.
         """
         seen: set[str] = set()
         cursor = ""
+        empty = 0
         for _ in range(MAX_PAGES):
             answer = self.get(path, {**params, "cursor": cursor} if cursor else params)
             cursor = answer.decode(lambda page: _next_cursor(page, rows))
             yield answer
             if not cursor:
                 return
+            empty = 0 if answer.payload[rows] else empty + 1
+            if empty == MAX_EMPTY_PAGES:
+                raise PaginationError(
+                    f"{empty} empty pages in a row, each with another cursor",
+                    endpoint=answer.endpoint,
+                )
             if cursor in seen:
                 raise PaginationError(
                     f"cursor {cursor[:40]!r} came back after {len(seen)} pages: the list does "

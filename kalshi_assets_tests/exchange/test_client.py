@@ -159,8 +159,16 @@ def test_pages_that_never_end_are_an_error(monkeypatch):
     monkeypatch.setattr("kalshi_assets.exchange.rest.MAX_PAGES", 5)
     numbers = iter(range(100))
     fake = pages()
-    fake.routes["/markets/trades"] = lambda _: {"trades": [], "cursor": f"c{next(numbers)}"}
+    fake.routes["/markets/trades"] = lambda _: {"trades": [trade(1)], "cursor": f"{next(numbers)}"}
     with pytest.raises(PaginationError, match="no end after 5 pages"):
+        all_trades(fake)
+
+
+def test_empty_pages_that_never_end_are_an_error():
+    numbers = iter(range(100))
+    fake = pages()
+    fake.routes["/markets/trades"] = lambda _: {"trades": [], "cursor": f"c{next(numbers)}"}
+    with pytest.raises(PaginationError, match="20 empty pages in a row"):
         all_trades(fake)
 
 
