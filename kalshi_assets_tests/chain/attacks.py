@@ -1,0 +1,94 @@
+"""Attacks on the future: cut it off, or replace it by noise, and look whether the past moves."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+from polars.testing import assert_frame_equal
+
+from kalshi_assets.tables import Table
+from kalshi_assets_tests.chain.inputs import Chain, Inputs
+
+NOISE_ROWS = 400
+NOISE_REACHES_US = int(timedelta(hours=40) / timedelta(microseconds=1))
+
+Attack = Callable[[Inputs, datetime], Inputs]
+
+
+def cut(inputs: Inputs, instant: datetime) -> Inputs:
+    """The day as it was known at `instant`."""
+    return inputs.after(lambda _, frame: frame.filter(pl.col("known_at") <= instant))
+
+
+def noise(inputs: Inputs, instant: datetime, seed: int = 0) -> Inputs:
+    """The day with all that was known after `instant` replaced by nonsense.
+
+    Rows are missing, repeated and added; prices, sides, sizes and temperatures are random; and
+    what becomes known late may claim to have happened at any time, the past included.
+    """
+    rng = np.random.default_rng(seed)
+    return inputs.after(
+        lambda table, frame: _with_noise(frame, instant, rng).sort(table.key, maintain_order=True)
+    )
+
+
+def _with_noise(frame: pl.DataFrame, instant: datetime, rng: np.random.Generator) -> pl.DataFrame:
+    past = frame.filter(pl.col("known_at") <= instant)
+    if frame.is_empty():
+        return past
+    rows = frame.sample(NOISE_ROWS, with_replacement=True, shuffle=True, seed=int(rng.integers(99)))
+    late_us = pl.Series(rng.integers(1, NOISE_REACHES_US, NOISE_ROWS)).cast(pl.Duration("us"))
+    known_at = pl.lit(instant).cast(frame.schema["known_at"]) + late_us
+    happened_us = pl.Series(rng.integers(0, NOISE_REACHES_US, NOISE_ROWS)).cast(pl.Duration("us"))
+    spoilt = rows.with_columns(
+        *(_random(name, dtype, rng) for name, dtype in frame.schema.items() if _is_fact(name)),
+        known_at=known_at,
+        event_time=known_at - happened_us,
+    )
+    if "lo_f" in frame.columns:
+        spoilt = spoilt.with_columns(hi_f=pl.col("lo_f") + 1)
+    return pl.concat([spoilt.select(frame.columns), past])
+
+
+def _is_fact(name: str) -> bool:
+    return name not in {
+        "market_ticker",
+        "event_time",
+        "known_at",
+        "station",
+        "source",
+        "raw_sha256",
+        "valid_time",
+        "variable",
+        "kind",
+    }
+
+
+def _random(name: str, dtype: pl.DataType, rng: np.random.Generator) -> pl.Series:
+    if name == "trade_id":
+        return pl.Series(name, [f"noise-{n}" for n in rng.integers(0, 2**62, NOISE_ROWS)])
+    if name == "taker_side":
+        return pl.Series(name, rng.choice(["yes", "no"], NOISE_ROWS))
+    if dtype == pl.Boolean:
+        return pl.Series(name, rng.random(NOISE_ROWS) < 0.1)
+    top = 10_001 if name.endswith("_cc") else 120
+    return pl.Series(name, rng.integers(0, top, NOISE_ROWS)).cast(dtype)
+
+
+def assert_past_is_untouched(whole: Chain, attacked: Chain, instant: datetime) -> None:
+    """Every row up to `instant` is bit for bit the same, and there are such rows."""
+    for table, frame in whole.items():
+        _assert_same_until(table, frame, attacked[table], instant)
+
+
+def _assert_same_until(
+    table: Table, whole: pl.DataFrame, attacked: pl.DataFrame, instant: datetime
+) -> None:
+    until = pl.col("minute") <= instant
+    past = whole.filter(until)
+    try:
+        assert_frame_equal(past, attacked.filter(until), check_exact=True)
+    except AssertionError as error:
+        error.add_note(f"{table.full_name} of rows up to {instant:%Y-%m-%dT%H:%M:%SZ}")
+        raise

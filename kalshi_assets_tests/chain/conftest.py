@@ -1,0 +1,67 @@
+"""City-days that the tests of the whole chain walk: recorded ones, and generated ones anywhere."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from kalshi_assets.partitions import CityDay
+from kalshi_assets.sandbox.buckets import BucketSize
+from kalshi_assets.sandbox.server import Sandbox, running
+from kalshi_assets.sandbox.world import generate
+from kalshi_assets_tests.chain.inputs import Inputs, read_inputs
+from kalshi_assets_tests.shared import ARCHIVE
+
+WORLD_SEED = 7
+WORLD_CITY = "new_york"
+WORLD_START, WORLD_END = date(2026, 6, 17), date(2026, 6, 30)
+ENDLESS = BucketSize(refill_rate=1e9, capacity=1e9)
+
+
+@pytest.fixture(autouse=True)
+def _no_instance_of_the_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Runs of tests are kept out of the project's Dagster instance, settings out of the tests."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated archive of one city and fourteen days."""
+    root = tmp_path_factory.mktemp("world")
+    generate(root, cities=[WORLD_CITY], start=WORLD_START, end=WORLD_END, seed=WORLD_SEED)
+    return root
+
+
+@pytest.fixture(scope="session")
+def sandbox(world: Path) -> Iterator[Sandbox]:
+    """The generated archive, served."""
+    with running(world, read_bucket=ENDLESS, anonymous_bucket=ENDLESS) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Iterator[Sandbox]:
+    """The recorded archive, served."""
+    with running(ARCHIVE, read_bucket=ENDLESS, anonymous_bucket=ENDLESS) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def generated_day(sandbox: Sandbox) -> Inputs:
+    """A lively day of the generated world, with twelve days before it."""
+    return read_inputs(sandbox, CityDay(WORLD_CITY, WORLD_END - timedelta(days=1)))
+
+
+@pytest.fixture(scope="session")
+def city_day(request: pytest.FixtureRequest) -> Iterator[Callable[[CityDay], Inputs]]:
+    """City-days of the recordings, each read once."""
+    read: dict[CityDay, Inputs] = {}
+
+    def of(key: CityDay) -> Inputs:
+        if key not in read:
+            read[key] = read_inputs(request.getfixturevalue("recordings"), key)
+        return read[key]
+
+    return of

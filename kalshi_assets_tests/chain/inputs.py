@@ -1,0 +1,132 @@
+"""A city-day's inputs as the clients read them from a sandbox, and all that is computed from them.
+
+The tests of the whole chain attack these inputs and compare what comes out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import polars as pl
+
+from kalshi_assets.cities import city
+from kalshi_assets.defs.backtest.assets import params_for, terms_of
+from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
+from kalshi_assets.exchange.client import KalshiClient
+from kalshi_assets.exchange.ingest import fetch_candles, fetch_event, fetch_trades
+from kalshi_assets.features.panel import minute_panel
+from kalshi_assets.features.weather import full_panel, with_weather
+from kalshi_assets.ladder.market_pmf import market_pmf
+from kalshi_assets.ladder.pooling import fused_pmf
+from kalshi_assets.partitions import CityDay
+from kalshi_assets.sandbox.server import Sandbox
+from kalshi_assets.tables import (
+    CANDLES,
+    DECISIONS,
+    FORECASTS,
+    FUSED_PMF,
+    HAZARD_PMF,
+    MARKET_PMF,
+    MINUTE_PANEL,
+    MINUTE_PANEL_FULL,
+    MINUTE_PANEL_WITH_WEATHER,
+    OBSERVATIONS,
+    TRADES,
+    Table,
+)
+from kalshi_assets.trading.engine import decide_day
+from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.weather.hazard import hazard_pmf
+from kalshi_assets.weather.visual_crossing import (
+    VisualCrossingClient,
+    fetch_forecasts,
+    fetch_observations,
+)
+
+Chain = Mapping[Table, pl.DataFrame]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What the chain of one city-day is computed from.
+
+    Attributes
+    ----------
+    earlier
+        Start of the climate day and observations, of the days of the look-back window.
+    params
+        Of the engine that decides.
+    """
+
+    key: CityDay
+    events: pl.DataFrame
+    candles: pl.DataFrame
+    trades: pl.DataFrame
+    observations: pl.DataFrame
+    forecasts: pl.DataFrame
+    earlier: tuple[tuple[datetime, pl.DataFrame], ...]
+    params: TradingParams
+
+    @property
+    def start(self) -> datetime:
+        """Start of the climate day."""
+        return self.events["climate_start"][0]
+
+    @property
+    def tables(self) -> Mapping[Table, pl.DataFrame]:
+        """The inputs that arrive during the day."""
+        return {
+            CANDLES: self.candles,
+            TRADES: self.trades,
+            OBSERVATIONS: self.observations,
+            FORECASTS: self.forecasts,
+        }
+
+    def after(self, change: Callable[[Table, pl.DataFrame], pl.DataFrame]) -> "Inputs":
+        """The same day with every arriving input changed."""
+        changed = {table.name: change(table, frame) for table, frame in self.tables.items()}
+        return replace(self, **changed)
+
+
+def read_inputs(sandbox: Sandbox, key: CityDay, look_back: int = LOOK_BACK_DAYS) -> Inputs:
+    """Read a city-day and its look-back window through the real clients."""
+    of = city(key.city)
+    with (
+        KalshiClient(sandbox.api_url) as exchange,
+        VisualCrossingClient(sandbox.url, sandbox.weather_key) as weather,
+    ):
+        contract = fetch_event(exchange, of, key.date)
+        return Inputs(
+            key=key,
+            events=contract.to_frame(),
+            candles=fetch_candles(exchange, contract),
+            trades=fetch_trades(exchange, contract),
+            observations=fetch_observations(weather, of, key.date),
+            forecasts=fetch_forecasts(weather, of, key.date),
+            earlier=tuple(
+                (of.climate_day(day.date)[0], fetch_observations(weather, of, day.date))
+                for day in key.earlier(look_back)
+            ),
+            params=params_for(key),
+        )
+
+
+def chain_of(inputs: Inputs) -> Chain:
+    """Everything computed from the inputs, by the functions that the assets call."""
+    events = inputs.events
+    panel = minute_panel(events, inputs.candles, inputs.trades)
+    seen = with_weather(panel, events, inputs.observations, inputs.forecasts)
+    market = market_pmf(panel)
+    hazard = hazard_pmf(events, inputs.observations, inputs.earlier)
+    fused = fused_pmf(market, hazard)
+    full = full_panel(seen, market, hazard, fused)
+    decisions = decide_day(full, terms=terms_of(events), params=inputs.params)
+    return {
+        MINUTE_PANEL: panel,
+        MINUTE_PANEL_WITH_WEATHER: seen,
+        MARKET_PMF: market,
+        HAZARD_PMF: hazard,
+        FUSED_PMF: fused,
+        MINUTE_PANEL_FULL: full,
+        DECISIONS: decisions,
+    }

@@ -1,0 +1,171 @@
+"""Nothing computed for a minute depends on what was known later: shown by attack."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kalshi_assets.defs.backtest.assets import params_for, terms_of
+from kalshi_assets.ladder.market_pmf import market_pmf
+from kalshi_assets.ladder.pooling import fused_pmf
+from kalshi_assets.partitions import CityDay
+from kalshi_assets.tables import (
+    DECISIONS,
+    FUSED_PMF,
+    HAZARD_PMF,
+    MARKET_PMF,
+    MINUTE_PANEL,
+    MINUTE_PANEL_FULL,
+)
+from kalshi_assets.trading.engine import decide_day
+from kalshi_assets_tests.chain.attacks import Attack, assert_past_is_untouched, cut, noise
+from kalshi_assets_tests.chain.inputs import Inputs, chain_of
+from kalshi_assets_tests.shared import needs_archive
+
+NEW_YORK = CityDay("new_york", date(2025, 4, 25))
+CHICAGO = CityDay("chicago", date(2025, 5, 5))
+
+EAGER = params_for(CityDay("new_york", date(2026, 6, 30))).model_copy(
+    update={
+        "max_spread_cents": 30.0,
+        "min_volume_15m": 0.0,
+        "max_quote_age_s": 1e6,
+        "max_hazard_5m": 1.0,
+        "maker_min_edge_cents": 0.01,
+        "taker_min_edge_cents": 0.02,
+        "max_position_contracts": 500,
+    }
+)
+
+ReadDay = Callable[[CityDay], Inputs]
+
+
+def _instants(day: Inputs) -> list[datetime]:
+    """Before, at and within the climate day; on a minute, between two, and when a fact arrives."""
+    opened, close = day.events["open_time"][0], day.events["close_time"][0]
+    arrivals = pl.concat(frame["known_at"] for frame in day.tables.values()).sort()
+    return [
+        opened + timedelta(minutes=37),
+        day.start - timedelta(minutes=1),
+        day.start,
+        day.start + timedelta(hours=4, minutes=3),
+        day.start + timedelta(hours=11, minutes=15, seconds=42),
+        arrivals[len(arrivals) // 2],
+        day.start + timedelta(hours=14, minutes=20),
+        day.start + timedelta(hours=17, minutes=1),
+        close - timedelta(minutes=10),
+    ]
+
+
+def _survives(day: Inputs, attack: Attack) -> None:
+    whole = chain_of(day)
+    for instant in _instants(day):
+        assert_past_is_untouched(whole, chain_of(attack(day, instant)), instant)
+
+
+@pytest.mark.parametrize("attack", [cut, noise])
+def test_the_past_of_a_generated_day_does_not_know_its_future(
+    generated_day: Inputs, attack: Attack
+) -> None:
+    _survives(generated_day, attack)
+
+
+@needs_archive
+@pytest.mark.parametrize("attack", [cut, noise])
+@pytest.mark.parametrize("key", [NEW_YORK, CHICAGO], ids=str)
+def test_the_past_of_a_recorded_day_does_not_know_its_future(
+    city_day: ReadDay, key: CityDay, attack: Attack
+) -> None:
+    _survives(city_day(key), attack)
+
+
+@settings(max_examples=12, deadline=None)
+@given(minute=st.integers(0, 2300), seed=st.integers(0, 2**32))
+def test_no_minute_of_a_generated_day_knows_its_future(
+    generated_day: Inputs, minute: int, seed: int
+) -> None:
+    instant = generated_day.events["open_time"][0] + timedelta(minutes=minute)
+    whole = chain_of(generated_day)
+    assert_past_is_untouched(whole, chain_of(noise(generated_day, instant, seed)), instant)
+
+
+def test_the_attack_changes_what_comes_after(generated_day: Inputs) -> None:
+    instant = generated_day.start + timedelta(hours=12)
+    whole, attacked = chain_of(generated_day), chain_of(noise(generated_day, instant))
+    later = pl.col("minute") > instant
+    for table, frame in whole.items():
+        assert not frame.filter(later).equals(attacked[table].filter(later)), table.full_name
+
+
+def test_nothing_is_known_after_its_minute(generated_day: Inputs) -> None:
+    for table, frame in chain_of(generated_day).items():
+        late = frame.filter(pl.col("known_at") > pl.col("minute"))
+        assert late.is_empty(), table.full_name
+
+
+@pytest.mark.parametrize("attack", [cut, noise])
+def test_an_engine_that_trades_at_every_edge_does_not_know_its_future(
+    generated_day: Inputs, attack: Attack
+) -> None:
+    day = replace(generated_day, params=EAGER)
+    reasons = chain_of(day)[DECISIONS]["reason"]
+    assert {"trade", "order_working", "loss_limit"} <= set(reasons)
+    _survives(day, attack)
+
+
+def test_minutes_that_have_not_happened_need_not_be_there(generated_day: Inputs) -> None:
+    day = replace(generated_day, params=EAGER)
+    whole = chain_of(day)
+    for instant in _instants(day)[2:]:
+        panel = whole[MINUTE_PANEL].filter(pl.col("minute") <= instant)
+        hazard = whole[HAZARD_PMF].filter(pl.col("minute") <= instant)
+        market = market_pmf(panel)
+        so_far = {MARKET_PMF: market, FUSED_PMF: fused_pmf(market, hazard)}
+        assert_past_is_untouched({table: whole[table] for table in so_far}, so_far, instant)
+
+
+def test_a_session_decides_like_the_backtest_on_the_minutes_it_has_seen(
+    generated_day: Inputs,
+) -> None:
+    day = replace(generated_day, params=EAGER)
+    whole = chain_of(day)
+    for instant in _instants(day)[4:]:
+        seen = whole[MINUTE_PANEL_FULL].filter(pl.col("minute") <= instant)
+        decided = decide_day(seen, terms=terms_of(day.events), params=EAGER)
+        assert_past_is_untouched({DECISIONS: whole[DECISIONS]}, {DECISIONS: decided}, instant)
+
+
+def test_the_library_holds_nothing_that_was_not_known_when_the_climate_day_began(
+    generated_day: Inputs,
+) -> None:
+    whole = chain_of(generated_day)
+    start = generated_day.start
+
+    def late_rows(frame: pl.DataFrame) -> pl.DataFrame:
+        known_late = frame.with_columns(
+            known_at=pl.lit(start + timedelta(microseconds=1)).cast(frame.schema["known_at"]),
+            temp_f=pl.col("temp_f") + 40,
+            event_time=pl.col("event_time") + timedelta(minutes=1),
+        )
+        return pl.concat([frame, known_late]).sort("event_time")
+
+    spoilt = tuple((day, late_rows(frame)) for day, frame in generated_day.earlier)
+    attacked = chain_of(replace(generated_day, earlier=spoilt))
+    assert_past_is_untouched(whole, attacked, generated_day.events["close_time"][0])
+
+
+def test_what_the_previous_day_reported_last_is_not_in_the_library(generated_day: Inputs) -> None:
+    eve_start, eve = generated_day.earlier[-1]
+    assert eve_start == generated_day.start - timedelta(days=1)
+    late = pl.col("known_at") > generated_day.start
+    assert eve.filter(late).height > 0, "the attack needs reports that arrive after midnight"
+    without = (*generated_day.earlier[:-1], (eve_start, eve.filter(~late)))
+    assert_past_is_untouched(
+        chain_of(generated_day),
+        chain_of(replace(generated_day, earlier=without)),
+        generated_day.events["close_time"][0],
+    )
