@@ -121,23 +121,32 @@ class Table:
         """
         self._check_columns(frame)
         frame = frame.select(self.dtypes.keys()).sort(self.key)
-        if self._has_violations(frame):
+        violated, repeated = (
+            frame.select(
+                self._violated.alias("violated"), self._repeated.sum().alias("repeated")
+            ).row(0)
+            if frame.height
+            else (False, 0)
+        )
+        if violated:
             self._explain(frame)
-        if repeated := frame.select(self.key).is_duplicated().sum():
-            example = frame.filter(frame.select(self.key).is_duplicated()).row(0, named=True)
-            offender = {name: example[name] for name in self.key}
+        if repeated:
+            example = frame.filter(self._repeated).select(self.key).row(0, named=True)
             raise ContractViolationError(
-                f"{self.full_name}: {repeated} rows share a key, for example {offender}"
+                f"{self.full_name}: {repeated} rows repeat a key, for example {example}"
             )
         return frame
 
     def _check_columns(self, frame: pl.DataFrame) -> None:
-        missing = [name for name in self.dtypes if name not in frame.columns]
-        extra = [name for name in frame.columns if name not in self.dtypes]
+        found = frame.schema
+        if found == self.dtypes:
+            return
+        missing = [name for name in self.dtypes if name not in found]
+        extra = [name for name in found if name not in self.dtypes]
         wrong = {
-            name: f"{frame.schema[name]} instead of {dtype}"
+            name: f"{found[name]} instead of {dtype}"
             for name, dtype in self.dtypes.items()
-            if name in frame.columns and frame.schema[name] != dtype
+            if name in found and found[name] != dtype
         }
         if missing or extra or wrong:
             raise ContractViolationError(
@@ -145,17 +154,23 @@ class Table:
                 f"wrong types {wrong}"
             )
 
-    def _has_violations(self, frame: pl.DataFrame) -> bool:
+    @cached_property
+    def _violated(self) -> pl.Expr:
         # One pass over the frame; Pandera's own pass costs a scan per check and is kept for
         # explaining (measured: 20 ms against 1 ms for 14,000 x 30).
-        tests = [
-            violation
-            for name, spec in self._schema.columns.items()
-            for violation in _violations(name, spec)
-        ]
-        if not tests:
-            return False
-        return bool(frame.select(pl.any_horizontal(pl.concat_list(tests).list.any())).item())
+        return pl.any_horizontal(
+            pl.lit(value=False),
+            *(
+                violation
+                for name, spec in self._schema.columns.items()
+                for violation in _violations(name, spec)
+            ),
+        )
+
+    @cached_property
+    def _repeated(self) -> pl.Expr:
+        # Of a frame sorted by key: equal neighbours.
+        return pl.all_horizontal(pl.col(name) == pl.col(name).shift() for name in self.key)
 
     def _explain(self, frame: pl.DataFrame) -> None:
         try:
