@@ -14,7 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from kalshi_assets.defs.lake_io import LakeIOManager
+from kalshi_assets.defs.lake_io import ASSET_KEYS, LakeIOManager
 from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.lake.store import Lake
@@ -94,7 +94,7 @@ def run(plans: Sequence[Plan], on_written: OnWritten, *, replay: bool = False) -
         kalshi=KalshiResource(replay=replay),
         weather=WeatherResource(replay=replay),
     ).resolve_implicit_global_asset_job_def()
-    observations = [dg.AssetKey([OBSERVATIONS.schema, OBSERVATIONS.name])]
+    observations = [ASSET_KEYS[OBSERVATIONS]]
     outcome = Outcome()
     with instance() as dagster_instance:
         for each in plans:

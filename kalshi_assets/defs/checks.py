@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from kalshi_assets.defs.lake_io import the_lake
+from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
 from kalshi_assets.lake import checks
 from kalshi_assets.lake.checks import Verdict
 from kalshi_assets.lake.store import Lake
@@ -76,7 +76,7 @@ def verdicts(
 
 def _asset_checks(table: Table) -> dg.AssetChecksDefinition:
     wanted = checks_of(table)
-    key = dg.AssetKey([table.schema, table.name])
+    key = ASSET_KEYS[table]
 
     @dg.multi_asset_check(
         name=f"{table.schema}__{table.name}__checks",

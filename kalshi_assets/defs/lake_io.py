@@ -18,9 +18,10 @@ from kalshi_assets.partitions import CITY_DAYS, CityDay
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import TABLES, Table
 
-BY_ASSET_KEY: Mapping[dg.AssetKey, Table] = {
-    dg.AssetKey([table.schema, table.name]): table for table in TABLES
+ASSET_KEYS: Mapping[Table, dg.AssetKey] = {
+    table: dg.AssetKey([table.schema, table.name]) for table in TABLES
 }
+_TABLES: Mapping[dg.AssetKey, Table] = {key: table for table, key in ASSET_KEYS.items()}
 
 Compute = Callable[[CityDay], pl.DataFrame]
 Describe = Callable[[CityDay, pl.DataFrame], Mapping[str, Any]]
@@ -68,7 +69,7 @@ def lake_asset(
     """
     policy = dg.BackfillPolicy.multi_run(30) if ingest else dg.BackfillPolicy.single_run()
     return {
-        "key": [table.schema, table.name],
+        "key": ASSET_KEYS[table],
         "group_name": table.schema,
         "description": table.description,
         "partitions_def": CITY_DAYS,
@@ -83,7 +84,7 @@ def lake_asset(
 
 def asset_in(table: Table, **kwargs: Any) -> dg.AssetIn:
     """The table as an input; `partition_mapping` for look-backs."""
-    return dg.AssetIn(key=[table.schema, table.name], **kwargs)
+    return dg.AssetIn(key=ASSET_KEYS[table], **kwargs)
 
 
 def _column_schema(table: Table) -> dg.TableSchema:
@@ -131,12 +132,12 @@ class LakeIOManager(dg.IOManager):
 
     def load_input(self, context: dg.InputContext) -> Partitions:
         """The input's partitions, read when the asset asks for them."""
-        table = BY_ASSET_KEY[context.asset_key]
+        table = _TABLES[context.asset_key]
         return Partitions(self.lake, table, map(CityDay.of, context.asset_partition_keys))
 
     def handle_output(self, context: dg.OutputContext, obj: Computation) -> None:
         """Compute, check and write every partition of the run."""
-        table = BY_ASSET_KEY[context.asset_key]
+        table = _TABLES[context.asset_key]
         self.lake.claim(Settings().origin)
         failures: dict[CityDay, Exception] = {}
         written: dict[CityDay, Mapping[str, Any]] = {}

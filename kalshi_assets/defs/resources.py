@@ -14,6 +14,7 @@ import httpx
 from pydantic import PrivateAttr
 
 from kalshi_assets.exchange.client import KalshiClient
+from kalshi_assets.exchange.rest import RetryPolicy
 from kalshi_assets.exchange.signing import Signer
 from kalshi_assets.exchange.throttle import TokenBucket
 from kalshi_assets.lake.raw import RawArchive
@@ -26,6 +27,9 @@ from kalshi_assets.weather.visual_crossing import Budget, VisualCrossingClient
 SIGNED_TOKENS_PER_S = 90.0
 # The limit without a key is not documented; three to five requests a second were never refused.
 ANONYMOUS_TOKENS_PER_S = 40.0
+# A tick must end well within a minute, whatever the exchange does.
+WATCHER_TOKENS_PER_S = 40.0
+WATCHER_TIMEOUT_S = 8.0
 
 
 class Service(dg.ConfigurableResource):
@@ -61,6 +65,19 @@ class KalshiResource(Service):
     """Ask as fast as it answers; for a sandbox without limits."""
 
     _bucket: TokenBucket | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def watcher(self) -> Iterator[KalshiClient]:
+        """A client for sensors and schedules: short patience, answers are not kept."""
+        settings = self._settings
+        with KalshiClient(
+            settings.kalshi_api_url,
+            signer=signer_of(settings),
+            bucket=TokenBucket(rate=WATCHER_TOKENS_PER_S, capacity=WATCHER_TOKENS_PER_S),
+            timeout_s=WATCHER_TIMEOUT_S,
+            retry=RetryPolicy(attempts=2),
+        ) as client:
+            yield client
 
     @contextmanager
     def client(self, key: CityDay, purpose: str) -> Iterator[KalshiClient]:

@@ -26,6 +26,7 @@ from kalshi_assets.exchange.wire_values import Record, utc
 from kalshi_assets.tables import CANDLES, TRADES, Table
 
 PAGE_LIMIT = 1000
+EVENT_LIMIT = 200
 MAX_PERIODS = 5_000
 BATCH_TICKERS = 100
 BATCH_PERIODS = 10_000
@@ -75,6 +76,15 @@ class KalshiClient(RestReader):
     def event(self, event_ticker: str) -> Answer:
         """The event, without its markets."""
         return self._object(f"/events/{_segment(event_ticker)}", "event")
+
+    def listed_events(self, event_tickers: Sequence[str]) -> frozenset[str]:
+        """Those of `event_tickers` that the exchange has, in one question."""
+        pages = self.pages(
+            "/events", {"tickers": ",".join(event_tickers), "limit": EVENT_LIMIT}, "events"
+        )
+        return frozenset(
+            event["event_ticker"] for page in pages for event in page.payload["events"]
+        )
 
     def event_markets(self, event_ticker: str) -> list[Market]:
         """The event's markets, from whichever tier holds them; each knows its answer's hash."""
