@@ -4,10 +4,11 @@ A verdict in a range run covers the whole range and names the partitions that fa
 stops only the same run; per-day verdicts that gate trading are columns of the tables.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
+import polars as pl
 
 from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
 from kalshi_assets.lake import checks
@@ -16,12 +17,12 @@ from kalshi_assets.lake.store import Lake
 from kalshi_assets.partitions import CITY_DAYS, CityDay
 from kalshi_assets.tables import EVENTS, SETTLEMENTS, TABLES, Table
 
-Rule = Callable[[Lake, CityDay], Verdict]
+Rule = Callable[[pl.DataFrame, Lake, CityDay], Verdict]
 
 
 @dataclass(frozen=True)
 class Check:
-    """A named rule over one partition of a table."""
+    """A named rule over one partition of a table; it may read other tables of the same key."""
 
     name: str
     rule: Rule
@@ -45,13 +46,13 @@ def checks_of(table: Table) -> list[Check]:
 def _own(table: Table, rule: Callable) -> Check:
     return Check(
         name=rule.__name__,
-        rule=lambda lake, key: rule(table, lake.read(table, key)),
+        rule=lambda frame, lake, key: rule(table, frame),
         description=rule.__doc__ or "",
     )
 
 
 def _settled(rule: Callable) -> Rule:
-    return lambda lake, key: rule(lake.read(SETTLEMENTS, key), lake.read(EVENTS, key))
+    return lambda settlements, lake, key: rule(settlements, lake.read(EVENTS, key))
 
 
 _SETTLEMENT = [
@@ -67,11 +68,15 @@ _SETTLEMENT = [
 
 
 def verdicts(
-    lake: Lake, check: Check, keys: list[CityDay]
-) -> tuple[bool, Mapping[CityDay, Verdict]]:
-    """The rule's verdict on every partition that is there, and whether all passed."""
-    found = {key: check.rule(lake, key) for key in keys}
-    return all(verdict.passed for verdict in found.values()), found
+    lake: Lake, table: Table, checks_: Sequence[Check], keys: Sequence[CityDay]
+) -> dict[str, dict[CityDay, Verdict]]:
+    """Every check's verdict on every partition; each partition is read once."""
+    found: dict[str, dict[CityDay, Verdict]] = {check.name: {} for check in checks_}
+    for key in keys:
+        frame = lake.read(table, key)
+        for check in checks_:
+            found[check.name][key] = check.rule(frame, lake, key)
+    return found
 
 
 def _asset_checks(table: Table) -> dg.AssetChecksDefinition:
@@ -94,27 +99,29 @@ def _asset_checks(table: Table) -> dg.AssetChecksDefinition:
     def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         lake = the_lake()
         keys = [CityDay.of(name) for name in context.op_execution_context.partition_keys]
+        found = verdicts(lake, table, wanted, keys)
         for check in wanted:
-            passed, found = verdicts(lake, check, keys)
-            failed = {k: v for k, v in found.items() if not v.passed}
-            shown = failed or dict(list(found.items())[-1:])
-            yield dg.AssetCheckResult(
-                check_name=check.name,
-                asset_key=key,
-                passed=passed,
-                severity=dg.AssetCheckSeverity.ERROR
-                if check.blocking
-                else dg.AssetCheckSeverity.WARN,
-                metadata={
-                    "partitions": len(found),
-                    "failed": len(failed),
-                    "found": dg.MetadataValue.md(
-                        "\n".join(f"- {k}: {v.found}" for k, v in shown.items())
-                    ),
-                },
-            )
+            yield _result(key, check, found[check.name])
 
     return run_checks
+
+
+def _result(
+    key: dg.AssetKey, check: Check, found: Mapping[CityDay, Verdict]
+) -> dg.AssetCheckResult:
+    failed = {k: v for k, v in found.items() if not v.passed}
+    shown = failed or dict(list(found.items())[-1:])
+    return dg.AssetCheckResult(
+        check_name=check.name,
+        asset_key=key,
+        passed=not failed,
+        severity=dg.AssetCheckSeverity.ERROR if check.blocking else dg.AssetCheckSeverity.WARN,
+        metadata={
+            "partitions": len(found),
+            "failed": len(failed),
+            "found": dg.MetadataValue.md("\n".join(f"- {k}: {v.found}" for k, v in shown.items())),
+        },
+    )
 
 
 @dg.definitions

@@ -277,7 +277,7 @@ def _as_object(value: object) -> dict[str, Any]:
 
 def _joined(table: Table, frames: list[pl.DataFrame]) -> pl.DataFrame:
     frame = pl.concat([table.empty(), *frames])
-    return table.conform(frame.unique(table.key, keep="first", maintain_order=True))
+    return table.arranged(frame.unique(table.key, keep="first", maintain_order=True))
 
 
 def _windows(start: datetime, end: datetime, periods: int) -> Iterator[tuple[int, int]]:

@@ -50,7 +50,7 @@ def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFra
     )
     shape = (ladder.height, minutes.height)
     frame = frame.with_columns(_motion(frame, shape))
-    return MINUTE_PANEL.conform(frame.select(MINUTE_PANEL.dtypes.keys()))
+    return MINUTE_PANEL.arranged(frame)
 
 
 def _minutes(ladder: pl.DataFrame) -> pl.DataFrame:

@@ -31,11 +31,11 @@ def with_weather(
     joined = panel.join(
         weather.rename({"known_at": "weather_known_at"}), on="minute", how="left"
     ).join(events.select("market_ticker", "hi_f"), on="market_ticker", how="left")
-    return MINUTE_PANEL_WITH_WEATHER.conform(
+    return MINUTE_PANEL_WITH_WEATHER.arranged(
         joined.with_columns(
             known_at=pl.max_horizontal("known_at", "weather_known_at"),
             to_upper_edge_f=pl.col("hi_f") + 0.5 - pl.col("running_max_lo_f"),
-        ).select(MINUTE_PANEL_WITH_WEATHER.dtypes.keys())
+        )
     )
 
 
@@ -66,8 +66,8 @@ def full_panel(
         .sort("minute")
         .join_asof(hazards, on="minute", by="market_ticker", check_sortedness=False)
     )
-    return MINUTE_PANEL_FULL.conform(
+    return MINUTE_PANEL_FULL.arranged(
         joined.with_columns(
             known_at=pl.max_horizontal("known_at", "market_known_at", "hazard_known_at")
-        ).select(MINUTE_PANEL_FULL.dtypes.keys())
+        )
     )

@@ -88,7 +88,7 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     def per_event(values: NDArray) -> NDArray:
         return np.repeat(values, shape[1])
 
-    return MARKET_PMF.conform(
+    return MARKET_PMF.arranged(
         rows.select(
             "market_ticker",
             "bracket",

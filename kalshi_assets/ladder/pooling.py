@@ -121,7 +121,7 @@ def fused_pmf(
     pooled = np.where(known, log_pool(p_mkt, np.where(known, p_wx, 1 / n), weights), p_mkt)
     p_fused = without_dead(pooled, dead)
     used = np.repeat(known.ravel(), n)
-    return FUSED_PMF.conform(
+    return FUSED_PMF.arranged(
         rows.select(
             "market_ticker",
             "bracket",

@@ -43,7 +43,7 @@ def scoreboard(fused: pl.DataFrame, day_start: datetime, winner: int | None) -> 
         )
         for source, column in SOURCES.items()
     ]
-    return REPORT.conform(pl.concat(frames))
+    return REPORT.arranged(pl.concat(frames))
 
 
 def _scores(p: np.ndarray, winner: int | None) -> list[pl.Series]:

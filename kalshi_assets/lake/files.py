@@ -10,7 +10,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Replace `path` by what `write` puts into a temporary file beside it.
 
     The old file stays whole until the new one is complete and on disk; a crash at any moment
-    leaves one of the two.
+    leaves one of the two. Which of them, after a power cut right behind the call, is the file
+    system's choice: the folder is not flushed.
 
     Parameters
     ----------
@@ -27,7 +28,6 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _fsync(path.parent)
 
 
 def _fsync(path: Path) -> None:

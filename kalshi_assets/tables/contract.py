@@ -106,6 +106,13 @@ class Table:
         """A frame with the right columns and no rows."""
         return pl.DataFrame(schema=self.dtypes)
 
+    def arranged(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """`frame` with the contract's columns in order, sorted by key; nothing is checked.
+
+        What a pure function returns: the lake checks what it is given.
+        """
+        return frame.select(self.dtypes.keys()).sort(self.key)
+
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """`frame` with the contract's column order, sorted by key, or an error.
 
@@ -120,7 +127,7 @@ class Table:
             Missing or extra columns, wrong types, values out of range, or a key that repeats.
         """
         self._check_columns(frame)
-        frame = frame.select(self.dtypes.keys()).sort(self.key)
+        frame = self.arranged(frame)
         violated, repeated = (
             frame.select(
                 self._violated.alias("violated"), self._repeated.sum().alias("repeated")

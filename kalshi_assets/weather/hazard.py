@@ -160,7 +160,7 @@ def _long(
         ladder.select("market_ticker", "bracket", "hi_f"), how="cross", maintain_order="left_right"
     )
     dead = (pl.col("running_max_lo_f") > pl.col("hi_f")).fill_null(value=False)
-    return HAZARD_PMF.conform(
+    return HAZARD_PMF.arranged(
         rows.select(
             "market_ticker",
             "bracket",
