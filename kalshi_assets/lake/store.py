@@ -105,18 +105,14 @@ class Lake:
         except FileNotFoundError:
             raise MissingPartitionError(table, key) from None
 
-    def read_all(self, table: Table) -> pl.DataFrame:
-        """Every partition at once, with `city` and `date` as columns."""
+    def scan(self, table: Table) -> pl.LazyFrame:
+        """Every partition at once, with `city` and `date` as columns, to be collected."""
         self.write_placeholder(table)
-        return (
-            pl.scan_parquet(
-                self.folder(table) / "city=*" / "date=*" / "part.parquet",
-                hive_partitioning=True,
-                hive_schema=PARTITION_COLUMNS,
-            )
-            .filter(pl.col("city") != PLACEHOLDER_CITY)
-            .collect()
-        )
+        return pl.scan_parquet(
+            self.folder(table) / "city=*" / "date=*" / "part.parquet",
+            hive_partitioning=True,
+            hive_schema=PARTITION_COLUMNS,
+        ).filter(pl.col("city") != PLACEHOLDER_CITY)
 
     def keys(self, table: Table) -> Iterator[CityDay]:
         """The partitions that are there, by city and date."""

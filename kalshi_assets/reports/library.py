@@ -12,7 +12,7 @@ from kalshi_assets.reports.index_page import render_index
 from kalshi_assets.reports.inputs import DayInputs
 from kalshi_assets.reports.page import day_path, index_path, write_page
 from kalshi_assets.reports.verdict import DaySummary, summarise
-from kalshi_assets.tables import DAILY_PNL, EVENTS, REPORT, Table
+from kalshi_assets.tables import DAILY_PNL, DECISIONS, EVENTS, REPORT, Table
 
 
 def write_day(data: Path, day: DayInputs) -> Path:
@@ -29,6 +29,7 @@ def summaries(lake: Lake) -> list[DaySummary]:
     """A line per city-day that has a report, by city and date."""
     keys = list(lake.keys(REPORT))
     events, pnl, report = (_by_day(lake, table) for table in (EVENTS, DAILY_PNL, REPORT))
+    reasons = _reasons_by_day(lake)
     return [
         summarise(
             city(key.city),
@@ -36,6 +37,7 @@ def summaries(lake: Lake) -> list[DaySummary]:
             events=events.get(key, EVENTS.empty()),
             daily_pnl=pnl.get(key, DAILY_PNL.empty()),
             report=report[key],
+            reasons=reasons.get(key),
         )
         for key in keys
         if key in report
@@ -43,6 +45,14 @@ def summaries(lake: Lake) -> list[DaySummary]:
 
 
 def _by_day(lake: Lake, table: Table) -> dict[CityDay, pl.DataFrame]:
-    frame = lake.read_all(table)
+    return _grouped(lake.scan(table).collect())
+
+
+def _reasons_by_day(lake: Lake) -> dict[CityDay, dict[str, int]]:
+    counts = lake.scan(DECISIONS).group_by("city", "date", "reason").len().collect()
+    return {key: dict(group.iter_rows()) for key, group in _grouped(counts).items()}
+
+
+def _grouped(frame: pl.DataFrame) -> dict[CityDay, pl.DataFrame]:
     groups = frame.partition_by("city", "date", as_dict=True, include_key=False)
     return {CityDay(name, day): group for (name, day), group in groups.items()}

@@ -5,12 +5,11 @@ atomic write. Not here: what stands on a page.
 """
 
 import datetime as dt
-import os
-import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kalshi_assets.lake.files import write_atomically
 from kalshi_assets.reports import words
 
 if TYPE_CHECKING:
@@ -41,19 +40,7 @@ def write_page(path: Path, html: str) -> Path:
     -------
     `path`.
     """
-    text = html.encode("utf-8")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_atomically(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
     return path
 
 

@@ -124,12 +124,14 @@ def summarise(
     events: pl.DataFrame,
     daily_pnl: pl.DataFrame,
     report: pl.DataFrame,
-    decisions: pl.DataFrame | None = None,
+    reasons: Mapping[str, int] | None = None,
 ) -> DaySummary:
-    """The summary of one city-day, from its small tables (and its decisions, where given)."""
+    """The summary of one city-day, from its small tables.
+
+    `reasons` counts its decisions by reason, in any order, where they were read.
+    """
     ladder, winner = ladder_of(events), winner_of(daily_pnl)
     by_model = {row["fill_model"]: row for row in daily_pnl.sort("fill_model").to_dicts()}
-    reasons = None if decisions is None else decisions["reason"].value_counts(sort=True)
     return DaySummary(
         city=city.name,
         title=city.title,
@@ -143,7 +145,7 @@ def summarise(
         worst_case_cc={model: row["worst_case_cc"] for model, row in by_model.items()},
         orders={model: row["orders"] for model, row in by_model.items()},
         contracts={model: row["contracts"] for model, row in by_model.items()},
-        reasons={} if reasons is None else dict(reasons.iter_rows()),
+        reasons=dict(sorted((reasons or {}).items(), key=lambda item: (-item[1], item[0]))),
     )
 
 
@@ -155,7 +157,7 @@ def summary_of(day: DayInputs) -> DaySummary:
         events=day.events,
         daily_pnl=day.daily_pnl,
         report=day.report,
-        decisions=day.decisions,
+        reasons=dict(day.decisions["reason"].value_counts().iter_rows()),
     )
 
 
