@@ -23,6 +23,8 @@ ASSET_KEYS: Mapping[Table, dg.AssetKey] = {
 }
 _TABLES: Mapping[dg.AssetKey, Table] = {key: table for table, key in ASSET_KEYS.items()}
 
+LOOK_BACK = "look_back_days"
+
 Compute = Callable[[CityDay], pl.DataFrame]
 Describe = Callable[[CityDay, pl.DataFrame], Mapping[str, Any]]
 
@@ -65,7 +67,7 @@ def lake_asset(
     """Arguments of `dg.asset` for the asset that makes `table`.
 
     Ingest assets backfill in runs of thirty partitions, since they wait for others; derived ones
-    in a single run per backfill, since a run costs seconds before its first step.
+    in a single run per city, since a run costs seconds before its first step.
     """
     policy = dg.BackfillPolicy.multi_run(30) if ingest else dg.BackfillPolicy.single_run()
     return {
@@ -82,9 +84,15 @@ def lake_asset(
     }
 
 
-def asset_in(table: Table, **kwargs: Any) -> dg.AssetIn:
-    """The table as an input; `partition_mapping` for look-backs."""
-    return dg.AssetIn(key=ASSET_KEYS[table], **kwargs)
+def asset_in(table: Table, *, look_back_days: int = 0) -> dg.AssetIn:
+    """The table as an input: the run's partitions, and `look_back_days` before each of them.
+
+    To Dagster the input is the same city and day. A partition mapping over the window would make
+    every backfill launched in the UI spread to all days whose window meets the days asked for:
+    3 days asked, 48 run, and those that have not happened yet fail. The earlier days are read as
+    they are, so a backfill that wants them makes them first.
+    """
+    return dg.AssetIn(key=ASSET_KEYS[table], metadata={LOOK_BACK: look_back_days})
 
 
 def _column_schema(table: Table) -> dg.TableSchema:
@@ -133,7 +141,10 @@ class LakeIOManager(dg.IOManager):
     def load_input(self, context: dg.InputContext) -> Partitions:
         """The input's partitions, read when the asset asks for them."""
         table = _TABLES[context.asset_key]
-        return Partitions(self.lake, table, map(CityDay.of, context.asset_partition_keys))
+        asked = [CityDay.of(key) for key in context.asset_partition_keys]
+        look_back = context.definition_metadata.get(LOOK_BACK, 0)
+        earlier = [day for key in asked for day in key.earlier(look_back)]
+        return Partitions(self.lake, table, [*asked, *earlier])
 
     def handle_output(self, context: dg.OutputContext, obj: Computation) -> None:
         """Compute, check and write every partition of the run."""

@@ -8,7 +8,7 @@ from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake
 from kalshi_assets.ladder.market_pmf import market_pmf as implied_pmf
 from kalshi_assets.ladder.pooling import fused_pmf as pooled_pmf
 from kalshi_assets.lake.store import Partitions
-from kalshi_assets.partitions import CityDay, days_up_to
+from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import (
     EVENTS,
     FUSED_PMF,
@@ -21,6 +21,7 @@ from kalshi_assets.weather import analogue
 from kalshi_assets.weather.hazard import hazard_pmf as analogue_hazard
 
 LOOK_BACK_DAYS = analogue.DEFAULTS.look_back_days
+MIN_DAYS = analogue.DEFAULTS.min_days
 
 
 @dg.asset(
@@ -39,7 +40,7 @@ def market_pmf(context: dg.AssetExecutionContext, panel: Partitions) -> Computat
     **lake_asset(HAZARD_PMF, code_version="1", kinds={"polars"}),
     ins={
         "events": asset_in(EVENTS),
-        "observations": asset_in(OBSERVATIONS, partition_mapping=days_up_to(LOOK_BACK_DAYS)),
+        "observations": asset_in(OBSERVATIONS, look_back_days=LOOK_BACK_DAYS),
     },
 )
 def hazard_pmf(
@@ -47,6 +48,11 @@ def hazard_pmf(
 ) -> Computation:
     def evaluate(key: CityDay) -> pl.DataFrame:
         earlier = observations.window(key.earlier(LOOK_BACK_DAYS))
+        if len(earlier) < MIN_DAYS:
+            context.log.warning(
+                f"{key}: p_wx stays empty: observations of {len(earlier)} earlier days, it takes "
+                f"{MIN_DAYS}; materialise weather/observations of the {LOOK_BACK_DAYS} days before"
+            )
         start = city(key.city).climate_day
         library = [(start(day.date)[0], frame) for day, frame in earlier.items()]
         return analogue_hazard(events[key], observations[key], library)

@@ -15,7 +15,9 @@ from kalshi_assets.weather.climate_report import fetch_climate_report
 from kalshi_assets.weather.visual_crossing import fetch_forecasts, fetch_observations
 
 
-@dg.asset(**lake_asset(OBSERVATIONS, code_version="1", kinds={"visualcrossing"}, ingest=True))
+# In one run per city, unlike the other fetched tables: the hazard of a day reads the days before,
+# which must not still be on their way in a run beside this one.
+@dg.asset(**lake_asset(OBSERVATIONS, code_version="1", kinds={"visualcrossing"}))
 def observations(context: dg.AssetExecutionContext, weather: WeatherResource) -> Computation:
     def fetch(key: CityDay) -> pl.DataFrame:
         with weather.visual_crossing(key, "observations") as client:
