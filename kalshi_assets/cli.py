@@ -6,11 +6,12 @@ Here: names, options and help of the commands. Not here: what they do (`commands
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 
 app = typer.Typer(
     name="kalshi-assets",
@@ -114,7 +115,9 @@ def doctor() -> None:
     for line in examine():
         wrong += not line.ok
         mark = "[green]ok[/green]" if line.ok else "[red]!![/red]"
-        console.print(f"{mark}  [bold]{line.subject:<16}[/bold] {line.text}", soft_wrap=True)
+        console.print(
+            f"{mark}  [bold]{line.subject:<16}[/bold] {escape(line.text)}", soft_wrap=True
+        )
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -125,11 +128,14 @@ def sandbox_serve(
     state_dir: Annotated[Path, typer.Option(help="Where the key and the address are left.")] = Path(
         "data/sandbox"
     ),
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="End when standard input ends, too.")
+    ] = False,
 ) -> None:
     """Serve recordings as the exchange and the weather services would, until interrupted."""
     from kalshi_assets.sandbox.server import serve
 
-    serve(archive, port=port, state_dir=state_dir)
+    serve(archive, port=port, state_dir=state_dir, until_eof=until_eof)
 
 
 @sandbox_app.command("generate")
@@ -162,16 +168,22 @@ def bench_chain(
 def main() -> None:
     """Run the command line; known faults end in one sentence and exit code 2, not in a trace."""
     import duckdb
+    import stamina
 
+    # A retry is news to a log, not to somebody who waits for the outcome.
+    stamina.instrumentation.set_on_retry_hooks([])
     try:
         app()
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        errors.print(f"[red]error:[/red] {problems}", soft_wrap=True)
-        sys.exit(2)
+        _complain(problems)
     except (ValueError, KeyError, OSError, RuntimeError, duckdb.Error) as error:
-        errors.print(f"[red]error:[/red] {error}", soft_wrap=True, markup=True)
-        sys.exit(2)
+        _complain(str(error))
+
+
+def _complain(sentence: str) -> NoReturn:
+    errors.print(f"[red]error:[/red] {escape(sentence)}", soft_wrap=True)
+    sys.exit(2)
 
 
 if __name__ == "__main__":

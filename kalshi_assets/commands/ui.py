@@ -1,10 +1,14 @@
 """The Dagster UI and daemon, with a sandbox beside them unless services are configured."""
 
 import os
+import signal
+import socket
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -13,7 +17,11 @@ from kalshi_assets.lake.catalogue import create_catalogue
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.settings import Settings
 
+HOST = "127.0.0.1"
 WORKSPACE = Path("workspace.yaml")
+# The advice to use `dg dev` does not fit: it takes no workspace file.
+SUPERSEDED = "ignore:Function `dev_command` is superseded"
+PATIENCE_S = 15.0
 
 
 def run_ui(console: Console, archive: Path | None, port: int) -> int:
@@ -23,20 +31,67 @@ def run_ui(console: Console, archive: Path | None, port: int) -> int:
     ------
     FileNotFoundError
         Not started from the project folder.
+    RuntimeError
+        The port is taken, or the lake was filled from other services.
     """
     if not WORKSPACE.is_file():
         raise FileNotFoundError(f"no {WORKSPACE} here; start the UI from the project folder")
+    _demand_free(port)
     settings = Settings()
+    lake = Lake(settings.data / "lake")
     os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
-    create_catalogue(settings.data / "kalshi.duckdb", Lake(settings.data / "lake"))
+    signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
-        if not settings.names_services:
+        if settings.names_services:
+            lake.claim(settings.origin)
+        else:
             served = prepared_archive(console, archive, settings.data)
+            lake.claim(served.origin)
             sandbox = stack.enter_context(sandbox_environment(served, settings.data))
             console.print(f"sandbox with {served.origin} at {sandbox.url}")
             for name, (start, end) in served.shown.items():
                 console.print(f"  try a backfill of {name} {start}..{end}")
-        console.print(f"Dagster UI at http://127.0.0.1:{port}", highlight=False)
-        return subprocess.call(
-            [sys.executable, "-m", "dagster", "dev", "-w", str(WORKSPACE), "-p", str(port)]
-        )
+        create_catalogue(settings.data / "kalshi.duckdb", lake)
+        console.print(f"Dagster UI at http://{HOST}:{port} in half a minute", highlight=False)
+        return _dagster_dev(port)
+
+
+def _dagster_dev(port: int) -> int:
+    command = ["dagster", "dev", "-w", str(WORKSPACE), "-h", HOST, "-p", str(port)]
+    child = subprocess.Popen([sys.executable, "-W", SUPERSEDED, "-m", *command])
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        # A terminal interrupts the whole group: the child is on its way out.
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(PATIENCE_S)
+        return 0
+    finally:
+        _end(child)
+
+
+def _end(child: subprocess.Popen) -> None:
+    if child.poll() is not None:
+        return
+    child.terminate()
+    try:
+        child.wait(PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
+def _demand_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise RuntimeError(
+                f"port {port} cannot be had ({error.strerror}), perhaps by a UI that still runs; "
+                f"choose another: kalshi-assets ui --port {port + 1}"
+            ) from error
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)

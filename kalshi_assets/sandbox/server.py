@@ -30,12 +30,13 @@ from kalshi_assets.sandbox.faults import Faults
 from kalshi_assets.sandbox.gate import API
 
 HOST = "127.0.0.1"
+STDIN = 0
 KEY_ID = "5a9d0b0c-0000-4000-8000-000000000001"
 WEATHER_KEY = "sandbox"
 PEM_NAME = "sandbox.pem"
 STATE_NAME = "sandbox.json"
 LOG_NAME = "sandbox.log"
-SERVE_COMMAND = (sys.executable, "-m", "kalshi_assets.cli", "sandbox", "serve")
+SERVE_COMMAND = (sys.executable, "-m", "kalshi_assets.cli", "sandbox", "serve", "--until-eof")
 
 
 class SandboxError(RuntimeError):
@@ -112,7 +113,9 @@ def running(archive_root: Path, *, port: int = 0, **options: Any) -> Iterator[Sa
         listener.close()
 
 
-def serve(archive_root: Path, *, port: int, state_dir: Path, **options: Any) -> None:
+def serve(
+    archive_root: Path, *, port: int, state_dir: Path, until_eof: bool = False, **options: Any
+) -> None:
     """Serve until interrupted; what the command line calls.
 
     Writes `sandbox.pem`, a fresh Ed25519 key that only the owner can read, and then `sandbox.json`
@@ -127,6 +130,9 @@ def serve(archive_root: Path, *, port: int, state_dir: Path, **options: Any) -> 
         0: a free one; `sandbox.json` says which.
     state_dir
         Made if missing.
+    until_eof
+        End when standard input ends, too: whoever holds its other end cannot leave the sandbox
+        behind, however they die.
     options
         As for `create_app`, but for `keys`.
 
@@ -153,7 +159,10 @@ def serve(archive_root: Path, *, port: int, state_dir: Path, **options: Any) -> 
         "pid": os.getpid(),
     }
     _write_atomically(state_dir / STATE_NAME, json.dumps(state, indent=2).encode())
-    _server(app).run(sockets=[listener])
+    server = _server(app)
+    if until_eof:
+        threading.Thread(target=_end_at_eof, args=(server,), name="eof", daemon=True).start()
+    server.run(sockets=[listener])
 
 
 @contextmanager
@@ -165,7 +174,7 @@ def launched(
     command: Sequence[str] = SERVE_COMMAND,
     patience_s: float = 60.0,
 ) -> Iterator[Sandbox]:
-    """A sandbox in a process of its own, ended on leaving.
+    """A sandbox in a process of its own, ended on leaving and with the process that leaves.
 
     Parameters
     ----------
@@ -176,7 +185,8 @@ def launched(
     state_dir
         Where the child leaves its key, state and log.
     command
-        Starts the child, which gets ``--archive DIR --port N --state-dir DIR``.
+        Starts the child, which gets ``--archive DIR --port N --state-dir DIR``, and as standard
+        input a pipe that ends with this process.
     patience_s
         How long to wait until it answers.
 
@@ -190,7 +200,7 @@ def launched(
     arguments = ["--archive", str(archive_root), "--port", str(port), "--state-dir", str(state_dir)]
     with (state_dir / LOG_NAME).open("wb") as log:
         child = subprocess.Popen(
-            [*command, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            [*command, *arguments], stdin=subprocess.PIPE, stdout=log, stderr=log
         )
     try:
         yield _answering(child, state_dir, patience_s)
@@ -201,6 +211,8 @@ def launched(
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+        if child.stdin is not None:
+            child.stdin.close()
 
 
 def connect(state_dir: Path) -> Sandbox | None:
@@ -233,6 +245,13 @@ def _answering(child: subprocess.Popen, state_dir: Path, patience_s: float) -> S
 
 def _said(state_dir: Path) -> str:
     return (state_dir / LOG_NAME).read_text(encoding="utf-8", errors="replace")[-2000:].strip()
+
+
+def _end_at_eof(server: uvicorn.Server) -> None:
+    # Not sys.stdin: a thread that holds its lock would stop the interpreter from ending.
+    while os.read(STDIN, 4096):
+        pass
+    server.should_exit = True
 
 
 def _server(app: Starlette) -> uvicorn.Server:
