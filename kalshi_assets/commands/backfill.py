@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -77,7 +78,9 @@ def plan(lake: Lake, cities: Sequence[str], start: date, end: date) -> list[Plan
     return plans
 
 
-def run(plans: Sequence[Plan], on_written: OnWritten, *, replay: bool = False) -> Outcome:
+def run(
+    plans: Sequence[Plan], on_written: OnWritten, *, replay: bool = False, **resources: Any
+) -> Outcome:
     """Materialise the plans, city by city; a city that fails does not stop the others.
 
     Parameters
@@ -86,14 +89,17 @@ def run(plans: Sequence[Plan], on_written: OnWritten, *, replay: bool = False) -
         Called after every partition written.
     replay
         Answer from raw answers kept by an earlier backfill instead of asking the services.
+    resources
+        In place of the resources of those names.
     """
     from kalshi_assets.definitions import build
 
-    job = build(
-        lake=LakeIOManager(on_written),
-        kalshi=KalshiResource(replay=replay),
-        weather=WeatherResource(replay=replay),
-    ).resolve_implicit_global_asset_job_def()
+    standard = {
+        "lake": LakeIOManager(on_written),
+        "kalshi": KalshiResource(replay=replay),
+        "weather": WeatherResource(replay=replay),
+    }
+    job = build(**standard | resources).resolve_implicit_global_asset_job_def()
     observations = [ASSET_KEYS[OBSERVATIONS]]
     outcome = Outcome()
     with instance() as dagster_instance:
@@ -118,12 +124,17 @@ def run(plans: Sequence[Plan], on_written: OnWritten, *, replay: bool = False) -
 
 
 def _errors(result: dg.ExecuteInProcessResult) -> str:
-    messages = [
-        failure.error.cause.message if failure.error.cause else failure.error.message
-        for event in result.filter_events(lambda event: event.is_step_failure)
-        if (failure := event.step_failure_data).error
-    ]
-    return "\n".join(messages) or "the run failed; see the Dagster UI"
+    failed = result.filter_events(lambda event: event.is_step_failure)
+    return "\n".join(filter(None, map(_said, failed))) or "the run failed; see the Dagster UI"
+
+
+def _said(event: dg.DagsterEvent) -> str | None:
+    failure = event.step_failure_data
+    if failure.user_failure_data is not None:
+        return failure.user_failure_data.description
+    if failure.error is None:
+        return None
+    return (failure.error.cause or failure.error).message
 
 
 @contextmanager

@@ -53,6 +53,12 @@ class Service(dg.ConfigurableResource):
         with raw.recording(service, key, purpose, self._transport) as transport:
             yield transport
 
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Let go of the connections, which the clients of a run share."""
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
     @cached_property
     def _settings(self) -> Settings:
         return Settings()
