@@ -67,27 +67,6 @@ CITY_DAYS = dg.MultiPartitionsDefinition(
 )
 
 
-def days_up_to(look_back: int) -> dg.MultiPartitionMapping:
-    """The same city's climate day and its `look_back` predecessors, as far as they exist.
-
-    The city must be mapped by name: a mapping that leaves a dimension out silently means all of
-    it. In a range run the input is the union of all windows; slice it per key.
-    """
-    return dg.MultiPartitionMapping(
-        {
-            CITY: dg.DimensionPartitionMapping(CITY, dg.IdentityPartitionMapping()),
-            DATE: dg.DimensionPartitionMapping(
-                DATE,
-                dg.TimeWindowPartitionMapping(
-                    start_offset=-look_back,
-                    end_offset=0,
-                    allow_nonexistent_upstream_partitions=True,
-                ),
-            ),
-        }
-    )
-
-
 def days_between(start: date, end: date) -> Iterator[date]:
     """Every day from `start` to `end`, both included."""
     if end < start:
