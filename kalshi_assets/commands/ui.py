@@ -88,7 +88,7 @@ def _demand_free(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             raise RuntimeError(
-                f"port {port} cannot be had ({error.strerror}), perhaps by a UI that still runs; "
+                f"port {port} cannot be had ({error.strerror}); perhaps a UI still runs there; "
                 f"choose another: kalshi-assets ui --port {port + 1}"
             ) from error
 
