@@ -53,7 +53,7 @@ def test_a_backfill_killed_again_and_again_ends_with_the_same_lake(
     undisturbed: Home, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     home = _home(tmp_path, sandbox)
-    for partitions in (7, LOOK_BACK_DAYS + 3, LOOK_BACK_DAYS + 13, PARTITIONS - 4):
+    for partitions in (7, LOOK_BACK_DAYS + 5, PARTITIONS - 6):
         home.killed_at(partitions)
         assert_whole(home)
         assert partitions <= len(home.partitions()) < PARTITIONS
