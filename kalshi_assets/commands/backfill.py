@@ -15,7 +15,7 @@ from typing import Any
 
 import dagster as dg
 
-from kalshi_assets.defs.lake_io import ASSET_KEYS, LakeIOManager
+from kalshi_assets.defs.lake_io import ASSET_KEYS, UNREACHABLE, LakeIOManager
 from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.lake.store import Lake
@@ -83,6 +83,8 @@ def run(
 ) -> Outcome:
     """Materialise the plans, city by city; a city that fails does not stop the others.
 
+    Unless it failed because a service cannot be reached: then the others are not tried.
+
     Parameters
     ----------
     on_written
@@ -102,8 +104,12 @@ def run(
     job = build(**standard | resources).resolve_implicit_global_asset_job_def()
     observations = [ASSET_KEYS[OBSERVATIONS]]
     outcome = Outcome()
+    unreachable = False
     with instance() as dagster_instance:
         for each in plans:
+            if unreachable:
+                outcome.failed[each.city] = "not tried, since a service cannot be reached"
+                continue
             for selection, keys in ((observations, each.look_back), (None, each.days)):
                 if not keys:
                     continue
@@ -119,8 +125,21 @@ def run(
                 )
                 if not result.success:
                     outcome.failed[each.city] = _errors(result)
+                    unreachable = _unreachable(result)
                     break
     return outcome
+
+
+def _unreachable(result: dg.ExecuteInProcessResult) -> bool:
+    failures = [
+        event.step_failure_data.user_failure_data
+        for event in result.filter_events(lambda event: event.is_step_failure)
+    ]
+    return any(
+        failure.metadata[UNREACHABLE].value
+        for failure in failures
+        if failure is not None and UNREACHABLE in failure.metadata
+    )
 
 
 def _errors(result: dg.ExecuteInProcessResult) -> str:

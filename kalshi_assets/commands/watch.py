@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kalshi_assets.commands.backfill import Plan, plan, run
@@ -31,7 +32,7 @@ def backfill_watched(
         for name, task in tasks.items():
             bars.update(task, doing="[red]failed[/red]" if name in outcome.failed else "done")
     for name, message in outcome.failed.items():
-        console.print(f"[red]{name} failed:[/red] {message.strip()}", soft_wrap=True)
+        console.print(f"[red]{name} failed:[/red] {escape(message.strip())}", soft_wrap=True)
     return not outcome.failed
 
 

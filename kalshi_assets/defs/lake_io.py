@@ -2,7 +2,8 @@
 
 A run covers one partition or a range of them. Partitions are computed and written one by one, so
 that one bad partition does not lose the good ones: they are reported, and the step fails at the
-end with the list of the others.
+end with the list of the others. Only where a service cannot be reached at all the rest is not
+tried: each partition would wait for it as long as the first.
 """
 
 import traceback
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import httpx
 import polars as pl
 
 from kalshi_assets.lake.store import Lake, Partitions
@@ -24,6 +26,7 @@ ASSET_KEYS: Mapping[Table, dg.AssetKey] = {
 _TABLES: Mapping[dg.AssetKey, Table] = {key: table for table, key in ASSET_KEYS.items()}
 
 LOOK_BACK = "look_back_days"
+UNREACHABLE = "unreachable"
 
 Compute = Callable[[CityDay], pl.DataFrame]
 Describe = Callable[[CityDay, pl.DataFrame], Mapping[str, Any]]
@@ -160,8 +163,10 @@ class LakeIOManager(dg.IOManager):
                     metadata |= obj.describe(key, frame)
             except Exception as error:  # noqa: BLE001 - any fault of one partition spares the others
                 failures[key] = error
-                context.log.error(f"{table.full_name} {key}: {_cause(error)}")
+                context.log.error(f"{table.full_name} {_line(key, error)}")
                 context.log.debug("".join(traceback.format_exception(error)))
+                if _never_connected(error):
+                    break
             else:
                 written[key] = metadata
                 if self._on_written is not None:
@@ -174,7 +179,7 @@ class LakeIOManager(dg.IOManager):
             obj.finish()
         if failures:
             self._report_written(context, written)
-            raise _failure(table, failures, len(obj.keys))
+            raise _failure(table, failures, len(written), len(obj.keys))
         if len(obj.keys) == 1:
             context.add_output_metadata(next(iter(written.values())))
 
@@ -202,15 +207,36 @@ def _facts(lake: Lake, table: Table, key: CityDay, frame: pl.DataFrame) -> dict[
     return facts
 
 
-def _cause(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _line(key: CityDay, error: Exception) -> str:
+    text = str(error)
+    named = text.startswith(f"{key}: ")
+    return text if named else f"{key}: {type(error).__name__}: {text}"
 
 
-def _failure(table: Table, failures: Mapping[CityDay, Exception], asked: int) -> dg.Failure:
-    lines = [f"{key}: {_cause(error)}" for key, error in failures.items()]
+def _never_connected(error: BaseException | None) -> bool:
+    """Whether the service was out of reach at every try, as it will be for the next partition."""
+    while error is not None:
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _failure(
+    table: Table, failures: Mapping[CityDay, Exception], written: int, asked: int
+) -> dg.Failure:
+    lines = [_line(key, error) for key, error in failures.items()]
+    untried = asked - written - len(failures)
+    others = [
+        f", {written} are written" if written else "",
+        f", {untried} were not tried, since the service cannot be reached" if untried else "",
+    ]
     return dg.Failure(
-        f"{table.full_name}: {len(failures)} of {asked} partitions failed, the others are "
-        "written.\n" + "\n".join(lines),
-        metadata={"failed": dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))},
+        f"{table.full_name}: {len(failures)} of {asked} partitions failed{''.join(others)}.\n"
+        + "\n".join(lines),
+        metadata={
+            "failed": dg.MetadataValue.md("\n".join(f"- {line}" for line in lines)),
+            UNREACHABLE: any(map(_never_connected, failures.values())),
+        },
         allow_retries=False,
     )
