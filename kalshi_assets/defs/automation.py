@@ -165,7 +165,7 @@ def newly_settled(context: dg.SensorEvaluationContext, kalshi: KalshiResource) -
     }
     with kalshi.watcher() as client:
         found, asked = look_for_settled(
-            client, Settings().cities, since, datetime.now(UTC), time.monotonic
+            client, Settings().cities, since, client.now(), time.monotonic
         )
     cursor = json.dumps({name: when.isoformat() for name, when in asked.items()})
     if not found:
