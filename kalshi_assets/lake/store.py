@@ -125,9 +125,12 @@ class Lake:
                 )
 
     def write_placeholder(self, table: Table) -> None:
-        """Make sure that the table has at least one (empty) file for globs to find."""
+        """Make sure that the table has at least one (empty) file for globs to find.
+
+        It is the first that they find, so its columns are those that the table shows.
+        """
         path = self.folder(table).joinpath(*PLACEHOLDER, "part.parquet")
-        if not path.is_file():
+        if not path.is_file() or pl.read_parquet_schema(path) != table.dtypes:
             write_atomically(path, table.empty().write_parquet)
 
 
