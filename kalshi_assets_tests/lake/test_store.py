@@ -1,0 +1,134 @@
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from kalshi_assets.lake.store import Lake, MissingPartitionError, OriginMismatchError, Partitions
+from kalshi_assets.partitions import CityDay, city_days
+from kalshi_assets.tables import OBSERVATIONS, TABLES, ContractViolationError, Table
+from kalshi_assets_tests.lake.handmade import KEY, observations
+
+
+def test_what_is_written_is_read_back(lake: Lake) -> None:
+    written = lake.write(OBSERVATIONS, KEY, observations([61, 62.5]))
+    assert_frame_equal(lake.read(OBSERVATIONS, KEY), written, check_exact=True)
+    assert lake.path(OBSERVATIONS, KEY).relative_to(lake.root).as_posix() == (
+        "weather/observations/city=new_york/date=2025-04-25/part.parquet"
+    )
+
+
+def test_a_partition_is_replaced_whole(lake: Lake) -> None:
+    lake.write(OBSERVATIONS, KEY, observations([61, 62, 63]))
+    lake.write(OBSERVATIONS, KEY, observations([50]))
+    assert lake.read(OBSERVATIONS, KEY)["temp_f"].to_list() == [50.0]
+
+
+def test_writing_the_same_again_gives_the_same_bytes(lake: Lake) -> None:
+    lake.write(OBSERVATIONS, KEY, observations([61, 62, 63]))
+    before = lake.path(OBSERVATIONS, KEY).read_bytes()
+    lake.write(OBSERVATIONS, KEY, observations([61, 62, 63]).reverse())
+    assert lake.path(OBSERVATIONS, KEY).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "named"),
+    [
+        (lambda f: f.with_columns(temp_f=pl.lit(500.0)), ["temp_f", "row 0", "500.0"]),
+        (lambda f: f.with_columns(source=pl.lit(None, pl.String)), ["source", "null"]),
+        (lambda f: f.with_columns(kind=pl.lit("guess")), ["kind", "guess"]),
+        (lambda f: f.drop("lo_f"), ["missing columns ['lo_f']"]),
+        (lambda f: f.with_columns(extra=1), ["unexpected columns ['extra']"]),
+        (lambda f: f.cast({"lo_f": pl.Int64}), ["lo_f", "Int64 instead of Int16"]),
+        (lambda f: pl.concat([f, f]), ["key", "event_time", "2025"]),
+        (lambda f: f.with_columns(temp_f=pl.lit(float("nan"))), ["temp_f"]),
+    ],
+)
+def test_a_violated_contract_names_the_offender_and_keeps_the_old_partition(
+    lake: Lake, spoil: Callable[[pl.DataFrame], pl.DataFrame], named: list[str]
+) -> None:
+    old = lake.write(OBSERVATIONS, KEY, observations([61, 62]))
+    with pytest.raises(ContractViolationError) as error:
+        lake.write(OBSERVATIONS, KEY, spoil(observations([63, 64])))
+    for text in ["weather.observations", *named]:
+        assert text in str(error.value)
+    assert_frame_equal(lake.read(OBSERVATIONS, KEY), old, check_exact=True)
+
+
+def test_a_missing_partition_says_how_to_make_it(lake: Lake) -> None:
+    assert not lake.has(OBSERVATIONS, KEY)
+    with pytest.raises(MissingPartitionError, match=r"weather\.observations .*new_york 2025-04-25"):
+        lake.read(OBSERVATIONS, KEY)
+    with pytest.raises(MissingPartitionError, match="backfill --city new_york --start 2025-04-25"):
+        lake.read(OBSERVATIONS, KEY)
+
+
+def test_neither_temporary_files_nor_placeholders_count_as_partitions(lake: Lake) -> None:
+    lake.write(OBSERVATIONS, KEY, observations([61]))
+    lake.path(OBSERVATIONS, KEY).with_name(".part.parquet.1.ab.tmp").write_bytes(b"PAR1 half")
+    tomorrow = CityDay(KEY.city, KEY.date + timedelta(days=1))
+    lake.path(OBSERVATIONS, tomorrow).parent.mkdir()
+    lake.path(OBSERVATIONS, tomorrow).with_name(".part.parquet.2.cd.tmp").write_bytes(b"PAR1")
+    lake.write_placeholder(OBSERVATIONS)
+    assert list(lake.keys(OBSERVATIONS)) == [KEY]
+    assert not lake.has(OBSERVATIONS, tomorrow)
+    assert lake.scan(OBSERVATIONS).collect().height == 1
+
+
+def test_everything_of_a_table_comes_with_its_city_and_date(lake: Lake) -> None:
+    for key in city_days(["new_york", "chicago"], date(2025, 4, 25), date(2025, 4, 26)):
+        lake.write(OBSERVATIONS, key, observations([61, 62], key))
+    frame = lake.scan(OBSERVATIONS).collect()
+    assert frame.schema["date"] == pl.Date
+    assert frame.group_by("city", "date").len()["len"].to_list() == [2] * 4
+
+
+@pytest.mark.parametrize("table", TABLES, ids=Table.full_name.fget)
+def test_an_empty_table_reads_as_no_rows_with_the_right_columns(lake: Lake, table: Table) -> None:
+    frame = lake.scan(table).collect()
+    assert frame.is_empty()
+    assert {name: frame.schema[name] for name in table.dtypes} == table.dtypes
+
+
+def test_a_lake_belongs_to_the_origin_that_filled_it_first(lake: Lake) -> None:
+    lake.claim("exchange")
+    lake.claim("exchange")
+    with pytest.raises(OriginMismatchError) as error:
+        lake.claim("generated world, seed 7")
+    for text in ["'exchange'", "'generated world, seed 7'", "KALSHI_ASSETS_DATA", str(lake.root)]:
+        assert text in str(error.value)
+
+
+def test_partitions_are_read_when_asked_for(lake: Lake) -> None:
+    keys = KEY.earlier(2)
+    inputs = Partitions(lake, OBSERVATIONS, [*keys, KEY])
+    assert len(inputs) == 3
+    assert list(inputs) == [*keys, KEY]
+    lake.write(OBSERVATIONS, KEY, observations([61]))
+    assert inputs[KEY].height == 1
+    with pytest.raises(MissingPartitionError):
+        inputs[keys[0]]
+
+
+def test_a_partition_that_was_not_asked_for_is_refused(lake: Lake) -> None:
+    lake.write(OBSERVATIONS, KEY, observations([61]))
+    with pytest.raises(KeyError, match="new_york 2025-04-25 is not among"):
+        Partitions(lake, OBSERVATIONS, KEY.earlier(1))[KEY]
+
+
+def test_a_window_holds_the_days_that_exist_and_no_others(lake: Lake) -> None:
+    days = [*KEY.earlier(3), KEY]
+    for key in (days[0], days[2], days[3]):
+        lake.write(OBSERVATIONS, key, observations([61], key))
+    union = Partitions(lake, OBSERVATIONS, days)
+    assert list(union.window(KEY.earlier(3))) == [days[0], days[2]]
+    assert list(union.window(days[2].earlier(2))) == [days[0]]
+    assert list(Partitions(lake, OBSERVATIONS, days[1:]).window(days)) == [days[2], days[3]]
+
+
+def test_a_placeholder_of_an_older_contract_is_renewed(lake: Lake) -> None:
+    lake.write_placeholder(OBSERVATIONS)
+    path = next(lake.folder(OBSERVATIONS).rglob("part.parquet"))
+    OBSERVATIONS.empty().drop("lo_f").write_parquet(path)
+    assert "lo_f" in lake.scan(OBSERVATIONS).collect_schema()
