@@ -57,9 +57,11 @@ def requests_for(
     run_key
         What makes a run the same as an earlier one, and so not started again.
     """
+    if not wanted:
+        return dg.SkipReason("no city is active; name some in KALSHI_ASSETS_CITIES")
     there = [key for key in wanted if key.event_ticker in listed]
     if not there:
-        missing = ", ".join(key.event_ticker for key in wanted) or "no active city"
+        missing = ", ".join(key.event_ticker for key in wanted)
         return dg.SkipReason(f"the exchange has none of: {missing}")
     return [dg.RunRequest(run_key=run_key(key), partition_key=key.dagster_key) for key in there]
 
@@ -131,9 +133,7 @@ def look_for_settled(
 def daily_refresh(context: dg.ScheduleEvaluationContext, kalshi: KalshiResource) -> Tick:
     now = context.scheduled_execution_time
     wanted = yesterday(Settings().cities, now)
-    with kalshi.watcher() as client:
-        listed = client.listed_events([key.event_ticker for key in wanted])
-    return requests_for(wanted, listed, lambda key: f"refresh-{key.event_ticker}")
+    return requests_for(wanted, _listed(kalshi, wanted), lambda key: f"refresh-{key.event_ticker}")
 
 
 @dg.schedule(
@@ -146,9 +146,9 @@ def daily_refresh(context: dg.ScheduleEvaluationContext, kalshi: KalshiResource)
 def hourly_intraday(context: dg.ScheduleEvaluationContext, kalshi: KalshiResource) -> Tick:
     now = context.scheduled_execution_time
     wanted = today(Settings().cities, now)
-    with kalshi.watcher() as client:
-        listed = client.listed_events([key.event_ticker for key in wanted])
-    return requests_for(wanted, listed, lambda key: f"intraday-{key.event_ticker}-{now:%H%M}")
+    return requests_for(
+        wanted, _listed(kalshi, wanted), lambda key: f"intraday-{key.event_ticker}-{now:%H%M}"
+    )
 
 
 @dg.sensor(
@@ -171,6 +171,14 @@ def newly_settled(context: dg.SensorEvaluationContext, kalshi: KalshiResource) -
     if not found:
         return dg.SensorResult(skip_reason="no event has settled since", cursor=cursor)
     return dg.SensorResult(run_requests=settlement_requests(found, the_lake()), cursor=cursor)
+
+
+def _listed(kalshi: KalshiResource, wanted: Sequence[CityDay]) -> frozenset[str]:
+    # Without tickers the question would be for every event that the exchange has.
+    if not wanted:
+        return frozenset()
+    with kalshi.watcher() as client:
+        return client.listed_events([key.event_ticker for key in wanted])
 
 
 def _date_of(text: str) -> date:

@@ -3,7 +3,6 @@
 import dagster as dg
 
 from kalshi_assets.defs.lake_io import ASSET_KEYS
-from kalshi_assets.partitions import CITY_DAYS
 from kalshi_assets.tables import DAILY_PNL, FILLS, REPORT, SETTLEMENTS, TABLES
 
 AFTER_SETTLEMENT = (SETTLEMENTS, FILLS, DAILY_PNL, REPORT)
@@ -14,21 +13,18 @@ DURING_THE_DAY = tuple(
 refresh = dg.define_asset_job(
     "refresh",
     selection=dg.AssetSelection.assets(*(ASSET_KEYS[table] for table in TABLES)),
-    partitions_def=CITY_DAYS,
     description="Everything of a city-day, from the exchange and the station to the report.",
 )
 
 intraday = dg.define_asset_job(
     "intraday",
     selection=dg.AssetSelection.assets(*(ASSET_KEYS[table] for table in DURING_THE_DAY)),
-    partitions_def=CITY_DAYS,
     description="What is known of a city-day so far, up to the fused PMF; no backtest.",
 )
 
 settle = dg.define_asset_job(
     "settle",
     selection=dg.AssetSelection.assets(*(ASSET_KEYS[table] for table in AFTER_SETTLEMENT)),
-    partitions_def=CITY_DAYS,
     description="The settlement of a city-day whose panel is there, and the backtest's result.",
 )
 

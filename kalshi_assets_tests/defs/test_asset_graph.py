@@ -1,0 +1,80 @@
+"""The asset graph as people meet it: names, groups, partitions, what a backfill reaches."""
+
+import tomllib
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from kalshi_assets.definitions import build
+from kalshi_assets.partitions import CITY_DAYS
+from kalshi_assets.tables import TABLES
+
+PROJECT = Path(__file__).parents[2]
+GROUPS = {"market", "weather", "panel", "probability", "backtest"}
+
+
+@pytest.fixture(scope="module")
+def platform() -> dg.Definitions:
+    return build()
+
+
+def test_every_table_is_an_asset_that_says_what_it_is(platform: dg.Definitions) -> None:
+    specs = {tuple(spec.key.path): spec for spec in platform.resolve_all_asset_specs()}
+    assert specs.keys() == {(table.schema, table.name) for table in TABLES}
+    for (group, _), spec in specs.items():
+        assert spec.group_name == group
+        assert group in GROUPS
+        assert spec.description
+        assert list(spec.owners) == ["team:trading-desk"]
+        assert spec.code_version
+        assert spec.kinds
+        assert spec.partitions_def == CITY_DAYS
+        assert spec.metadata["dagster/column_schema"].columns
+
+
+def test_a_backfill_reaches_no_day_but_those_asked_for(platform: dg.Definitions) -> None:
+    graph = platform.resolve_asset_graph()
+    for child in graph.get_all_asset_keys():
+        for parent in graph.get(child).parent_keys:
+            mapping = graph.get_partition_mapping(child, parent)
+            assert isinstance(mapping, dg.IdentityPartitionMapping), f"{parent} to {child}"
+
+
+def test_observations_are_fetched_in_one_run_since_later_days_read_earlier_ones(
+    platform: dg.Definitions,
+) -> None:
+    graph = platform.resolve_asset_graph()
+    policy = graph.get(dg.AssetKey(["weather", "observations"])).backfill_policy
+    assert policy is not None
+    assert policy.max_partitions_per_run is None
+
+
+def test_every_asset_has_blocking_checks_over_the_same_partitions(
+    platform: dg.Definitions,
+) -> None:
+    graph = platform.resolve_asset_graph()
+    checks = {key: graph.get(key) for key in graph.asset_check_keys}
+    assert {key.asset_key for key in checks} == graph.get_all_asset_keys()
+    assert {key.name for key, check in checks.items() if not check.blocking} == {"sources_agree"}
+    assert all(check.partitions_def == CITY_DAYS for check in checks.values())
+    assert all(check.description for check in checks.values())
+
+
+def test_the_workspace_and_the_project_name_the_same_module_and_location() -> None:
+    workspace = yaml.safe_load((PROJECT / "workspace.yaml").read_text("utf-8"))
+    module = workspace["load_from"][0]["python_module"]
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["tool"]["dg"][
+        "project"
+    ]
+    assert module["module_name"] == f"{project['root_module']}.definitions"
+    assert module["location_name"] == project.get("code_location_name", module["location_name"])
+
+
+def test_the_instance_configuration_needs_nothing_set() -> None:
+    text = (PROJECT / "dagster.yaml").read_text("utf-8")
+    assert "env:" not in text
+    config = yaml.safe_load(text)
+    assert config["telemetry"] == {"enabled": False}
+    assert config["nux"] == {"enabled": False}
