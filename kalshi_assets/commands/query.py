@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from kalshi_assets.lake.catalogue import connect, create_catalogue
@@ -51,14 +52,15 @@ def rendered(frame: pl.DataFrame, format_: Format) -> str:
 
 
 def _table(frame: pl.DataFrame) -> str:
-    table = RichTable(*frame.columns, box=None, pad_edge=False, header_style="bold")
+    table = RichTable(*map(escape, frame.columns), box=None, pad_edge=False, header_style="bold")
     for name, column in zip(frame.columns, table.columns, strict=True):
         if frame.schema[name].is_numeric():
             column.justify = "right"
     for row in frame.head(SHOWN_ROWS).iter_rows():
-        table.add_row(*("" if value is None else str(value) for value in row))
-    if frame.height > SHOWN_ROWS:
-        table.caption = f"{SHOWN_ROWS} of {frame.height} rows; --format csv or json has them all"
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
     out = io.StringIO()
     Console(file=out, width=10_000).print(table)
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+    lines = [line.rstrip() for line in out.getvalue().splitlines()]
+    if frame.height > SHOWN_ROWS:
+        lines.append(f"{SHOWN_ROWS} of {frame.height} rows; --format csv or json has them all")
+    return "\n".join(lines)
