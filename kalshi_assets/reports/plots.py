@@ -32,6 +32,7 @@ from kalshi_assets.reports.palette import (
     SOURCE_COLOURS,
     bracket_colours,
 )
+from kalshi_assets.weather.evidence import temperatures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -304,9 +305,10 @@ def _hazard_panel(panel: Panel, day: DayInputs) -> None:
 
 
 def _report_intervals(panel: Panel, day: DayInputs) -> None:
-    at = hours_since(day.observations["event_time"], day.climate_start)
-    lo = day.observations["lo_f"].to_numpy() - 0.5
-    hi = day.observations["hi_f"].to_numpy() + 0.5
+    reports = temperatures(day.observations)
+    at = hours_since(reports["event_time"], day.climate_start)
+    lo = reports["lo_f"].to_numpy() - 0.5
+    hi = reports["hi_f"].to_numpy() + 0.5
     # One path with gaps: an element per report doubled the figure's time.
     times = np.stack([at, at, np.full_like(at, np.nan)], 1).ravel()
     degrees = np.stack([lo, hi, np.full_like(at, np.nan)], 1).ravel()

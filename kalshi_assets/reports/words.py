@@ -35,6 +35,9 @@ KIND_WORDS = {
     "whole_c": "whole °C",
     "tgroup": "tenths of °C",
     "interp": "interpolated",
+    "filled": "copies of an earlier report",
+    "max_6h": "maximum of six hours",
+    "max_so_far": "maximum so far",
 }
 
 

@@ -90,6 +90,12 @@ class MinutePanelWithWeather(MinutePanel):
     running_max_hi_f: pl.Int16 = column(
         "Greatest upper bound of the reports so far.", unit="f", nullable=True
     )
+    evidence_max_f: pl.Int16 = column(
+        "Floor of the maximum by exact products, or two whole-C reports in a row: it kills "
+        "brackets below it.",
+        unit="f",
+        nullable=True,
+    )
     forecast_max_f: pl.Float64 = column(
         "Maximum forecast, latest basis known.", unit="f", nullable=True
     )
@@ -114,7 +120,7 @@ class MinutePanelFull(MinutePanelWithWeather):
     hazard_next_60m: pl.Float64 = column(
         "P(new high within 60 minutes).", ge=0, le=1, nullable=True
     )
-    dead: pl.Boolean = column("The running maximum has passed the bracket: it cannot pay.")
+    dead: pl.Boolean = column("The evidence has passed the bracket: it cannot pay.")
 
 
 _KEY = ("market_ticker", "minute")

@@ -37,9 +37,14 @@ class HazardPmf(Contract):
     )
     method: pl.String = column("Which engine: analogue.", isin=["analogue"])
     p_wx: pl.Float64 = column("Probability; null: see status.", ge=0, le=1, nullable=True)
-    dead: pl.Boolean = column("The running maximum has passed the bracket: it cannot pay.")
+    dead: pl.Boolean = column("The evidence has passed the bracket: it cannot pay.")
     running_max_lo_f: pl.Int16 = column(
         "The least that the maximum can be.", unit="f", nullable=True
+    )
+    evidence_max_f: pl.Int16 = column(
+        "Floor of the maximum by exact products, or two whole-C reports in a row: it kills.",
+        unit="f",
+        nullable=True,
     )
     hazard_next_5m: pl.Float64 = column("P(new high within 5 minutes).", ge=0, le=1, nullable=True)
     hazard_next_60m: pl.Float64 = column(
@@ -68,7 +73,7 @@ class FusedPmf(Contract):
         isin=["ok", "before_climate_day", "no_observations", "not_yet", "stale", "short_history"],
     )
     market_valid: pl.Boolean = column("Whether p_mkt rests on enough two-sided quotes.")
-    dead: pl.Boolean = column("The running maximum has passed the bracket: it cannot pay.")
+    dead: pl.Boolean = column("The evidence has passed the bracket: it cannot pay.")
 
 
 _KEY = ("market_ticker", "minute")

@@ -9,14 +9,24 @@ class Observations(Contract):
     """Reports of the settlement station within the climate day, each as an interval.
 
     A report shows a rounded temperature; `lo_f`..`hi_f` are the whole degrees it may stand for.
+    Rows with a `window_start` give the maximum since then; they are no temperatures.
     """
 
-    event_time: UtcTime = column("When the station measured.")
+    event_time: UtcTime = column("When the station measured; the end of a maximum's window.")
     known_at: UtcTime = column("When the report could first be read.")
+    window_start: UtcTime = column(
+        "Start of the window whose maximum the row gives; null: a temperature at event_time.",
+        nullable=True,
+    )
     station: pl.String = column("ICAO identifier.")
-    temp_f: pl.Float64 = column("Temperature as displayed.", unit="f", ge=-80, le=140)
+    temp_f: pl.Float64 = column(
+        "Temperature, or maximum of the window, as displayed.", unit="f", ge=-80, le=140
+    )
     kind: pl.String = column(
-        "How the value was rounded before it was shown.", isin=["whole_c", "tgroup", "interp"]
+        "How the value was rounded before it was shown (whole_c, tgroup; interp: unknown); filled: "
+        "a copy of an earlier report, counts as missing; max_6h, max_so_far: exact maximum of the "
+        "window.",
+        isin=["whole_c", "tgroup", "interp", "filled", "max_6h", "max_so_far"],
     )
     lo_f: pl.Int16 = column("Least whole degree it may stand for.", unit="f")
     hi_f: pl.Int16 = column("Greatest whole degree it may stand for.", unit="f")
@@ -59,7 +69,7 @@ class Settlements(Contract):
 
 
 OBSERVATIONS = Table(
-    "weather", "observations", Observations, key=("event_time",), may_be_empty=True
+    "weather", "observations", Observations, key=("event_time", "kind"), may_be_empty=True
 )
 FORECASTS = Table(
     "weather",

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from kalshi_assets.weather.evidence import evidence_floor, of_climate_day
+
 STALE_AFTER = timedelta(minutes=180)
 FIRST_REPORT_DUE = timedelta(hours=3)
 COLUMNS = (
@@ -17,6 +19,7 @@ COLUMNS = (
     "observation_age_s",
     "running_max_lo_f",
     "running_max_hi_f",
+    "evidence_max_f",
     "forecast_max_f",
     "known_at",
 )
@@ -53,6 +56,9 @@ def weather_as_of(
         - ``stale``: the latest report known is more than 180 minutes old (its values stand, and the
           running maximum still binds);
         - ``ok``.
+
+        ``evidence_max_f`` is the floor of the maximum that may kill brackets, at most
+        ``running_max_lo_f``; see `evidence.evidence_floor`.
 
         ``known_at`` is the latest among the rows used, null where none was. The forecast is that of
         the latest basis known: its ``tmax``, else the greatest of its ``temp``.
@@ -98,19 +104,18 @@ def weather_as_of(
 
 def _known_observations(observations: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
     # A report that arrives late counts for the maximum but does not replace a younger one.
-    is_latest = pl.col("event_time") == pl.col("event_time").cum_max()
-    within_day = pl.col("event_time").is_between(
-        climate_start, climate_start + timedelta(days=1), closed="left"
-    )
+    measured = pl.when(pl.col("window_start").is_null()).then("event_time")
+    is_latest = measured == measured.cum_max()
     return (
-        observations.filter(within_day)
-        .sort("known_at", "event_time")
+        of_climate_day(observations, climate_start)
+        .sort("known_at", "event_time", "kind")
         .select(
             observation_known_at="known_at",
-            measured_at=pl.col("event_time").cum_max(),
+            measured_at=measured.cum_max().forward_fill(),
             temp_f=pl.when(is_latest).then("temp_f").forward_fill(),
             running_max_lo_f=pl.col("lo_f").cum_max(),
             running_max_hi_f=pl.col("hi_f").cum_max(),
+            evidence_max_f=evidence_floor(),
         )
         .unique("observation_known_at", keep="last", maintain_order=True)
     )

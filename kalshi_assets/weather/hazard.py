@@ -18,6 +18,7 @@ from kalshi_assets.weather.analogue import (
 )
 from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.climate_day import SLOTS, slot_of
+from kalshi_assets.weather.evidence import temperatures
 
 Array = NDArray[np.float64]
 
@@ -75,7 +76,7 @@ def _latest_slot(start: datetime) -> pl.Expr:
 
 def _grids(days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime) -> Array:
     grids = [
-        _grid(observations.filter(pl.col("known_at") <= known_by), start)
+        _grid(temperatures(observations).filter(pl.col("known_at") <= known_by), start)
         for start, observations in days
     ]
     return np.array(grids).reshape(-1, SLOTS)
@@ -135,7 +136,8 @@ def _hour_ago(known: pl.DataFrame, observations: pl.DataFrame, start: datetime) 
     """
     measured = pl.col("event_time")
     reports = (
-        observations.select("known_at", "event_time", "temp_f", slot=slot_of(measured, start))
+        temperatures(observations)
+        .select("known_at", "event_time", "temp_f", slot=slot_of(measured, start))
         .sort("known_at", "event_time")
         .filter(measured == measured.cum_max().over("slot"))
     )
@@ -159,7 +161,7 @@ def _long(
     rows = asof.join(per_time, on="minute", how="left", maintain_order="left").join(
         ladder.select("market_ticker", "bracket", "hi_f"), how="cross", maintain_order="left_right"
     )
-    dead = (pl.col("running_max_lo_f") > pl.col("hi_f")).fill_null(value=False)
+    dead = (pl.col("evidence_max_f") > pl.col("hi_f")).fill_null(value=False)
     return HAZARD_PMF.arranged(
         rows.select(
             "market_ticker",
@@ -167,6 +169,7 @@ def _long(
             "minute",
             "status",
             "running_max_lo_f",
+            "evidence_max_f",
             "hazard_next_5m",
             "hazard_next_60m",
             "effective_days",

@@ -82,8 +82,12 @@ def decode(shown_f: float) -> Reading:
             return Reading("whole_c", *whole_f_of_whole_c(tenths // 10))
         if tenths % 50 in TGROUP_RESIDUES:
             return Reading("tgroup", whole_f(tenths), whole_f(tenths))
-    return Reading(
-        "interp",
+    return Reading("interp", *around_f(shown_f))
+
+
+def around_f(shown_f: float) -> tuple[int, int]:
+    """Least and greatest whole °F that a value of unknown origin is taken to stand for."""
+    return (
         floor(shown_f - _INTERPOLATED_WITHIN_F + 0.5),
         floor(shown_f + _INTERPOLATED_WITHIN_F + 0.5),
     )
@@ -124,12 +128,3 @@ def decode_temp_f(temp_f: pl.Expr) -> pl.Expr:
     hi = by_kind((18 * whole_c + 329) // 10, exact, (temp_f + 1.5).floor().cast(pl.Int32))
     kind = by_kind(pl.lit("whole_c"), pl.lit("tgroup"), pl.lit("interp"))
     return pl.struct(kind=kind.cast(pl.String), lo_f=lo.cast(pl.Int16), hi_f=hi.cast(pl.Int16))
-
-
-def evidence_floor(lo_f: pl.Expr) -> pl.Expr:
-    """The least that the day's maximum can be after each report, in the order of the rows.
-
-    A bracket is dead once this exceeds its greatest whole degree. Taking the shown value instead of
-    `lo_f` kills brackets that can still pay.
-    """
-    return lo_f.cum_max()

@@ -56,6 +56,7 @@ def _is_fact(name: str) -> bool:
         "market_ticker",
         "event_time",
         "known_at",
+        "window_start",
         "station",
         "source",
         "raw_sha256",

@@ -11,7 +11,6 @@ from kalshi_assets.weather.reports import (
     TGROUP_RESIDUES,
     decode,
     decode_temp_f,
-    evidence_floor,
     mean_interval_f,
     tenths_c,
     whole_f,
@@ -135,20 +134,8 @@ def test_the_mean_behind_a_whole_celsius_report_lies_in_its_interval(mean: float
     assert low <= mean < high
 
 
-@given(st.lists(st.integers(-60, 140), min_size=1, max_size=60))
-def test_the_evidence_floor_never_falls_and_never_exceeds_the_true_maximum(
-    truth: list[int],
-) -> None:
-    values = [shown(10 * sent_whole_c(f)) for f in truth]
-    frame = pl.DataFrame({"t": values}).select(decode_temp_f(pl.col("t")).alias("r")).unnest("r")
-    floors = frame.select(evidence_floor(pl.col("lo_f"))).to_series().to_list()
-    assert floors == sorted(floors)
-    assert all(low <= max(truth[: k + 1]) for k, low in enumerate(floors))
-    assert max(truth) <= frame["hi_f"].max()
-
-
 @needs_archive
-def test_on_every_recorded_day_the_evidence_floor_stays_at_or_below_the_official_maximum() -> None:
+def test_on_every_recorded_day_the_lower_bounds_stay_at_or_below_the_official_maximum() -> None:
     official = pl.read_parquet(ARCHIVE / "settlements.parquet").select("station", "date", "tmax_f")
     days = 0
     for name in ("new_york", "chicago", "austin", "miami"):
