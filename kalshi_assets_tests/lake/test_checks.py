@@ -1,0 +1,149 @@
+"""Every rule passes what is right and fails what is wrong, and says what it found."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from kalshi_assets.defs.checks import checks_of, verdicts
+from kalshi_assets.lake import checks
+from kalshi_assets.lake.store import Lake
+from kalshi_assets.tables import (
+    DECISIONS,
+    EVENTS,
+    FUSED_PMF,
+    MINUTE_PANEL,
+    OBSERVATIONS,
+    SETTLEMENTS,
+    TABLES,
+    Table,
+)
+from kalshi_assets_tests.lake.handmade import KEY, NOON, events, fused, observations, settlements
+
+
+def test_a_partition_that_may_not_be_empty_is_not() -> None:
+    assert checks.not_empty(EVENTS, events()).passed
+    assert not checks.not_empty(EVENTS, EVENTS.empty()).passed
+
+
+def test_no_reports_can_be_a_fact() -> None:
+    assert checks.not_empty(OBSERVATIONS, OBSERVATIONS.empty()).passed
+
+
+def test_a_repeated_key_is_found() -> None:
+    once = observations([61, 62])
+    assert checks.key_unique(OBSERVATIONS, once).passed
+    twice = checks.key_unique(OBSERVATIONS, pl.concat([once, once.head(1)]))
+    assert not twice.passed
+    assert "2 rows" in twice.found
+
+
+def test_a_row_that_knows_the_future_is_found() -> None:
+    assert checks.nothing_from_the_future(FUSED_PMF, fused()).passed
+    at_its_minute = fused().with_columns(known_at=pl.col("minute"))
+    assert checks.nothing_from_the_future(FUSED_PMF, at_its_minute).passed
+    late = pl.when(pl.col("bracket") == 2).then(NOON + timedelta(microseconds=1))
+    knows = fused().with_columns(known_at=late.otherwise("known_at"))
+    verdict = checks.nothing_from_the_future(FUSED_PMF, knows)
+    assert not verdict.passed
+    assert verdict.found.startswith("1 rows")
+
+
+def test_a_pmf_that_does_not_sum_to_one_is_found() -> None:
+    assert checks.pmfs_sum_to_one(FUSED_PMF, fused()).passed
+    for name in FUSED_PMF.pmfs:
+        wrong = fused().with_columns(pl.col(name) * (1 + 1e-8))
+        verdict = checks.pmfs_sum_to_one(FUSED_PMF, wrong)
+        assert not verdict.passed
+        assert "1.0e-08" in verdict.found
+
+
+def test_one_wrong_minute_among_many_is_found() -> None:
+    minutes = [fused().with_columns(minute=NOON + timedelta(minutes=n)) for n in range(30)]
+    assert checks.pmfs_sum_to_one(FUSED_PMF, pl.concat(minutes)).passed
+    minutes[17] = minutes[17].with_columns(p_fused=pl.col("p_fused") * 0.9)
+    assert not checks.pmfs_sum_to_one(FUSED_PMF, pl.concat(minutes)).passed
+
+
+def test_a_pmf_that_is_unknown_as_a_whole_passes_and_a_torn_one_does_not() -> None:
+    assert checks.pmfs_sum_to_one(FUSED_PMF, fused([None] * 4)).passed
+    verdict = checks.pmfs_sum_to_one(FUSED_PMF, fused([None, 0.2, 0.5, 0.3]))
+    assert not verdict.passed
+    assert "known in part: 1" in verdict.found
+
+
+def test_a_dead_bracket_with_probability_is_found() -> None:
+    assert checks.dead_at_zero(FUSED_PMF, fused()).passed
+    verdict = checks.dead_at_zero(FUSED_PMF, fused([1e-12, 0.2, 0.5, 0.3]))
+    assert not verdict.passed
+    assert verdict.found.startswith("1 dead")
+
+
+def test_an_unknown_weather_pmf_does_not_hide_a_dead_bracket_with_fused_probability() -> None:
+    frame = fused([None] * 4)
+    assert checks.dead_at_zero(FUSED_PMF, frame).passed
+    alive = frame.with_columns(p_fused=pl.Series([0.1, 0.2, 0.4, 0.3]))
+    assert not checks.dead_at_zero(FUSED_PMF, alive).passed
+
+
+@pytest.mark.parametrize("exchange", [(72, "B72.5"), (None, "B72.5")])
+def test_a_day_that_pays_one_bracket_passes(exchange: tuple[int | None, str]) -> None:
+    assert checks.one_winner(settlements(exchange), events()).passed
+
+
+def test_an_unsettled_day_passes() -> None:
+    assert checks.one_winner(SETTLEMENTS.empty(), events()).passed
+    assert checks.sources_agree(SETTLEMENTS.empty(), events()).passed
+
+
+def test_a_winner_that_is_no_bracket_is_found() -> None:
+    verdict = checks.one_winner(settlements((72, "B99.5")), events())
+    assert not verdict.passed
+    assert "'exchange': []" in verdict.found
+
+
+def test_a_value_that_pays_two_brackets_is_found() -> None:
+    overlapping = events().with_columns(lo_f=pl.col("lo_f") - 1)
+    verdict = checks.one_winner(settlements(exchange=None, report=71), overlapping)
+    assert not verdict.passed
+    assert "'climate_report': [1, 2]" in verdict.found
+
+
+def test_sources_that_pay_different_brackets_are_found() -> None:
+    assert checks.sources_agree(settlements((72, "B72.5"), report=73), events()).passed
+    verdict = checks.sources_agree(settlements((72, "B72.5"), report=74), events())
+    assert not verdict.passed
+    assert "72" in verdict.found
+    assert "74" in verdict.found
+
+
+@pytest.mark.parametrize("table", TABLES, ids=Table.full_name.fget)
+def test_every_table_is_checked_for_rows_and_keys(table: Table) -> None:
+    names = [check.name for check in checks_of(table)]
+    assert names[:2] == ["not_empty", "key_unique"]
+    assert len(set(names)) == len(names)
+    assert ("nothing_from_the_future" in names) == bool(table.point_in_time)
+    assert ("pmfs_sum_to_one" in names) == bool(table.pmfs)
+    assert all(check.description for check in checks_of(table))
+
+
+def test_only_the_disagreement_of_sources_is_a_warning() -> None:
+    lenient = {check.name for table in TABLES for check in checks_of(table) if not check.blocking}
+    assert lenient == {"sources_agree"}
+    assert "one_winner" in {check.name for check in checks_of(SETTLEMENTS)}
+
+
+def test_the_tables_that_trading_reads_may_not_know_the_future() -> None:
+    for table in (MINUTE_PANEL, FUSED_PMF, DECISIONS):
+        assert "nothing_from_the_future" in {check.name for check in checks_of(table)}
+
+
+def test_every_partition_of_a_range_has_its_own_verdict(lake: Lake) -> None:
+    keys = [*KEY.earlier(2), KEY]
+    for key in keys:
+        lake.write(FUSED_PMF, key, fused())
+    wrong = fused().with_columns(p_fused=pl.lit(0.25))
+    lake.write(FUSED_PMF, keys[1], wrong)
+    found = verdicts(lake, FUSED_PMF, checks_of(FUSED_PMF), keys)
+    assert [verdict.passed for verdict in found["dead_at_zero"].values()] == [True, False, True]
+    assert all(verdict.passed for verdict in found["key_unique"].values())
