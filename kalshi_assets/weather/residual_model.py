@@ -1,0 +1,181 @@
+"""The law of the day's temperature around its baseline, and the grid that carries its density.
+
+Here: parameters and discretisation, nothing that moves. Not here: their estimates, the filter.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+NODES_PER_SD = 2.0
+LEAST_NODES = 4
+REACH_SD = 6.0
+REACH_BIAS_SD = 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResidualModel:
+    """e[k+1] = rho[k] e[k] + sd[k] z, around a baseline, over the steps of one day.
+
+    Attributes
+    ----------
+    rho, sd
+        Shape (steps,): autocorrelation, and innovation standard deviation in degrees F.
+    start_sd
+        Standard deviation of the first residual, degrees F.
+    bias_sd
+        Standard deviation of the day-level bias of the baseline, degrees F; 0: none.
+    bias_nodes
+        Gauss-Hermite nodes of the bias mixture.
+    tail_share, tail_scales
+        The innovation is a mixture of two normals: probability of the wider one, and both widths
+        relative to each other; normalised to unit variance. Share 0: normal.
+    """
+
+    rho: Array
+    sd: Array
+    start_sd: float
+    bias_sd: float = 0.0
+    bias_nodes: int = 7
+    tail_share: float = 0.0
+    tail_scales: tuple[float, float] = (0.85, 2.0)
+
+    def __post_init__(self) -> None:
+        if self.rho.shape != self.sd.shape or self.rho.ndim != 1:
+            raise ValueError(
+                f"rho {self.rho.shape} and sd {self.sd.shape} must both have shape (steps,)"
+            )
+        if not ((self.rho >= 0) & (self.rho <= 1)).all() or not (self.sd > 0).all():
+            raise ValueError("rho must lie in [0, 1] and sd be positive")
+        if not self.start_sd > 0 or not self.bias_sd >= 0 or not 0 <= self.tail_share < 1:
+            raise ValueError(
+                f"start_sd {self.start_sd} must be positive, bias_sd {self.bias_sd} not negative "
+                f"and tail_share {self.tail_share} in [0, 1)"
+            )
+
+    @property
+    def steps(self) -> int:
+        """Steps of the day: one fewer than slots."""
+        return len(self.rho)
+
+    def components(self) -> tuple[Array, Array]:
+        """Widths, relative to `sd`, and probabilities of the innovation's normal components."""
+        if self.tail_share == 0:
+            return np.ones(1), np.ones(1)
+        shares = np.array([1 - self.tail_share, self.tail_share])
+        scales = np.array(self.tail_scales)
+        return scales / np.sqrt(shares @ scales**2), shares
+
+    def biases(self) -> tuple[Array, Array]:
+        """Nodes of the bias, degrees F, and their prior probabilities."""
+        if self.bias_sd == 0 or self.bias_nodes == 1:
+            return np.zeros(1), np.ones(1)
+        nodes, weights = np.polynomial.hermite_e.hermegauss(self.bias_nodes)
+        return nodes * self.bias_sd, weights / weights.sum()
+
+    def residual_sd(self) -> Array:
+        """Standard deviation of the residual at every slot, shape (steps + 1,), degrees F."""
+        variance = np.empty(self.steps + 1)
+        variance[0] = self.start_sd**2
+        for k in range(self.steps):
+            variance[k + 1] = self.rho[k] ** 2 * variance[k] + self.sd[k] ** 2
+        return np.sqrt(variance)
+
+    def finest(self) -> Array:
+        """The smallest width that the density of every slot must resolve, shape (steps + 1,).
+
+        A slot's quadrature multiplies the kernel that leads to it and the one that leads on.
+        """
+        scales, _ = self.components()
+        onward = np.append(self.sd, np.inf) * scales.min()
+        arriving = np.append(self.start_sd, self.sd * scales.min())
+        return np.minimum(onward, arriving)
+
+
+@lru_cache(maxsize=64)
+def _legendre(q: int) -> tuple[Array, Array]:
+    x, w = np.polynomial.legendre.leggauss(q)
+    return x / 2, w / 2
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Unit panels around whole degrees `lo` to `hi`, with `q` Gauss-Legendre nodes at each slot.
+
+    Edges and report intervals lie on half-integers, so each of them is a union of panels. A slot
+    with wide innovations does with few nodes; the nights need more.
+    """
+
+    lo: int
+    hi: int
+    q: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls, baseline: Array, model: ResidualModel, *, nodes_per_sd: float = NODES_PER_SD
+    ) -> "Grid":
+        """A grid wide enough for the day and fine enough for its innovations.
+
+        Six standard deviations of the residual to both sides, four more of the bias; at least two
+        nodes a standard deviation, below which the quadrature fails badly.
+
+        Parameters
+        ----------
+        baseline
+            Shape (slots,), degrees F, or (vintages, slots) where forecasts will follow each other.
+        """
+        reach = REACH_SD * model.residual_sd() + REACH_BIAS_SD * model.bias_sd
+        nodes = np.maximum(np.ceil(nodes_per_sd / model.finest()), LEAST_NODES)
+        return cls(
+            lo=int(np.floor((baseline - reach).min())),
+            hi=int(np.ceil((baseline + reach).max())),
+            q=tuple(int(n) for n in nodes),
+        )
+
+    @property
+    def panels(self) -> int:
+        """Number of panels, the same at every slot."""
+        return self.hi - self.lo + 1
+
+    def size(self, slot: int) -> int:
+        """Number of nodes of a slot."""
+        return self.panels * self.q[slot]
+
+    def panel_nodes(self, slot: int) -> tuple[Array, Array]:
+        """Nodes relative to the middle of a panel, degrees F, and their weights; both (q,)."""
+        return _legendre(self.q[slot])
+
+    def nodes(self, slot: int) -> tuple[Array, Array]:
+        """Temperatures of a slot's nodes, degrees F, and their quadrature weights."""
+        place, weight = self.panel_nodes(slot)
+        temp = np.arange(self.lo, self.hi + 1)[:, None] + place
+        return temp.ravel(), np.tile(weight, self.panels)
+
+    def cut(self, edge: float) -> int:
+        """Number of panels below `edge`, a half-integer."""
+        panels = edge + 0.5 - self.lo
+        if panels != round(panels):
+            raise ValueError(f"edge {edge} F is not a half-integer, such as {round(edge) + 0.5}")
+        return int(np.clip(panels, 0, self.panels))
+
+    def must_resolve(self, model: ResidualModel) -> None:
+        """Refuse a grid that is too coarse for the model.
+
+        Raises
+        ------
+        ValueError
+            Names the worst slot.
+        """
+        if len(self.q) != model.steps + 1:
+            raise ValueError(f"the grid has {len(self.q)} slots, the model {model.steps + 1}")
+        resolved = np.array(self.q) * model.finest()
+        worst = int(resolved.argmin())
+        if resolved[worst] < NODES_PER_SD * (1 - 1e-9):
+            raise ValueError(
+                f"{self.q[worst]} nodes a degree at slot {worst} are too few for a width of "
+                f"{model.finest()[worst]:.3f} F; use Grid.of"
+            )
