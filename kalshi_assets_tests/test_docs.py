@@ -1,0 +1,130 @@
+"""What the documents show is there: settings, commands, links, tables, rooms."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from kalshi_assets.cli import app
+from kalshi_assets.settings import Settings
+from kalshi_assets.tables import TABLES
+from kalshi_assets.tables.documentation import rendered
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+PAGES = [README, *sorted(DOCS.rglob("*.md"))]
+
+PROGRAM = "kalshi-assets"
+COMMAND: Any = typer.main.get_command(app)
+
+
+def _section(page: Path, heading: str) -> str:
+    return page.read_text("utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def _first_cells(text: str) -> list[str]:
+    return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+
+
+def _leaves(command: Any, name: str = PROGRAM) -> Iterator[tuple[str, Any]]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield name, command
+        return
+    for word, child in children.items():
+        yield from _leaves(child, f"{name} {word}")
+
+
+def _shown() -> list[str]:
+    """Every command line of the README, in blocks and in the text."""
+    text = README.read_text("utf-8")
+    shells = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    lines = [line for block in shells for line in _lines(block)]
+    lines += [" ".join(code.split()) for code in re.findall(r"`([^`]+)`", prose)]
+    return [line for line in lines if line.split()[0] in ("make", PROGRAM)]
+
+
+def _lines(block: str) -> list[str]:
+    # A quoted statement runs over several lines.
+    joined = re.sub(r'"[^"]*"', lambda quoted: " ".join(quoted[0].split()), block)
+    return [line.partition("  #")[0].rstrip(" &") for line in joined.splitlines() if line.strip()]
+
+
+def test_the_readme_lists_every_setting() -> None:
+    aliases = {field.validation_alias for field in Settings.model_fields.values()}
+    assert set(_first_cells(_section(README, "Settings"))) == aliases
+
+
+def test_the_readme_states_the_defaults_in_force() -> None:
+    rows = dict(
+        re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", _section(README, "Settings"), re.MULTILINE)
+    )
+    for name, field in Settings.model_fields.items():
+        stated = rows[str(field.validation_alias)].strip().strip("`")
+        if name == "cities":
+            assert stated == f"all {len(field.default)}"
+        else:
+            assert stated == ("none" if field.default is None else str(field.default))
+
+
+def test_the_readme_lists_every_command() -> None:
+    assert set(_first_cells(_section(README, "Commands"))) == {name for name, _ in _leaves(COMMAND)}
+
+
+def test_the_status_page_speaks_of_every_command_and_every_asset() -> None:
+    named = set(_first_cells((DOCS / "status.md").read_text("utf-8")))
+    assert {name for name, _ in _leaves(COMMAND)} <= named
+    assert {table.full_name for table in TABLES} <= named
+
+
+@pytest.mark.parametrize("line", sorted(set(_shown())))
+def test_every_command_shown_is_understood(line: str) -> None:
+    program, *words = shlex.split(line)
+    if program == "make":
+        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+        assert [word for word in words if "=" not in word and word not in targets] == []
+        return
+    if words[:1] == ["COMMAND"]:
+        return
+    command, path = COMMAND, [program]
+    while words and words[0] in getattr(command, "commands", {}):
+        path.append(words.pop(0))
+        command = command.commands[path[-1]]
+    assert not hasattr(command, "commands"), f"{line}: no such command"
+    if words:
+        command.make_context(" ".join(path), words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_and_picture_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8"))
+    inside = [link for link in links if "://" not in link and not link.startswith("mailto:")]
+    assert [link for link in inside if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_named_exists(page: Path) -> None:
+    named = re.findall(
+        r"`((?:kalshi_assets|kalshi_assets_tests|docs)/[\w./-]+)`", page.read_text("utf-8")
+    )
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_page_of_tables_is_made_from_the_declarations() -> None:
+    remedy = "run: python -m kalshi_assets.tables.documentation > docs/tables.md"
+    assert (DOCS / "tables.md").read_text("utf-8") == rendered(), remedy
+
+
+def test_every_room_is_on_the_map_and_every_room_on_the_map_exists() -> None:
+    on_the_map = set(_first_cells(_section(DOCS / "architecture.md", "Rooms")))
+    rooms = {
+        f"kalshi_assets/{path.parent.name}"
+        for path in (ROOT / "kalshi_assets").glob("*/__init__.py")
+    }
+    assert on_the_map == rooms
