@@ -1,0 +1,260 @@
+"""The only writer of the lake: single partitions and ranges, good ones kept, bad ones reported."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import httpx
+import polars as pl
+import pytest
+
+from kalshi_assets.commands.backfill import RANGE_END, RANGE_START
+from kalshi_assets.defs.lake_io import (
+    ASSET_KEYS,
+    Computation,
+    LakeIOManager,
+    asset_in,
+    by_partition,
+    lake_asset,
+    the_lake,
+)
+from kalshi_assets.lake.store import MissingPartitionError, OriginMismatchError, Partitions
+from kalshi_assets.partitions import CityDay, city_days
+from kalshi_assets.tables import FORECASTS, OBSERVATIONS, Table
+from kalshi_assets_tests.lake.handmade import KEY, observations
+
+DAYS = city_days(["new_york"], date(2025, 4, 21), date(2025, 4, 25))
+LOOK_BACK = 2
+
+Compute = Callable[[CityDay], pl.DataFrame]
+
+
+@pytest.fixture(autouse=True)
+def _data(settings_at: Path) -> None:
+    """Every test has a data folder of its own."""
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as passing:
+        yield passing
+
+
+def _warm(key: CityDay) -> pl.DataFrame:
+    return observations([60 + key.date.day, 61], key)
+
+
+def _observations(
+    compute: Compute = _warm, describe: Any = None, finish: Any = None
+) -> dg.AssetsDefinition:
+    @dg.asset(**lake_asset(OBSERVATIONS, code_version="1", kinds={"test"}))
+    def made(context: dg.AssetExecutionContext) -> Computation:
+        return by_partition(context, compute, describe, finish)
+
+    return made
+
+
+def _reader(seen: dict[CityDay, Any], look: Callable[[Partitions, CityDay], Any]) -> Any:
+    @dg.asset(
+        **lake_asset(FORECASTS, code_version="1", kinds={"test"}),
+        ins={"reports": asset_in(OBSERVATIONS, look_back_days=LOOK_BACK)},
+    )
+    def read(context: dg.AssetExecutionContext, reports: Partitions) -> Computation:
+        def compute(key: CityDay) -> pl.DataFrame:
+            seen[key] = look(reports, key)
+            return FORECASTS.empty()
+
+        return by_partition(context, compute)
+
+    return read
+
+
+def _run(
+    instance: dg.DagsterInstance,
+    assets: Sequence[Any],
+    keys: Sequence[CityDay],
+    *,
+    select: Table | None = None,
+    manager: LakeIOManager | None = None,
+) -> dg.ExecuteInProcessResult:
+    definitions = dg.Definitions(assets=assets, resources={"lake": manager or LakeIOManager()})
+    target: dict[str, Any] = {"partition_key": keys[0].dagster_key}
+    if len(keys) > 1:
+        ends = (str(keys[0].dagster_key), str(keys[-1].dagster_key))
+        target = {"tags": {RANGE_START: ends[0], RANGE_END: ends[1]}}
+    return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        instance=instance,
+        raise_on_error=False,
+        asset_selection=[ASSET_KEYS[select]] if select else None,
+        **target,
+    )
+
+
+def _materialised(instance: dg.DagsterInstance) -> Mapping[str, dg.AssetMaterialization]:
+    events = instance.fetch_materializations(ASSET_KEYS[OBSERVATIONS], limit=100).records
+    return {
+        record.asset_materialization.partition or "": record.asset_materialization
+        for record in events
+        if record.asset_materialization is not None
+    }
+
+
+def _said(result: dg.ExecuteInProcessResult) -> str:
+    failed = next(iter(result.filter_events(lambda event: event.is_step_failure)))
+    assert failed.step_failure_data.user_failure_data is not None
+    return failed.step_failure_data.user_failure_data.description or ""
+
+
+def test_a_single_partition_is_written_with_what_a_person_would_look_at(
+    instance: dg.DagsterInstance,
+) -> None:
+    describe: Any = lambda key, frame: {"warmest": frame["temp_f"].max()}  # noqa: E731
+    assert _run(instance, [_observations(describe=describe)], [KEY]).success
+    assert the_lake().read(OBSERVATIONS, KEY).equals(_warm(KEY))
+    materialised = _materialised(instance)
+    assert list(materialised) == [str(KEY.dagster_key)]
+    metadata = {k: v.value for k, v in materialised[str(KEY.dagster_key)].metadata.items()}
+    assert metadata["dagster/partition_row_count"] == 2
+    assert metadata["file"] == str(the_lake().path(OBSERVATIONS, KEY))
+    assert metadata["first"] == "2025-04-25 05:00:00+00:00"
+    assert metadata["last"] == "2025-04-25 05:05:00+00:00"
+    assert metadata["warmest"] == 85.0
+
+
+def test_every_partition_of_a_range_is_written_and_has_its_own_metadata(
+    instance: dg.DagsterInstance,
+) -> None:
+    watched: list[CityDay] = []
+    finished: list[int] = []
+    made = _observations(
+        describe=lambda key, frame: {"day": key.date.day}, finish=lambda: finished.append(1)
+    )
+    manager = LakeIOManager(lambda table, key: watched.append(key))
+    assert _run(instance, [made], DAYS, manager=manager).success
+    assert list(the_lake().keys(OBSERVATIONS)) == DAYS
+    materialised = _materialised(instance)
+    assert {key: m.metadata["day"].value for key, m in materialised.items()} == {
+        str(key.dagster_key): key.date.day for key in DAYS
+    }
+    assert watched == DAYS
+    assert finished == [1]
+
+
+def test_one_bad_partition_does_not_lose_the_good_ones(instance: dg.DagsterInstance) -> None:
+    def compute(key: CityDay) -> pl.DataFrame:
+        if key.date.day == 22:
+            raise ValueError("the station was on fire")
+        if key.date.day == 24:
+            return observations([500], key)
+        return _warm(key)
+
+    result = _run(instance, [_observations(compute)], DAYS)
+    assert not result.success
+    said = _said(result)
+    assert "weather.observations: 2 of 5 partitions failed" in said
+    assert "new_york 2025-04-22: ValueError: the station was on fire" in said
+    assert "new_york 2025-04-24" in said
+    assert "temp_f" in said
+    good = [key for key in DAYS if key.date.day not in (22, 24)]
+    assert list(the_lake().keys(OBSERVATIONS)) == good
+    assert sorted(_materialised(instance)) == [str(key.dagster_key) for key in good]
+
+
+def test_a_bad_partition_keeps_what_was_there(instance: dg.DagsterInstance) -> None:
+    assert _run(instance, [_observations()], DAYS).success
+    before = the_lake().path(OBSERVATIONS, DAYS[2]).read_bytes()
+
+    def compute(key: CityDay) -> pl.DataFrame:
+        return observations([float("nan")], key) if key == DAYS[2] else observations([20], key)
+
+    assert not _run(instance, [_observations(compute)], DAYS).success
+    assert the_lake().path(OBSERVATIONS, DAYS[2]).read_bytes() == before
+    assert the_lake().read(OBSERVATIONS, DAYS[3])["temp_f"].to_list() == [20.0]
+
+
+def test_what_depends_on_a_failed_step_is_not_made(instance: dg.DagsterInstance) -> None:
+    def compute(key: CityDay) -> pl.DataFrame:
+        raise ValueError("no")
+
+    seen: dict[CityDay, Any] = {}
+    reader = _reader(seen, lambda reports, key: None)
+    assert not _run(instance, [_observations(compute), reader], [KEY]).success
+    assert seen == {}
+    assert not the_lake().has(FORECASTS, KEY)
+
+
+def test_a_service_out_of_reach_is_waited_for_once(instance: dg.DagsterInstance) -> None:
+    tried: list[CityDay] = []
+
+    def compute(key: CityDay) -> pl.DataFrame:
+        tried.append(key)
+        if key == DAYS[1]:
+            raise RuntimeError("no answer") from httpx.ConnectError("refused")
+        return _warm(key)
+
+    result = _run(instance, [_observations(compute)], DAYS)
+    assert not result.success
+    assert tried == DAYS[:2]
+    assert list(the_lake().keys(OBSERVATIONS)) == DAYS[:1]
+    assert "3 were not tried" in _said(result)
+
+
+def test_an_asset_reads_its_own_day_and_the_days_before_that_exist(
+    instance: dg.DagsterInstance,
+) -> None:
+    for key in DAYS[1:]:
+        the_lake().write(OBSERVATIONS, key, _warm(key))
+    seen: dict[CityDay, Any] = {}
+
+    def look(reports: Partitions, key: CityDay) -> Any:
+        return reports[key].height, list(reports.window(key.earlier(LOOK_BACK)))
+
+    reader = _reader(seen, look)
+    assert _run(instance, [_observations(), reader], DAYS[2:3], select=FORECASTS).success
+    assert seen == {DAYS[2]: (2, [DAYS[1]])}
+
+
+def test_in_a_range_every_day_sees_its_own_window_only(instance: dg.DagsterInstance) -> None:
+    seen: dict[CityDay, Any] = {}
+    reader = _reader(seen, lambda reports, key: list(reports.window(key.earlier(LOOK_BACK))))
+    assert _run(instance, [_observations(), reader], DAYS).success
+    assert seen == {
+        key: DAYS[max(0, position - LOOK_BACK) : position] for position, key in enumerate(DAYS)
+    }
+
+
+def test_a_range_reads_no_day_after_its_end(instance: dg.DagsterInstance) -> None:
+    for key in DAYS:
+        the_lake().write(OBSERVATIONS, key, _warm(key))
+    refused: dict[CityDay, Any] = {}
+
+    def look(reports: Partitions, key: CityDay) -> Any:
+        with pytest.raises(KeyError, match="not among the partitions asked for"):
+            reports[DAYS[4]]
+        return list(reports.window(DAYS))
+
+    reader = _reader(refused, look)
+    assert _run(instance, [_observations(), reader], DAYS[2:4], select=FORECASTS).success
+    assert refused == {DAYS[2]: DAYS[:4], DAYS[3]: DAYS[:4]}
+
+
+def test_a_missing_input_is_named_with_its_remedy(instance: dg.DagsterInstance) -> None:
+    reader = _reader({}, lambda reports, key: reports[key])
+    result = _run(instance, [_observations(), reader], [KEY], select=FORECASTS)
+    assert not result.success
+    assert "weather.observations has no partition new_york 2025-04-25" in _said(result)
+    assert "kalshi-assets backfill" in _said(result)
+    assert MissingPartitionError.__name__ in _said(result)
+
+
+def test_a_lake_of_another_origin_is_refused(instance: dg.DagsterInstance) -> None:
+    the_lake().claim("somebody else")
+    result = _run(instance, [_observations()], [KEY])
+    assert not result.success
+    failure = result.failure_data_for_node("weather__observations")
+    assert failure is not None
+    assert OriginMismatchError.__name__ in str(failure.error)
+    assert not the_lake().has(OBSERVATIONS, KEY)
