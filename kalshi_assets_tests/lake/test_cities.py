@@ -1,0 +1,116 @@
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kalshi_assets.cities import CITIES, City, UnknownCityError, city, city_of_series
+from kalshi_assets.config import ENV_VARIABLE, load_toml
+
+names = st.sampled_from(sorted(CITIES))
+days = st.dates(date(2020, 1, 1), date(2030, 12, 31))
+
+
+def test_all_cities_with_daily_highs_are_registered_once() -> None:
+    assert len(CITIES) == 24
+    for facts in ("series", "station", "cli"):
+        assert len({getattr(c, facts) for c in CITIES.values()}) == 24
+    assert all(c.series.startswith("KXHIGH") for c in CITIES.values())
+
+
+def test_chicago_settles_on_midway_and_houston_on_hobby() -> None:
+    assert (city("chicago").station, city("chicago").cli) == ("KMDW", "MDW")
+    assert city("houston").station == "KHOU"
+
+
+@given(names, days)
+def test_the_climate_day_lasts_24_hours_of_standard_time_all_year(name: str, day: date) -> None:
+    start, end = city(name).climate_day(day)
+    assert end - start == timedelta(days=1)
+    zone = ZoneInfo(city(name).timezone)
+    for instant in (start, end - timedelta(microseconds=1)):
+        local = instant.astimezone(zone)
+        daylight = local.dst()
+        assert daylight is not None
+        assert (local - daylight).date() == day
+    assert city(name).climate_day(day + timedelta(days=1))[0] == end
+
+
+@given(names, st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
+def test_every_instant_belongs_to_one_climate_day(name: str, instant: datetime) -> None:
+    start, end = city(name).climate_day(city(name).climate_date(instant))
+    assert start <= instant < end
+
+
+@pytest.mark.parametrize("day", [date(2026, 3, 8), date(2026, 11, 1)])
+def test_new_yorks_day_starts_at_five_utc_when_the_clocks_change(day: date) -> None:
+    start, end = city("new_york").climate_day(day)
+    assert start == datetime(day.year, day.month, day.day, 5, tzinfo=UTC)
+    assert end == start + timedelta(hours=24)
+
+
+@given(names, days)
+def test_event_tickers_name_series_and_day(name: str, day: date) -> None:
+    ticker = city(name).event_ticker(day)
+    series, _, suffix = ticker.partition("-")
+    assert city_of_series(series) is city(name)
+    assert datetime.strptime(suffix, "%y%b%d").replace(tzinfo=UTC).date() == day
+
+
+def test_former_series_lead_to_the_same_city() -> None:
+    assert city_of_series("HIGHNY") is city("new_york")
+    assert city_of_series("KXRAINNYC") is None
+
+
+def test_an_unknown_city_lists_the_known_ones() -> None:
+    with pytest.raises(UnknownCityError) as error:
+        city("chigaco")
+    assert "'chigaco'" in str(error.value)
+    assert "chicago" in str(error.value)
+
+
+def test_a_misspelt_fact_of_a_city_is_refused() -> None:
+    facts = city("chicago").model_dump() | {"stdoffset": -6}
+    with pytest.raises(ValueError, match="stdoffset"):
+        City(**facts)
+
+
+def test_a_folder_overrides_single_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "trading.toml").write_text("[defaults]\nhonesty = 0.5\n")
+    monkeypatch.setenv(ENV_VARIABLE, str(tmp_path))
+    assert load_toml("trading.toml") == {"defaults": {"honesty": 0.5}}
+    assert "chicago" in load_toml("cities.toml")
+
+
+def test_a_folder_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENV_VARIABLE, "/no/such/folder")
+    with pytest.raises(FileNotFoundError, match=r"KALSHI_ASSETS_CONFIG names '/no/such/folder'"):
+        load_toml("cities.toml")
+
+
+def test_a_broken_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "trading.toml").write_text("[defaults\n")
+    monkeypatch.setenv(ENV_VARIABLE, str(tmp_path))
+    with pytest.raises(ValueError, match=r"trading\.toml: not valid TOML"):
+        load_toml("trading.toml")
+
+
+def test_a_wrong_fact_in_the_registry_is_named_with_its_city(tmp_path: Path) -> None:
+    (tmp_path / "cities.toml").write_text(
+        '[oz]\ntitle = "Oz"\nseries = "KXHIGHOZ"\nstation = "EMERALD"\ncli = "OZZ"\n'
+        'std_offset_h = -6\ntimezone = "America/Chicago"\n'
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", "import kalshi_assets.cities"],
+        env={ENV_VARIABLE: str(tmp_path), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert child.returncode != 0
+    assert "cities.toml [oz]" in child.stderr
+    assert "station" in child.stderr
