@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from kalshi_assets.defs.lake_io import ASSET_KEYS, UNREACHABLE, LakeIOManager
 from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.partitions import CityDay, city_days
+from kalshi_assets.partitions import FIRST_DAY, CityDay, city_days
 from kalshi_assets.tables import OBSERVATIONS, TABLES, Table
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -65,14 +65,14 @@ def plan(lake: Lake, cities: Sequence[str], start: date, end: date) -> list[Plan
     UnknownCityError
         A name is not in the registry.
     ValueError
-        The end lies before the start.
+        The end lies before the start, or the start before the first partition.
     """
+    if start < FIRST_DAY:
+        raise ValueError(f"the start {start} lies before the first partition, {FIRST_DAY}")
     plans = []
     for name in cities:
         days = city_days([name], start, end)
-        before = city_days(
-            [name], start - timedelta(days=LOOK_BACK_DAYS), start - timedelta(days=1)
-        )
+        before = [key for key in days[0].earlier(LOOK_BACK_DAYS) if key.date >= FIRST_DAY]
         missing = [key for key in before if not lake.has(OBSERVATIONS, key)]
         plans.append(Plan(city=name, days=days, look_back=missing))
     return plans

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import duckdb
 import httpx
 from pydantic import ValidationError
 
@@ -71,7 +72,14 @@ def _lake(settings: Settings) -> Line:
     days = {key for table in TABLES for key in lake.keys(table)}
     if not days:
         return Line("lake", True, "empty; fill it with: kalshi-assets backfill")
-    origin = (lake.root / "origin.txt").read_text("utf-8").strip()
+    try:
+        origin = (lake.root / "origin.txt").read_text("utf-8").strip()
+    except FileNotFoundError:
+        return Line(
+            "lake",
+            False,
+            f"{len(days)} city-days of unknown origin; remove {lake.root} and backfill again",
+        )
     if origin != settings.origin:
         return Line(
             "lake",
@@ -86,13 +94,16 @@ def _catalogue(settings: Settings) -> Line:
     path = settings.data / "kalshi.duckdb"
     if not path.is_file():
         return Line("catalogue", False, "missing; make it with: kalshi-assets catalog")
-    with connect(path) as connection:
-        views = {
-            f"{schema}.{name}"
-            for schema, name in connection.execute(
-                "select schema_name, view_name from duckdb_views() where not internal"
-            ).fetchall()
-        }
+    try:
+        with connect(path) as connection:
+            views = {
+                f"{schema}.{name}"
+                for schema, name in connection.execute(
+                    "select schema_name, view_name from duckdb_views() where not internal"
+                ).fetchall()
+            }
+    except duckdb.Error as error:
+        return Line("catalogue", False, f"{error}; renew it with: kalshi-assets catalog")
     missing = [table.full_name for table in TABLES if table.full_name not in views]
     if missing:
         return Line(

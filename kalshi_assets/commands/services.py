@@ -82,11 +82,20 @@ def find_archive(asked: Path | None, data: Path) -> ServedArchive:
 
 
 def prepared_archive(console: Console, asked: Path | None, data: Path) -> ServedArchive:
-    """The archive to serve; the world is generated where it is wanted and not there yet."""
+    """The archive to serve; the world is generated where it is wanted and not there yet.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no archive where one was asked for.
+    """
+    if asked is not None and not (asked / "markets.parquet").is_file():
+        raise FileNotFoundError(
+            f"{asked} is not an archive: markets.parquet is missing; record one, or make one with: "
+            "kalshi-assets sandbox generate"
+        )
     archive = find_archive(asked, data)
     if not archive.root.is_dir():
-        if asked is not None:
-            raise FileNotFoundError(f"no archive at {asked}")
         console.print("no recordings here: generating a world")
         start = WORLD_END - timedelta(days=WORLD_DAYS - 1)
         partial = archive.root.with_name(f"{archive.root.name}.partial")
