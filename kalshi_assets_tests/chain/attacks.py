@@ -13,6 +13,11 @@ from kalshi_assets_tests.chain.inputs import Chain, Inputs
 NOISE_ROWS = 400
 NOISE_REACHES_US = int(timedelta(hours=40) / timedelta(microseconds=1))
 
+WORDS = {
+    "taker_side": ["yes", "no"],
+    "kind": ["whole_c", "tgroup", "interp", "filled", "max_6h", "max_so_far"],
+}
+
 Attack = Callable[[Inputs, datetime], Inputs]
 
 
@@ -47,7 +52,11 @@ def _with_noise(frame: pl.DataFrame, instant: datetime, rng: np.random.Generator
         event_time=known_at - happened_us,
     )
     if "lo_f" in frame.columns:
-        spoilt = spoilt.with_columns(hi_f=pl.col("lo_f") + 1)
+        window = pl.col("event_time") - pl.duration(hours=6)
+        spoilt = spoilt.with_columns(
+            hi_f=pl.col("lo_f") + 1,
+            window_start=pl.when(pl.col("kind").str.starts_with("max")).then(window),
+        )
     return pl.concat([spoilt.select(frame.columns), past])
 
 
@@ -62,15 +71,14 @@ def _is_fact(name: str) -> bool:
         "raw_sha256",
         "valid_time",
         "variable",
-        "kind",
     }
 
 
 def _random(name: str, dtype: pl.DataType, rng: np.random.Generator) -> pl.Series:
     if name == "trade_id":
         return pl.Series(name, [f"noise-{n}" for n in rng.integers(0, 2**62, NOISE_ROWS)])
-    if name == "taker_side":
-        return pl.Series(name, rng.choice(["yes", "no"], NOISE_ROWS))
+    if name in WORDS:
+        return pl.Series(name, rng.choice(WORDS[name], NOISE_ROWS))
     if dtype == pl.Boolean:
         return pl.Series(name, rng.random(NOISE_ROWS) < 0.1)
     top = 10_001 if name.endswith("_cc") else 120

@@ -34,6 +34,7 @@ def service_settings(sandbox: Sandbox, folder: Path) -> dict[str, str]:
         "VISUAL_CROSSING_URL": sandbox.url,
         "VISUAL_CROSSING_KEY": sandbox.weather_key,
         "CLIMATE_REPORT_URL": sandbox.url,
+        "WEATHER_COMPANY_URL": sandbox.url,
     }
 
 

@@ -106,6 +106,7 @@ def settlements(
     return frame_of(
         SETTLEMENTS,
         source=[source for source, _, _ in rows],
+        status=["finalized" if source == "exchange" else "official" for source, _, _ in rows],
         tmax_f=[value for _, value, _ in rows],
         winning_market=[winner for _, _, winner in rows],
         event_time=end,
