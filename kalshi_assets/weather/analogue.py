@@ -90,7 +90,7 @@ class Library:
     def of(cls, days: Array, params: AnalogueParams = DEFAULTS) -> "Library":
         """The library of `days`, shape (days, 288), NaN where there is no report."""
         usable = (~np.isnan(days)).mean(axis=1) >= params.min_coverage
-        temp = np.array([_bridged(day) for day in days[usable]]).reshape(-1, SLOTS)
+        temp = np.array([bridged(day) for day in days[usable]]).reshape(-1, SLOTS)
         running = np.fmax.accumulate(temp, axis=1)
         later = np.full_like(temp, -np.inf)
         later[:, :-1] = np.fmax.accumulate(temp[:, :0:-1], axis=1)[:, ::-1]
@@ -105,6 +105,10 @@ class Library:
 
     def __len__(self) -> int:
         return len(self.temp_f)
+
+    def days_at(self, slot: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many days know each of the slots and what came after; shape of `slot`."""
+        return (~np.isnan(self.rise_day_f)).sum(axis=0)[slot]
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,10 @@ class State:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What the model says; shapes (times, brackets) for `pmf` and (times,) else."""
+    """What the model says; shapes (times, brackets) for `pmf` and (times,) else.
+
+    NaN where no day of the library knows the slot, `effective_days` then 0.
+    """
 
     pmf: Array
     hazard_5m: Array
@@ -172,10 +179,12 @@ def outlook(
     # The average over the bounds of the running maximum keeps the distribution monotone.
     pmf = np.maximum(np.diff(cdf, axis=1), 0.0)
     pmf /= pmf.sum(axis=1, keepdims=True)
+    pmf[effective == 0] = np.nan
 
     new_high = state.max_hi_f[:, None] + 0.5
-    hazard_5m = 1 - below(new_high, library.rise_5m_f[:, state.slot].T)[:, 0]
-    hazard_60m = 1 - below(new_high, library.rise_1h_f[:, state.slot].T)[:, 0]
+    unknown = np.where(effective == 0, np.nan, 0.0)
+    hazard_5m = 1 - below(new_high, library.rise_5m_f[:, state.slot].T)[:, 0] + unknown
+    hazard_60m = 1 - below(new_high, library.rise_1h_f[:, state.slot].T)[:, 0] + unknown
     return Outlook(
         pmf=pmf,
         hazard_5m=np.clip(hazard_5m, 0.0, 1.0),
@@ -217,7 +226,7 @@ def _normalised(distance: Array) -> tuple[Array, Array]:
     return weights, np.where(squares > 0, 1 / np.where(squares > 0, squares, 1.0), 0.0)
 
 
-def _bridged(day: Array, longest_gap: int = ONE_HOUR) -> Array:
+def bridged(day: Array, longest_gap: int = ONE_HOUR) -> Array:
     """`day` with gaps of up to an hour interpolated."""
     known = np.flatnonzero(~np.isnan(day))
     if known.size == 0:
