@@ -4,6 +4,7 @@ Here: names, options and help of the commands. Not here: what they do (`commands
 """
 
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -68,13 +69,23 @@ def backfill(
     replay: Annotated[
         bool, typer.Option(help="From raw answers kept earlier; nothing is sent.")
     ] = False,
+    archive: Annotated[
+        Path | None,
+        typer.Option(help="Recordings to serve by a sandbox, in place of the services."),
+    ] = None,
 ) -> None:
     """Fetch and materialise every city-day from START to END, both included."""
-    from kalshi_assets.commands.watch import backfill_watched
+    from kalshi_assets.commands import watch
 
-    finished = backfill_watched(
-        console, [(name, start.date(), end.date()) for name in city], replay=replay
-    )
+    wanted = [(name, start.date(), end.date()) for name in city]
+    if replay and archive is not None:
+        raise ValueError("--replay sends nothing and --archive serves: choose one of them")
+    if replay:
+        finished = watch.backfill_replayed(console, wanted)
+    elif archive is not None:
+        finished = watch.backfill_served(console, wanted, archive)
+    else:
+        finished = watch.backfill_watched(console, wanted)
     raise typer.Exit(0 if finished else 1)
 
 
@@ -135,7 +146,15 @@ def sandbox_serve(
     """Serve recordings as the exchange and the weather services would, until interrupted."""
     from kalshi_assets.sandbox.server import serve
 
-    serve(archive, port=port, state_dir=state_dir, until_eof=until_eof)
+    def announce(state: Mapping[str, object]) -> None:
+        console.print(f"serving {archive} at {state['url']}; stop with Ctrl-C", soft_wrap=True)
+        console.print(f"key id {state['key_id']}, private key {state['pem']}", soft_wrap=True)
+        console.print(
+            f"weather key {state['weather_key']}; addresses are in {state_dir}/sandbox.json",
+            soft_wrap=True,
+        )
+
+    serve(archive, port=port, state_dir=state_dir, until_eof=until_eof, announce=announce)
 
 
 @sandbox_app.command("generate")

@@ -72,9 +72,8 @@ def _lake(settings: Settings) -> Line:
     days = {key for table in TABLES for key in lake.keys(table)}
     if not days:
         return Line("lake", True, "empty; fill it with: kalshi-assets backfill")
-    try:
-        origin = (lake.root / "origin.txt").read_text("utf-8").strip()
-    except FileNotFoundError:
+    origin = lake.origin
+    if origin is None:
         return Line(
             "lake",
             False,

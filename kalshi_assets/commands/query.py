@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from kalshi_assets.lake.catalogue import connect, create_catalogue
-from kalshi_assets.lake.store import Lake
 
 SHOWN_ROWS = 200
 
@@ -34,6 +33,8 @@ def query(data: Path, sql: str) -> pl.DataFrame:
     """
     path = data / "kalshi.duckdb"
     if not path.is_file():
+        from kalshi_assets.lake.store import Lake
+
         create_catalogue(path, Lake(data / "lake"))
     with connect(path) as connection:
         relation = connection.sql(sql)

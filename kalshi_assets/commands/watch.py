@@ -2,22 +2,32 @@
 
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kalshi_assets.commands.backfill import Plan, plan, run
+from kalshi_assets.commands.services import environment, prepared_archive, sandbox_environment
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.partitions import CityDay
+from kalshi_assets.settings import Settings
 from kalshi_assets.tables import Table
 
 
 def backfill_watched(
     console: Console, wanted: Sequence[tuple[str, date, date]], *, replay: bool = False
 ) -> bool:
-    """Backfill (city, first day, last day) with a bar per city; whether all went well."""
+    """Backfill (city, first day, last day) with a bar per city; whether all went well.
+
+    Raises
+    ------
+    OriginMismatchError
+        The lake was filled from something else; nothing was asked.
+    """
     lake = the_lake()
+    lake.claim(Settings().origin)
     plans = [each for name, start, end in wanted for each in plan(lake, [name], start, end)]
     with _bars(console) as bars:
         tasks = {
@@ -34,6 +44,22 @@ def backfill_watched(
     for name, message in outcome.failed.items():
         console.print(f"[red]{name} failed:[/red] {escape(message.strip())}", soft_wrap=True)
     return not outcome.failed
+
+
+def backfill_served(
+    console: Console, wanted: Sequence[tuple[str, date, date]], archive: Path
+) -> bool:
+    """Backfill from recordings, served by a sandbox for the while."""
+    data = Settings().data
+    served = prepared_archive(console, archive, data)
+    with sandbox_environment(served, data):
+        return backfill_watched(console, wanted)
+
+
+def backfill_replayed(console: Console, wanted: Sequence[tuple[str, date, date]]) -> bool:
+    """Backfill from the raw answers kept; they have the origin of the lake beside them."""
+    with environment({"KALSHI_ASSETS_ORIGIN": the_lake().origin or Settings().origin}):
+        return backfill_watched(console, wanted, replay=True)
 
 
 def _title(each: Plan) -> str:

@@ -41,7 +41,8 @@ def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFra
     )
     contract_known_at = ladder["known_at"].max()
     frame = frame.with_columns(
-        mid=(pl.col("bid") + pl.col("ask")) / 2,
+        # Half a hundredth of a cent is the least step of a mid.
+        mid=((pl.col("bid") + pl.col("ask")) / 2).round(6),
         spread_cents=((pl.col("ask") - pl.col("bid")) * 100).round(4),
         known_at=pl.max_horizontal("quote_known_at", "trade_known_at", pl.lit(contract_known_at)),
         minutes_to_close=(pl.col("close_time") - pl.col("minute"))

@@ -73,7 +73,8 @@ def market_implied(
     last, last_age_min
         Last trade (NaN: none yet) and its age in minutes.
     limits
-        tight spread, wide spread, dollars; memory of the last trade, minutes.
+        tight spread, wide spread, dollars; memory of the last trade, minutes; width of the
+        tails, dollars, in which one side alone is a quote.
     out, centre
         Filled with the PMF and with the price that was projected.
     """
@@ -86,8 +87,10 @@ def market_implied(
         for i in range(n):
             b, a = bid[t, i], ask[t, i]
             spread = a - b
-            if b <= 0.0 and a <= 0.02:
+            if b <= 0.0 and a <= limits[3]:
                 m = 0.5 * a
+            elif a >= 1.0 and b >= 1.0 - limits[3]:
+                m = 0.5 * (1.0 + b)
             elif b > 0.0 and a < 1.0 and spread <= tight:
                 m = 0.5 * (a + b)
             elif b > 0.0 and a < 1.0 and spread <= wide:

@@ -28,8 +28,11 @@ class MarketPmfParams:
     inferred_quote_life_min
         Minutes for which a quote inferred from a trade bounds the probability. A recorded quote
         stands until it changes.
+    tail_width
+        Dollars. An ask so near to 0, or a bid so near to 1, needs no other side: nobody bids for
+        a bracket that is all but dead, and the book still says so.
     min_coverage
-        Share of brackets with two-sided quotes for the PMF to be valid.
+        Share of brackets that are quoted for the PMF to be valid.
     max_total_spread
         Largest sum of asks less sum of bids for the PMF to be valid, dollars.
     """
@@ -38,6 +41,7 @@ class MarketPmfParams:
     wide_spread: float = 0.15
     last_trade_memory_min: float = 15.0
     inferred_quote_life_min: float = 10.0
+    tail_width: float = 0.02
     min_coverage: float = 4 / 6
     max_total_spread: float = 0.50
 
@@ -76,11 +80,19 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
         for name in ("bid", "ask", "last", "last_age_min")
     )
     p, centre = np.empty(shape), np.empty(shape)
-    limits = np.array([params.tight_spread, params.wide_spread, params.last_trade_memory_min])
+    limits = np.array(
+        [
+            params.tight_spread,
+            params.wide_spread,
+            params.last_trade_memory_min,
+            params.tail_width,
+        ]
+    )
     thin, arbitrage = market_implied(bid, ask, last, last_age, limits, p, centre)
 
-    two_sided = (bid > 0) & (ask < 1)
-    coverage = two_sided.mean(axis=1)
+    quoted = (bid > 0) & (ask < 1)
+    quoted |= (bid == 0) & (ask <= params.tail_width) | (ask == 1) & (bid >= 1 - params.tail_width)
+    coverage = quoted.mean(axis=1)
     # Rounded so that a sum of cents compares as cents, not as its floating-point residue.
     bids, asks = bid.sum(axis=1).round(9), ask.sum(axis=1).round(9)
     valid = (coverage >= params.min_coverage - 1e-12) & (asks - bids <= params.max_total_spread)

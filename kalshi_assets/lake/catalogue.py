@@ -5,15 +5,18 @@ read-only while the platform writes.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from kalshi_assets.lake.files import write_atomically
-from kalshi_assets.lake.store import Lake
-from kalshi_assets.tables import TABLES, Table
+
+if TYPE_CHECKING:  # a question by SQL needs neither, and both take seconds to import
+    from kalshi_assets.lake.store import Lake
+    from kalshi_assets.tables import Table
 
 
-def create_catalogue(path: Path, lake: Lake) -> list[str]:
+def create_catalogue(path: Path, lake: "Lake") -> list[str]:
     """Create the catalogue, or replace it.
 
     Parameters
@@ -28,6 +31,8 @@ def create_catalogue(path: Path, lake: Lake) -> list[str]:
     list of str
         The views, as ``schema.table``.
     """
+    from kalshi_assets.tables import TABLES
+
     for table in TABLES:
         lake.write_placeholder(table)
 
@@ -56,7 +61,7 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(path), read_only=True)
 
 
-def _view(table: Table, lake: Lake) -> str:
+def _view(table: "Table", lake: "Lake") -> str:
     glob = _quoted(str(lake.folder(table).resolve() / "city=*" / "date=*" / "part.parquet"))
     return (  # DDL takes no parameters; names and path are the platform's own
         f'create view "{table.schema}"."{table.name}" as '  # noqa: S608
@@ -65,7 +70,7 @@ def _view(table: Table, lake: Lake) -> str:
     )
 
 
-def _comments(table: Table) -> list[str]:
+def _comments(table: "Table") -> list[str]:
     view = f'"{table.schema}"."{table.name}"'
     statements = [f"comment on view {view} is {_quoted(table.description)}"]
     for name, spec in table.columns.items():

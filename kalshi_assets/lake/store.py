@@ -13,6 +13,7 @@ from kalshi_assets.tables import Table
 from kalshi_assets.tables.contract import PARTITION_COLUMNS
 
 # An empty partition that keeps the catalogue's globs from matching nothing.
+ORIGIN_NAME = "origin.txt"
 PLACEHOLDER_CITY = "_"
 PLACEHOLDER = (f"city={PLACEHOLDER_CITY}", "date=0001-01-01")
 
@@ -48,6 +49,14 @@ class Lake:
         """Where a partition lies, whether or not it is there."""
         return self.folder(table) / f"city={key.city}" / f"date={key.date}" / "part.parquet"
 
+    @property
+    def origin(self) -> str | None:
+        """What the lake was filled from; None: nothing wrote to it yet."""
+        try:
+            return (self.root / ORIGIN_NAME).read_text("utf-8").strip()
+        except FileNotFoundError:
+            return None
+
     def claim(self, origin: str) -> None:
         """Mark the lake as filled from `origin`, so that no other origin is ever mixed in.
 
@@ -61,13 +70,11 @@ class Lake:
         OriginMismatchError
             It was filled from another origin before.
         """
-        path = self.root / "origin.txt"
-        try:
-            present = path.read_text("utf-8").strip()
-        except FileNotFoundError:
+        present = self.origin
+        if present is None:
+            path = self.root / ORIGIN_NAME
             write_atomically(path, lambda p: p.write_text(origin + "\n", "utf-8"))
-            return
-        if present != origin:
+        elif present != origin:
             raise OriginMismatchError(
                 f"{self.root} was filled from {present!r} and must not be mixed with {origin!r}; "
                 f"set KALSHI_ASSETS_DATA to another folder, or remove {self.root}"

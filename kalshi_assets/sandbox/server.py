@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,7 +114,13 @@ def running(archive_root: Path, *, port: int = 0, **options: Any) -> Iterator[Sa
 
 
 def serve(
-    archive_root: Path, *, port: int, state_dir: Path, until_eof: bool = False, **options: Any
+    archive_root: Path,
+    *,
+    port: int,
+    state_dir: Path,
+    until_eof: bool = False,
+    announce: Callable[[Mapping[str, Any]], None] = lambda state: None,
+    **options: Any,
 ) -> None:
     """Serve until interrupted; what the command line calls.
 
@@ -133,6 +139,8 @@ def serve(
     until_eof
         End when standard input ends, too: whoever holds its other end cannot leave the sandbox
         behind, however they die.
+    announce
+        Called with what `sandbox.json` says, once it can be connected to.
     options
         As for `create_app`, but for `keys`.
 
@@ -159,6 +167,7 @@ def serve(
         "pid": os.getpid(),
     }
     _write_atomically(state_dir / STATE_NAME, json.dumps(state, indent=2).encode())
+    announce(state)
     server = _server(app)
     if until_eof:
         threading.Thread(target=_end_at_eof, args=(server,), name="eof", daemon=True).start()
