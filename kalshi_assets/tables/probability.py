@@ -17,7 +17,9 @@ class MarketPmf(Contract):
     thin: pl.Boolean = column("The bracket's book was wide, one-sided or empty.")
     overround_bid: pl.Float64 = column("Sum of bids less 1, of the event.")
     overround_ask: pl.Float64 = column("Sum of asks less 1, of the event.")
-    coverage: pl.Float64 = column("Share of brackets with two-sided quotes.", ge=0, le=1)
+    coverage: pl.Float64 = column(
+        "Share of brackets quoted on both sides, or on one within two cents of 0 or 1.", ge=0, le=1
+    )
     arbitrage: pl.Int8 = column(
         "+1: bids sum above 1; -1: asks sum below 1; 0: neither.", isin=[-1, 0, 1]
     )
