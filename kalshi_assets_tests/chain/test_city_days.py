@@ -1,0 +1,165 @@
+"""What must hold of every city-day that the chain computes, recorded or generated."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kalshi_assets.defs.checks import checks_of
+from kalshi_assets.lake.store import Lake
+from kalshi_assets.partitions import CityDay
+from kalshi_assets.tables import (
+    FUSED_PMF,
+    HAZARD_PMF,
+    MARKET_PMF,
+    MINUTE_PANEL,
+    MINUTE_PANEL_FULL,
+    MINUTE_PANEL_WITH_WEATHER,
+)
+from kalshi_assets_tests.chain.inputs import Chain, Inputs, chain_of
+from kalshi_assets_tests.shared import needs_archive
+
+NEW_YORK = CityDay("new_york", date(2025, 4, 25))
+CHICAGO = CityDay("chicago", date(2025, 5, 5))
+
+
+@pytest.fixture(
+    params=[
+        "generated",
+        pytest.param(NEW_YORK, marks=needs_archive, id=str(NEW_YORK)),
+        pytest.param(CHICAGO, marks=needs_archive, id=str(CHICAGO)),
+    ]
+)
+def day(
+    request: pytest.FixtureRequest, generated_day: Inputs, city_day: Callable[[CityDay], Inputs]
+) -> Inputs:
+    return generated_day if request.param == "generated" else city_day(request.param)
+
+
+@pytest.fixture
+def chain(day: Inputs) -> Chain:
+    return chain_of(day)
+
+
+def test_every_table_passes_its_checks(day: Inputs, chain: Chain, tmp_path) -> None:
+    lake = Lake(tmp_path)
+    for table, frame in chain.items():
+        for check in checks_of(table):
+            verdict = check.rule(table.conform(frame), lake, day.key)
+            assert verdict.passed, f"{table.full_name} {check.name}: {verdict.found}"
+
+
+def test_the_panel_has_every_bracket_at_every_minute_from_open_to_close(
+    day: Inputs, chain: Chain
+) -> None:
+    panel = chain[MINUTE_PANEL]
+    opened, close = day.events["open_time"][0], day.events["close_time"].max()
+    minutes = panel["minute"].unique().sort()
+    assert (minutes[0] - opened) < timedelta(minutes=1)
+    assert minutes[0] >= opened
+    assert minutes[-1] <= close < minutes[-1] + timedelta(minutes=1)
+    assert (minutes.diff().drop_nulls() == timedelta(minutes=1)).all()
+    assert panel.height == len(minutes) * day.events.height
+    assert panel.select("minute", "bracket").is_unique().all()
+
+
+@pytest.mark.parametrize("table", [MINUTE_PANEL_WITH_WEATHER, MARKET_PMF, FUSED_PMF], ids=str)
+def test_every_table_of_minutes_has_the_panels_rows(chain: Chain, table) -> None:
+    rows = ["market_ticker", "minute"]
+    assert chain[table].select(rows).equals(chain[MINUTE_PANEL].select(rows))
+    assert chain[MINUTE_PANEL_FULL].select(rows).equals(chain[MINUTE_PANEL].select(rows))
+
+
+def test_market_and_fused_pmfs_sum_to_one_at_every_minute(chain: Chain) -> None:
+    for table, name in ((MARKET_PMF, "p_mkt"), (FUSED_PMF, "p_fused")):
+        sums = chain[table].group_by("minute").agg(pl.col(name).sum())[name]
+        assert (sums - 1).abs().max() < 1e-9
+
+
+def test_the_weathers_pmf_is_there_exactly_where_the_weather_is_known(chain: Chain) -> None:
+    hazard = chain[HAZARD_PMF]
+    known = pl.col("status") == "ok"
+    assert hazard.filter(known)["p_wx"].null_count() == 0
+    assert hazard.filter(~known)["p_wx"].is_null().all()
+    sums = hazard.filter(known).group_by("minute").agg(pl.col("p_wx").sum())["p_wx"]
+    assert len(sums) == 0 or (sums - 1).abs().max() < 1e-9
+
+
+def test_without_weather_the_fused_pmf_is_the_markets_and_says_so(chain: Chain) -> None:
+    fused = chain[FUSED_PMF]
+    without = fused.filter(pl.col("weather_status") != "ok", ~pl.col("dead").any().over("minute"))
+    assert without.height > 0
+    assert (without["p_fused"] == without["p_mkt"]).all()
+    assert (without["weather_weight"] == 0).all()
+    assert without["p_wx"].is_null().all()
+    assert (fused.filter(pl.col("weather_status") == "ok")["weather_weight"] > 0).all()
+
+
+def test_the_market_pmf_never_leaves_the_box_of_bids_and_asks(chain: Chain) -> None:
+    both = chain[MARKET_PMF].join(
+        chain[MINUTE_PANEL].select("market_ticker", "minute", "bid", "ask", "quote_source"),
+        on=["market_ticker", "minute"],
+    )
+    binding = both.filter(pl.col("quote_source") == "recorded", pl.col("arbitrage") == 0)
+    p = pl.col("p_mkt")
+    outside = binding.filter(
+        (p < pl.col("bid").fill_null(0) - 1e-9) | (p > pl.col("ask").fill_null(1) + 1e-9)
+    )
+    assert outside.is_empty()
+
+
+def test_quotes_say_where_they_are_from(day: Inputs, chain: Chain) -> None:
+    sources = set(chain[MINUTE_PANEL]["quote_source"])
+    assert ("recorded" in sources) == (day.candles.height > 0)
+    if not day.candles.height:
+        assert "inferred" in sources
+
+
+@needs_archive
+def test_chicago_in_may_2025_has_no_weather_and_says_so(
+    city_day: Callable[[CityDay], Inputs],
+) -> None:
+    chain = chain_of(city_day(CHICAGO))
+    fused, hazard = chain[FUSED_PMF], chain[HAZARD_PMF]
+    assert hazard["p_wx"].is_null().all()
+    assert set(hazard["status"]) == {"not_yet", "no_observations"}
+    assert set(fused["weather_status"]) == {"before_climate_day", "not_yet", "no_observations"}
+
+
+@needs_archive
+def test_new_york_in_april_2025_has_weather_all_day(
+    city_day: Callable[[CityDay], Inputs],
+) -> None:
+    hazard = chain_of(city_day(NEW_YORK))[HAZARD_PMF]
+    assert hazard.select((pl.col("status") == "ok").mean()).item() > 0.95
+
+
+def test_a_slot_that_too_few_earlier_days_know_has_no_pmf_and_says_so(
+    generated_day: Inputs,
+) -> None:
+    begins, ends = timedelta(hours=8), timedelta(hours=10)
+
+    def without(start, frame: pl.DataFrame) -> pl.DataFrame:
+        since = pl.col("event_time") - start
+        return frame.filter(~since.is_between(begins, ends))
+
+    spoilt = tuple((start, without(start, frame)) for start, frame in generated_day.earlier)
+    hazard = chain_of(replace(generated_day, earlier=spoilt))[HAZARD_PMF]
+    gap = pl.col("minute").is_between(
+        generated_day.start + begins + timedelta(minutes=30),
+        generated_day.start + ends - timedelta(minutes=30),
+    )
+    assert set(hazard.filter(gap)["status"]) == {"short_history"}
+    assert hazard.filter(gap)["p_wx"].is_null().all()
+    assert set(hazard.filter(~gap)["status"]) >= {"ok"}
+
+
+def test_dead_brackets_stay_dead_and_have_no_weather_probability(generated_day: Inputs) -> None:
+    hazard = chain_of(generated_day)[HAZARD_PMF].sort("bracket", "minute")
+    dead = hazard["dead"].to_numpy().reshape(generated_day.events.height, -1)
+    assert dead.any()
+    assert (np.diff(dead.astype(int), axis=1) >= 0).all()
+    assert (hazard.filter("dead", pl.col("p_wx").is_not_null())["p_wx"] == 0).all()
