@@ -1,0 +1,104 @@
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from kalshi_assets.cities import CITIES
+from kalshi_assets.ladder.settlement import final, precedence, settled_by, winning_brackets
+from kalshi_assets.tables import SETTLEMENTS
+
+BEFORE, SINCE = date(2026, 8, 13), date(2026, 8, 14)
+Row = tuple[str, str, int | None]
+
+
+def events(day: date) -> pl.DataFrame:
+    """Brackets up to 79, 80 to 81, 82 and above."""
+    start, _ = CITIES["new_york"].climate_day(day)
+    return pl.DataFrame(
+        {
+            "market_ticker": ["T80", "B80.5", "T81"],
+            "bracket": [0, 1, 2],
+            "lo_f": [None, 80, 82],
+            "hi_f": [79, 81, None],
+            "climate_start": [start] * 3,
+        }
+    )
+
+
+def settlements(*rows: Row, day: date = BEFORE) -> pl.DataFrame:
+    end = datetime(day.year, day.month, day.day, 5, tzinfo=UTC) + timedelta(days=1)
+    records = [
+        {
+            "source": source,
+            "status": status,
+            "tmax_f": tmax_f,
+            "winning_market": "B80.5" if source == "exchange" else None,
+            "event_time": end,
+            "issued_at": None,
+            "known_at": end,
+            "known_at_from": "assumed",
+            "raw_sha256": "0",
+        }
+        for source, status, tmax_f in rows
+    ]
+    return SETTLEMENTS.conform(pl.DataFrame(records, schema=SETTLEMENTS.dtypes))
+
+
+def settled(*rows: Row, day: date = BEFORE) -> tuple[str, int] | None:
+    return settled_by(settlements(*rows, day=day), events(day))
+
+
+def test_preliminary_and_official_of_several_sources_stand_side_by_side() -> None:
+    rows: list[Row] = [
+        ("climate_bulletin", "official", 82),
+        ("climate_bulletin", "preliminary", 81),
+        ("exchange", "finalized", None),
+        ("weather_company", "official", 82),
+        ("weather_company", "revised", 83),
+    ]
+    frame = settlements(*rows)
+    assert frame.select("source", "status", "tmax_f").rows() == rows
+    assert final(frame)["status"].to_list() == ["official", "finalized", "official"]
+    assert winning_brackets(frame, events(BEFORE)) == {
+        "climate_bulletin": [2],
+        "exchange": [1],
+        "weather_company": [2],
+    }
+
+
+@pytest.mark.parametrize("day", [BEFORE, SINCE])
+def test_the_exchange_settles_whatever_the_others_say(day: date) -> None:
+    others: list[Row] = [("weather_company", "official", 82), ("climate_report", "official", 70)]
+    assert settled(("exchange", "finalized", 80), *others, day=day) == ("exchange", 1)
+    assert settled(("exchange", "determined", None), *others, day=day) == ("exchange", 1)
+
+
+def test_until_august_thirteenth_the_climate_report_is_the_authority() -> None:
+    official: list[Row] = [("climate_report", "official", 79), ("weather_company", "official", 82)]
+    assert settled(*official) == ("climate_report", 0)
+    assert settled(("weather_company", "official", 82)) is None
+    assert settled(("climate_bulletin", "official", 82)) == ("climate_bulletin", 2)
+
+
+def test_since_august_fourteenth_it_is_the_weather_company() -> None:
+    official: list[Row] = [("climate_report", "official", 79), ("weather_company", "official", 82)]
+    assert settled(*official, day=SINCE) == ("weather_company", 2)
+    assert settled(("climate_report", "official", 79), day=SINCE) is None
+    assert precedence(SINCE) == ("exchange", "weather_company")
+
+
+@pytest.mark.parametrize("status", ["preliminary", "revised"])
+def test_what_is_not_final_settles_nothing(status: str) -> None:
+    assert settled(("climate_bulletin", status, 82)) is None
+    assert settled(("weather_company", status, 82), day=SINCE) is None
+
+
+def test_nothing_said_settles_nothing() -> None:
+    assert settled() is None
+
+
+def test_a_source_that_pays_no_bracket_is_an_error() -> None:
+    without_top = events(BEFORE).filter(pl.col("bracket") < 2)
+    said = settlements(("climate_report", "official", 90))
+    with pytest.raises(ValueError, match=r"climate_report pays brackets \[\]"):
+        settled_by(said, without_top)
