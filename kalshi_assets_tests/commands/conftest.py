@@ -1,6 +1,5 @@
 """The command line in this process: arguments in, exit code and what was said out."""
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets.sandbox.world import generate
 from kalshi_assets.settings import Settings
+from kalshi_assets_tests.chain.backfills import service_settings
 
 PROJECT = Path(__file__).parents[2]
 ENDLESS = BucketSize(refill_rate=1e9, capacity=1e9)
@@ -85,21 +85,12 @@ def sandbox(world: Path) -> Iterator[Sandbox]:
 
 @pytest.fixture
 def at_sandbox(sandbox: Sandbox, home: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """Settings that point at the sandbox, in a folder with the project's Dagster files."""
-    for name in ("dagster.yaml", "workspace.yaml"):
-        shutil.copy(PROJECT / name, home)
-    key = home / "sandbox.pem"
-    key.write_bytes(sandbox.private_key_pem)
-    for name, value in {
-        "KALSHI_ASSETS_DATA": str(home / "data"),
-        "KALSHI_ASSETS_ORIGIN": "a test's world",
-        "KALSHI_API_URL": sandbox.api_url,
-        "KALSHI_API_KEY_ID": sandbox.key_id,
-        "KALSHI_PRIVATE_KEY_PEM_PATH": str(key),
-        "VISUAL_CROSSING_URL": sandbox.url,
-        "VISUAL_CROSSING_KEY": sandbox.weather_key,
-        "CLIMATE_REPORT_URL": sandbox.url,
-        "KALSHI_ASSETS_CITIES": "new_york",
-    }.items():
+    """Settings that point at the sandbox; runs leave no trace, as there is no dagster.yaml."""
+    for name, value in settings_for(sandbox, home).items():
         monkeypatch.setenv(name, value)
     return sandbox
+
+
+def settings_for(sandbox: Sandbox, home: Path) -> dict[str, str]:
+    """The environment of somebody who works in `home` with the services of `sandbox`."""
+    return {**service_settings(sandbox, home), "KALSHI_ASSETS_CITIES": "new_york"}

@@ -1,5 +1,6 @@
 """The doctor: nothing to say about a sound machine, and what to do about every fault."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.sandbox.server import Sandbox
 from kalshi_assets.tables import DECISIONS
-from kalshi_assets_tests.commands.conftest import CLOSED, LAST, Command
+from kalshi_assets_tests.commands.conftest import CLOSED, LAST, PROJECT, Command
 
 DAY = CityDay("new_york", LAST)
 
@@ -27,7 +28,8 @@ def _line(subject: str) -> Line:
 
 
 @pytest.fixture
-def sound(at_sandbox: Sandbox, command: Command) -> Sandbox:
+def sound(at_sandbox: Sandbox, command: Command, home: Path) -> Sandbox:
+    shutil.copy(PROJECT / "dagster.yaml", home)
     assert command("catalog").code == 0
     return at_sandbox
 
@@ -165,7 +167,7 @@ def test_a_lake_filled_from_elsewhere_names_both_origins(sound: Sandbox) -> None
     lake.write(DECISIONS, DAY, DECISIONS.empty())
     line = _line("lake")
     assert not line.ok
-    assert "1 city-days from 'recordings', but the services are \"a test's world\"" in line.text
+    assert "1 city-days from 'recordings', but the services are 'a generated world'" in line.text
     assert "set KALSHI_ASSETS_DATA to another folder" in line.text
 
 
