@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,8 @@ import pytest
 from kalshi_assets.defs.checks import checks_of
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.partitions import CityDay
+from kalshi_assets.sandbox.server import running
+from kalshi_assets.sandbox.world import generate
 from kalshi_assets.tables import (
     FUSED_PMF,
     HAZARD_PMF,
@@ -19,7 +22,8 @@ from kalshi_assets.tables import (
     MINUTE_PANEL_FULL,
     MINUTE_PANEL_WITH_WEATHER,
 )
-from kalshi_assets_tests.chain.inputs import Chain, Inputs, chain_of
+from kalshi_assets_tests.chain.conftest import ENDLESS
+from kalshi_assets_tests.chain.inputs import Chain, Inputs, chain_of, read_inputs
 from kalshi_assets_tests.shared import needs_archive
 
 NEW_YORK = CityDay("new_york", date(2025, 4, 25))
@@ -44,7 +48,7 @@ def chain(day: Inputs) -> Chain:
     return chain_of(day)
 
 
-def test_every_table_passes_its_checks(day: Inputs, chain: Chain, tmp_path) -> None:
+def test_every_table_passes_its_checks(day: Inputs, chain: Chain, tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     for table, frame in chain.items():
         for check in checks_of(table):
@@ -163,3 +167,24 @@ def test_dead_brackets_stay_dead_and_have_no_weather_probability(generated_day: 
     assert dead.any()
     assert (np.diff(dead.astype(int), axis=1) >= 0).all()
     assert (hazard.filter("dead", pl.col("p_wx").is_not_null())["p_wx"] == 0).all()
+
+
+@pytest.mark.parametrize("changes", [date(2025, 3, 9), date(2025, 11, 2)], ids=str)
+def test_a_day_on_which_the_clocks_change_has_288_slots_and_weather_in_all(
+    changes: date, tmp_path: Path
+) -> None:
+    generate(tmp_path, cities=["new_york"], start=changes - timedelta(days=12), end=changes, seed=3)
+    with running(tmp_path, read_bucket=ENDLESS, anonymous_bucket=ENDLESS) as sandbox:
+        day = read_inputs(sandbox, CityDay("new_york", changes))
+    assert day.start == datetime(changes.year, changes.month, changes.day, 5, tzinfo=UTC)
+    assert day.events["climate_end"][0] == day.start + timedelta(hours=24)
+    slots = (day.observations["event_time"] - day.start).dt.total_minutes() // 5
+    assert slots.min() >= 0
+    assert slots.max() <= 287
+    chain = chain_of(day)
+    hazard = chain[HAZARD_PMF].filter(pl.col("minute") < day.start + timedelta(hours=24))
+    assert hazard["minute"].n_unique() == 288
+    assert hazard.filter(pl.col("status") == "ok")["minute"].n_unique() > 280
+    assert (
+        chain[FUSED_PMF].group_by("minute").agg(pl.col("p_fused").sum())["p_fused"] - 1
+    ).abs().max() < 1e-9
