@@ -16,6 +16,7 @@ KALSHI_API = "https://external-api.kalshi.com/trade-api/v2"
 KALSHI_WS = "wss://external-api-ws.kalshi.com/trade-api/ws/v2"
 VISUAL_CROSSING = "https://weather.visualcrossing.com"
 CLIMATE_REPORTS = "https://mesonet.agron.iastate.edu"
+WEATHER_COMPANY = "https://weather.com"
 
 
 class Settings(BaseSettings):
@@ -42,6 +43,7 @@ class Settings(BaseSettings):
     visual_crossing_url: str = Field(VISUAL_CROSSING, validation_alias="VISUAL_CROSSING_URL")
     visual_crossing_key: SecretStr | None = Field(None, validation_alias="VISUAL_CROSSING_KEY")
     climate_report_url: str = Field(CLIMATE_REPORTS, validation_alias="CLIMATE_REPORT_URL")
+    weather_company_url: str = Field(WEATHER_COMPANY, validation_alias="WEATHER_COMPANY_URL")
     origin: str = Field("exchange", validation_alias="KALSHI_ASSETS_ORIGIN")
     trade_mode: Literal["shadow", "live"] = Field("shadow", validation_alias="TRADE_MODE")
 

@@ -182,6 +182,7 @@ def _record(barrier: Barrier, world: Path, work: Work) -> Timing:
             "VISUAL_CROSSING_URL": sandbox.url,
             "VISUAL_CROSSING_KEY": sandbox.weather_key,
             "CLIMATE_REPORT_URL": sandbox.url,
+            "WEATHER_COMPANY_URL": sandbox.url,
         }
         with environment(variables):
             services = KalshiResource(unthrottled=True), WeatherResource()

@@ -40,6 +40,7 @@ from kalshi_assets.tables import (
     FUSED_PMF,
     HAZARD_PMF,
     MARKET_PMF,
+    MC_PARAMS,
     MINUTE_PANEL,
     MINUTE_PANEL_FULL,
     MINUTE_PANEL_WITH_WEATHER,
@@ -52,8 +53,11 @@ from kalshi_assets.tables import (
 from kalshi_assets.trading.engine import FILL_MODELS, decide_day, fill_day
 from kalshi_assets.trading.records import daily_pnl
 from kalshi_assets.weather.climate_report import fetch_climate_report
+from kalshi_assets.weather.fitting import mc_params
 from kalshi_assets.weather.hazard import hazard_pmf
+from kalshi_assets.weather.priors import load_priors
 from kalshi_assets.weather.visual_crossing import fetch_forecasts, fetch_observations
+from kalshi_assets.weather.weather_company import fetch_weather_company
 
 
 class DirectChain:
@@ -82,6 +86,7 @@ class DirectChain:
         self.weather = weather
         self.clock = clock
         self.seconds: dict[str, float] = {}
+        self._kept: dict[tuple[Table, CityDay], pl.DataFrame] = {}
 
     def observe(self, key: CityDay) -> pl.DataFrame:
         """Make the observations of a city-day."""
@@ -127,9 +132,15 @@ class DirectChain:
                 return fetch_forecasts(client, city(key.city), key.date)
 
         def fetch_settled() -> pl.DataFrame:
-            with self.weather.climate_reports(key, "settlement") as client:
-                official = fetch_climate_report(client, city(key.city), key.date)
-            return pl.concat([fetch(fetch_settlement, "settlement"), official])
+            with (
+                self.weather.climate_reports(key, "settlement") as reports,
+                self.weather.weather_company(key, "settlement") as portal,
+            ):
+                published = [
+                    fetch_climate_report(reports, city(key.city), key.date),
+                    fetch_weather_company(portal, city(key.city), key.date),
+                ]
+            return pl.concat([fetch(fetch_settlement, "settlement"), *published])
 
         return {
             EVENTS: self._put(EVENTS, key, fetch_contract),
@@ -153,19 +164,38 @@ class DirectChain:
             lambda: with_weather(panel, events, observations, made[FORECASTS]),
         )
         market = self._put(MARKET_PMF, key, lambda: market_pmf(panel))
+        self._put(MC_PARAMS, key, lambda: self._parameters(key))
         hazard = self._put(
-            HAZARD_PMF, key, lambda: hazard_pmf(events, observations, self._earlier_days(key))
+            HAZARD_PMF,
+            key,
+            lambda: hazard_pmf(events, observations, self._earlier_days(OBSERVATIONS, key)),
         )
         fused = self._put(FUSED_PMF, key, lambda: fused_pmf(market, hazard))
         full = self._put(MINUTE_PANEL_FULL, key, lambda: full_panel(weather, market, hazard, fused))
         return {FUSED_PMF: fused, MINUTE_PANEL_FULL: full}
 
-    def _earlier_days(self, key: CityDay) -> list[tuple[datetime, pl.DataFrame]]:
+    def _parameters(self, key: CityDay) -> pl.DataFrame:
+        start, _ = city(key.city).climate_day(key.date)
+        return mc_params(
+            start,
+            self._earlier_days(OBSERVATIONS, key),
+            self._earlier_days(SETTLEMENTS, key),
+            self._earlier_days(FORECASTS, key),
+            load_priors(),
+        )
+
+    def _earlier_days(self, table: Table, key: CityDay) -> list[tuple[datetime, pl.DataFrame]]:
         return [
-            (city(day.city).climate_day(day.date)[0], self.lake.read(OBSERVATIONS, day))
+            (city(day.city).climate_day(day.date)[0], frame)
             for day in key.earlier(LOOK_BACK_DAYS)
-            if self.lake.has(OBSERVATIONS, day)
+            if (frame := self._read(table, day)) is not None
         ]
+
+    def _read(self, table: Table, key: CityDay) -> pl.DataFrame | None:
+        """A partition of an earlier day, if it is there; kept, since windows overlap."""
+        if (table, key) not in self._kept and self.lake.has(table, key):
+            self._kept[table, key] = self.lake.read(table, key)
+        return self._kept.get((table, key))
 
     def _backtest(
         self, key: CityDay, made: Mapping[Table, pl.DataFrame]

@@ -53,6 +53,7 @@ def examine(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator
     yield _credentials(settings)
     yield _weather(settings)
     yield _reachable("climate reports", settings.climate_report_url)
+    yield _reachable("settlements", settings.weather_company_url)
 
 
 def _disk(data: Path) -> Line:

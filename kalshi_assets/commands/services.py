@@ -124,6 +124,7 @@ def sandbox_environment(archive: ServedArchive, data: Path, port: int = 0) -> It
             "VISUAL_CROSSING_URL": sandbox.url,
             "VISUAL_CROSSING_KEY": sandbox.weather_key,
             "CLIMATE_REPORT_URL": sandbox.url,
+            "WEATHER_COMPANY_URL": sandbox.url,
         }
         with environment(variables):
             yield sandbox

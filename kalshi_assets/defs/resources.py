@@ -22,6 +22,7 @@ from kalshi_assets.partitions import CityDay
 from kalshi_assets.settings import Settings
 from kalshi_assets.weather.climate_report import ClimateReportClient
 from kalshi_assets.weather.visual_crossing import Budget, VisualCrossingClient
+from kalshi_assets.weather.weather_company import WeatherCompanyClient
 
 # Basic accounts may spend 200 read tokens a second and hold as many; two runs at once share them.
 SIGNED_TOKENS_PER_S = 90.0
@@ -125,6 +126,12 @@ class WeatherResource(Service):
         """A climate report client whose answers are kept under `key` and `purpose`."""
         with self._transport_for("climate_reports", key, purpose) as transport:
             yield ClimateReportClient(self._settings.climate_report_url, transport=transport)
+
+    @contextmanager
+    def weather_company(self, key: CityDay, purpose: str) -> Iterator[WeatherCompanyClient]:
+        """A portal client whose answers are kept under `key` and `purpose`."""
+        with self._transport_for("weather_company", key, purpose) as transport:
+            yield WeatherCompanyClient(self._settings.weather_company_url, transport=transport)
 
 
 def signer_of(settings: Settings) -> Signer | None:

@@ -133,6 +133,7 @@ def settlement_of(contract: EventContract, markets: list[Market]) -> pl.DataFram
         "tmax_f": _value(contract, markets, winner),
         "winning_market": winner.ticker,
         "event_time": contract.climate_end,
+        "issued_at": known_at if known_at_from == "settlement_ts" else None,
         "known_at": known_at,
         "known_at_from": known_at_from,
         "raw_sha256": winner.raw_sha256,

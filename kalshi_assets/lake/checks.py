@@ -74,7 +74,10 @@ def one_winner(settlements: pl.DataFrame, events: pl.DataFrame) -> Verdict:
 
 
 def sources_agree(settlements: pl.DataFrame, events: pl.DataFrame) -> Verdict:
-    """The exchange and the official maximum pay the same bracket."""
+    """The exchange and every publisher's official maximum pay the same bracket."""
     brackets = {tuple(found) for found in winning_brackets(settlements, events).values()}
-    values = dict(settlements.select("source", "tmax_f").iter_rows())
+    values = {
+        f"{source} ({status})": tmax_f
+        for source, status, tmax_f in settlements.select("source", "status", "tmax_f").iter_rows()
+    }
     return Verdict(len(brackets) <= 1, f"maximum by source: {values}")

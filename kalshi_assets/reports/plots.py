@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from kalshi_assets.ladder.settlement import final
 from kalshi_assets.reports.canvas import (
     FONT,
     INK,
@@ -119,7 +120,7 @@ def temperature_figure(
     _line(panel, grid.hours, grid.running_max_lo_f, INK, width=1.8)
     _line(panel, grid.hours, grid.forecast_max_f, SOURCE_COLOURS["weather"], dashes=(4, 2))
     _forecast_curve(panel, day)
-    for tmax in sorted(set(day.settlements["tmax_f"].drop_nulls().to_list())):
+    for tmax in sorted(set(final(day.settlements)["tmax_f"].drop_nulls().to_list())):
         panel.lines([[(x[0], tmax), (x[1], tmax)]], _OFFICIAL, width=1.2, zorder=2.4)
         panel.write(
             x[0], tmax, f"official maximum {tmax} °F", shift=(0.05, -0.02), color=_OFFICIAL,

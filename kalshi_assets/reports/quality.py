@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from kalshi_assets.ladder.settlement import final
 from kalshi_assets.reports.inputs import DayInputs
 from kalshi_assets.reports.words import percent
 
@@ -27,7 +28,7 @@ def quality_of(day: DayInputs) -> dict[str, Any]:
         "weather": _shares(panel["weather_status"]),
         "observations": _observations(day.observations) if len(day.observations) else None,
         "forecasts": _forecasts(day.forecasts),
-        "settlements": _settlements(day),
+        "settlements": _settlements(day, day.settlements),
         "settlement_words": settlement_sentence(day),
     }
 
@@ -52,20 +53,21 @@ def quote_sentence(day: DayInputs) -> str:
 
 def settlement_sentence(day: DayInputs) -> str:
     """Whether the sources of the day's maximum agree."""
-    values = day.settlements.filter(pl.col("tmax_f").is_not_null())
+    said = final(day.settlements)
+    values = said.filter(pl.col("tmax_f").is_not_null())
     maxima = dict(values.select("source", "tmax_f").iter_rows())
-    brackets = {row["source"]: row["bracket"] for row in _settlements(day) if row["bracket"]}
-    if not len(day.settlements):
+    brackets = {row["source"]: row["bracket"] for row in _settlements(day, said) if row["bracket"]}
+    if not len(said):
         return "No source has said what the day's maximum was."
     if len(set(brackets.values())) > 1:
-        said = "; ".join(f"{_name(s)}: {label}" for s, label in sorted(brackets.items()))
-        return f"The sources disagree about the bracket that pays. {said}."
+        words = "; ".join(f"{_name(s)}: {label}" for s, label in sorted(brackets.items()))
+        return f"The sources disagree about the bracket that pays. {words}."
     if len(set(maxima.values())) > 1:
-        said = ", ".join(f"{_name(s)} {tmax} °F" for s, tmax in sorted(maxima.items()))
-        return f"The sources disagree about the maximum ({said}) but name the same bracket."
+        words = ", ".join(f"{_name(s)} {tmax} °F" for s, tmax in sorted(maxima.items()))
+        return f"The sources disagree about the maximum ({words}) but name the same bracket."
     if len(brackets) > 1:
         return "The sources agree."
-    return f"One source only ({_name(day.settlements['source'][0])}): nothing to check it against."
+    return f"One source only ({_name(said['source'][0])}): nothing to check it against."
 
 
 def _name(source: str) -> str:
@@ -124,10 +126,10 @@ def _forecasts(frame: pl.DataFrame) -> list[dict[str, Any]]:
     )
 
 
-def _settlements(day: DayInputs) -> list[dict[str, Any]]:
+def _settlements(day: DayInputs, settlements: pl.DataFrame) -> list[dict[str, Any]]:
     by_market = {rung.market_ticker: rung.label for rung in day.ladder}
     rows = []
-    for row in day.settlements.sort("source").iter_rows(named=True):
+    for row in settlements.sort("source", "status").iter_rows(named=True):
         implied = [
             r.label for r in day.ladder if row["tmax_f"] is not None and r.pays(row["tmax_f"])
         ]

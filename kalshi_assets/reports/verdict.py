@@ -70,7 +70,7 @@ class DaySummary:
     event_ticker
         The event; empty where the day has none.
     settled_by
-        exchange, climate_report or unsettled.
+        A source of `weather.settlements`, or unsettled.
     tmax_f, outcome
         The maximum and the words of the bracket that paid; None: not known.
     contest

@@ -1,4 +1,4 @@
-"""Visual Crossing's Timeline and archived climate reports, over HTTP.
+"""Visual Crossing's Timeline, archived climate reports and the settlement portal, over HTTP.
 
 Here: addresses, parameters, keys, the daily budget, plain-text errors. Not here: the rows
 (`weather_wire`).
@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from kalshi_assets.cities import CITIES, City
+from kalshi_assets.ladder.settlement import WEATHER_COMPANY_FROM
 from kalshi_assets.sandbox.archive import Archive
 from kalshi_assets.sandbox.weather_wire import (
     UNITS,
@@ -26,10 +27,12 @@ from kalshi_assets.sandbox.weather_wire import (
     day_bounds,
     forecast_day,
     observed_day,
+    portal_result,
 )
 
 TIMELINE = "/VisualCrossingWebServices/rest/services/timeline"
 CLIMATE_REPORTS = "/json/cli.py"
+PORTAL = "/kalshi/api/climate/primary"
 STATIONS: Mapping[str, City] = MappingProxyType({c.station: c for c in CITIES.values()})
 INCLUDES = frozenset(
     {
@@ -108,11 +111,12 @@ class WeatherRoutes:
         self._lock = Lock()
 
     def routes(self) -> list[Route]:
-        """Timeline with one or two dates, and the climate reports."""
+        """Timeline with one or two dates, the climate reports, the settlement portal."""
         return [
             Route(TIMELINE + "/{location}/{date1}/{date2}", self.timeline),
             Route(TIMELINE + "/{location}/{date1}", self.timeline),
             Route(CLIMATE_REPORTS, self.climate_reports),
+            Route(PORTAL, self.portal),
         ]
 
     def timeline(self, request: Request) -> Response:
@@ -137,6 +141,40 @@ class WeatherRoutes:
             if _climate_day_end(place, day) <= now
         ]
         return JSONResponse({"results": results})
+
+    def portal(self, request: Request) -> Response:
+        """GET /kalshi/api/climate/primary?date=2026-08-15: the official maxima of a day.
+
+        Nothing for days before the portal's time. The recordings do not tell when a report was
+        issued, and hold no preliminary ones.
+        """
+        try:
+            day = date.fromisoformat(request.query_params.get("date", ""))
+        except ValueError:
+            return JSONResponse({"error": "date=YYYY-MM-DD is needed"}, status_code=400)
+        now = self._clock()
+        maxima: dict[str, int] = dict(
+            self._archive.settlements.filter(pl.col("date") == day)
+            .select("station", "tmax_f")
+            .iter_rows()
+        )
+        results = [
+            portal_result(
+                city, day, maxima.get(station) if city.climate_day(day)[1] <= now else None
+            )
+            for station, city in STATIONS.items()
+            if day >= WEATHER_COMPANY_FROM
+        ]
+        statuses = [result["status"] for result in results]
+        return JSONResponse(
+            {
+                "officialReports": statuses.count("official"),
+                "preliminaryReports": 0,
+                "noReports": statuses.count("no_report"),
+                "source": "sandbox",
+                "results": results,
+            }
+        )
 
     def _timeline(self, request: Request) -> dict:
         params = request.query_params

@@ -1,6 +1,7 @@
-"""Recordings in the form of a Visual Crossing Timeline.
+"""Recordings in the form of a Visual Crossing Timeline, and of the settlement portal.
 
-Here: days with nested hours and minutes from observations, and forecasts as known at a basis.
+Here: days with nested hours and minutes from observations, forecasts as known at a basis, and a
+station's entry in the portal.
 Not here: parameters, keys and costs (`weather_routes`).
 """
 
@@ -10,6 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
 
 import polars as pl
+
+from kalshi_assets.cities import City
 
 MODELS = ("nws", "NBM", "ecmwf", "gfs", "HRRR")
 """Which model answers where several are held, the first that is."""
@@ -106,6 +109,20 @@ def forecast_day(
         hour |= {"temp": _shown(_celsius(afternoon), form), "source": "histfcst"}
         hours.append(_kept(hour, form))
     return _kept(row, form) | ({"hours": hours} if form.hours else {})
+
+
+def portal_result(city: City, day: date, tmax_f: int | None) -> dict[str, Any]:
+    """A station's entry in the settlement portal; None: no report yet."""
+    station = {
+        "cliId": f"CLI{city.cli}",
+        "icao": city.station,
+        "city": city.title,
+        "timezone": city.timezone,
+    }
+    if tmax_f is None:
+        return {"status": "no_report", "station": station, "data": None}
+    data = {"reportDate": f"{day}", "maxTemp": tmax_f, "isOfficial": True, "issueTime": None}
+    return {"status": "official", "station": station, "data": data}
 
 
 def day_bounds(day: date, zone: tzinfo) -> tuple[int, int]:

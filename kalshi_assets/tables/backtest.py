@@ -83,7 +83,7 @@ class DailyPnl(Contract):
     fill_model: pl.String = column("Which fill model.", isin=FILL_MODELS)
     settled_by: pl.String = column(
         "Whose result settled the day; unsettled: none yet.",
-        isin=["exchange", "climate_report", "unsettled"],
+        isin=["exchange", "weather_company", "climate_report", "climate_bulletin", "unsettled"],
     )
     tmax_f: pl.Int16 = column("The day's maximum.", unit="f", nullable=True)
     winning_bracket: pl.Int8 = column("Position of the bracket that paid.", nullable=True)

@@ -9,12 +9,12 @@ class Observations(Contract):
     """Reports of the settlement station within the climate day, each as an interval.
 
     A report shows a rounded temperature; `lo_f`..`hi_f` are the whole degrees it may stand for.
-    Rows with a `window_start` give the maximum since then; they are no temperatures.
+    Rows with a `max_since` give the maximum since then; they are no temperatures.
     """
 
     event_time: UtcTime = column("When the station measured; the end of a maximum's window.")
     known_at: UtcTime = column("When the report could first be read.")
-    window_start: UtcTime = column(
+    max_since: UtcTime = column(
         "Start of the window whose maximum the row gives; null: a temperature at event_time.",
         nullable=True,
     )
@@ -50,10 +50,20 @@ class Forecasts(Contract):
 
 
 class Settlements(Contract):
-    """The climate day's maximum, one row per source; disagreement stays visible."""
+    """The climate day's maximum, one row per source and status; disagreement stays visible.
 
-    source: pl.String = column("Who says so.", isin=["exchange", "climate_report"])
-    status: pl.String = column("The source's word: finalized, official ...")
+    Only rows that are final in their source's eyes settle: official, or the exchange's result.
+    """
+
+    source: pl.String = column(
+        "Who says so: the exchange; The Weather Company; the Daily Climate Report, from Iowa's "
+        "archive (climate_report) or as sent (climate_bulletin).",
+        isin=["exchange", "weather_company", "climate_report", "climate_bulletin"],
+    )
+    status: pl.String = column(
+        "The source's word. Final: official; of the exchange determined, finalized.",
+        isin=["determined", "finalized", "official", "preliminary", "revised"],
+    )
     tmax_f: pl.Int16 = column(
         "The maximum; null: only a result is known.", unit="f", ge=-80, le=140, nullable=True
     )
@@ -61,6 +71,7 @@ class Settlements(Contract):
         "The market that the source says pays; null: it names a value only.", nullable=True
     )
     event_time: UtcTime = column("End of the climate day.")
+    issued_at: UtcTime = column("When the source issued it; null: it does not say.", nullable=True)
     known_at: UtcTime = column("When it could first be acted on.")
     known_at_from: pl.String = column(
         "Where that was read.", isin=["settlement_ts", "issue_time", "assumed"]
@@ -78,4 +89,6 @@ FORECASTS = Table(
     key=("event_time", "variable", "valid_time"),
     may_be_empty=True,
 )
-SETTLEMENTS = Table("weather", "settlements", Settlements, key=("source",), may_be_empty=True)
+SETTLEMENTS = Table(
+    "weather", "settlements", Settlements, key=("source", "status"), may_be_empty=True
+)

@@ -35,7 +35,7 @@ class Outcome:
         Position in the ladder of the bracket that paid.
     """
 
-    settled_by: Literal["exchange", "climate_report"]
+    settled_by: Literal["exchange", "weather_company", "climate_report", "climate_bulletin"]
     tmax_f: int | None
     winning_bracket: int
 

@@ -104,7 +104,7 @@ def weather_as_of(
 
 def _known_observations(observations: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
     # A report that arrives late counts for the maximum but does not replace a younger one.
-    measured = pl.when(pl.col("window_start").is_null()).then("event_time")
+    measured = pl.when(pl.col("max_since").is_null()).then("event_time")
     is_latest = measured == measured.cum_max()
     return (
         of_climate_day(observations, climate_start)

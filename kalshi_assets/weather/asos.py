@@ -134,15 +134,13 @@ def rows_of(
         celsius = metar.tenths / 10 if metar.tenths is not None else metar.body_c
         assert celsius is not None
         rows.append(
-            common
-            | reading._asdict()
-            | {"temp_f": round(32 + 1.8 * celsius, 1), "window_start": None}
+            common | reading._asdict() | {"temp_f": round(32 + 1.8 * celsius, 1), "max_since": None}
         )
     window = six_hour_window(time)
     if (highest := metar.max_6h_f) is not None and window is not None:
         rows.append(
             common
             | {"kind": "max_6h", "lo_f": highest, "hi_f": highest, "temp_f": float(highest)}
-            | {"window_start": window[0]}
+            | {"max_since": window[0]}
         )
     return rows

@@ -7,7 +7,7 @@ the two differ.
 
 import time
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -18,13 +18,11 @@ from kalshi_assets.cities import City
 from kalshi_assets.tables.contract import ContractViolationError
 from kalshi_assets.tables.weather import SETTLEMENTS
 from kalshi_assets.weather.errors import MalformedAnswerError, WeatherError
+from kalshi_assets.weather.official import PublishedMaximum, settlements_of, whole_degrees
 from kalshi_assets.weather.service import Answer, Ask, WeatherService
 
 PATH = "/json/cli.py"
-# The last bulletin comes about 1 to 3 am standard time; the rest is margin.
-REPORT_LAG = timedelta(hours=9)
 _ISSUED_DIGITS = 12
-_MISSING = (None, "", "M")
 
 E = TypeVar("E", bound=WeatherError)
 
@@ -105,27 +103,23 @@ def fetch_climate_report(client: ClimateReportClient, city: City, day: date) -> 
     answer = client.year(city, day)
     try:
         report = _report_of(answer.payload, city.station, day)
-        tmax_f = None if report is None else _whole_degrees(report)
+        tmax_f = None if report is None else whole_degrees(report.get("high"), report)
         issued = None if report is None else _issued(report)
     except ValueError as error:
         raise client.error(MalformedAnswerError, city, day, str(error)) from error
     _, end = city.climate_day(day)
     if tmax_f is None or (issued is not None and issued < end):
         return SETTLEMENTS.empty()
-    assumed = end + REPORT_LAG
-    late = issued is not None and issued > assumed
-    row = {
-        "source": "climate_report",
-        "status": "official",
-        "tmax_f": tmax_f,
-        "winning_market": None,
-        "event_time": end,
-        "known_at": issued if late else assumed,
-        "known_at_from": "issue_time" if late else "assumed",
-        "raw_sha256": answer.raw_sha256,
-    }
+    maximum = PublishedMaximum(
+        source="climate_report",
+        status="official",
+        tmax_f=tmax_f,
+        issued_at=issued,
+        known_from_issue=False,
+        raw_sha256=answer.raw_sha256,
+    )
     try:
-        return SETTLEMENTS.conform(pl.DataFrame([row], schema=SETTLEMENTS.dtypes))
+        return settlements_of([maximum], city, day)
     except ContractViolationError as error:
         raise client.error(MalformedAnswerError, city, day, str(error)) from error
 
@@ -147,15 +141,6 @@ def _report_of(payload: dict[str, Any], station: str, day: date) -> dict[str, An
     if len({row.get("high") for row in of_day}) > 1:
         raise ValueError(f"{len(of_day)} reports of {day} with different maxima: {of_day!r:.300}")
     return of_day[-1]
-
-
-def _whole_degrees(report: dict[str, Any]) -> int | None:
-    high = report.get("high")
-    if high in _MISSING:
-        return None
-    if isinstance(high, bool) or not isinstance(high, int | float) or high != int(high):
-        raise ValueError(f"'high' in whole degrees expected: {report!r:.300}")
-    return int(high)
 
 
 def _issued(report: dict[str, Any]) -> datetime | None:

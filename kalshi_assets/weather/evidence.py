@@ -17,7 +17,7 @@ FILLED = "filled"
 
 def temperatures(observations: pl.DataFrame) -> pl.DataFrame:
     """The rows that are temperatures: no copies of earlier reports, no maxima of windows."""
-    return observations.filter((pl.col("kind") != FILLED) & pl.col("window_start").is_null())
+    return observations.filter((pl.col("kind") != FILLED) & pl.col("max_since").is_null())
 
 
 def of_climate_day(observations: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
@@ -28,7 +28,7 @@ def of_climate_day(observations: pl.DataFrame, climate_start: datetime) -> pl.Da
     """
     end = climate_start + timedelta(days=1)
     inside = pl.col("event_time").is_between(climate_start, end, closed="left")
-    window_inside = pl.col("window_start").is_null() | (pl.col("window_start") >= climate_start)
+    window_inside = pl.col("max_since").is_null() | (pl.col("max_since") >= climate_start)
     return observations.filter(inside & window_inside & (pl.col("kind") != FILLED))
 
 
@@ -47,12 +47,12 @@ def evidence_floor() -> pl.Expr:
     Returns
     -------
     pl.Expr
-        Over ``kind``, ``lo_f`` and ``window_start`` of `of_climate_day`, sorted by ``known_at``
+        Over ``kind``, ``lo_f`` and ``max_since`` of `of_climate_day`, sorted by ``known_at``
         and ``event_time``: null before the first evidence, and never falling.
     """
     low = pl.col("lo_f")
     exact = pl.when(pl.col("kind").is_in(EXACT)).then(low)
-    reported = pl.when(pl.col("kind").is_in(REPORTED) & pl.col("window_start").is_null()).then(low)
+    reported = pl.when(pl.col("kind").is_in(REPORTED) & pl.col("max_since").is_null()).then(low)
     before = reported.forward_fill().shift(1)
     both = reported.is_not_null() & before.is_not_null()
     pair = pl.when(both).then(pl.min_horizontal(reported, before))

@@ -85,6 +85,8 @@ class WeatherService:
         Of connecting, and of every read.
     secret
         Added to every query.
+    headers
+        Sent with every request.
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class WeatherService:
         sleep: Callable[[float], object],
         timeout_s: float,
         secret: Secret | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         inner = transport if transport is not None else httpx.HTTPTransport()
         self._secret = secret
@@ -107,6 +110,7 @@ class WeatherService:
             base_url=base_url,
             transport=_WithSecret(secret, inner) if secret is not None else inner,
             timeout=timeout_s,
+            headers=headers,
         )
 
     def close(self) -> None:

@@ -224,7 +224,7 @@ def fetch_observations(
         .unnest("reading")
         .with_columns(
             known_at=pl.col("event_time") + lag,
-            window_start=pl.lit(None, UTC_TIME),
+            max_since=pl.lit(None, UTC_TIME),
             station=pl.lit(city.station),
             raw_sha256=pl.lit(answer.raw_sha256),
         )

@@ -55,7 +55,7 @@ def _with_noise(frame: pl.DataFrame, instant: datetime, rng: np.random.Generator
         window = pl.col("event_time") - pl.duration(hours=6)
         spoilt = spoilt.with_columns(
             hi_f=pl.col("lo_f") + 1,
-            window_start=pl.when(pl.col("kind").str.starts_with("max")).then(window),
+            max_since=pl.when(pl.col("kind").str.starts_with("max")).then(window),
         )
     return pl.concat([spoilt.select(frame.columns), past])
 
@@ -65,7 +65,7 @@ def _is_fact(name: str) -> bool:
         "market_ticker",
         "event_time",
         "known_at",
-        "window_start",
+        "max_since",
         "station",
         "source",
         "raw_sha256",

@@ -49,6 +49,7 @@ def test_a_sound_machine_is_ok_on_every_line(sound: Sandbox, command: Command) -
         "credentials",
         "visual crossing",
         "climate reports",
+        "settlements",
     ]
     assert said.out.count("ok  ") == len(subjects)
     assert "1 cities active, shadow" in said.out
@@ -63,7 +64,7 @@ def test_a_fault_ends_in_code_1_and_the_other_lines_are_still_there(
     said = command("doctor")
     assert said.code == 1
     assert "!!  visual crossing  no key; set VISUAL_CROSSING_KEY" in said.out
-    assert said.out.count("ok  ") == 9
+    assert said.out.count("ok  ") == 10
 
 
 def test_a_machine_without_a_key_is_told_what_works(

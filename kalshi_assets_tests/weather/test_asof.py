@@ -36,7 +36,7 @@ def observations(rows: Sequence[tuple[float, float, float]]) -> pl.DataFrame:
             {
                 "event_time": at(minute),
                 "known_at": at(minute + lag),
-                "window_start": None,
+                "max_since": None,
                 "station": "KNYC",
                 "temp_f": temp_f,
                 "kind": kind,

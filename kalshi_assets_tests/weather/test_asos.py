@@ -90,7 +90,7 @@ def test_a_six_hour_group_is_the_exact_maximum_of_its_window() -> None:
         ("max_6h", 60.0, 60, 60),
         ("tgroup", 57.9, 58, 58),
     ]
-    window = frame["event_time"] - frame["window_start"]
+    window = frame["event_time"] - frame["max_since"]
     assert window.to_list() == [timedelta(hours=6), None]
 
 
@@ -139,7 +139,7 @@ def test_recorded_lines_are_the_archives_observations_of_the_same_instants() -> 
 @needs_samples
 def test_the_recorded_lines_make_a_days_observations() -> None:
     frame = observed(SAMPLE.read_text().splitlines())
-    temperatures = frame.filter(pl.col("window_start").is_null())
+    temperatures = frame.filter(pl.col("max_since").is_null())
     assert temperatures["kind"].value_counts().sort("kind").rows() == [
         ("tgroup", 39),
         ("whole_c", 1),

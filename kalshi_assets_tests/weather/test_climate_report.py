@@ -48,6 +48,7 @@ def test_the_official_maximum_is_one_row_known_nine_hours_after_the_day() -> Non
             "tmax_f": 63,
             "winning_market": None,
             "event_time": DAY_ENDS,
+            "issued_at": None,
             "known_at": DAY_ENDS + timedelta(hours=9),
             "known_at_from": "assumed",
         }
@@ -83,8 +84,8 @@ def test_a_late_correction_is_known_from_its_issue() -> None:
 @pytest.mark.parametrize(
     ("payload", "complaint"),
     [
-        (answer(report("warm")), "'high' in whole degrees expected"),
-        (answer(report(63.5)), "'high' in whole degrees expected"),
+        (answer(report("warm")), "maximum in whole degrees expected"),
+        (answer(report(63.5)), "maximum in whole degrees expected"),
         (answer(report(300)), "weather.settlements"),
         (answer(report(63), report(64)), "2 reports of 2025-05-05 with different maxima"),
         (answer(report(63, station="KORD")), "reports of KORD where KMDW was asked"),

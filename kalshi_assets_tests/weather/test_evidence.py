@@ -26,7 +26,7 @@ def report(
     return {
         "event_time": at(minute),
         "known_at": at(minute + lag),
-        "window_start": None,
+        "max_since": None,
         "station": "KNYC",
         "temp_f": float(lo_f),
         "kind": kind,
@@ -74,9 +74,9 @@ def test_a_single_spike_never_kills() -> None:
 
 def test_an_exact_product_proves_by_itself() -> None:
     assert floors(report(0, "tgroup", 74)) == [74]
-    six_hours = report(411, "max_6h", 76, window_start=at(51))
+    six_hours = report(411, "max_6h", 76, max_since=at(51))
     assert floors(report(0, "tgroup", 74), six_hours) == [74, 76]
-    so_far = report(660, "max_so_far", 82, window_start=START)
+    so_far = report(660, "max_so_far", 82, max_since=START)
     assert floors(so_far) == [82]
 
 
@@ -97,14 +97,14 @@ def test_a_whole_celsius_report_is_confirmed_by_a_t_group_beside_it() -> None:
 
 
 def test_the_six_hour_group_just_after_midnight_tells_of_the_day_before() -> None:
-    at_0051 = report(51, "max_6h", 88, window_start=at(51 - 360))
+    at_0051 = report(51, "max_6h", 88, max_since=at(51 - 360))
     assert floors(at_0051, report(60, "tgroup", 61)) == [61]
     row = known_at(120, at_0051, report(60, "tgroup", 61))
     assert (row["evidence_max_f"], row["running_max_lo_f"], row["running_max_hi_f"]) == (61, 61, 61)
 
 
 def test_a_maximum_raises_the_running_maximum_and_is_no_temperature() -> None:
-    rows = [report(400, "tgroup", 70), report(411, "max_6h", 76, window_start=at(51))]
+    rows = [report(400, "tgroup", 70), report(411, "max_6h", 76, max_since=at(51))]
     row = known_at(430, *rows)
     assert (row["temp_f"], row["running_max_lo_f"], row["evidence_max_f"]) == (70.0, 76, 76)
     assert row["observation_age_s"] == 30 * 60.0
@@ -112,7 +112,7 @@ def test_a_maximum_raises_the_running_maximum_and_is_no_temperature() -> None:
 
 
 def test_a_maximum_alone_is_a_bound_without_weather() -> None:
-    row = known_at(430, report(411, "max_6h", 76, window_start=at(51)))
+    row = known_at(430, report(411, "max_6h", 76, max_since=at(51)))
     assert (row["weather_status"], row["temp_f"]) == ("no_observations", None)
     assert (row["running_max_lo_f"], row["evidence_max_f"]) == (76, 76)
 
@@ -185,7 +185,7 @@ def proved_by_station(name: str) -> pl.DataFrame:
             date=(pl.col("valid_utc") + timedelta(hours=city.std_offset_h)).dt.date(),
             event_time="valid_utc",
             reading=decode_temp_f((32 + 1.8 * shown).round(1)),
-            window_start=pl.lit(None, pl.Datetime("us", "UTC")),
+            max_since=pl.lit(None, pl.Datetime("us", "UTC")),
         )
         .unnest("reading")
         .sort("event_time")

@@ -9,7 +9,7 @@ import polars as pl
 from kalshi_assets.cities import CITIES, city
 from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset, the_lake
 from kalshi_assets.ladder.scoreboard import scoreboard
-from kalshi_assets.ladder.settlement import settled_by
+from kalshi_assets.ladder.settlement import final, settled_by
 from kalshi_assets.lake.store import Partitions
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.settings import Settings
@@ -176,7 +176,7 @@ def outcome_of(settlements: pl.DataFrame, events: pl.DataFrame) -> Outcome | Non
     if settled is None:
         return None
     source, winner = settled
-    tmax = settlements.filter(pl.col("source") == source)["tmax_f"][0]
+    tmax = final(settlements).filter(pl.col("source") == source)["tmax_f"][0]
     return Outcome(settled_by=source, tmax_f=tmax, winning_bracket=winner)
 
 

@@ -13,6 +13,7 @@ from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import EVENTS, FORECASTS, OBSERVATIONS, SETTLEMENTS
 from kalshi_assets.weather.climate_report import fetch_climate_report
 from kalshi_assets.weather.visual_crossing import fetch_forecasts, fetch_observations
+from kalshi_assets.weather.weather_company import fetch_weather_company
 
 
 # In one run per city, unlike the other fetched tables: the hazard of a day reads the days before,
@@ -36,7 +37,7 @@ def forecasts(context: dg.AssetExecutionContext, weather: WeatherResource) -> Co
 
 
 @dg.asset(
-    **lake_asset(SETTLEMENTS, code_version="1", kinds={"kalshi", "nws"}, ingest=True),
+    **lake_asset(SETTLEMENTS, code_version="2", kinds={"kalshi", "nws"}, ingest=True),
     ins={"events": asset_in(EVENTS)},
 )
 def settlements(
@@ -50,11 +51,13 @@ def settlements(
         with (
             kalshi.client(key, "settlement") as exchange,
             weather.climate_reports(key, "settlement") as reports,
+            weather.weather_company(key, "settlement") as portal,
         ):
             return pl.concat(
                 [
                     fetch_settlement(exchange, contract),
                     fetch_climate_report(reports, city(key.city), key.date),
+                    fetch_weather_company(portal, city(key.city), key.date),
                 ]
             )
 
