@@ -28,8 +28,6 @@ __all__ = ["BarrierFilter", "Grid", "ResidualModel", "Workspace"]
 Array = NDArray[np.float64]
 Likelihood = Array | Callable[[Array], Array]
 
-BAND_SD = 8.0
-
 
 @dataclass
 class Workspace:
@@ -197,10 +195,13 @@ class BarrierFilter:
             running[window.first : window.last] = np.nan
         return total, running
 
-    def density(self) -> tuple[Array, Array]:
-        """Temperatures at the head, degrees F, and their probabilities given the reports."""
+    def paths(self) -> tuple[Array, Array]:
+        """Temperatures at the head, degrees F, and their probabilities given the reports.
+
+        Shape (edges + 1, nodes): of the paths that stayed below each edge, and of all.
+        """
         self._own()
-        return self.grid.nodes(self.head)[0], self._state(self.head)[-1].copy()
+        return self.grid.nodes(self.head)[0], self._state(self.head).copy()
 
     def survival(self, slot: int) -> tuple[Array, Array]:
         """Temperatures at `slot`, and P(no later one reaches an edge | it), (edges, nodes).
@@ -321,7 +322,7 @@ def _transition(grid: Grid, baseline: Array, model: ResidualModel) -> "Transitio
     scales, shares = model.components()
     width = model.sd[:, None] * scales
     nodes = np.array(grid.q, dtype=np.int64)
-    reach = np.ceil(BAND_SD * width.max(axis=1)).astype(np.int64)
+    reach = model.reach()
     place = np.zeros((len(nodes), nodes.max()))
     weight = np.zeros_like(place)
     for q in np.unique(nodes):

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 NODES_PER_SD = 2.0
-LEAST_NODES = 4
+# 1.4 / sd + 2.5 nodes a panel integrate a normal over it to 1e-7 for any sd; measured.
+NODES_BY_WIDTH = 1.4
+NODES_AT_LEAST = 2.5
+# Reach of a kernel's row, in standard deviations.
+BAND_SD = 8.0
+# Where the factors of a row (`exact_kernels.fill_row`) would leave the range of a double.
+_GREATEST_EXPONENT = 600.0
 REACH_SD = 6.0
 REACH_BIAS_SD = 4.0
 
@@ -85,6 +91,11 @@ class ResidualModel:
             variance[k + 1] = self.rho[k] ** 2 * variance[k] + self.sd[k] ** 2
         return np.sqrt(variance)
 
+    def reach(self) -> NDArray[np.int64]:
+        """Panels to both sides of every step's mean that hold its kernel, shape (steps,)."""
+        scales, _ = self.components()
+        return np.ceil(BAND_SD * self.sd * scales.max()).astype(np.int64)
+
     def finest(self) -> Array:
         """The smallest width that the density of every slot must resolve, shape (steps + 1,).
 
@@ -121,7 +132,8 @@ class Grid:
         """A grid wide enough for the day and fine enough for its innovations.
 
         Six standard deviations of the residual to both sides, four more of the bias; at least two
-        nodes a standard deviation, below which the quadrature fails badly.
+        nodes a standard deviation, below which the quadrature fails badly, and more where the
+        standard deviation nears the width of a panel.
 
         Parameters
         ----------
@@ -129,7 +141,9 @@ class Grid:
             Shape (slots,), degrees F, or (vintages, slots) where forecasts will follow each other.
         """
         reach = REACH_SD * model.residual_sd() + REACH_BIAS_SD * model.bias_sd
-        nodes = np.maximum(np.ceil(nodes_per_sd / model.finest()), LEAST_NODES)
+        finer = nodes_per_sd / NODES_PER_SD
+        by_width = finer * (NODES_BY_WIDTH / model.finest() + NODES_AT_LEAST)
+        nodes = np.ceil(np.maximum(nodes_per_sd / model.finest(), by_width))
         return cls(
             lo=int(np.floor((baseline - reach).min())),
             hi=int(np.ceil((baseline + reach).max())),
@@ -178,4 +192,9 @@ class Grid:
             raise ValueError(
                 f"{self.q[worst]} nodes a degree at slot {worst} are too few for a width of "
                 f"{model.finest()[worst]:.3f} F; use Grid.of"
+            )
+        narrow = model.sd * model.components()[0].min()
+        if (0.5 * (model.reach() + 0.5) / narrow**2).max() > _GREATEST_EXPONENT:
+            raise ValueError(
+                f"an innovation of {narrow.min():.3f} F is too narrow for the kernels: 0.05 F or more"
             )
