@@ -8,7 +8,7 @@ from kalshi_assets.tables.backtest import DAILY_PNL, DECISIONS, FILLS, REPORT
 from kalshi_assets.tables.contract import ContractViolationError, Table
 from kalshi_assets.tables.market import CANDLES, EVENTS, TRADES
 from kalshi_assets.tables.panel import MINUTE_PANEL, MINUTE_PANEL_FULL, MINUTE_PANEL_WITH_WEATHER
-from kalshi_assets.tables.probability import FUSED_PMF, HAZARD_PMF, MARKET_PMF
+from kalshi_assets.tables.probability import FUSED_PMF, HAZARD_PMF, MARKET_PMF, MC_PARAMS
 from kalshi_assets.tables.weather import FORECASTS, OBSERVATIONS, SETTLEMENTS
 
 TABLES: tuple[Table, ...] = (
@@ -21,6 +21,7 @@ TABLES: tuple[Table, ...] = (
     MINUTE_PANEL,
     MINUTE_PANEL_WITH_WEATHER,
     MARKET_PMF,
+    MC_PARAMS,
     HAZARD_PMF,
     FUSED_PMF,
     MINUTE_PANEL_FULL,
@@ -40,6 +41,7 @@ __all__ = [
     "FUSED_PMF",
     "HAZARD_PMF",
     "MARKET_PMF",
+    "MC_PARAMS",
     "MINUTE_PANEL",
     "MINUTE_PANEL_FULL",
     "MINUTE_PANEL_WITH_WEATHER",

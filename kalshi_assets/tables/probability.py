@@ -26,6 +26,62 @@ class MarketPmf(Contract):
     valid: pl.Boolean = column("coverage >= 4/6 and asks less bids sum to at most 0.50.")
 
 
+class McParams(Contract):
+    """Parameters of the weather hazard as of the climate day's first instant, from earlier days.
+
+    The residual of the temperature around its baseline is an autoregression of order one in steps
+    of five minutes. Profile and shape of the climatological baseline have a row every half hour
+    (block: slot of five minutes) and are interpolated in between.
+    """
+
+    parameter: pl.String = column(
+        "rho, sd: autocorrelation and innovation sd of a step; start_sd: spread of the day's first "
+        "residual; bias: mean residual, recent days counting more; forecast_bias, bias_sd: mean "
+        "and spread from day to day of official less forecast maximum; tail_share: probability of "
+        "a wide innovation; kappa, missed_peak: peaks between reports, as a shift of the edges, or "
+        "P(official maximum is block degrees above the highest whole degree the station had at a "
+        "report); above_evidence: the same above what the reports prove; profile, shape: the "
+        "climatological day, and one sd of its leading departure.",
+        isin=[
+            "rho",
+            "sd",
+            "start_sd",
+            "bias",
+            "forecast_bias",
+            "bias_sd",
+            "tail_share",
+            "kappa",
+            "missed_peak",
+            "above_evidence",
+            "profile",
+            "shape",
+        ],
+    )
+    block: pl.Int16 = column(
+        "Of sd and bias three hours of standard time, of missed_peak and above_evidence degrees, "
+        "of profile and shape the slot; else 0.",
+        ge=0,
+        le=287,
+    )
+    value: pl.Float64 = column("The value in force; null: no day to tell it from.", nullable=True)
+    standard_error: pl.Float64 = column(
+        "Of the value in force, doubt about its prior included; null: not estimated.",
+        ge=0,
+        nullable=True,
+    )
+    unit: pl.String = column("Of the value.", isin=["1", "f", "probability"])
+    n_days: pl.Int16 = column("Earlier days that tell of it.", unit="days", ge=0)
+    parent: pl.String = column(
+        "What it is shrunk towards: nothing (own), the packaged value of its block (block), one "
+        "packaged value (global); default: too few days, it is the packaged value.",
+        isin=["own", "block", "global", "default"],
+    )
+    window_start: pl.Date = column("First usable earlier day; null: none.", nullable=True)
+    window_end: pl.Date = column("Last usable earlier day; null: none.", nullable=True)
+    event_time: UtcTime = column("The climate day's start: nothing later is in it.")
+    known_at: UtcTime = column("The latest known_at among the inputs.")
+
+
 class HazardPmf(Contract):
     """What the weather implies: a PMF of the day's maximum and the hazard of a new high."""
 
@@ -82,6 +138,9 @@ _KEY = ("market_ticker", "minute")
 
 MARKET_PMF = Table(
     "probability", "market_pmf", MarketPmf, key=_KEY, point_in_time="minute", pmfs=("p_mkt",)
+)
+MC_PARAMS = Table(
+    "probability", "mc_params", McParams, key=("parameter", "block"), point_in_time="event_time"
 )
 HAZARD_PMF = Table(
     "probability", "hazard_pmf", HazardPmf, key=_KEY, point_in_time="minute", pmfs=("p_wx",)

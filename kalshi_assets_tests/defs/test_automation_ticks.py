@@ -32,7 +32,7 @@ from kalshi_assets.partitions import CityDay
 from kalshi_assets.sandbox.exchange_state import SETTLEMENT_LAG
 from kalshi_assets.sandbox.server import Sandbox
 from kalshi_assets.settings import Settings
-from kalshi_assets.tables import DECISIONS
+from kalshi_assets.tables import DECISIONS, TABLES
 from kalshi_assets_tests.defs.conftest import CITIES, LAST, Clock
 
 # Dagster warns of the tags that it itself gives to runs of two-dimensional partitions.
@@ -260,6 +260,6 @@ def test_no_job_but_the_full_one_makes_what_settlement_makes(platform: dg.Defini
         }
         for name in ("refresh", "intraday", "settle")
     }
-    assert len(made["refresh"]) == 16
+    assert len(made["refresh"]) == len(TABLES)
     assert made["intraday"] | made["settle"] | {"backtest/decisions"} == made["refresh"]
     assert not made["intraday"] & made["settle"]

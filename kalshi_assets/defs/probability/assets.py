@@ -1,4 +1,9 @@
-"""Market, hazard and fused PMFs of a city-day."""
+"""Parameters of the hazard; market, hazard and fused PMFs of a city-day."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -11,14 +16,20 @@ from kalshi_assets.lake.store import Partitions
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import (
     EVENTS,
+    FORECASTS,
     FUSED_PMF,
     HAZARD_PMF,
     MARKET_PMF,
+    MC_PARAMS,
     MINUTE_PANEL,
     OBSERVATIONS,
+    SETTLEMENTS,
 )
 from kalshi_assets.weather import analogue
+from kalshi_assets.weather.fitting import mc_params as fitted_params
 from kalshi_assets.weather.hazard import hazard_pmf as analogue_hazard
+from kalshi_assets.weather.parameters import HazardParameters
+from kalshi_assets.weather.priors import load_priors
 
 LOOK_BACK_DAYS = analogue.DEFAULTS.look_back_days
 MIN_DAYS = analogue.DEFAULTS.min_days
@@ -37,6 +48,30 @@ def market_pmf(context: dg.AssetExecutionContext, panel: Partitions) -> Computat
 
 
 @dg.asset(
+    **lake_asset(MC_PARAMS, code_version="1", kinds={"polars", "numpy"}),
+    ins={
+        "observations": asset_in(OBSERVATIONS, look_back_days=LOOK_BACK_DAYS),
+        "settlements": asset_in(SETTLEMENTS, look_back_days=LOOK_BACK_DAYS),
+        "forecasts": asset_in(FORECASTS, look_back_days=LOOK_BACK_DAYS),
+    },
+)
+def mc_params(
+    context: dg.AssetExecutionContext,
+    observations: Partitions,
+    settlements: Partitions,
+    forecasts: Partitions,
+) -> Computation:
+    priors = load_priors()
+    observed, settled, expected = map(earlier_days, (observations, settlements, forecasts))
+
+    def estimate(key: CityDay) -> pl.DataFrame:
+        start, _ = city(key.city).climate_day(key.date)
+        return fitted_params(start, observed(key), settled(key), expected(key), priors)
+
+    return by_partition(context, estimate, _describe_params)
+
+
+@dg.asset(
     **lake_asset(HAZARD_PMF, code_version="1", kinds={"polars"}),
     ins={
         "events": asset_in(EVENTS),
@@ -46,15 +81,15 @@ def market_pmf(context: dg.AssetExecutionContext, panel: Partitions) -> Computat
 def hazard_pmf(
     context: dg.AssetExecutionContext, events: Partitions, observations: Partitions
 ) -> Computation:
+    observed = earlier_days(observations)
+
     def evaluate(key: CityDay) -> pl.DataFrame:
-        earlier = observations.window(key.earlier(LOOK_BACK_DAYS))
-        if len(earlier) < MIN_DAYS:
+        library = observed(key)
+        if len(library) < MIN_DAYS:
             context.log.warning(
-                f"{key}: p_wx stays empty: observations of {len(earlier)} earlier days, it takes "
+                f"{key}: p_wx stays empty: observations of {len(library)} earlier days, it takes "
                 f"{MIN_DAYS}; materialise weather/observations of the {LOOK_BACK_DAYS} days before"
             )
-        start = city(key.city).climate_day
-        library = [(start(day.date)[0], frame) for day, frame in earlier.items()]
         return analogue_hazard(events[key], observations[key], library)
 
     return by_partition(
@@ -75,3 +110,46 @@ def fused_pmf(
     context: dg.AssetExecutionContext, market: Partitions, hazard: Partitions
 ) -> Computation:
     return by_partition(context, lambda key: pooled_pmf(market[key], hazard[key]))
+
+
+def earlier_days(
+    partitions: Partitions,
+) -> Callable[[CityDay], list[tuple[datetime, pl.DataFrame]]]:
+    """From a city-day to the starts and partitions of the days before it that exist.
+
+    Windows of neighbouring days overlap, so each partition is read once in a run.
+    """
+
+    @cache
+    def read(day: CityDay) -> pl.DataFrame | None:
+        return partitions.window([day]).get(day)
+
+    def window(key: CityDay) -> list[tuple[datetime, pl.DataFrame]]:
+        return [
+            (city(day.city).climate_day(day.date)[0], frame)
+            for day in key.earlier(LOOK_BACK_DAYS)
+            if (frame := read(day)) is not None
+        ]
+
+    return window
+
+
+def _describe_params(key: CityDay, frame: pl.DataFrame) -> Mapping[str, Any]:
+    few = frame.filter(~pl.col("parameter").is_in(["profile", "shape"]))
+    lines = [
+        f"| {name} | {block} | {_number(value)} | {_number(error)} | {n} | {parent} |"
+        for name, block, value, error, n, parent in few.select(
+            "parameter", "block", "value", "standard_error", "n_days", "parent"
+        ).iter_rows()
+    ]
+    head = (
+        "| parameter | block | value | standard error | days | towards |\n|---|---|---|---|---|---|"
+    )
+    return {
+        "days": HazardParameters.from_frame(frame).n_days,
+        "parameters": dg.MetadataValue.md("\n".join([head, *lines])),
+    }
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
