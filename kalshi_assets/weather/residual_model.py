@@ -196,5 +196,6 @@ class Grid:
         narrow = model.sd * model.components()[0].min()
         if (0.5 * (model.reach() + 0.5) / narrow**2).max() > _GREATEST_EXPONENT:
             raise ValueError(
-                f"an innovation of {narrow.min():.3f} F is too narrow for the kernels: 0.05 F or more"
+                f"an innovation of {narrow.min():.3f} F is too narrow for the kernels; "
+                "make it 0.05 F or more"
             )

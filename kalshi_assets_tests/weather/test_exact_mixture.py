@@ -63,22 +63,26 @@ def test_a_day_warmer_than_its_forecast_moves_the_weights_to_warm_nodes() -> Non
 
 
 def test_the_mean_over_all_next_reports_is_what_the_mixture_said_before() -> None:
-    reports = whole_c_reports(path(day_model(), diurnal() + 3, 2))
-    now = _mixture()
-    mean = np.zeros(len(EDGES))
-    for slot in range(100):
-        now.report(slot, reports[slot])
-    now.advance(99)
-    for c in range(8, 30):
-        then = _mixture()
-        for slot in range(100):
-            then.report(slot, reports[slot])
-        then.report(100, Within(*whole_f_of_whole_c(c), 0.0))
-        then.advance(100)
-        mean += np.exp(then.log_likelihood - now.log_likelihood) * (
-            then.cdf() if np.isfinite(then.log_likelihood) else 0
-        )
-    assert mean == pytest.approx(now.cdf(), abs=1e-7)
+    model, baseline = day_model(40, bias_sd=2.0), np.full(41, 66.0)
+    grid, work = Grid.of(baseline, model), Workspace()
+    reports = whole_c_reports(path(model, baseline + 3, 2))
+
+    def after(slots: int) -> MixtureFilter:
+        mixture = MixtureFilter(grid, baseline, model, EDGES, work)
+        for slot in range(slots):
+            mixture.report(slot, reports[slot])
+        mixture.advance(slots - 1)
+        return mixture
+
+    now = after(20)
+    said, log_likelihood, mean = now.cdf(), now.log_likelihood, np.zeros(len(EDGES))
+    for c in range(10, 32):
+        then = after(20)
+        then.report(20, Within(*whole_f_of_whole_c(c), 0.0))
+        then.advance(20)
+        if np.isfinite(then.log_likelihood):
+            mean += np.exp(then.log_likelihood - log_likelihood) * then.cdf()
+    assert mean == pytest.approx(said, abs=1e-7)
 
 
 def test_stepwise_and_whole_day_are_the_same_bits_in_a_mixture_that_reuses_memory() -> None:
@@ -190,20 +194,20 @@ def test_missed_peaks_bring_five_minutes_near_the_filter_of_one_minute(fraction:
 def test_memory_stays_flat_over_hundreds_of_days() -> None:
     resource = pytest.importorskip("resource")
     work = Workspace()
-    model = day_model(**BIASED)
+    model = day_model(96, bias_sd=2.0, bias_nodes=3)
 
     def a_day(n: int) -> None:
-        baseline = diurnal(mean=62 + n % 5)
+        baseline = diurnal(96, mean=62 + n % 5)
         mixture = MixtureFilter(Grid.of(baseline, model), baseline, model, EDGES, work)
-        for slot in range(0, 288, 12):
+        for slot in range(0, 96, 12):
             mixture.report(slot, Within(60, 70, 1e-3))
-        mixture.advance(STEPS)
+        mixture.advance(96)
         mixture.cdf()
 
-    for n in range(10):
+    for n in range(20):
         a_day(n)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for n in range(90):
+    for n in range(200):
         a_day(n)
     grown_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    assert grown_kb < 4096
+    assert grown_kb < 2048
