@@ -20,6 +20,15 @@ def temperatures(observations: pl.DataFrame) -> pl.DataFrame:
     return observations.filter((pl.col("kind") != FILLED) & pl.col("max_since").is_null())
 
 
+def kind_shares(observations: pl.DataFrame) -> dict[str, float]:
+    """Share of every kind among the rows, the most frequent first.
+
+    A station whose feed is mostly interpolated or copied proves little.
+    """
+    counts = observations["kind"].value_counts(sort=True, name="n")
+    return {kind: round(n / observations.height, 4) for kind, n in counts.iter_rows()}
+
+
 def of_climate_day(observations: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
     """The rows that say something about one climate day, copies of earlier reports left out.
 

@@ -24,11 +24,14 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """One temperature at one instant."""
+    """One temperature at one instant, and what else shows whether it is a copy; None: not said."""
 
     time: datetime
     temp_f: float
     source: str
+    dew_f: float | None = None
+    wind_mph: float | None = None
+    wind_deg: float | None = None
 
 
 @dataclass(kw_only=True)
@@ -75,7 +78,7 @@ def station_reports(payload: dict[str, Any], city: City, day: date) -> StationRe
     Raises
     ------
     RecordError
-        A row without `datetimeEpoch`, or with a temperature that is no number.
+        A row without `datetimeEpoch`, or with a value that is no number.
     """
     window = city.climate_day(day)
     found = StationReports()
@@ -102,20 +105,20 @@ def forecast_rows(payload: dict[str, Any], city: City, day: date) -> ForecastRow
     Raises
     ------
     RecordError
-        A row without `datetimeEpoch`, or with a temperature that is no number.
+        A row without `datetimeEpoch`, or with a value that is no number.
     """
     start, end = city.climate_day(day)
     zone = ZoneInfo(city.timezone)
     tmax = None
     for record in _records(payload, "days"):
-        value = _temperature(record, "tempmax")
+        value = _number(record, "tempmax")
         if value is None or record.get("source") not in FORECAST_SOURCES:
             continue
         if _time(record).astimezone(zone).date() == day:
             tmax = Report(time=start, temp_f=value, source=record["source"])
     temps: dict[datetime, Report] = {}
     for record in _hours(payload):
-        value = _temperature(record, "temp")
+        value = _number(record, "temp")
         if value is None or record.get("source") not in FORECAST_SOURCES:
             continue
         time = _time(record)
@@ -130,7 +133,7 @@ def _own_report(
     window: tuple[datetime, datetime],
     found: StationReports,
 ) -> Report | None:
-    temp_f = _temperature(record, "temp")
+    temp_f = _number(record, "temp")
     time = _time(record)
     if temp_f is None or record.get("source") != _OBSERVED or not window[0] <= time < window[1]:
         return None
@@ -139,7 +142,14 @@ def _own_report(
         found.rejected += 1
         found.stations_seen.add(_listed(stations))
         return None
-    return Report(time=time, temp_f=temp_f, source=_OBSERVED)
+    return Report(
+        time=time,
+        temp_f=temp_f,
+        source=_OBSERVED,
+        dew_f=_number(record, "dew"),
+        wind_mph=_number(record, "windspeed"),
+        wind_deg=_number(record, "winddir"),
+    )
 
 
 def _hours(payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -163,7 +173,7 @@ def _time(record: dict[str, Any]) -> datetime:
     return datetime.fromtimestamp(epoch, UTC)
 
 
-def _temperature(record: dict[str, Any], name: str) -> float | None:
+def _number(record: dict[str, Any], name: str) -> float | None:
     value = record.get(name)
     if value is None:
         return None

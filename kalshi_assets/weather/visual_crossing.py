@@ -24,6 +24,8 @@ from kalshi_assets.weather.errors import (
     WeatherError,
     WrongStationError,
 )
+from kalshi_assets.weather.evidence import FILLED
+from kalshi_assets.weather.forward_fill import is_copy
 from kalshi_assets.weather.reports import decode_temp_f
 from kalshi_assets.weather.service import Answer, Ask, Secret, WeatherService
 from kalshi_assets.weather.timeline import (
@@ -185,6 +187,8 @@ def fetch_observations(
 ) -> pl.DataFrame:
     """The settlement station's reports within a climate day, as intervals.
 
+    Copies of an earlier report are kept, marked ``filled``; see `forward_fill`.
+
     Parameters
     ----------
     client, city, day
@@ -220,16 +224,17 @@ def fetch_observations(
         _log.warning("%s %s: %s; %d kept", city.name, day, cause, len(found.reports))
     frame = (
         _frame(found.reports)
-        .with_columns(decode_temp_f(pl.col("temp_f")).alias("reading"))
+        .with_columns(decode_temp_f(pl.col("temp_f")).alias("reading"), copy=is_copy())
         .unnest("reading")
         .with_columns(
+            kind=pl.when("copy").then(pl.lit(FILLED)).otherwise("kind"),
             known_at=pl.col("event_time") + lag,
             max_since=pl.lit(None, UTC_TIME),
             station=pl.lit(city.station),
             raw_sha256=pl.lit(answer.raw_sha256),
         )
     )
-    return _conform(OBSERVATIONS, frame, client, city, day)
+    return _conform(OBSERVATIONS, frame.select(OBSERVATIONS.dtypes.keys()), client, city, day)
 
 
 def fetch_forecasts(
@@ -301,8 +306,18 @@ def _frame(reports: Sequence[Report]) -> pl.DataFrame:
             "event_time": [report.time for report in reports],
             "temp_f": [report.temp_f for report in reports],
             "source": [report.source for report in reports],
+            "dew_f": [report.dew_f for report in reports],
+            "wind_mph": [report.wind_mph for report in reports],
+            "wind_deg": [report.wind_deg for report in reports],
         },
-        schema={"event_time": UTC_TIME, "temp_f": pl.Float64, "source": pl.String},
+        schema={
+            "event_time": UTC_TIME,
+            "temp_f": pl.Float64,
+            "source": pl.String,
+            "dew_f": pl.Float64,
+            "wind_mph": pl.Float64,
+            "wind_deg": pl.Float64,
+        },
     )
 
 

@@ -12,19 +12,20 @@ from kalshi_assets.lake.store import Partitions
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import EVENTS, FORECASTS, OBSERVATIONS, SETTLEMENTS
 from kalshi_assets.weather.climate_report import fetch_climate_report
+from kalshi_assets.weather.evidence import kind_shares
 from kalshi_assets.weather.visual_crossing import fetch_forecasts, fetch_observations
 from kalshi_assets.weather.weather_company import fetch_weather_company
 
 
 # In one run per city, unlike the other fetched tables: the hazard of a day reads the days before,
 # which must not still be on their way in a run beside this one.
-@dg.asset(**lake_asset(OBSERVATIONS, code_version="1", kinds={"visualcrossing"}))
+@dg.asset(**lake_asset(OBSERVATIONS, code_version="2", kinds={"visualcrossing"}))
 def observations(context: dg.AssetExecutionContext, weather: WeatherResource) -> Computation:
     def fetch(key: CityDay) -> pl.DataFrame:
         with weather.visual_crossing(key, "observations") as client:
             return fetch_observations(client, city(key.city), key.date)
 
-    return by_partition(context, fetch)
+    return by_partition(context, fetch, lambda _, reports: {"kinds": kind_shares(reports)})
 
 
 @dg.asset(**lake_asset(FORECASTS, code_version="1", kinds={"visualcrossing"}, ingest=True))
