@@ -114,12 +114,14 @@ def innovation_sd(residual: Array, rho: float, rounding_variance: float) -> Esti
     """Innovation sd of one step per three-hour block of standard time, degrees F; shape (8,).
 
     From what an hour adds: its variance less that of the rounding at both ends, spread over the
-    twelve steps. A pair counts for the block that its end lies in. NaN: no pair.
+    twelve steps. Pairs that reach from one block into the next do not count. NaN: no pair.
     """
     of_hour = rho**HOUR
     before, after = residual[:, :-HOUR], residual[:, HOUR:]
     added = after - of_hour * before
-    there = ~np.isnan(added)
+    end = np.arange(HOUR, SLOTS)
+    within = end // BLOCK_SLOTS == (end - HOUR) // BLOCK_SLOTS
+    there = ~np.isnan(added) & within
     starts = np.maximum(np.arange(BLOCKS) * BLOCK_SLOTS - HOUR, 0)
     squares, counts = (
         np.add.reduceat(part, starts, axis=1)
@@ -208,8 +210,12 @@ def missed_degrees(official: Array, lo: Array, hi: Array, prior: Array) -> Estim
         joint = possible * share
         found = (joint / joint.sum(axis=1, keepdims=True)).sum(axis=0)
         share = (prior + found) / (prior + found).sum()
-    n = float((prior + found).sum())
-    return Estimated(share, np.sqrt(share * (1 - share) / (n + 1)), int(counted.sum()))
+    # What the days tell of each share: less than their number where the highest is in doubt.
+    joint = possible * share
+    told = joint / joint.sum(axis=1, keepdims=True) - share
+    variance = share * (1 - share)
+    information = (told**2).sum(axis=0) / variance**2 + prior.sum() / variance
+    return Estimated(share, 1 / np.sqrt(information), int(counted.sum()))
 
 
 def barrier_shift(missed: float, missed_error: float, sd: float) -> tuple[float, float]:

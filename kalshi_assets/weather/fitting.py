@@ -112,8 +112,8 @@ def _of_station(
     start = estimation.start_spread(residual, rounding)
     return {
         "rho": rho,
-        "sd": _weighed_sd(sd, np.array(priors.sd), priors, "block"),
-        "start_sd": _weighed_sd(start, np.array([priors.start_sd]), priors, "global"),
+        "sd": _weighed_sd(sd, np.array(priors.sd), priors.sd_spread, "block"),
+        "start_sd": _weighed_sd(start, np.array([priors.start_sd]), priors.level_spread, "global"),
         "bias": _bias(bias, _weights(days, as_of, priors), priors),
         "profile": Parameter(
             value=centre.profile[KNOTS],
@@ -139,7 +139,7 @@ def _of_priors(days: StationDays, priors: Priors) -> dict[str, Parameter]:
     return {
         "rho": _alone(np.array([priors.rho]), priors.rho_spread * (1 - priors.rho**2)),
         "sd": _alone(sd, priors.sd_spread * sd),
-        "start_sd": _alone(np.array([priors.start_sd]), priors.sd_spread * priors.start_sd),
+        "start_sd": _alone(np.array([priors.start_sd]), priors.level_spread * priors.start_sd),
         "bias": _alone(np.zeros(BLOCKS)),
         "profile": _alone(level + diurnal[KNOTS], priors.start_sd),
         "shape": _alone(priors.by_slot("shape")[KNOTS]),
@@ -177,11 +177,11 @@ def _weighed_rho(own: Estimated, priors: Priors) -> Parameter:
     )
 
 
-def _weighed_sd(own: Estimated, prior: Array, priors: Priors, parent: Parent) -> Parameter:
-    """Weighed on the scale of the logarithm."""
+def _weighed_sd(own: Estimated, prior: Array, spread: float, parent: Parent) -> Parameter:
+    """Weighed on the scale of the logarithm; `spread` is that of stations, as a share."""
     value = np.atleast_1d(own.value)
     relative = np.atleast_1d(own.standard_error) / value
-    log, error = _weighed(np.log(value), relative, np.log(prior), priors.sd_spread)
+    log, error = _weighed(np.log(value), relative, np.log(prior), spread)
     sd = np.maximum(np.exp(log), LEAST_SD)
     return Parameter(value=sd, standard_error=error * sd, n_days=own.days, parent=parent)
 
@@ -206,9 +206,9 @@ def _forecast_error(errors: Array, priors: Priors) -> dict[str, Parameter]:
     if n < priors.min_days:
         return {
             "forecast_bias": _alone(np.zeros(1)),
-            "bias_sd": _alone(np.array([priors.bias_sd]), priors.sd_spread * priors.bias_sd),
+            "bias_sd": _alone(np.array([priors.bias_sd]), priors.level_spread * priors.bias_sd),
         }
-    spread = float(known.std(ddof=1))
+    spread = max(float(known.std(ddof=1)), LEAST_SD)
     share = n / (n + priors.bias_days)
     own = Estimated(np.array([spread]), np.array([spread / np.sqrt(2 * (n - 1))]), n)
     return {
@@ -218,7 +218,7 @@ def _forecast_error(errors: Array, priors: Priors) -> dict[str, Parameter]:
             n_days=n,
             parent="global",
         ),
-        "bias_sd": _weighed_sd(own, np.array([priors.bias_sd]), priors, "global"),
+        "bias_sd": _weighed_sd(own, np.array([priors.bias_sd]), priors.level_spread, "global"),
     }
 
 

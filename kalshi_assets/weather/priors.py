@@ -46,6 +46,7 @@ class Priors:
     missed_days: float
     rho_spread: float
     sd_spread: float
+    level_spread: float
     bias_days: float
     bias_half_life_days: float
     min_days: int
