@@ -10,6 +10,7 @@ from kalshi_assets.cities import CITIES
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS
 from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.evidence import evidence_floor, of_climate_day, temperatures
+from kalshi_assets.weather.hazard import hazard_pmf
 from kalshi_assets.weather.reports import decode_temp_f, tenths_c, whole_f_of_whole_c
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
@@ -202,3 +203,27 @@ def test_on_every_recorded_day_the_evidence_stays_at_or_below_the_official_maxim
     assert proved.height > 100
     assert proved.filter(pl.col("floor_f") > pl.col("tmax_f")).is_empty()
     assert proved.filter(pl.col("floor_f") > pl.col("bound_f")).is_empty()
+
+
+def dead_brackets(*rows: dict[str, Any]) -> set[int]:
+    ladder = pl.DataFrame(
+        {
+            "market_ticker": ["T70", "B70.5", "B72.5", "T73"],
+            "bracket": [0, 1, 2, 3],
+            "hi_f": [69, 71, 73, None],
+            "climate_start": [START] * 4,
+            "close_time": [at(300)] * 4,
+            "known_at": [START] * 4,
+        }
+    ).cast({"bracket": pl.Int8, "hi_f": pl.Int16})
+    last = hazard_pmf(ladder, frame(*rows), []).filter(pl.col("minute") == at(300))
+    return set(last.filter("dead")["bracket"])
+
+
+def test_a_bracket_dies_by_evidence_and_not_by_one_report_of_whole_celsius() -> None:
+    spike = report(60, "whole_c", 73, 74)
+    assert dead_brackets(spike) == set()
+    assert dead_brackets(spike, report(65, "whole_c", 71, 72)) == {0}
+    assert dead_brackets(spike, report(65, "whole_c", 73, 74)) == {0, 1}
+    assert dead_brackets(report(60, "tgroup", 74)) == {0, 1, 2}
+    assert dead_brackets(report(60, "max_so_far", 72, max_since=START)) == {0, 1}
