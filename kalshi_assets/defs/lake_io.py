@@ -93,7 +93,7 @@ def asset_in(table: Table, *, look_back_days: int = 0) -> dg.AssetIn:
     To Dagster the input is the same city and day. A partition mapping over the window would make
     every backfill launched in the UI spread to all days whose window meets the days asked for:
     3 days asked, 48 run, and those that have not happened yet fail. The earlier days are read as
-    they are, so a backfill that wants them makes them first.
+    they are, so a backfill that wants them makes them first; a day's metadata says how many it had.
     """
     return dg.AssetIn(key=ASSET_KEYS[table], metadata={LOOK_BACK: look_back_days})
 
