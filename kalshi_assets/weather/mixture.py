@@ -24,7 +24,7 @@ MISSED_PRIOR_DAYS = 20.0
 
 
 class MixtureFilter:
-    """Filters around baseline + bias, with the interface of one `BarrierFilter`.
+    """Filters around baseline + offset, with the interface of one `BarrierFilter`.
 
     Every node keeps its own values and states: nothing is shared that a step could overwrite, and
     the order of reports decides no bit.
@@ -32,7 +32,10 @@ class MixtureFilter:
     Parameters
     ----------
     grid, baseline, model, edges
-        As of `BarrierFilter`; the nodes are `model.biases()`.
+        As of `BarrierFilter`.
+    nodes
+        What the day may depart by from the baseline, degrees F: offsets, each one number or one
+        per slot, with their prior probabilities. Default: `model.biases()`.
     workspace
         Memory to use again; each node has a part of it.
     """
@@ -44,16 +47,17 @@ class MixtureFilter:
         model: ResidualModel,
         edges: Array,
         workspace: Workspace | None = None,
+        nodes: tuple[Sequence[Array] | Array, Array] | None = None,
     ) -> None:
         from kalshi_assets.weather import exact_kernels
 
         self._kernels = exact_kernels
         self.grid, self.model = grid, model
-        self.biases, self.prior = model.biases()
+        self.offsets, self.prior = nodes if nodes is not None else model.biases()
         work = workspace or Workspace()
         self.filters = [
-            BarrierFilter(grid, baseline + bias, model, edges, work.part(j))
-            for j, bias in enumerate(self.biases)
+            BarrierFilter(grid, baseline + offset, model, edges, work.part(j))
+            for j, offset in enumerate(self.offsets)
         ]
 
     @property
@@ -74,9 +78,9 @@ class MixtureFilter:
             each.window(known)
 
     def rebase(self, slot: int, baseline: Array) -> None:
-        """`BarrierFilter.rebase`; what is known of the bias is kept with the nodes' weights."""
-        for each, bias in zip(self.filters, self.biases, strict=True):
-            each.rebase(slot, baseline + bias)
+        """`BarrierFilter.rebase`; what is known of the offset is kept with the nodes' weights."""
+        for each, offset in zip(self.filters, self.offsets, strict=True):
+            each.rebase(slot, baseline + offset)
 
     def advance(self, slot: int) -> None:
         """Bring every node to `slot`."""

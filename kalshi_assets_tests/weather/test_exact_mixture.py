@@ -42,8 +42,8 @@ def test_a_mixture_of_one_node_is_the_filter() -> None:
 def test_before_any_report_the_nodes_have_their_prior_weights() -> None:
     mixture = _mixture()
     assert mixture.weights == pytest.approx(mixture.prior, abs=1e-12)
-    assert (mixture.weights * mixture.biases).sum() == pytest.approx(0, abs=1e-12)
-    assert (mixture.weights * mixture.biases**2).sum() == pytest.approx(4, abs=1e-9)
+    assert (mixture.weights * mixture.offsets).sum() == pytest.approx(0, abs=1e-12)
+    assert (mixture.weights * mixture.offsets**2).sum() == pytest.approx(4, abs=1e-9)
     assert mixture.cdf() == pytest.approx(
         sum(w * f.cdf() for w, f in zip(mixture.prior, mixture.filters, strict=True)), abs=1e-15
     )
@@ -54,7 +54,7 @@ def test_a_day_warmer_than_its_forecast_moves_the_weights_to_warm_nodes() -> Non
     for slot, report in enumerate(whole_c_reports(diurnal()[:120] + 4)):
         mixture.report(slot, report)
     mixture.advance(119)
-    assert (mixture.weights * mixture.biases).sum() > 2
+    assert (mixture.weights * mixture.offsets).sum() > 2
     blind = BarrierFilter(mixture.grid, diurnal(), day_model(), EDGES)
     for slot, report in enumerate(whole_c_reports(diurnal()[:120] + 4)):
         blind.report(slot, report)
