@@ -175,13 +175,23 @@ def sandbox_generate(
 @bench_app.command("chain")
 def bench_chain(
     json: Annotated[bool, typer.Option("--json", help="One JSON object of figures.")] = False,
-    cities: Annotated[int, typer.Option(help="Cities of the generated world.")] = 4,
-    days: Annotated[int, typer.Option(help="Days of each.")] = 8,
+    cities: Annotated[int, typer.Option(help="Cities of the generated world.")] = 2,
+    days: Annotated[int, typer.Option(help="Days of each.")] = 30,
 ) -> None:
     """City-days per second from stored raw answers to the report, without and with Dagster."""
     from kalshi_assets.commands.bench_chain import run_bench
 
     run_bench(console, cities=cities, days=days, as_json=json)
+
+
+@bench_app.command("hazard")
+def bench_hazard(
+    json: Annotated[bool, typer.Option("--json", help="One JSON object of figures.")] = False,
+) -> None:
+    """The exact hazard beside a million simulated paths; results are compared first."""
+    from kalshi_assets.commands.bench_hazard import run_bench
+
+    run_bench(console, as_json=json)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from kalshi_assets.weather.evidence import temperatures
 from kalshi_assets.weather.exact import Workspace
 from kalshi_assets.weather.mixture import MissedPeaks, MixtureFilter
 from kalshi_assets.weather.parameters import HazardParameters
+from kalshi_assets.weather.reports import Kind
 from kalshi_assets.weather.residual_model import Grid, ResidualModel
 
 Array = NDArray[np.float64]
@@ -131,7 +132,7 @@ def _mixture(baseline: Baseline, parameters: HazardParameters, edges: Array) -> 
 
 def _reports(
     observations: pl.DataFrame, start: datetime
-) -> list[tuple[datetime, int, str, int, int, float]]:
+) -> list[tuple[datetime, int, Kind, int, int, float]]:
     """(known at, slot, kind, lo, hi, shown) of the day's temperatures, as they became known."""
     slot = slot_of(pl.col("event_time"), start)
     rows = (
