@@ -77,11 +77,11 @@ class BarrierFilter:
     ) -> None:
         from kalshi_assets.weather import exact_kernels
 
-        self.grid, self.model = grid, model
-        self._must_fit(baseline)
+        self.grid, self.model, self.edges = grid, model, np.asarray(edges, dtype=float)
+        self.baseline = self._fitting(baseline)
         grid.must_resolve(model)
         cut = np.array([grid.cut(edge) for edge in edges], dtype=np.int64)
-        if not len(edges) or (np.diff(np.asarray(edges)) <= 0).any():
+        if not len(edges) or (np.diff(self.edges) <= 0).any():
             raise ValueError(f"edges {edges} must ascend")
         self._kernels = exact_kernels
         self._cut = np.append(cut, grid.panels)
@@ -140,7 +140,7 @@ class BarrierFilter:
             The grid does not cover the new baseline; make it with `Grid.of` over all vintages.
         """
         self._own()
-        self._must_fit(baseline)
+        self.baseline = self._fitting(baseline)
         self._t.shift[slot:] = (baseline[1:] - self.model.rho * baseline[:-1])[slot:]
         head = self.head
         if slot < head:
@@ -300,7 +300,7 @@ class BarrierFilter:
                 "filters used side by side need a workspace each"
             )
 
-    def _must_fit(self, baseline: Array) -> None:
+    def _fitting(self, baseline: Array) -> Array:
         if baseline.shape != (self.model.steps + 1,):
             raise ValueError(f"baseline has shape {baseline.shape}, not ({self.model.steps + 1},)")
         if baseline.min() < self.grid.lo or baseline.max() > self.grid.hi:
@@ -308,6 +308,7 @@ class BarrierFilter:
                 f"baseline {baseline.min():.1f}..{baseline.max():.1f} F leaves the grid "
                 f"{self.grid.lo}..{self.grid.hi} F; make the grid of all baselines"
             )
+        return baseline
 
 
 def crossing(so_far: Array, later: Array) -> Array:
@@ -329,6 +330,7 @@ def _transition(grid: Grid, baseline: Array, model: ResidualModel) -> "Transitio
         slot = int(np.flatnonzero(nodes == q)[0])
         place[nodes == q, :q], weight[nodes == q, :q] = grid.panel_nodes(slot)
     begin = np.append(0, np.cumsum((2 * reach + 1) * nodes[1:] * len(scales)))
+    table, ratio = fill_tables(place, weight, nodes, model.rho, width, shares, reach, begin)
     return Transition(
         lowest=grid.lo - 0.5,
         panels=grid.panels,
@@ -339,6 +341,7 @@ def _transition(grid: Grid, baseline: Array, model: ResidualModel) -> "Transitio
         rho=model.rho,
         precision=1 / width**2,
         reach=reach,
-        table=fill_tables(place, weight, nodes, width, shares, reach, begin),
+        table=table,
+        ratio=ratio,
         begin=begin,
     )

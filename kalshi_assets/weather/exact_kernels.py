@@ -19,8 +19,9 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _ROOT_2PI = np.sqrt(2.0 * np.pi)
-# Mass below this share of the greatest is not moved on: 9.5 and 7.5 standard deviations.
-_NEGLIGIBLE = 1e-20
+# Mass below this share of the greatest is not moved on: 11.7 standard deviations, so that a day far
+# from its forecast is followed, and 7.5 where only the next hour is asked.
+_NEGLIGIBLE = 1e-30
 _NEGLIGIBLE_HAZARD = 1e-13
 _BEYOND_SD = 7.5
 # Values as good as 0 and 1.
@@ -47,9 +48,9 @@ class Transition(NamedTuple):
         1 / variance of the mixture's components, shape (steps, components).
     reach
         Panels to each side of a row's middle, shape (steps,).
-    table, begin
-        Kernel times quadrature weight around the middle of a panel: flat, and where each step's
-        (components, panels, nodes) begin.
+    table, ratio, begin
+        Kernel times quadrature weight around the middle of a panel, and what multiplies it where
+        the mean moves by rho - 1: flat, and where each step's (components, panels, nodes) begin.
     """
 
     lowest: float
@@ -62,15 +63,23 @@ class Transition(NamedTuple):
     precision: Array
     reach: Ints
     table: Array
+    ratio: Array
     begin: Ints
 
 
 @njit(cache=True)
 def fill_tables(
-    place: Array, weight: Array, nodes: Ints, width: Array, shares: Array, reach: Ints, begin: Ints
-) -> Array:
-    """`Transition.table`; `width` is the standard deviation of each step and component."""
-    table = np.empty(begin[-1])
+    place: Array,
+    weight: Array,
+    nodes: Ints,
+    rho: Array,
+    width: Array,
+    shares: Array,
+    reach: Ints,
+    begin: Ints,
+) -> tuple[Array, Array]:
+    """`Transition.table` and `ratio`; `width`: standard deviation of each step and component."""
+    table, ratio = np.empty(begin[-1]), np.empty(begin[-1])
     for k in range(reach.size):
         b = begin[k]
         for c in range(shares.size):
@@ -79,53 +88,100 @@ def fill_tables(
                 for r in range(nodes[k + 1]):
                     z = (p + place[k + 1, r]) / width[k, c]
                     table[b] = height * np.exp(-0.5 * z * z) * weight[k + 1, r]
+                    ratio[b] = np.exp(z * (rho[k] - 1.0) / width[k, c])
                     b += 1
-    return table
+    return table, ratio
 
 
 @njit(cache=True, fastmath=True)
-def row_panels(t: Transition, k: int, mean: float) -> tuple[int, int]:
-    """First panel and end of a row, around its mean."""
+def row_panels(t: Transition, k: int, mean: float) -> tuple[int, int, int]:
+    """Middle, first panel and end of a row, around its mean."""
     middle = int(np.floor(mean - t.lowest))
     first = min(max(middle - t.reach[k], 0), t.panels)
-    return first, max(min(middle + t.reach[k] + 1, t.panels), first)
+    return middle, first, max(min(middle + t.reach[k] + 1, t.panels), first)
 
 
-@njit(cache=True, fastmath=True)
-def fill_row(t: Transition, k: int, mean: float, first: int, end: int, row: Array) -> float:
-    """Kernel times weights from a node whose next mean is `mean`, on panels `first` to `end`.
+@njit(cache=True)
+def tables_of(t: Transition, k: int) -> tuple[Array, Array]:
+    """The table and the ratio of step k, shape (components, row)."""
+    components = t.precision.shape[1]
+    size = (t.begin[k + 1] - t.begin[k]) // components
+    return (
+        t.table[t.begin[k] : t.begin[k + 1]].reshape(components, size),
+        t.ratio[t.begin[k] : t.begin[k + 1]].reshape(components, size),
+    )
 
-    Returns the factor that makes the row sum to one. With it the grid carries a Markov chain, so
-    that forward equals backward and nothing is lost, whatever the error of the quadrature.
+
+@njit(inline="always")
+def fill_row(
+    table: Array,
+    ratio: Array,
+    place: Array,
+    precision: Array,
+    moved: float,
+    delta: float,
+    follows: bool,
+    parts: Array,
+    row: Array,
+) -> None:
+    """Kernel times weights around the middle of the panel in which the mean lies.
 
     With d the distance of the mean from the middle of its panel and u of a node, the normal
     density factorises: exp(-(u - d)^2 / 2v) = exp(-u^2 / 2v) exp(-d^2 / 2v) exp(u d / v). The first
-    factor is the table's, the last a power per panel times a factor per node of a panel.
+    factor is the table's, the last a power per panel times a factor per node of a panel. From the
+    same node of the panel before, the mean has moved by rho - 1: one product for each entry.
+
+    Parameters
+    ----------
+    table, ratio
+        `tables_of` the step.
+    place, precision
+        The nodes of a panel of the next slot, and 1 / variance of the components.
+    moved
+        rho - 1.
+    delta
+        Distance of the mean from the middle of its panel, degrees F.
+    follows
+        Whether `parts`, shape (components, row), are still those of the panel before.
+    row
+        The sum of the components, shape (row,).
     """
-    q = t.nodes[k + 1]
-    middle = int(np.floor(mean - t.lowest))
-    delta = mean - t.lowest - middle - 0.5
-    size = (2 * t.reach[k] + 1) * q
-    skipped = (first - middle + t.reach[k]) * q
-    tilt = np.empty(q)
-    for c in range(t.precision.shape[1]):
-        rate = delta * t.precision[k, c]
-        for r in range((q + 1) // 2):
-            tilt[r] = np.exp(t.place[k + 1, r] * rate)
-            tilt[q - 1 - r] = 1.0 / tilt[r]
-        lift = np.exp(-0.5 * delta * rate + (first - middle) * rate)
-        power = np.exp(rate)
-        begin = t.begin[k] + c * size + skipped
-        table = t.table[begin : begin + (end - first) * q]
-        for p in range(end - first):
-            for r in range(q):
-                b = p * q + r
-                density = lift * tilt[r] * table[b]
-                row[b] = density if c == 0 else row[b] + density
-            lift *= power
+    components, size = table.shape
+    for c in range(components):
+        if follows:
+            lift = np.exp(-precision[c] * moved * (delta - 0.5 * moved))
+            for b in range(size):
+                parts[c, b] *= lift * ratio[c, b]
+        else:
+            panels = size // place.size
+            power = np.exp(delta * precision[c])
+            lift = np.exp(-0.5 * delta * precision[c] * (delta + panels - 1))
+            for p in range(panels):
+                for r in range(place.size):
+                    parts[c, p * place.size + r] = lift * table[c, p * place.size + r]
+                lift *= power
+            for r in range(place.size):
+                tilt = np.exp(place[r] * delta * precision[c])
+                for p in range(panels):
+                    parts[c, p * place.size + r] *= tilt
+    for b in range(size):
+        row[b] = parts[0, b]
+    for c in range(1, components):
+        for b in range(size):
+            row[b] += parts[c, b]
+
+
+@njit(inline="always")
+def scale_of(row: Array, begin: int, end: int) -> float:
+    """The factor that makes the row sum to one.
+
+    With it the grid carries a Markov chain, so that forward equals backward and nothing is lost,
+    whatever the error of the quadrature.
+    """
     total = 0.0
-    for b in range((end - first) * q):
-        total += row[b]
+    shown = row[begin:end]
+    for b in range(shown.size):
+        total += shown[b]
     return 1.0 / total
 
 
@@ -137,15 +193,20 @@ def step_back(t: Transition, k: int, cut: Ints, after: Array, before: Array) -> 
     counts the panels below each edge. Zero beyond the highest edge. Values fall with the
     temperature, so a row between two values of one is one, and of zero is zero.
     """
-    now, then = t.nodes[k], t.nodes[k + 1]
-    row = np.empty((2 * t.reach[k] + 1) * then)
+    now, then, reach = t.nodes[k], t.nodes[k + 1], t.reach[k]
+    table, ratio = tables_of(t, k)
+    row, parts = np.empty(table.shape[1]), np.empty(table.shape)
+    place, precision = t.place[k + 1, :then], t.precision[k]
+    moved = t.rho[k] - 1.0
     top = cut.max()
     before[:, top * now :] = 0.0
-    for p in range(top):
-        for r in range(now):
+    for r in range(now):
+        filled, filled_middle = -2, 0
+        for p in range(top):
             mean = t.shift[k] + t.rho[k] * (t.lowest + 0.5 + p + t.place[k, r])
-            first, end = row_panels(t, k, mean)
+            middle, first, end = row_panels(t, k, mean)
             scale = 0.0
+            skip = (first - middle + reach) * then
             for a in range(cut.size):
                 count = (min(end, cut[a]) - first) * then
                 if end == first:
@@ -158,11 +219,15 @@ def step_back(t: Transition, k: int, cut: Ints, after: Array, before: Array) -> 
                     before[a, p * now + r] = 1.0
                     continue
                 if scale == 0.0:
-                    scale = fill_row(t, k, mean, first, end, row)
+                    delta = mean - t.lowest - middle - 0.5
+                    follows = filled == p - 1 and filled_middle == middle - 1
+                    fill_row(table, ratio, place, precision, moved, delta, follows, parts, row)
+                    filled, filled_middle = p, middle
+                    scale = scale_of(row, skip, skip + (end - first) * then)
                 total = 0.0
-                values = after[a, first * then : first * then + count]
+                values, shown = after[a, first * then :], row[skip:]
                 for b in range(count):
-                    total += row[b] * values[b]
+                    total += shown[b] * values[b]
                 before[a, p * now + r] = scale * total
 
 
@@ -191,27 +256,37 @@ def step_forward(
 
     Returns the mass below the last barrier; nothing is normalised.
     """
-    now, then = t.nodes[k], t.nodes[k + 1]
-    row = np.empty((2 * t.reach[k] + 1) * then)
+    now, then, reach = t.nodes[k], t.nodes[k + 1], t.reach[k]
+    table, ratio = tables_of(t, k)
+    row, parts = np.empty(table.shape[1]), np.empty(table.shape)
+    place, precision = t.place[k + 1, :then], t.precision[k]
+    moved = t.rho[k] - 1.0
     barriers = state.shape[0]
     out[:] = 0.0
     least = _NEGLIGIBLE * np.max(state[barriers - 1])
-    for i in range(state.shape[1]):
-        if state[barriers - 1, i] <= least:
-            continue
-        temp = t.lowest + 0.5 + i // now + t.place[k, i % now]
-        mean = t.shift[k] + t.rho[k] * temp
-        first, end = row_panels(t, k, mean)
-        if end == first:
-            continue
-        scale = fill_row(t, k, mean, first, end, row)
-        for a in range(barriers):
-            mass = scale * state[a, i]
-            count = (min(end, cut[a]) - first) * then
-            if state[a, i] > least and count > 0:
-                target = out[a, first * then : first * then + count]
-                for b in range(count):
-                    target[b] += mass * row[b]
+    for r in range(now):
+        filled, filled_middle = -2, 0
+        for p in range(t.panels):
+            i = p * now + r
+            if state[barriers - 1, i] <= least:
+                continue
+            mean = t.shift[k] + t.rho[k] * (t.lowest + 0.5 + p + t.place[k, r])
+            middle, first, end = row_panels(t, k, mean)
+            if end == first:
+                continue
+            delta = mean - t.lowest - middle - 0.5
+            follows = filled == p - 1 and filled_middle == middle - 1
+            fill_row(table, ratio, place, precision, moved, delta, follows, parts, row)
+            filled, filled_middle = p, middle
+            skip = (first - middle + reach) * then
+            scale = scale_of(row, skip, skip + (end - first) * then)
+            for a in range(barriers):
+                mass = scale * state[a, i]
+                count = (min(end, cut[a]) - first) * then
+                if state[a, i] > least and count > 0:
+                    target, shown = out[a, first * then :], row[skip:]
+                    for b in range(count):
+                        target[b] += mass * shown[b]
     return weigh(likelihood, out)
 
 
@@ -319,26 +394,37 @@ def staying_below(
     aside = 0.0
     done = 0
     for step in range(k, last):
-        now, then = t.nodes[step], t.nodes[step + 1]
+        now, then, reach = t.nodes[step], t.nodes[step + 1], t.reach[step]
+        table, ratio = tables_of(t, step)
+        row, parts = np.empty(table.shape[1]), np.empty(table.shape)
+        place, precision = t.place[step + 1, :then], t.precision[step]
+        moved = t.rho[step] - 1.0
         limit = stop if step >= k + lead else t.panels
         lowest = out_of_reach(t, step, k + lead + 1, last, t.lowest + stop)
-        row = np.empty((2 * t.reach[step] + 1) * then)
         out = np.zeros(t.panels * then)
-        for i in range(state.size):
-            if state[i] <= least:
-                continue
-            temp = t.lowest + 0.5 + i // now + t.place[step, i % now]
-            if temp < lowest:
-                aside += state[i]
-                continue
-            mean = t.shift[step] + t.rho[step] * temp
-            first, end = row_panels(t, step, mean)
-            count = (min(end, limit) - first) * then
-            if count > 0:
-                share = state[i] * fill_row(t, step, mean, first, end, row)
-                target = out[first * then : first * then + count]
-                for b in range(count):
-                    target[b] += share * row[b]
+        for r in range(now):
+            filled, filled_middle = -2, 0
+            for p in range(t.panels):
+                mass_here = state[p * now + r]
+                if mass_here <= least:
+                    continue
+                temp = t.lowest + 0.5 + p + t.place[step, r]
+                if temp < lowest:
+                    aside += mass_here
+                    continue
+                mean = t.shift[step] + t.rho[step] * temp
+                middle, first, end = row_panels(t, step, mean)
+                count = (min(end, limit) - first) * then
+                if count > 0:
+                    delta = mean - t.lowest - middle - 0.5
+                    follows = filled == p - 1 and filled_middle == middle - 1
+                    fill_row(table, ratio, place, precision, moved, delta, follows, parts, row)
+                    filled, filled_middle = p, middle
+                    skip = (first - middle + reach) * then
+                    share = mass_here * scale_of(row, skip, skip + (end - first) * then)
+                    target, shown = out[first * then :], row[skip:]
+                    for b in range(count):
+                        target[b] += share * shown[b]
         state = out
         while done < horizons.size and step + 1 == k + lead + horizons[done]:
             below[done] = (aside + state.sum()) / mass

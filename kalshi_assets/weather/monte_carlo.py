@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.weather.emission import KnownMaximum
 from kalshi_assets.weather.exact import BarrierFilter
+from kalshi_assets.weather.mixture import NEGLIGIBLE_WEIGHT, MixtureFilter
 from kalshi_assets.weather.residual_model import ResidualModel
 
 Array = NDArray[np.float64]
@@ -219,6 +220,43 @@ def simulate(
             hits,
         )
     return Estimate(sums / paths, hits / paths, paths)
+
+
+def from_state(
+    state: BarrierFilter | MixtureFilter,
+    source: np.random.SeedSequence,
+    *,
+    new_high: float,
+    paths: int = 100_000,
+    draws: Draws = "independent",
+    horizons: Sequence[int] = (1, 12),
+) -> Estimate:
+    """Paths from the head of a filter; bring it to the time of evaluation first.
+
+    The nodes of a mixture use the same innovations, each with its posterior weight.
+    """
+    if isinstance(state, BarrierFilter):
+        nodes, weights = [state], np.ones(1)
+    else:
+        nodes, weights = state.filters, state.weights
+    head = nodes[0].head
+    cdf, hazards = np.zeros((1, len(nodes[0].edges))), np.zeros((1, len(horizons)))
+    for node, weight in zip(nodes, weights, strict=True):
+        if weight > NEGLIGIBLE_WEIGHT:
+            found = simulate(
+                node.model,
+                node.baseline,
+                node.edges,
+                {head: Start.of(node)},
+                source,
+                paths=paths,
+                draws=draws,
+                new_high=[new_high],
+                horizons=horizons,
+            )
+            cdf += weight * found.cdf
+            hazards += weight * found.hazards
+    return Estimate(cdf, hazards, paths)
 
 
 @dataclass(frozen=True)

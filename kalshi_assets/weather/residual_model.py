@@ -21,6 +21,8 @@ BAND_SD = 8.0
 _GREATEST_EXPONENT = 600.0
 REACH_SD = 6.0
 REACH_BIAS_SD = 4.0
+# A day this far from its forecast is still on the grid, however sure the model was.
+LEAST_REACH_F = 12.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +115,15 @@ def _legendre(q: int) -> tuple[Array, Array]:
     return x / 2, w / 2
 
 
+@lru_cache(maxsize=256)
+def _nodes(lo: int, hi: int, q: int) -> tuple[Array, Array]:
+    place, weight = _legendre(q)
+    temp = (np.arange(lo, hi + 1)[:, None] + place).ravel()
+    weights = np.tile(weight, hi - lo + 1)
+    temp.flags.writeable = weights.flags.writeable = False
+    return temp, weights
+
+
 @dataclass(frozen=True)
 class Grid:
     """Unit panels around whole degrees `lo` to `hi`, with `q` Gauss-Legendre nodes at each slot.
@@ -131,16 +142,18 @@ class Grid:
     ) -> "Grid":
         """A grid wide enough for the day and fine enough for its innovations.
 
-        Six standard deviations of the residual to both sides, four more of the bias; at least two
-        nodes a standard deviation, below which the quadrature fails badly, and more where the
-        standard deviation nears the width of a panel.
+        Six standard deviations of the residual to both sides, four more of the bias, and 12 F in
+        any case; at least two nodes a standard deviation, below which the quadrature fails badly,
+        and more where the standard deviation nears the width of a panel.
 
         Parameters
         ----------
         baseline
             Shape (slots,), degrees F, or (vintages, slots) where forecasts will follow each other.
         """
-        reach = REACH_SD * model.residual_sd() + REACH_BIAS_SD * model.bias_sd
+        reach = np.maximum(
+            REACH_SD * model.residual_sd() + REACH_BIAS_SD * model.bias_sd, LEAST_REACH_F
+        )
         finer = nodes_per_sd / NODES_PER_SD
         by_width = finer * (NODES_BY_WIDTH / model.finest() + NODES_AT_LEAST)
         nodes = np.ceil(np.maximum(nodes_per_sd / model.finest(), by_width))
@@ -164,10 +177,8 @@ class Grid:
         return _legendre(self.q[slot])
 
     def nodes(self, slot: int) -> tuple[Array, Array]:
-        """Temperatures of a slot's nodes, degrees F, and their quadrature weights."""
-        place, weight = self.panel_nodes(slot)
-        temp = np.arange(self.lo, self.hi + 1)[:, None] + place
-        return temp.ravel(), np.tile(weight, self.panels)
+        """Temperatures of a slot's nodes, degrees F, and their quadrature weights; read-only."""
+        return _nodes(self.lo, self.hi, self.q[slot])
 
     def cut(self, edge: float) -> int:
         """Number of panels below `edge`, a half-integer."""

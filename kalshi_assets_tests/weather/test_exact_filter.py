@@ -184,6 +184,18 @@ def test_an_absurd_value_is_survived() -> None:
     assert absurd.log_likelihood < sane.log_likelihood - 5
 
 
+def test_a_day_far_from_a_forecast_that_was_sure_of_itself_is_followed() -> None:
+    model, baseline = day_model(start_sd=1.0, sd=0.25, rho=0.97), diurnal()
+    temps = baseline + 10
+    f = made(model, baseline)
+    for slot, report in enumerate(whole_c_reports(temps[:160])):
+        f.report(slot, report)
+    f.advance(159)
+    temp, mass = f.paths()
+    assert (temp * mass[-1]).sum() == pytest.approx(temps[159], abs=1.0)
+    assert f.cdf()[-1] < 1e-3
+
+
 def test_an_absurd_maximum_of_a_window_is_survived() -> None:
     model, baseline = day_model(), diurnal()
     f, sane = made(model, baseline), made(model, baseline)

@@ -8,7 +8,14 @@ import pytest
 from kalshi_assets.weather.emission import KnownMaximum, Near, Within
 from kalshi_assets.weather.exact import BarrierFilter
 from kalshi_assets.weather.mixture import MixtureFilter
-from kalshi_assets.weather.monte_carlo import Start, Weighed, seed, simulate, weighed
+from kalshi_assets.weather.monte_carlo import (
+    Start,
+    Weighed,
+    from_state,
+    seed,
+    simulate,
+    weighed,
+)
 from kalshi_assets.weather.residual_model import Grid, ResidualModel
 from kalshi_assets_tests.weather.exact_cases import (
     EDGES,
@@ -167,3 +174,23 @@ def test_start_of_a_filter_and_start_at_a_temperature_are_the_same_where_it_is_k
     mc = simulate(model, baseline, EDGES, {150: Start.at(float(temp[node]), 0.0, EDGES)}, SOURCE)
     survival = f.survival(150)[1][:, node]
     assert np.abs(_z(mc.cdf[0], mc.cdf_error[0], survival)).max() < 4.5
+
+
+@pytest.mark.parametrize("draws", ["independent", "antithetic", "sobol"])
+def test_the_mixture_and_paths_from_its_state_agree(draws: str) -> None:
+    model, baseline = day_model(bias_sd=2.0), diurnal()
+    reports = whole_c_reports(path(model, baseline + 2, 12))
+    f = MixtureFilter(Grid.of(baseline, model), baseline, model, EDGES)
+    for slot in range(140):
+        f.report(slot, reports[slot])
+    f.advance(141)
+    high = max(r.hi_f for r in reports[:140]) + 0.5
+    mc = from_state(f, SOURCE, new_high=high, draws=draws, paths=32_768)
+    z = np.concatenate(
+        [
+            _z(mc.cdf[0], mc.cdf_error[0], f.cdf()),
+            _z(mc.hazards[0], mc.hazards_error[0], f.hazards(high, 0, (1, 12))),
+        ]
+    )
+    assert len(z) > 3
+    assert np.abs(z).max() < 4.5
