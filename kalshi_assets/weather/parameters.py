@@ -24,8 +24,7 @@ Parent = Literal["own", "block", "global", "default"]
 
 # Slots at which profile and shape are kept; between them they are interpolated.
 KNOTS = np.append(np.arange(0, SLOTS, 6), SLOTS - 1)
-# Of the innovation sd, what a mixture over the shape leaves unexplained. Chosen on 81 days of KNYC:
-# mean log loss of brackets at nine hours .4167 against .4229 with all of it (three nodes).
+# Of the innovation sd, what a mixture over the shape leaves; see `baseline.SHAPE_SPREAD`.
 SHARE_BESIDE_SHAPE = 0.9
 UNITS = MappingProxyType(
     {

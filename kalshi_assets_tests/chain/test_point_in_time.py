@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from kalshi_assets.defs.backtest.assets import params_for, terms_of
 from kalshi_assets.ladder.market_pmf import market_pmf
@@ -18,10 +19,14 @@ from kalshi_assets.tables import (
     FUSED_PMF,
     HAZARD_PMF,
     MARKET_PMF,
+    MC_PARAMS,
     MINUTE_PANEL,
     MINUTE_PANEL_FULL,
 )
 from kalshi_assets.trading.engine import decide_day
+from kalshi_assets.weather.fitting import mc_params
+from kalshi_assets.weather.parameters import HazardParameters
+from kalshi_assets.weather.priors import load_priors
 from kalshi_assets_tests.chain.attacks import Attack, assert_past_is_untouched, cut, noise
 from kalshi_assets_tests.chain.inputs import Inputs, chain_of
 from kalshi_assets_tests.shared import needs_archive
@@ -169,3 +174,28 @@ def test_what_the_previous_day_reported_last_is_not_in_the_library(generated_day
         chain_of(replace(generated_day, earlier=without)),
         generated_day.events["close_time"][0],
     )
+
+
+@pytest.mark.parametrize("attack", ["cut", "late"])
+def test_parameters_rest_on_nothing_known_after_the_climate_day_began(
+    generated_day: Inputs, attack: str
+) -> None:
+    start, priors = generated_day.start, load_priors()
+    whole = mc_params(start, generated_day.earlier, [], [], priors)
+
+    def attacked(frame: pl.DataFrame) -> pl.DataFrame:
+        if attack == "cut":
+            return frame.filter(pl.col("known_at") <= start)
+        known_late = frame.with_columns(
+            pl.col("lo_f", "hi_f") + 40,
+            known_at=pl.lit(start + timedelta(microseconds=1)).cast(frame.schema["known_at"]),
+        )
+        return pl.concat([frame, known_late])
+
+    spoilt = [(day, attacked(frame)) for day, frame in generated_day.earlier]
+    assert any(
+        not a.equals(b) for (_, a), (_, b) in zip(spoilt, generated_day.earlier, strict=True)
+    )
+    assert_frame_equal(mc_params(start, spoilt, [], [], priors), whole, check_exact=True)
+    assert (whole["known_at"] <= start).all()
+    assert HazardParameters.from_frame(MC_PARAMS.conform(whole)).n_days >= priors.min_days
