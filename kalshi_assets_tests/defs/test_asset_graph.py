@@ -69,7 +69,7 @@ def test_the_workspace_and_the_project_name_the_same_module_and_location() -> No
         "project"
     ]
     assert module["module_name"] == f"{project['root_module']}.definitions"
-    assert module["location_name"] == project.get("code_location_name", module["location_name"])
+    assert module["location_name"] == project["code_location_name"]
 
 
 def test_the_instance_configuration_needs_nothing_set() -> None:

@@ -132,6 +132,7 @@ def test_what_it_prints_tells_where_it_is_and_what_to_try(ui: DagsterUI) -> None
         assert line == f"  try a backfill of {name} {LAST - timedelta(days=7)}..{LAST}"
     assert lines[3].startswith(f"Dagster UI at {ui.url}")
     assert "SupersessionWarning" not in ui.log
+    assert "code location name" not in ui.log
     assert "Traceback" not in ui.log
 
 
