@@ -291,7 +291,9 @@ def mc_params(
         as_of=start,
         priors=priors,
         forecast_error_f=np.array(
-            [official[day] - expected[day] for day in expected if day in official], np.float64
+            # In order of days: the last bit of a mean depends on it.
+            [official[day] - expected[day] for day in sorted(expected) if day in official],
+            np.float64,
         ),
         known_at=max(times, default=start),
     )
