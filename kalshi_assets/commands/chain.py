@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from kalshi_assets.cities import city
+from kalshi_assets.collector import relax
 from kalshi_assets.defs.backtest.assets import outcome_of, params_for, terms_of
 from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
@@ -80,6 +81,7 @@ class DirectChain:
         weather: WeatherResource,
         clock: Callable[[], float],
     ) -> None:
+        relax()
         self.data = data
         self.lake = Lake(data / "lake")
         self.kalshi = kalshi

@@ -152,19 +152,20 @@ class LakeIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: Computation) -> None:
         """Compute, check and write every partition of the run."""
         table = _TABLES[context.asset_key]
-        self.lake.claim(Settings().origin)
+        lake = self.lake
+        lake.claim(Settings().origin)
         failures: dict[CityDay, Exception] = {}
         written: dict[CityDay, Mapping[str, Any]] = {}
         for key in obj.keys:
             try:
-                frame = self.lake.write(table, key, obj.compute(key))
-                metadata = _facts(self.lake, table, key, frame)
+                frame = lake.write(table, key, obj.compute(key))
+                metadata = _facts(lake, table, key, frame)
                 if obj.describe is not None:
                     metadata |= obj.describe(key, frame)
             except Exception as error:  # noqa: BLE001 - any fault of one partition spares the others
                 failures[key] = error
-                context.log.error(f"{table.full_name} {_line(key, error)}")
-                context.log.debug("".join(traceback.format_exception(error)))
+                trace = "".join(traceback.format_exception(error))
+                context.log.error(f"{table.full_name} {_line(key, error)}\n{trace}")
                 if _never_connected(error):
                     break
             else:

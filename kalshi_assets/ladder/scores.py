@@ -18,7 +18,7 @@ def log_loss(p: Array, winner: int) -> Array:
     winner
         Position of the bracket that paid.
     """
-    return -np.log(np.maximum(p[..., winner], LOG_FLOOR))
+    return 0.0 - np.log(np.maximum(p[..., winner], LOG_FLOOR))
 
 
 def brier_score(p: Array, winner: int) -> Array:

@@ -11,6 +11,7 @@ artists are placed in inches, and axes, ticks and limits took three quarters of 
 
 import base64
 import datetime as dt
+import html
 import io
 import re
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ from kalshi_assets.reports.inputs import Floats
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 Size = tuple[float, float]
 Span = tuple[float, float]
@@ -292,6 +294,9 @@ def svg_markup(figure: "Figure", words: str) -> str:
     """
     import matplotlib as mpl
 
+    labels = [_text_element(label, figure.get_size_inches()[1]) for label in figure.texts]
+    for label in list(figure.texts):  # matplotlib's layout of a label is what costs
+        label.remove()
     buffer = io.StringIO()
     # The salt makes names of clip paths depend on nothing but the drawing.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "kalshi_assets"}):
@@ -302,7 +307,32 @@ def svg_markup(figure: "Figure", words: str) -> str:
     for colour, role in _THEME.items():
         body = body.replace(colour, role)
     width, height = figure.get_size_inches() * 72
+    body = body.replace("</svg>", "".join(labels) + "</svg>")
     return f'<svg viewBox="0 0 {width:.1f} {height:.1f}" role="img" aria-label="{words}">{body}'
+
+
+_ANCHORS = {"left": "start", "center": "middle", "right": "end"}
+_BASELINES = {"center": "central", "top": "hanging", "bottom": "auto", "baseline": "auto"}
+
+
+def _text_element(text: "Text", height: float) -> str:
+    """A text of the figure as an SVG element; `height` of the figure in inches."""
+    x, y = text.get_position()
+    colour = str(text.get_color())
+    style = {
+        "x": f"{x * 72:.1f}",
+        "y": f"{(height - y) * 72:.1f}",
+        "font-size": f"{text.get_fontsize():g}",
+        "fill": _THEME.get(colour, colour),
+        "text-anchor": _ANCHORS[text.get_horizontalalignment()],
+        "dominant-baseline": _BASELINES[text.get_verticalalignment()],
+    }
+    if text.get_fontweight() == "bold":
+        style["font-weight"] = "bold"
+    if text.get_fontstyle() == "italic":
+        style["font-style"] = "italic"
+    attributes = " ".join(f'{name}="{value}"' for name, value in style.items())
+    return f"<text {attributes}>{html.escape(text.get_text(), quote=False)}</text>"
 
 
 def png_data_uri(figure: "Figure", *, colours: int = 96) -> str:

@@ -19,6 +19,7 @@ from kalshi_assets.weather.analogue import (
 from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.climate_day import SLOTS, slot_of
 from kalshi_assets.weather.evidence import temperatures
+from kalshi_assets.weather.station_days import stacked
 
 Array = NDArray[np.float64]
 
@@ -78,20 +79,15 @@ def _latest_slot(start: datetime) -> pl.Expr:
 
 
 def _grids(days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime) -> Array:
-    grids = [
-        _grid(temperatures(observations).filter(pl.col("known_at") <= known_by), start)
-        for start, observations in days
-    ]
-    return np.array(grids).reshape(-1, SLOTS)
-
-
-def _grid(observations: pl.DataFrame, start: datetime) -> Array:
-    """Temperature per slot, shape (288,), NaN where there is no report; the slot's last counts."""
-    grid = np.full(SLOTS, np.nan)
-    slots = observations.select(slot_of(pl.col("event_time"), start)).to_series().to_numpy()
-    inside = (slots >= 0) & (slots < SLOTS)
-    grid[slots[inside]] = observations["temp_f"].to_numpy()[inside]
-    return grid
+    """Temperature per day and slot, shape (days, 288); NaN: no report; the slot's last counts."""
+    grids = np.full((len(days), SLOTS), np.nan)
+    if not days:
+        return grids
+    rows = temperatures(stacked(days)).filter(
+        (pl.col("known_at") <= known_by) & pl.col("slot").is_between(0, SLOTS - 1)
+    )
+    grids[rows["day"].to_numpy(), rows["slot"].to_numpy()] = rows["temp_f"].to_numpy()
+    return grids
 
 
 def _evaluate(

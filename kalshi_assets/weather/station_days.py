@@ -65,7 +65,7 @@ class StationDays:
         mid, width = (np.full((len(days), SLOTS), np.nan) for _ in range(2))
         if not days:
             return cls(starts=starts, mid_f=mid, width_f=width, known_at=None)
-        rows = temperatures(_stacked(days)).filter(
+        rows = temperatures(stacked(days)).filter(
             (pl.col("known_at") <= known_by) & pl.col("slot").is_between(0, SLOTS - 1)
         )
         day, slot = rows["day"].to_numpy(), rows["slot"].to_numpy()
@@ -112,7 +112,8 @@ class StationDays:
         return lo, hi
 
 
-def _stacked(days: Sequence[tuple[datetime, pl.DataFrame]]) -> pl.DataFrame:
+def stacked(days: Sequence[tuple[datetime, pl.DataFrame]]) -> pl.DataFrame:
+    """All rows of `weather.observations` of some days, with `day`, its number, and `slot`."""
     numbers = np.repeat(np.arange(len(days)), [frame.height for _, frame in days])
     starts = pl.Series([start for start, _ in days], dtype=pl.Datetime("us", "UTC"))
     return pl.concat(frame for _, frame in days).with_columns(
