@@ -190,7 +190,7 @@ def _record(barrier: Barrier, world: Path, work: Work) -> Timing:
             for key in work.history:
                 chain.observe(key)
             for key in [work.warm_up, *work.timed]:
-                chain.make(key)
+                chain.ingest(key)
     return Timing(began=0.0, ended=0.0, stages={})
 
 

@@ -101,7 +101,7 @@ class DirectChain:
 
     def make(self, key: CityDay) -> None:
         """Make every table of a city-day, and its page."""
-        made = self._ingested(key)
+        made = self.ingest(key)
         made |= self._probabilities(key, made)
         made |= self._backtest(key, made)
         began = self.clock()
@@ -115,7 +115,8 @@ class DirectChain:
         self.seconds[name] = self.seconds.get(name, 0.0) + self.clock() - began
         return frame
 
-    def _ingested(self, key: CityDay) -> dict[Table, pl.DataFrame]:
+    def ingest(self, key: CityDay) -> dict[Table, pl.DataFrame]:
+        """Make what comes from the services."""
         contract: list[EventContract] = []
 
         def fetch_contract() -> pl.DataFrame:

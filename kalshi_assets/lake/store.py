@@ -92,9 +92,7 @@ class Lake:
         write_atomically(
             self.path(table, key),
             # Nobody skips parts of a partition: statistics would cost a fifth of the write.
-            lambda path: frame.write_parquet(
-                path, compression="zstd", compression_level=1, statistics=False
-            ),
+            lambda path: frame.write_parquet(path, compression="lz4", statistics=False),
         )
         return frame
 

@@ -146,12 +146,11 @@ def minute_signals(signals: pl.DataFrame) -> list[MinuteSignals]:
     left = in_order.select("minute", "minutes_to_close").unique(
         "minute", keep="first", maintain_order=True
     )
+    wants = {minute: tuple(found) for minute, found in candidates.items()}
+    withdraws = {minute: frozenset(found) for minute, found in pulls.items()}
     return [
         MinuteSignals(
-            minute=minute,
-            close=minute + minutes_to_close,
-            candidates=tuple(candidates.get(minute, ())),
-            pull=frozenset(pulls.get(minute, ())),
+            minute, minute + remaining, wants.get(minute, ()), withdraws.get(minute, _NOBODY)
         )
-        for minute, minutes_to_close in left.iter_rows()
+        for minute, remaining in zip(left["minute"], left["minutes_to_close"], strict=True)
     ]
