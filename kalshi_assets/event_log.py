@@ -11,6 +11,7 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any, Self
 
 import sqlalchemy as db
@@ -43,8 +44,13 @@ class KeptEngineEventLogStorage(SqliteEventLogStorage):
             with engine.connect() as connection, connection.begin():
                 yield connection
 
+    @cached_property
+    def kept(self) -> OrderedDict[str, db.Engine]:
+        """Engines by database, the one unused longest first."""
+        return OrderedDict()
+
     def _kept_engine(self, shard: str) -> db.Engine:
-        engines: OrderedDict[str, db.Engine] = self.__dict__.setdefault("_engines", OrderedDict())
+        engines = self.kept
         if shard not in engines:
             # Every caller holds the lock, so one connection is enough, from whichever thread.
             engines[shard] = db.create_engine(
@@ -62,8 +68,8 @@ class KeptEngineEventLogStorage(SqliteEventLogStorage):
 
     def dispose(self) -> None:
         """Close what is open."""
-        for engine in self.__dict__.pop("_engines", {}).values():
-            engine.dispose()
+        while self.kept:
+            self.kept.popitem()[1].dispose()
         super().dispose()
 
 
