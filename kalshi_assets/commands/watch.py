@@ -27,8 +27,8 @@ def backfill_watched(
         The lake was filled from something else; nothing was asked.
     """
     lake = the_lake()
-    lake.claim(Settings().origin)
     plans = [each for name, start, end in wanted for each in plan(lake, [name], start, end)]
+    lake.claim(Settings().origin)  # only once the request makes sense: a typo claims nothing
     with _bars(console) as bars:
         tasks = {
             each.city: bars.add_task(_title(each), total=each.partitions, doing="")
