@@ -1,31 +1,21 @@
-"""The sheet that figures are drawn on, and how it becomes SVG for a page or PNG for Dagster.
+"""The sheet that figures are drawn on: panels with light axes, and the shapes put on them.
 
-Here: panels with light axes in local standard hours, theme colours, encoding. Not here: what a
-figure shows (`plots`).
+Here: a sheet's shapes in inches, panels with scales of their own, ticks in local standard hours.
+Not here: what a figure shows (`plots`), how a sheet becomes SVG (`svg`) or PNG (`png`).
 
-Matplotlib is imported inside the functions (its import takes about a second), `pyplot` never: it
-keeps figures alive in a global. A panel is a rectangle of the figure and not matplotlib's `Axes`:
-artists are placed in inches, and axes, ticks and limits took three quarters of a figure's time
-(measured: 110 ms against 30 ms for three panels).
+A sheet is a list of shapes and not a matplotlib figure: a page needs SVG alone, and matplotlib's
+axes, layout and drawing took nine tenths of a page's time (docs/performance.md).
 """
 
-import base64
 import datetime as dt
-import html
-import io
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from kalshi_assets.reports.inputs import Floats
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
 Size = tuple[float, float]
 Span = tuple[float, float]
@@ -36,33 +26,88 @@ FONT = 8.0
 INK = "#3d4451"
 GRID = "#d3d7de"
 PAPER = "#fffffe"
-_THEME = {INK: "currentColor", GRID: "var(--grid)", PAPER: "var(--paper)"}
 
 _LEFT, _RIGHT, _BOTTOM, _GAP = 0.72, 0.06, 0.20, 0.22  # inches
 
 
-def new_figure(size: Size) -> "Figure":
-    """An empty figure of `size` inches."""
-    from matplotlib.figure import Figure
+@dataclass(frozen=True, kw_only=True)
+class Lines:
+    """Open lines, each of shape (n, 2) in inches; a point that is not finite is a gap."""
 
-    return Figure(figsize=size, dpi=100, facecolor=PAPER)
+    points: Sequence[Floats]
+    colour: str
+    width: float
+    dashes: Span | None
+    alpha: float
+    zorder: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Areas:
+    """Filled polygons, each of shape (n, 2) in inches; `rim` is the outline's colour."""
+
+    points: Sequence[Floats]
+    colour: str
+    rim: str | None
+    alpha: float
+    zorder: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pixels:
+    """Colours of shape (rows, columns, 4), the first row at the bottom, in a box of inches."""
+
+    colours: npt.NDArray[np.uint8]
+    left: float
+    bottom: float
+    width: float
+    height: float
+    zorder: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """One line of text at a point in inches."""
+
+    x: float
+    y: float
+    words: str
+    size: float = FONT
+    colour: str = INK
+    across: Literal["left", "center", "right"] = "left"
+    up: Literal["bottom", "center", "top"] = "center"
+    bold: bool = False
+    italic: bool = False
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What is drawn: `size` in inches, shapes in the order they were added."""
+
+    size: Size
+    shapes: list[Lines | Areas | Pixels] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
+
+    def in_depth(self) -> list[Lines | Areas | Pixels]:
+        """The shapes from the back to the front."""
+        return sorted(self.shapes, key=lambda shape: shape.zorder)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A rectangle of a figure with its own scales; what lies outside is drawn on its edge.
+    """A rectangle of a sheet with its own scales; what lies outside is drawn on its edge.
 
     Attributes
     ----------
-    figure
+    sheet
         Where it is drawn.
     left, bottom, width, height
-        The rectangle, inches from the figure's lower left corner.
+        The rectangle, inches from the sheet's lower left corner.
     x, y
         Values at the left and right, bottom and top edge.
     """
 
-    figure: "Figure"
+    sheet: Sheet
     left: float
     bottom: float
     width: float
@@ -71,7 +116,7 @@ class Panel:
     y: Span
 
     def place(self, points: npt.ArrayLike) -> Floats:
-        """Inches on the figure of `points`, both of shape (n, 2)."""
+        """Inches on the sheet of `points`, both of shape (n, 2)."""
         share = (np.asarray(points, dtype=np.float64) - (self.x[0], self.y[0])) / (
             self.x[1] - self.x[0],
             self.y[1] - self.y[0],
@@ -86,20 +131,15 @@ class Panel:
         width: float = 1.0,
         zorder: float = 2,
         dashes: Span | None = None,
-        alpha: float | None = None,
+        alpha: float = 1.0,
     ) -> None:
-        """Lines, each of shape (n, 2), as one artist."""
-        from matplotlib.collections import LineCollection
-
-        artist = LineCollection(
-            [self.place(line) for line in lines],
-            colors=colour,
-            linewidths=width,
-            linestyles=(0, dashes) if dashes else "solid",
-            alpha=alpha,
-            zorder=zorder,
+        """Lines, each of shape (n, 2); `width` and `dashes` in points (1/72 inch)."""
+        points = [self.place(line) for line in lines]
+        self.sheet.shapes.append(
+            Lines(
+                points=points, colour=colour, width=width, dashes=dashes, alpha=alpha, zorder=zorder
+            )
         )
-        self._add(artist)
 
     def areas(
         self,
@@ -107,19 +147,12 @@ class Panel:
         colour: str,
         *,
         zorder: float = 1,
-        alpha: float | None = None,
+        alpha: float = 1.0,
     ) -> None:
-        """Filled polygons, each of shape (n, 2), as one artist."""
-        from matplotlib.collections import PolyCollection
-
-        self._add(
-            PolyCollection(
-                [self.place(ring) for ring in rings],
-                facecolors=colour,
-                linewidths=0,
-                alpha=alpha,
-                zorder=zorder,
-            )
+        """Filled polygons, each of shape (n, 2)."""
+        points = [self.place(ring) for ring in rings]
+        self.sheet.shapes.append(
+            Areas(points=points, colour=colour, rim=None, alpha=alpha, zorder=zorder)
         )
 
     def box(self, x: Span, y: Span, colour: str, **style: Any) -> None:
@@ -129,50 +162,35 @@ class Panel:
 
     def marks(self, points: npt.ArrayLike, shape: Sequence[Span], colour: str) -> None:
         """A small shape, given in points (1/72 inch) around its centre, at each of `points`."""
-        from matplotlib.collections import PolyCollection
-
         outline = np.asarray(shape, dtype=np.float64) / 72
-        self._add(
-            PolyCollection(
-                [at + outline for at in self.place(points)],
-                facecolors=colour,
-                edgecolors=PAPER,
-                linewidths=0.8,
-                zorder=4,
-            )
-        )
+        rings = [at + outline for at in self.place(points)]
+        self.sheet.shapes.append(Areas(points=rings, colour=colour, rim=PAPER, alpha=1.0, zorder=4))
 
     def image(self, colours: npt.NDArray[np.uint8]) -> None:
         """Pixels of shape (rows, columns, 4) that fill the panel, the first row at the bottom."""
-        from matplotlib.image import BboxImage
-        from matplotlib.transforms import Bbox, TransformedBbox
-
-        box = Bbox.from_bounds(self.left, self.bottom, self.width, self.height)
-        image = BboxImage(
-            TransformedBbox(box, self.figure.dpi_scale_trans),
-            interpolation="nearest",
-            origin="lower",
-            zorder=1,
+        self.sheet.shapes.append(
+            Pixels(
+                colours=colours,
+                left=self.left,
+                bottom=self.bottom,
+                width=self.width,
+                height=self.height,
+                zorder=1,
+            )
         )
-        image.set_data(colours)
-        self.figure.add_artist(image)
 
     def write(
         self, x: float, y: float, words: str, *, shift: Span = (0.0, 0.0), **style: Any
     ) -> None:
-        """Text at a point, `shift` inches away; a dollar sign never starts a formula."""
-        if not words:
-            return
-        at = self.place([(x, y)])[0] + shift
-        defaults = {"fontsize": FONT, "color": INK, "va": "center", "parse_math": False}
-        self.figure.text(
-            at[0], at[1], words, transform=self.figure.dpi_scale_trans, **{**defaults, **style}
-        )
+        """Text at a point, `shift` inches away; `style` as the fields of `Label`."""
+        if words:
+            at = self.place([(x, y)])[0] + shift
+            self.sheet.labels.append(Label(x=float(at[0]), y=float(at[1]), words=words, **style))
 
     def say(self, words: str, *, height: float = 0.5) -> None:
         """A remark in the middle of an empty panel."""
         middle = self.y[0] + height * (self.y[1] - self.y[0])
-        self.write(sum(self.x) / 2, middle, words, ha="center", style="italic", fontsize=FONT + 3)
+        self.write(sum(self.x) / 2, middle, words, across="center", italic=True, size=FONT + 3)
 
     def scales(self, *, x_ticks: Ticks = (), y_ticks: Ticks = (), title: str = "") -> None:
         """Hairlines and their labels."""
@@ -181,20 +199,16 @@ class Panel:
         if rules:
             self.lines(rules, GRID, width=0.7, zorder=0.5)
         for at, label in y_ticks:
-            self.write(self.x[0], at, label, shift=(-0.06, 0), ha="right")
+            self.write(self.x[0], at, label, shift=(-0.06, 0), across="right")
         for at, label in x_ticks:
             near_end = at > self.x[1] - 0.04 * (self.x[1] - self.x[0])
             side = "right" if near_end else "center"
-            self.write(at, self.y[0], label, shift=(0, -0.05), ha=side, va="top")
-        self.write(self.x[0], self.y[1], title, shift=(0, 0.05), va="bottom", weight="bold")
-
-    def _add(self, artist: Any) -> None:
-        artist.set_transform(self.figure.dpi_scale_trans)
-        self.figure.add_artist(artist)
+            self.write(at, self.y[0], label, shift=(0, -0.05), across=side, up="top")
+        self.write(self.x[0], self.y[1], title, shift=(0, 0.05), up="bottom", bold=True)
 
 
 def panels(
-    figure: "Figure",
+    sheet: Sheet,
     *,
     x: Span,
     ys: Sequence[Span],
@@ -206,7 +220,7 @@ def panels(
 
     Parameters
     ----------
-    figure
+    sheet
         Where they are drawn.
     x
         Values at the left and right edge.
@@ -217,7 +231,7 @@ def panels(
     top, left
         Inches kept free above the first panel and to the left of all.
     """
-    width, height = figure.get_size_inches()
+    width, height = sheet.size
     free = height - top - _BOTTOM - _GAP * (len(shares) - 1)
     made, ceiling = [], height - top
     for y, share in zip(ys, shares, strict=True):
@@ -225,7 +239,7 @@ def panels(
         ceiling -= inches
         made.append(
             Panel(
-                figure=figure,
+                sheet=sheet,
                 left=left,
                 bottom=ceiling,
                 width=width - left - _RIGHT,
@@ -275,86 +289,3 @@ def thin_out(values: Floats, columns: int) -> npt.NDArray[np.int64]:
     keep = np.ones(len(index), dtype=bool)
     keep[1:-1] = moved[:-1] | moved[1:]
     return index[keep]
-
-
-_GROUP_ID = re.compile(r'<g id="[^"]*">')
-_PATH = re.compile(r' d="[^"]*"')
-_DECIMALS = re.compile(r"(?<=\.\d)\d+")
-
-
-def svg_markup(figure: "Figure", words: str) -> str:
-    """The figure as an SVG element to stand in a page: theme colours, no addresses, no names.
-
-    Parameters
-    ----------
-    figure
-        Drawn with INK, GRID and PAPER where the page's colours belong.
-    words
-        What a screen reader says instead of the picture; must be safe as an attribute.
-    """
-    import matplotlib as mpl
-
-    labels = [_text_element(label, figure.get_size_inches()[1]) for label in figure.texts]
-    for label in list(figure.texts):  # matplotlib's layout of a label is what costs
-        label.remove()
-    buffer = io.StringIO()
-    # The salt makes names of clip paths depend on nothing but the drawing.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "kalshi_assets"}):
-        figure.savefig(buffer, format="svg", facecolor="none")
-    text = buffer.getvalue()
-    body = text[text.index("<defs>") :].replace("xlink:href", "href")
-    body = _PATH.sub(lambda path: _DECIMALS.sub("", path.group()), _GROUP_ID.sub("<g>", body))
-    for colour, role in _THEME.items():
-        body = body.replace(colour, role)
-    width, height = figure.get_size_inches() * 72
-    body = body.replace("</svg>", "".join(labels) + "</svg>")
-    return f'<svg viewBox="0 0 {width:.1f} {height:.1f}" role="img" aria-label="{words}">{body}'
-
-
-_ANCHORS = {"left": "start", "center": "middle", "right": "end"}
-_BASELINES = {"center": "central", "top": "hanging", "bottom": "auto", "baseline": "auto"}
-
-
-def _text_element(text: "Text", height: float) -> str:
-    """A text of the figure as an SVG element; `height` of the figure in inches."""
-    x, y = text.get_position()
-    colour = str(text.get_color())
-    style = {
-        "x": f"{x * 72:.1f}",
-        "y": f"{(height - y) * 72:.1f}",
-        "font-size": f"{text.get_fontsize():g}",
-        "fill": _THEME.get(colour, colour),
-        "text-anchor": _ANCHORS[text.get_horizontalalignment()],
-        "dominant-baseline": _BASELINES[text.get_verticalalignment()],
-    }
-    if text.get_fontweight() == "bold":
-        style["font-weight"] = "bold"
-    if text.get_fontstyle() == "italic":
-        style["font-style"] = "italic"
-    attributes = " ".join(f'{name}="{value}"' for name, value in style.items())
-    return f"<text {attributes}>{html.escape(text.get_text(), quote=False)}</text>"
-
-
-def png_data_uri(figure: "Figure", *, colours: int = 96) -> str:
-    """The figure as a small PNG in a data URI, for markdown that carries its own picture.
-
-    Parameters
-    ----------
-    figure
-        At 100 pixels an inch.
-    colours
-        Size of the palette: few, so that 640 x 220 pixels stay below 40 kB.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from PIL import Image
-
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    width, height = canvas.get_width_height()
-    image = Image.frombuffer("RGBA", (width, height), canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
-    small = image.convert("RGB").quantize(
-        colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE
-    )
-    buffer = io.BytesIO()
-    small.save(buffer, "png")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

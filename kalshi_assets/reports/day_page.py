@@ -18,6 +18,7 @@ from kalshi_assets.reports.palette import (
     bracket_colours,
 )
 from kalshi_assets.reports.quality import quality_of, quote_sentence
+from kalshi_assets.reports.svg import svg_markup
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -121,7 +122,6 @@ def _favourite(
 def _figures(day: DayInputs) -> dict[str, "Markup"]:
     from markupsafe import Markup
 
-    # The words are constants and the figure's own text is escaped by matplotlib's SVG writer.
     drawn = {
         "beliefs": (plots.belief_figure(day), "Stacked bracket probabilities over the day"),
         "temperature": (plots.temperature_figure(day), "Temperature reports and bracket edges"),
@@ -129,7 +129,7 @@ def _figures(day: DayInputs) -> dict[str, "Markup"]:
     }
     if (day.fills["filled"] > 0).any():
         drawn["money"] = (plots.money_figure(day), "Cumulative gain under each fill model")
-    return {name: Markup(plots.svg_markup(fig, alt)) for name, (fig, alt) in drawn.items()}
+    return {name: Markup(svg_markup(fig, alt)) for name, (fig, alt) in drawn.items()}
 
 
 def _ladder(day: DayInputs) -> list[dict[str, Any]]:

@@ -5,8 +5,6 @@ a reader can search and a screen reader can read them), or any number that is no
 `legend=True` writes the brackets into the figure, for places without a page around it.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import polars as pl
 
@@ -16,14 +14,12 @@ from kalshi_assets.reports.canvas import (
     INK,
     PAPER,
     Panel,
+    Sheet,
     Size,
     Span,
     Ticks,
     hour_ticks,
-    new_figure,
     panels,
-    png_data_uri,
-    svg_markup,
     thin_out,
 )
 from kalshi_assets.reports.inputs import DayInputs, Floats, hours_since
@@ -35,16 +31,11 @@ from kalshi_assets.reports.palette import (
 )
 from kalshi_assets.weather.evidence import temperatures
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 __all__ = [
     "INLINE_SIZE",
     "belief_figure",
     "money_figure",
-    "png_data_uri",
     "reason_figure",
-    "svg_markup",
     "temperature_figure",
 ]
 
@@ -58,19 +49,19 @@ _TRIANGLE = ((-4.5, 0.0), (4.5, 0.0), (0.0, 8.0))
 _DIAMOND = ((-3.2, 0.0), (0.0, -3.2), (3.2, 0.0), (0.0, 3.2))
 
 
-def belief_figure(day: DayInputs, *, size: Size = (9.6, 4.4), legend: bool = False) -> "Figure":
+def belief_figure(day: DayInputs, *, size: Size = (9.6, 4.4), legend: bool = False) -> Sheet:
     """The fused PMF as stacked bands, the market's below it, and who favoured the winner.
 
     Without a weather PMF the market's panel is left out: it would repeat the fused one. With
     `legend` there is one panel, the fused one.
     """
-    figure, x, grid = new_figure(size), _x_range(day), day.grid
+    sheet, x, grid = Sheet(size), _x_range(day), day.grid
     stacks = [("fused probabilities, the coldest bracket at the bottom", grid.p_fused)]
     if grid.has_weather and not legend:
         stacks.append(("the market's alone", grid.p_mkt))
     shares = [1.0] if legend else [1.6] + [0.9] * len(stacks)
     made = panels(
-        figure, x=x, ys=[(0.0, 1.0)] * len(shares), shares=shares, top=0.34 if legend else 0.2
+        sheet, x=x, ys=[(0.0, 1.0)] * len(shares), shares=shares, top=0.34 if legend else 0.2
     )
     for panel, (title, pmf) in zip(made, stacks, strict=False):
         panel.scales(
@@ -82,23 +73,21 @@ def belief_figure(day: DayInputs, *, size: Size = (9.6, 4.4), legend: bool = Fal
         _mark_climate_day(panel)
     _mark_deaths(made[0], day)
     if legend:
-        _bracket_legend(figure, day)
+        _bracket_legend(sheet, day)
     else:
         _winner_panel(made[-1], day)
-    return figure
+    return sheet
 
 
-def temperature_figure(
-    day: DayInputs, *, size: Size = (9.6, 3.7), legend: bool = False
-) -> "Figure":
+def temperature_figure(day: DayInputs, *, size: Size = (9.6, 3.7), legend: bool = False) -> Sheet:
     """Reports as intervals, the running maximum as known, forecasts, edges, official maximum.
 
     Below, where there is one, the hazard: the probability of a new high within the hour.
     """
-    figure, x, y = new_figure(size), _x_range(day), _degrees_range(day)
+    sheet, x, y = Sheet(size), _x_range(day), _degrees_range(day)
     hazard = bool(np.isfinite(day.grid.hazard_next_60m).any()) and not legend
     panel, *below = panels(
-        figure,
+        sheet,
         x=x,
         ys=[y, (0.0, 1.0)] if hazard else [y],
         shares=[4.0, 1.0] if hazard else [1.0],
@@ -123,20 +112,20 @@ def temperature_figure(
     for tmax in sorted(set(final(day.settlements)["tmax_f"].drop_nulls().to_list())):
         panel.lines([[(x[0], tmax), (x[1], tmax)]], _OFFICIAL, width=1.2, zorder=2.4)
         panel.write(
-            x[0], tmax, f"official maximum {tmax} °F", shift=(0.05, -0.02), color=_OFFICIAL,
-            va="top",
+            x[0], tmax, f"official maximum {tmax} °F", shift=(0.05, -0.02), colour=_OFFICIAL,
+            up="top",
         )  # fmt: skip
     if legend:
-        _bracket_legend(figure, day)
-    return figure
+        _bracket_legend(sheet, day)
+    return sheet
 
 
-def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> "Figure":
+def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> Sheet:
     """For every bracket and minute the reason why there was, or was not, an order."""
-    figure, x = new_figure(size), _x_range(day)
+    sheet, x = Sheet(size), _x_range(day)
     count = len(day.ladder)
     y = (-0.5, max(count, 1) - 0.5)
-    (panel,) = panels(figure, x=x, ys=[y], shares=[1.0], top=0.08)
+    (panel,) = panels(sheet, x=x, ys=[y], shares=[1.0], top=0.08)
     decisions = day.decisions
     at = hours_since(decisions["minute"], day.climate_start)
     if len(decisions):
@@ -154,10 +143,10 @@ def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> "Figure":
         points = np.stack([at[traded], decisions["bracket"].to_numpy()[traded]], 1)
         panel.marks(points, _DIAMOND, REASON_COLOURS["trade"])
     _mark_climate_day(panel)
-    return figure
+    return sheet
 
 
-def money_figure(day: DayInputs, *, size: Size = (9.6, 2.4)) -> "Figure":
+def money_figure(day: DayInputs, *, size: Size = (9.6, 2.4)) -> Sheet:
     """What the fills earned under each fill model, or the bar of reasons why there are none.
 
     Before settlement it shows the contracts filled instead of money.
@@ -174,9 +163,9 @@ def money_figure(day: DayInputs, *, size: Size = (9.6, 2.4)) -> "Figure":
         )
         for (model,), orders in filled.group_by(["fill_model"])
     }
-    figure, x = new_figure(size), _x_range(day)
+    sheet, x = Sheet(size), _x_range(day)
     y = _padded([0.0, *(float(v) for _, values in curves.values() for v in values)])
-    (panel,) = panels(figure, x=x, ys=[y], shares=[1.0])
+    (panel,) = panels(sheet, x=x, ys=[y], shares=[1.0])
     panel.scales(
         y_ticks=[(mark, _signed(mark, "$" if settled else "")) for mark in _round_marks(y)],
         x_ticks=hour_ticks(day.date, x, labels=True),
@@ -192,27 +181,27 @@ def money_figure(day: DayInputs, *, size: Size = (9.6, 2.4)) -> "Figure":
         panel.lines([_steps(at, values, x)], colour, width=1.6)
         panel.marks(np.stack([at, values], 1), _DIAMOND, colour)
         panel.write(
-            x[1], values[-1], model, shift=(-0.05, -0.03 if rank else 0.02), color=colour,
-            ha="right", va="top" if rank else "bottom",
+            x[1], values[-1], model, shift=(-0.05, -0.03 if rank else 0.02), colour=colour,
+            across="right", up="top" if rank else "bottom",
         )  # fmt: skip
-    return figure
+    return sheet
 
 
-def _reason_bars(day: DayInputs, size: Size) -> "Figure":
+def _reason_bars(day: DayInputs, size: Size) -> Sheet:
     counts = day.decisions["reason"].value_counts(sort=True).head(6).rows()
-    figure = new_figure(size)
+    sheet = Sheet(size)
     (panel,) = panels(
-        figure, x=(0.0, 1.0), ys=[(max(len(counts), 1) - 0.4, -0.6)], shares=[1.0], left=1.4
+        sheet, x=(0.0, 1.0), ys=[(max(len(counts), 1) - 0.4, -0.6)], shares=[1.0], left=1.4
     )
     panel.scales(title="no trades: the first gate that said no, by bracket-minutes")
     for i, (reason, count) in enumerate(counts):
         share = count / len(day.decisions)
         panel.box((0, share * 0.8), (i - 0.32, i + 0.32), REASON_COLOURS[reason])
-        panel.write(0, i, reason.replace("_", " "), shift=(-0.06, 0), ha="right")
+        panel.write(0, i, reason.replace("_", " "), shift=(-0.06, 0), across="right")
         panel.write(share * 0.8, i, f"{count:,} ({share:.0%})", shift=(0.06, 0))
     if not counts:
         panel.say("no decisions recorded")
-    return figure
+    return sheet
 
 
 def _stack(panel: Panel, hours: Floats, pmf: Floats, winner: int | None) -> None:
@@ -325,19 +314,19 @@ def _forecast_curve(panel: Panel, day: DayInputs) -> None:
         panel.lines([points], SOURCE_COLOURS["weather"], width=1.2)
 
 
-def _bracket_legend(figure: "Figure", day: DayInputs) -> None:
+def _bracket_legend(sheet: Sheet, day: DayInputs) -> None:
     colours = bracket_colours(len(day.ladder))
-    width, height = figure.get_size_inches()
+    width, height = sheet.size
     strip = Panel(
-        figure=figure, left=0.2, bottom=height - 0.24, width=width - 0.3, height=0.2,
+        sheet=sheet, left=0.2, bottom=height - 0.24, width=width - 0.3, height=0.2,
         x=(0, max(len(day.ladder), 1)), y=(0, 1),
     )  # fmt: skip
     for rung in day.ladder:
         paid = " paid" if rung.bracket == day.winner else ""
         strip.box((rung.bracket, rung.bracket + 0.1), (0.25, 0.75), colours[rung.bracket])
         strip.write(
-            rung.bracket + 0.14, 0.5, rung.label[:14] + paid, fontsize=FONT - 0.5,
-            weight="bold" if paid else "normal",
+            rung.bracket + 0.14, 0.5, rung.label[:14] + paid, size=FONT - 0.5,
+            bold=bool(paid),
         )  # fmt: skip
 
 

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from kalshi_assets.reports import plots
-from kalshi_assets.reports.canvas import thin_out
+from kalshi_assets.reports.canvas import PAPER, Panel, Sheet, thin_out
 from kalshi_assets.reports.inputs import MinuteGrid, hours_since
 from kalshi_assets.reports.palette import REASON_COLOURS, bracket_colours
+from kalshi_assets.reports.png import png_data_uri
+from kalshi_assets.reports.svg import svg_markup
 from kalshi_assets.tables.backtest import REASONS
 from kalshi_assets_tests.reports.factory import a_day
 
@@ -38,14 +40,14 @@ def test_importing_reports_does_not_import_matplotlib_or_jinja() -> None:
 @pytest.mark.parametrize("draw", FIGURES)
 @pytest.mark.parametrize("trades", [True, False])
 def test_an_inline_picture_is_small_enough_for_dagster(draw: object, trades: bool) -> None:
-    uri = plots.png_data_uri(draw(a_day(trades=trades), size=plots.INLINE_SIZE))  # type: ignore[operator]
+    uri = png_data_uri(draw(a_day(trades=trades), size=plots.INLINE_SIZE))  # type: ignore[operator]
     assert len(uri) < 40_000
     image = Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"))))
     assert image.size == (640, 220)
 
 
 def test_no_figure_stays_behind_in_pyplot() -> None:
-    plots.svg_markup(plots.belief_figure(a_day()), "beliefs")
+    png_data_uri(plots.belief_figure(a_day()))
     assert "matplotlib.pyplot" not in sys.modules
 
 
@@ -53,40 +55,60 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone() -> None:
     import matplotlib as mpl
 
     before = dict(mpl.rcParams)
-    plots.svg_markup(plots.money_figure(a_day()), "money")
+    png_data_uri(plots.money_figure(a_day()))
     assert dict(mpl.rcParams) == before
 
 
+def test_a_line_with_a_gap_becomes_a_move_for_each_part() -> None:
+    sheet = Sheet((1.0, 1.0))
+    points = np.array([[0.0, 0.0], [0.5, 0.5], [np.nan, 0.0], [0.75, 1.0], [1.0, 0.0]])
+    panel = Panel(sheet=sheet, left=0, bottom=0, width=1, height=1, x=(0, 1), y=(0, 1))
+    panel.lines([points], "#000000")
+    assert 'd="M0 720l360 -360M540 0l180 720"' in svg_markup(sheet, "a line")
+
+
+def test_what_lies_in_front_is_written_last_and_paper_is_the_pages() -> None:
+    sheet = Sheet((1.0, 1.0))
+    panel = Panel(sheet=sheet, left=0, bottom=0, width=1, height=1, x=(0, 1), y=(0, 1))
+    panel.box((0, 1), (0, 1), PAPER, zorder=3)
+    panel.box((0, 1), (0, 1), "#123456", zorder=1)
+    panel.write(0, 0, "5 < 6 & $")
+    markup = svg_markup(sheet, 'a "box"')
+    assert markup.index("#123456") < markup.index("var(--paper)")
+    assert "5 &lt; 6 &amp; $</text>" in markup
+    assert 'aria-label="a &quot;box&quot;"' in markup
+
+
 def test_missing_observations_are_said_in_the_figure() -> None:
-    drawn = plots.svg_markup(plots.temperature_figure(a_day(weather=False)), "temperature")
+    drawn = svg_markup(plots.temperature_figure(a_day(weather=False)), "temperature")
     assert "no station observations for this climate day" in drawn
-    assert "no station observations" not in plots.svg_markup(
+    assert "no station observations" not in svg_markup(
         plots.temperature_figure(a_day()), "temperature"
     )
 
 
 def test_the_hazard_is_drawn_where_there_is_one() -> None:
     words = "probability of a new high within 60 minutes"
-    assert words in plots.svg_markup(plots.temperature_figure(a_day()), "temperature")
+    assert words in svg_markup(plots.temperature_figure(a_day()), "temperature")
     bare = plots.temperature_figure(a_day(weather=False))
-    assert words not in plots.svg_markup(bare, "temperature")
+    assert words not in svg_markup(bare, "temperature")
 
 
 def test_the_markets_own_bands_are_drawn_only_where_weather_makes_a_difference() -> None:
-    with_weather = plots.svg_markup(plots.belief_figure(a_day()), "beliefs")
-    without = plots.svg_markup(plots.belief_figure(a_day(weather=False)), "beliefs")
+    with_weather = svg_markup(plots.belief_figure(a_day()), "beliefs")
+    without = svg_markup(plots.belief_figure(a_day(weather=False)), "beliefs")
     assert "the market's alone" in with_weather.replace("&#39;", "'").replace("&apos;", "'")
     assert "alone" not in without
 
 
 def test_a_day_without_fills_shows_the_bar_of_reasons() -> None:
-    drawn = plots.svg_markup(plots.money_figure(a_day(trades=False)), "money")
+    drawn = svg_markup(plots.money_figure(a_day(trades=False)), "money")
     assert "no trades" in drawn
     assert "edge too small" in drawn
 
 
 def test_an_unsettled_day_draws_contracts_and_not_money() -> None:
-    drawn = plots.svg_markup(plots.money_figure(a_day(settled=False)), "money")
+    drawn = svg_markup(plots.money_figure(a_day(settled=False)), "money")
     assert "the day is not settled" in drawn
     assert "$" not in drawn
 
@@ -147,4 +169,4 @@ def test_hours_count_from_the_start_of_the_climate_day() -> None:
 def test_a_panel_with_a_hole_is_drawn_with_what_there_is() -> None:
     day = a_day()
     thinner = replace(day, minute_panel_full=day.minute_panel_full.slice(0, 700))
-    assert "<svg" in plots.svg_markup(plots.belief_figure(thinner), "beliefs")
+    assert "<svg" in svg_markup(plots.belief_figure(thinner), "beliefs")

@@ -125,10 +125,10 @@ def report(
     fills: Partitions,
     daily_pnl: Partitions,
 ) -> Computation:
-    from kalshi_assets.reports.canvas import png_data_uri
     from kalshi_assets.reports.inputs import DayInputs
     from kalshi_assets.reports.library import write_day, write_index
     from kalshi_assets.reports.plots import belief_figure
+    from kalshi_assets.reports.png import png_data_uri
 
     data = Settings().data
 
