@@ -51,8 +51,7 @@ from kalshi_assets.tables import (
     TRADES,
     Table,
 )
-from kalshi_assets.trading.engine import FILL_MODELS, decide_day, fill_day
-from kalshi_assets.trading.records import daily_pnl
+from kalshi_assets.trading.engine import DayResult, run_day
 from kalshi_assets.weather.climate_report import fetch_climate_report
 from kalshi_assets.weather.fitting import mc_params
 from kalshi_assets.weather.hazard import hazard_pmf
@@ -204,21 +203,19 @@ class DirectChain:
         self, key: CityDay, made: Mapping[Table, pl.DataFrame]
     ) -> dict[Table, pl.DataFrame]:
         events, panel = made[EVENTS], made[MINUTE_PANEL_FULL]
-        terms, params = terms_of(events), params_for(key)
         outcome = outcome_of(made[SETTLEMENTS], events)
-        tickers = events.sort("bracket")["market_ticker"].to_list()
-        fills = self._put(
-            FILLS, key, lambda: fill_day(panel, terms=terms, params=params, outcome=outcome)
-        )
         winner = None if outcome is None else outcome.winning_bracket
+        traded: list[DayResult] = []
+
+        def trade() -> pl.DataFrame:
+            terms, params = terms_of(events), params_for(key)
+            traded.append(run_day(panel, terms=terms, params=params, outcome=outcome))
+            return traded[0].decisions
+
         return {
-            DECISIONS: self._put(
-                DECISIONS, key, lambda: decide_day(panel, terms=terms, params=params)
-            ),
-            FILLS: fills,
-            DAILY_PNL: self._put(
-                DAILY_PNL, key, lambda: daily_pnl(fills, tickers, FILL_MODELS, outcome)
-            ),
+            DECISIONS: self._put(DECISIONS, key, trade),
+            FILLS: self._put(FILLS, key, lambda: traded[0].fills),
+            DAILY_PNL: self._put(DAILY_PNL, key, lambda: traded[0].daily_pnl),
             REPORT: self._put(
                 REPORT,
                 key,

@@ -79,21 +79,20 @@ def _colour(colour: str) -> str:
 
 
 def _path(lines: Sequence[Floats], height: float, *, close: bool) -> str:
-    end = "z" if close else ""
-    return "".join(_steps(line, height) + end for line in lines)
-
-
-def _steps(line: Floats, height: float) -> str:
     """Each run of finite points as a move and the steps from it."""
-    known = np.isfinite(line).all(axis=1)
-    place = np.where(known[:, None], line * (1.0, -1.0) + (0.0, height), 0.0) * _UNITS_PER_INCH
-    corners = np.rint(place).astype(np.int64)
+    gap = np.full((1, 2), np.nan)
+    points = np.concatenate([part for line in lines for part in (line, gap)])
+    known = np.isfinite(points).all(axis=1).reshape(-1)
+    place = np.where(known[:, None], points * (1.0, -1.0) + (0.0, height), 0.0)
+    corners = np.rint(place * _UNITS_PER_INCH).astype(np.int64)
     starts = known & ~np.concatenate([[False], known[:-1]])
     steps = np.where(starts[:, None], corners, np.diff(corners, axis=0, prepend=0))
-    return "".join(
-        f"{'M' if first else 'l'}{x} {y}"
+    move = "zM" if close else "M"
+    text = "".join(
+        f"{move if first else 'l'}{x} {y}"
         for (x, y), first in zip(steps[known].tolist(), starts[known].tolist(), strict=True)
     )
+    return f"{text.removeprefix('z')}z" if close else text
 
 
 def _image(shape: Pixels, height: float) -> str:

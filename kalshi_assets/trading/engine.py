@@ -4,7 +4,7 @@ Here: the day's loop and what it returns. Not here: the decision (`policy`, `sig
 fill rules (`fills`), the frames of the result (`records`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -64,12 +64,12 @@ def run_day(
     ValueError
         An unknown fill model, a ladder with a missing bracket, or a winner outside it.
     """
-    filled = fill_day(panel, terms=terms, params=params, outcome=outcome, fill_models=fill_models)
-    tickers = MarketDay.of(panel, params).market_tickers
+    day, wanted, runs = _simulated(panel, terms, params, {*fill_models, DECIDING_MODEL})
+    filled = records.fills(day, {name: runs[name] for name in fill_models}, outcome)
     return DayResult(
-        decisions=decide_day(panel, terms=terms, params=params),
+        decisions=records.decisions(day, wanted, runs[DECIDING_MODEL]),
         fills=filled,
-        daily_pnl=records.daily_pnl(filled, tickers, fill_models, outcome),
+        daily_pnl=records.daily_pnl(filled, day.market_tickers, fill_models, outcome),
     )
 
 
@@ -93,7 +93,7 @@ def fill_day(
 
 
 def _simulated(
-    panel: pl.DataFrame, terms: EventTerms, params: TradingParams, fill_models: Sequence[str]
+    panel: pl.DataFrame, terms: EventTerms, params: TradingParams, fill_models: Collection[str]
 ) -> tuple[MarketDay, pl.DataFrame, dict[str, Run]]:
     if unknown := [name for name in fill_models if name not in MAKER_RULES]:
         raise ValueError(f"unknown fill models {unknown}; known: {', '.join(MAKER_RULES)}")
