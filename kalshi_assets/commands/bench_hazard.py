@@ -19,14 +19,14 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from kalshi_assets.weather.climate_day import SLOTS
-from kalshi_assets.weather.emission import WHOLE_C_ERROR, Within
-from kalshi_assets.weather.exact import BarrierFilter, Workspace
-from kalshi_assets.weather.mixture import MixtureFilter
-from kalshi_assets.weather.reports import whole_f_of_whole_c
-from kalshi_assets.weather.residual_model import Grid, ResidualModel
+from kalshi_assets.weather.filter.emission import WHOLE_C_ERROR, Within
+from kalshi_assets.weather.filter.exact import BarrierFilter, Workspace
+from kalshi_assets.weather.filter.mixture import MixtureFilter
+from kalshi_assets.weather.filter.residual_model import Grid, ResidualModel
+from kalshi_assets.weather.reports.intervals import whole_f_of_whole_c
 
 if TYPE_CHECKING:
-    from kalshi_assets.weather.monte_carlo import Estimate, Start
+    from kalshi_assets.weather.filter.monte_carlo import Estimate, Start
 
 Array = NDArray[np.float64]
 
@@ -147,7 +147,7 @@ def _live(
     day: Day, work: Workspace, mixed: Workspace, exact: Array
 ) -> tuple[dict[str, float], dict[int, "Start"], Array]:
     """Times of one more report and of the hazards, and what the filter says slot by slot."""
-    from kalshi_assets.weather.monte_carlo import Start
+    from kalshi_assets.weather.filter.monte_carlo import Start
 
     alone = BarrierFilter(day.grid(), day.baseline, day.model, day.edges, work)
     mixture = MixtureFilter(day.grid(), day.baseline, day.model, day.edges, mixed)
@@ -181,7 +181,7 @@ def _step(f: BarrierFilter | MixtureFilter, slot: int, report: Within) -> Array:
 
 
 def _simulated(day: Day, starts: Mapping[int, "Start"], paths: int) -> tuple["Estimate", float]:
-    from kalshi_assets.weather.monte_carlo import seed, simulate
+    from kalshi_assets.weather.filter.monte_carlo import seed, simulate
 
     source = seed("bench", date(2026, 1, 1), 0)
     few = dict(list(starts.items())[:1])

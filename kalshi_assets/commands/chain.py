@@ -52,12 +52,12 @@ from kalshi_assets.tables import (
     Table,
 )
 from kalshi_assets.trading.engine import DayResult, run_day
-from kalshi_assets.weather.climate_report import fetch_climate_report
-from kalshi_assets.weather.fitting import mc_params
-from kalshi_assets.weather.hazard import hazard_pmf
-from kalshi_assets.weather.priors import load_priors
-from kalshi_assets.weather.visual_crossing import fetch_forecasts, fetch_observations
-from kalshi_assets.weather.weather_company import fetch_weather_company
+from kalshi_assets.weather.fit.fitting import mc_params
+from kalshi_assets.weather.fit.priors import load_priors
+from kalshi_assets.weather.hazard.pmf import hazard_pmf
+from kalshi_assets.weather.sources.climate_report import fetch_climate_report
+from kalshi_assets.weather.sources.visual_crossing import fetch_forecasts, fetch_observations
+from kalshi_assets.weather.sources.weather_company import fetch_weather_company
 
 
 class DirectChain:

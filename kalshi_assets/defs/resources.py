@@ -20,9 +20,9 @@ from kalshi_assets.exchange.throttle import TokenBucket
 from kalshi_assets.lake.raw import RawArchive
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.settings import Settings
-from kalshi_assets.weather.climate_report import ClimateReportClient
-from kalshi_assets.weather.visual_crossing import Budget, VisualCrossingClient
-from kalshi_assets.weather.weather_company import WeatherCompanyClient
+from kalshi_assets.weather.sources.climate_report import ClimateReportClient
+from kalshi_assets.weather.sources.visual_crossing import Budget, VisualCrossingClient
+from kalshi_assets.weather.sources.weather_company import WeatherCompanyClient
 
 # Basic accounts may spend 200 read tokens a second and hold as many; two runs at once share them.
 SIGNED_TOKENS_PER_S = 90.0

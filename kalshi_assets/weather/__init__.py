@@ -1,7 +1,8 @@
-"""The settlement station's weather: its day, its reports, its publishers.
+"""The settlement station's weather, from a service's answer to bracket probabilities.
 
-Here: the climate day's slots, what a rounded report can stand for, clients of Visual Crossing and
-of the archived climate reports, and the weather as it was known at an instant. Not here: brackets
-and probabilities over them (`ladder`), the exchange's own word on a settlement (`exchange`), and
-where frames are stored (`lake`).
+Here: the climate day's slots (`climate_day`), what was known when (`asof`), what reports prove
+(`evidence`), earlier days as one frame (`station_days`), which value is official (`official`).
+Below, each on those before it: `sources`, `reports`, `filter`, `fit`, `hazard`. Not here: the
+market (`ladder`), the exchange's own word on a settlement (`exchange`), where frames are stored
+(`lake`).
 """

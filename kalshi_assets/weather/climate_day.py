@@ -13,6 +13,9 @@ from kalshi_assets.cities import City
 
 SLOT = timedelta(minutes=5)
 SLOTS = 288
+# In slots.
+FIVE_MINUTES = 1
+ONE_HOUR = 12
 
 
 def slot(city: City, day: date, instant: datetime) -> int:

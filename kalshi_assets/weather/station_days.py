@@ -12,8 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.weather.analogue import bridged
-from kalshi_assets.weather.climate_day import SLOT, SLOTS
+from kalshi_assets.weather.climate_day import ONE_HOUR, SLOT, SLOTS
 from kalshi_assets.weather.evidence import temperatures
 
 Array = NDArray[np.float64]
@@ -121,6 +120,20 @@ def stacked(days: Sequence[tuple[datetime, pl.DataFrame]]) -> pl.DataFrame:
         slot=(pl.col("event_time") - starts.gather(numbers)).dt.total_microseconds()
         // (SLOT.seconds * 1_000_000),
     )
+
+
+def bridged(day: Array, longest_gap: int = ONE_HOUR) -> Array:
+    """`day` with gaps of up to an hour interpolated."""
+    known = np.flatnonzero(~np.isnan(day))
+    if known.size == 0:
+        return day
+    slots = np.arange(len(day))
+    filled = np.interp(slots, known, day[known], left=np.nan, right=np.nan)
+    position = np.clip(np.searchsorted(known, slots), 1, max(known.size - 1, 1))
+    if known.size > 1:
+        gap = known[position] - known[position - 1]
+        filled[np.isnan(day) & (gap > longest_gap)] = np.nan
+    return filled
 
 
 def _latest(rows: pl.DataFrame) -> datetime | None:

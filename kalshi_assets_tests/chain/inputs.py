@@ -36,8 +36,8 @@ from kalshi_assets.tables import (
 )
 from kalshi_assets.trading.engine import decide_day
 from kalshi_assets.trading.params import TradingParams
-from kalshi_assets.weather.hazard import hazard_pmf
-from kalshi_assets.weather.visual_crossing import (
+from kalshi_assets.weather.hazard.pmf import hazard_pmf
+from kalshi_assets.weather.sources.visual_crossing import (
     VisualCrossingClient,
     fetch_forecasts,
     fetch_observations,

@@ -23,8 +23,8 @@ from kalshi_assets.tables import (
     TABLES,
     Table,
 )
-from kalshi_assets.weather.climate_report import ClimateReportClient
-from kalshi_assets.weather.visual_crossing import VisualCrossingClient
+from kalshi_assets.weather.sources.climate_report import ClimateReportClient
+from kalshi_assets.weather.sources.visual_crossing import VisualCrossingClient
 from kalshi_assets_tests.chain.backfills import service_settings
 from kalshi_assets_tests.chain.conftest import WORLD_CITY, WORLD_END
 

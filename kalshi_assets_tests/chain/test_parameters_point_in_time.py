@@ -10,10 +10,10 @@ from kalshi_assets.cities import city
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import fetch_event, fetch_settlement
 from kalshi_assets.sandbox.server import Sandbox
-from kalshi_assets.weather.climate_report import ClimateReportClient, fetch_climate_report
-from kalshi_assets.weather.fitting import mc_params
-from kalshi_assets.weather.priors import load_priors
-from kalshi_assets.weather.visual_crossing import VisualCrossingClient, fetch_forecasts
+from kalshi_assets.weather.fit.fitting import mc_params
+from kalshi_assets.weather.fit.priors import load_priors
+from kalshi_assets.weather.sources.climate_report import ClimateReportClient, fetch_climate_report
+from kalshi_assets.weather.sources.visual_crossing import VisualCrossingClient, fetch_forecasts
 from kalshi_assets_tests.chain.inputs import Inputs
 
 DAYS = 11

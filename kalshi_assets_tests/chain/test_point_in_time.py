@@ -24,9 +24,9 @@ from kalshi_assets.tables import (
     MINUTE_PANEL_FULL,
 )
 from kalshi_assets.trading.engine import decide_day
-from kalshi_assets.weather.fitting import mc_params
-from kalshi_assets.weather.parameters import HazardParameters
-from kalshi_assets.weather.priors import load_priors
+from kalshi_assets.weather.fit.fitting import mc_params
+from kalshi_assets.weather.fit.parameters import HazardParameters
+from kalshi_assets.weather.fit.priors import load_priors
 from kalshi_assets_tests.chain.attacks import Attack, assert_past_is_untouched, cut, noise
 from kalshi_assets_tests.chain.inputs import Inputs, chain_of
 from kalshi_assets_tests.shared import needs_archive

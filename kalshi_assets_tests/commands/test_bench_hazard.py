@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from kalshi_assets.commands import bench_hazard
-from kalshi_assets.weather.monte_carlo import Estimate
+from kalshi_assets.weather.filter.monte_carlo import Estimate
 
 
 @pytest.mark.slow

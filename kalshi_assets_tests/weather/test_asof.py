@@ -10,7 +10,7 @@ from kalshi_assets.cities import CITIES
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS
 from kalshi_assets.tables.panel import MINUTE_PANEL_WITH_WEATHER
 from kalshi_assets.weather.asof import COLUMNS, weather_as_of
-from kalshi_assets.weather.reports import decode
+from kalshi_assets.weather.reports.intervals import decode
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 UTC_TIME = pl.Datetime("us", "UTC")

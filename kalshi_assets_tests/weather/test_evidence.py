@@ -10,8 +10,8 @@ from kalshi_assets.cities import CITIES
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS
 from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.evidence import evidence_floor, of_climate_day, temperatures
-from kalshi_assets.weather.hazard import hazard_pmf
-from kalshi_assets.weather.reports import decode_temp_f, tenths_c, whole_f_of_whole_c
+from kalshi_assets.weather.hazard.pmf import hazard_pmf
+from kalshi_assets.weather.reports.intervals import decode_temp_f, tenths_c, whole_f_of_whole_c
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 START, END = CITIES["new_york"].climate_day(date(2025, 4, 20))

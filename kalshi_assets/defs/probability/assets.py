@@ -25,11 +25,11 @@ from kalshi_assets.tables import (
     OBSERVATIONS,
     SETTLEMENTS,
 )
-from kalshi_assets.weather import analogue
-from kalshi_assets.weather.fitting import mc_params as fitted_params
-from kalshi_assets.weather.hazard import hazard_pmf as analogue_hazard
-from kalshi_assets.weather.parameters import HazardParameters
-from kalshi_assets.weather.priors import load_priors
+from kalshi_assets.weather.fit.fitting import mc_params as fitted_params
+from kalshi_assets.weather.fit.parameters import HazardParameters
+from kalshi_assets.weather.fit.priors import load_priors
+from kalshi_assets.weather.hazard import analogue
+from kalshi_assets.weather.hazard.pmf import hazard_pmf as analogue_hazard
 
 LOOK_BACK_DAYS = analogue.DEFAULTS.look_back_days
 MIN_DAYS = analogue.DEFAULTS.min_days

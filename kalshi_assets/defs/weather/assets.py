@@ -11,10 +11,10 @@ from kalshi_assets.exchange.ingest import fetch_settlement
 from kalshi_assets.lake.store import Partitions
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import EVENTS, FORECASTS, OBSERVATIONS, SETTLEMENTS
-from kalshi_assets.weather.climate_report import fetch_climate_report
 from kalshi_assets.weather.evidence import kind_shares
-from kalshi_assets.weather.visual_crossing import fetch_forecasts, fetch_observations
-from kalshi_assets.weather.weather_company import fetch_weather_company
+from kalshi_assets.weather.sources.climate_report import fetch_climate_report
+from kalshi_assets.weather.sources.visual_crossing import fetch_forecasts, fetch_observations
+from kalshi_assets.weather.sources.weather_company import fetch_weather_company
 
 
 # In one run per city, unlike the other fetched tables: the hazard of a day reads the days before,

@@ -1,0 +1,347 @@
+"""The exact hazard: a forward-backward filter for the maximum of the climate day.
+
+The residual of the temperature around a baseline is an autoregression of order one; a report is
+an interval. The filter carries the mass of all paths below each bracket edge, the backward sweep
+the probability of staying below it for the rest of the day; their product is exact, doubt about
+the maximum so far included. Source: methods, sections 3.3 and 3.4.
+
+Here: one day around one baseline, on slots of five minutes. Not here: the mixture over the
+baseline's bias (`mixture`), what a report says (`emission`), which report was known when
+(`hazard`), the baseline and the fit of the parameters.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kalshi_assets.weather.filter.emission import KnownMaximum, disjoint
+from kalshi_assets.weather.filter.residual_model import Grid, ResidualModel
+
+if TYPE_CHECKING:
+    from kalshi_assets.weather.filter.exact_kernels import Transition
+
+__all__ = ["BarrierFilter", "Grid", "ResidualModel", "Workspace"]
+
+Array = NDArray[np.float64]
+Likelihood = Array | Callable[[Array], Array]
+
+
+@dataclass
+class Workspace:
+    """Memory of filters, kept from day to day; belongs to the filter made last with it."""
+
+    owner: object = None
+    _arrays: dict[str, Array] = field(default_factory=dict)
+    _parts: dict[int, "Workspace"] = field(default_factory=dict)
+
+    def array(self, name: str, size: int) -> Array:
+        """A flat array of that size, whatever is in it."""
+        kept = self._arrays.get(name)
+        if kept is None or kept.size < size:
+            kept = self._arrays[name] = np.empty(size)
+        return kept[:size]
+
+    def part(self, n: int) -> "Workspace":
+        """A workspace of its own for the n-th of filters that live side by side."""
+        return self._parts.setdefault(n, Workspace())
+
+
+class BarrierFilter:
+    """The filter of one day around one baseline, for some edges.
+
+    Parameters
+    ----------
+    grid, baseline, model
+        Baseline of shape (steps + 1,), degrees F.
+    edges
+        Half-integers, ascending.
+    workspace
+        Memory to use again. The filter made with it before is dead: asked, it raises.
+
+    Raises
+    ------
+    ValueError
+        The grid is too coarse for the model, or the shapes or the edges are wrong.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        baseline: Array,
+        model: ResidualModel,
+        edges: Array,
+        workspace: Workspace | None = None,
+    ) -> None:
+        from kalshi_assets.weather.filter import exact_kernels
+
+        self.grid, self.model, self.edges = grid, model, np.asarray(edges, dtype=float)
+        self.baseline = self._fitting(baseline)
+        grid.must_resolve(model)
+        cut = np.array([grid.cut(edge) for edge in edges], dtype=np.int64)
+        if not len(edges) or (np.diff(self.edges) <= 0).any():
+            raise ValueError(f"edges {edges} must ascend")
+        self._kernels = exact_kernels
+        self._cut = np.append(cut, grid.panels)
+        self._t = _transition(grid, baseline, model)
+        self._work = workspace or Workspace()
+        self._work.owner = self
+        nodes = int(self._t.offset[-1])
+        self._values = self._work.array("values", len(cut) * nodes)
+        self._states = self._work.array("states", (len(cut) + 1) * nodes)
+        self._likelihood = self._work.array("likelihood", nodes)
+        self._likelihood[:] = 1.0
+        self._log_mass = np.zeros(model.steps + 1)
+        exact_kernels.sweep_back(self._t, cut, 0, self._values)
+        temp, weight = grid.nodes(0)
+        density = np.exp(-0.5 * ((temp - baseline[0]) / model.start_sd) ** 2) * weight
+        self._prior = density / density.sum()
+        self._known: list[KnownMaximum] = []
+        self._windows: list[KnownMaximum] = []
+        self.head = -1
+        self.advance(0)
+
+    def report(self, slot: int, likelihood: Likelihood) -> None:
+        """Weigh the temperature of `slot` with a report; late reports rewind the filter.
+
+        Parameters
+        ----------
+        likelihood
+            Of the slot's nodes, shape (nodes,), or a function of temperatures, such as
+            `emission.Within`.
+        """
+        self._own()
+        now = self._likelihood[self._t.offset[slot] : self._t.offset[slot + 1]]
+        now *= likelihood(self.grid.nodes(slot)[0]) if callable(likelihood) else likelihood
+        if slot <= self.head:
+            self._again_from(slot)
+
+    def window(self, known: KnownMaximum) -> None:
+        """Weigh the paths with a maximum known over a window; brings the filter to its end."""
+        self._own()
+        self._known.append(known)
+        before, self._windows = self._windows, disjoint(self._known)
+        changed = [w.first for w in {*before} ^ {*self._windows}]
+        if changed and min(changed) <= self.head:
+            self._again_from(min(changed))
+        self.advance(known.last)
+
+    def rebase(self, slot: int, baseline: Array) -> None:
+        """Take a new forecast from `slot` on.
+
+        The density of the temperature, not of the residual, is kept: steps that begin at `slot` or
+        later revert to the new baseline.
+
+        Raises
+        ------
+        ValueError
+            The grid does not cover the new baseline; make it with `Grid.of` over all vintages.
+        """
+        self._own()
+        self.baseline = self._fitting(baseline)
+        self._t.shift[slot:] = (baseline[1:] - self.model.rho * baseline[:-1])[slot:]
+        head = self.head
+        if slot < head:
+            self._again_from(slot + 1)
+        self._kernels.sweep_back(self._t, self._cut[:-1], min(slot, head), self._values)
+
+    def advance(self, slot: int) -> None:
+        """Bring the filter to `slot`; does nothing where it is there already."""
+        self._own()
+        kernels = self._kernels
+        while self.head < slot:
+            ahead = [w for w in self._windows if w.first > self.head]
+            following = min(ahead, key=lambda w: w.first) if ahead else None
+            if following and following.first == self.head + 1:
+                self._through(following)
+                continue
+            first, last = self.head + 1, min(slot, following.first - 1) if following else slot
+            if first == 0:
+                self._log_mass[0] = kernels.normalise(self._state(0), self._start(self._cut))
+                first = 1
+            kernels.sweep_forward(
+                self._t, self._cut, self._likelihood, first, last, self._states, self._log_mass
+            )
+            self.head = last
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log probability of all reports up to the head; -inf: they are impossible."""
+        return float(self.log_likelihoods()[-1])
+
+    def log_likelihoods(self) -> Array:
+        """Log probability of all reports up to each slot, shape (head + 1,)."""
+        return np.cumsum(self._log_mass[: self.head + 1])
+
+    def cdf(self) -> Array:
+        """P(maximum of the day below each edge | reports so far), shape (edges,)."""
+        return self._read(self.head)[0][0]
+
+    def running_cdf(self) -> Array:
+        """P(maximum so far below each edge | reports so far), shape (edges,)."""
+        return self._read(self.head)[1][0]
+
+    def cdfs(self) -> tuple[Array, Array]:
+        """`cdf` and `running_cdf` as they were at each slot, shape (head + 1, edges).
+
+        Bit for bit what a filter says that is advanced slot by slot with the same reports. A slot
+        inside a window says nothing: NaN.
+        """
+        total, running = self._read(0)
+        for window in self._windows:
+            total[window.first : window.last] = np.nan
+            running[window.first : window.last] = np.nan
+        return total, running
+
+    def paths(self) -> tuple[Array, Array]:
+        """Temperatures at the head, degrees F, and their probabilities given the reports.
+
+        Shape (edges + 1, nodes): of the paths that stayed below each edge, and of all.
+        """
+        self._own()
+        return self.grid.nodes(self.head)[0], self._state(self.head).copy()
+
+    def survival(self, slot: int) -> tuple[Array, Array]:
+        """Temperatures at `slot`, and P(no later one reaches an edge | it), (edges, nodes).
+
+        Zero where the temperature is itself at or above the edge's highest neighbour on the grid.
+        """
+        self._own()
+        values = self._kernels.slot_of(self._t, slot, self._values, len(self._cut) - 1)
+        return self.grid.nodes(slot)[0], values.copy()
+
+    def hazard(self, edge: float, lead: int, horizon: int) -> float:
+        """P(a temperature at or above `edge` in the `horizon` steps after `lead` more steps)."""
+        return float(self.hazards(edge, lead, (horizon,))[0])
+
+    def hazards(self, edge: float, lead: int, horizons: Sequence[int]) -> Array:
+        """`hazard` for several horizons, ascending, in one sweep; shape (horizons,).
+
+        With `edge` half a degree above the highest whole degree that reports allow so far, and the
+        state at the last report, `lead` steps before now: the probability of a new high.
+        """
+        self._own()
+        below = np.empty(len(horizons))
+        steps = np.array(horizons, dtype=np.int64)
+        self._kernels.staying_below(
+            self._t, self.head, self._state(self.head)[-1], self.grid.cut(edge), lead, steps, below
+        )
+        return np.clip(1 - below, 0.0, 1.0)
+
+    def staying(self, steps: int) -> tuple[Array, Array]:
+        """P(maximum below each edge), of the day so far and so far plus `steps`; both (edges,)."""
+        self._own()
+        state, last = self._state(self.head), min(self.head + steps, self.model.steps)
+        for k in range(self.head, last):
+            out = np.empty((len(self._cut), self.grid.size(k + 1)))
+            free = np.ones(self.grid.size(k + 1))
+            self._kernels.step_forward(self._t, k, self._cut, free, state, out)
+            state = out
+        return self.running_cdf(), state[:-1].sum(axis=1)
+
+    def crossing(self, steps: int) -> Array:
+        """P(an edge is reached within `steps` | not before now), shape (edges,); 1: it was."""
+        return crossing(*self.staying(steps))
+
+    def _start(self, cut: NDArray[np.int64], out: Array | None = None) -> float:
+        weights = self._likelihood[: self._t.offset[1]]
+        state = self._state(0) if out is None else out
+        return self._kernels.start(cut * self.grid.q[0], self._prior, weights, state)
+
+    def _through(self, window: KnownMaximum) -> None:
+        """From the slot before a window to its last: all paths, those up to n, those below n."""
+        edge = self.grid.cut(window.max_f + 0.5), self.grid.cut(window.max_f - 0.5)
+        cuts = [np.minimum(self._cut, e) for e in edge[: 2 if window.reached else 1]]
+        bounded: list[Array] = [self._state(max(self.head, 0)) for _ in cuts]
+        for k in range(window.first, window.last + 1):
+            free = self._state(k)
+            moved = [np.empty_like(free) for _ in cuts]
+            total = self._step(k, self._cut, self._state(max(k - 1, 0)), free)
+            for cut, state, out in zip(cuts, bounded, moved, strict=True):
+                self._step(k, cut, state, out)
+                if total > 0:
+                    out /= total
+            self._log_mass[k] = self._kernels.normalise(free, total)
+            bounded = moved
+        agreeing = bounded[0] - bounded[1] if window.reached else bounded[0]
+        free *= window.eps
+        free += (1 - 2 * window.eps) * np.maximum(agreeing, 0.0)
+        self._log_mass[window.last] += self._kernels.normalise(free, float(free[-1].sum()))
+        self.head = window.last
+
+    def _step(self, k: int, cut: NDArray[np.int64], state: Array, out: Array) -> float:
+        if k == 0:
+            return self._start(cut, out)
+        weights = self._likelihood[self._t.offset[k] : self._t.offset[k + 1]]
+        return self._kernels.step_forward(self._t, k - 1, cut, weights, state, out)
+
+    def _state(self, slot: int) -> Array:
+        return self._kernels.slot_of(self._t, slot, self._states, len(self._cut))
+
+    def _read(self, first: int) -> tuple[Array, Array]:
+        self._own()
+        total = np.empty((self.head + 1 - first, len(self._cut) - 1))
+        running = np.empty_like(total)
+        self._kernels.read_cdfs(self._t, first, self._states, self._values, total, running)
+        return total, running
+
+    def _again_from(self, slot: int) -> None:
+        head = self.head
+        inside = [w.first for w in self._windows if w.first <= slot <= w.last]
+        self.head = min([slot, *inside]) - 1
+        self.advance(head)
+
+    def _own(self) -> None:
+        if self._work.owner is not self:
+            raise RuntimeError(
+                "the workspace of this filter was given to a later one; "
+                "filters used side by side need a workspace each"
+            )
+
+    def _fitting(self, baseline: Array) -> Array:
+        if baseline.shape != (self.model.steps + 1,):
+            raise ValueError(f"baseline has shape {baseline.shape}, not ({self.model.steps + 1},)")
+        if baseline.min() < self.grid.lo or baseline.max() > self.grid.hi:
+            raise ValueError(
+                f"baseline {baseline.min():.1f}..{baseline.max():.1f} F leaves the grid "
+                f"{self.grid.lo}..{self.grid.hi} F; make the grid of all baselines"
+            )
+        return baseline
+
+
+def crossing(so_far: Array, later: Array) -> Array:
+    """P(an edge is reached | not yet), from the probabilities of having stayed below it."""
+    untouched = so_far > 1e-12
+    return np.where(untouched, 1 - later / np.where(untouched, so_far, 1.0), 1.0).clip(0.0, 1.0)
+
+
+def _transition(grid: Grid, baseline: Array, model: ResidualModel) -> "Transition":
+    from kalshi_assets.weather.filter.exact_kernels import Transition, fill_tables
+
+    scales, shares = model.components()
+    width = model.sd[:, None] * scales
+    nodes = np.array(grid.q, dtype=np.int64)
+    reach = model.reach()
+    place = np.zeros((len(nodes), nodes.max()))
+    weight = np.zeros_like(place)
+    for q in np.unique(nodes):
+        slot = int(np.flatnonzero(nodes == q)[0])
+        place[nodes == q, :q], weight[nodes == q, :q] = grid.panel_nodes(slot)
+    begin = np.append(0, np.cumsum((2 * reach + 1) * nodes[1:] * len(scales)))
+    table, ratio = fill_tables(place, weight, nodes, model.rho, width, shares, reach, begin)
+    return Transition(
+        lowest=grid.lo - 0.5,
+        panels=grid.panels,
+        nodes=nodes,
+        offset=np.append(0, np.cumsum(grid.panels * nodes)),
+        place=place,
+        shift=baseline[1:] - model.rho * baseline[:-1],
+        rho=model.rho,
+        precision=1 / width**2,
+        reach=reach,
+        table=table,
+        ratio=ratio,
+        begin=begin,
+    )

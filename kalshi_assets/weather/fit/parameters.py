@@ -1,0 +1,203 @@
+"""The hazard's parameters of a station, as of a climate day's first instant.
+
+Here: what they are, and their form as the table `probability.mc_params`. Not here: how they are
+fitted (`fitting`), the packaged priors (`priors`), the engine that uses them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.tables import MC_PARAMS
+from kalshi_assets.weather.climate_day import SLOTS
+from kalshi_assets.weather.fit.baseline import Baseline
+from kalshi_assets.weather.fit.estimation import BLOCK_SLOTS, BLOCKS, LEAST_SD
+
+Array = NDArray[np.float64]
+Parent = Literal["own", "block", "global", "default"]
+
+# Slots at which profile and shape are kept; between them they are interpolated.
+KNOTS = np.append(np.arange(0, SLOTS, 6), SLOTS - 1)
+# Of the innovation sd, what a mixture over the shape leaves; see `baseline.SHAPE_SPREAD`.
+SHARE_BESIDE_SHAPE = 0.9
+UNITS = MappingProxyType(
+    {
+        "rho": "1",
+        "sd": "f",
+        "start_sd": "f",
+        "bias": "f",
+        "bias_sd": "f",
+        "forecast_bias": "f",
+        "tail_share": "1",
+        "kappa": "1",
+        "missed_peak": "probability",
+        "above_evidence": "probability",
+        "profile": "f",
+        "shape": "f",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter, a value per block.
+
+    Attributes
+    ----------
+    value, standard_error
+        Shape (blocks,); one block where it has none. NaN: not known.
+    n_days
+        Earlier days that tell of it.
+    parent
+        What it is shrunk towards: nothing (own), the packaged value of its block (block), one
+        packaged value (global); default: it is that value.
+    """
+
+    value: Array
+    standard_error: Array
+    n_days: int
+    parent: Parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class HazardParameters:
+    """Parameters of one station as of one climate day.
+
+    Attributes
+    ----------
+    as_of
+        Start of the climate day.
+    known_at
+        The latest instant at which something they rest on became known; at most `as_of`.
+    window
+        First and last of the earlier days; None: none was usable.
+    parameters
+        By name; the names are those of `UNITS`.
+    """
+
+    as_of: datetime
+    known_at: datetime
+    window: tuple[date, date] | None
+    parameters: Mapping[str, Parameter]
+
+    def __post_init__(self) -> None:
+        if self.known_at > self.as_of:
+            raise ValueError(
+                f"parameters as of {self.as_of} rest on what was known at {self.known_at}; leave "
+                "out what became known later"
+            )
+        if set(self.parameters) != set(UNITS):
+            wrong = sorted(set(self.parameters) ^ set(UNITS))
+            raise ValueError(f"parameters missing or unknown: {wrong}; known: {', '.join(UNITS)}")
+
+    def __getitem__(self, name: str) -> Array:
+        """Values of a parameter, shape (blocks,)."""
+        return self.parameters[name].value
+
+    @property
+    def n_days(self) -> int:
+        """Usable earlier days."""
+        return self.parameters["rho"].n_days
+
+    @property
+    def rho(self) -> float:
+        """Autocorrelation of one step."""
+        return float(self["rho"][0])
+
+    def sd_by_step(self, *, beside_shape: bool) -> Array:
+        """Innovation sd of each step, degrees F, shape (287,): that of the slot it leads to.
+
+        Parameters
+        ----------
+        beside_shape
+            Whether the engine mixes over the baseline's shape, which explains part of it.
+        """
+        by_slot = np.repeat(self["sd"], BLOCK_SLOTS)[1:]
+        return np.maximum(by_slot * SHARE_BESIDE_SHAPE, LEAST_SD) if beside_shape else by_slot
+
+    @property
+    def start_sd(self) -> float:
+        """Spread of the day's first residual around the climatological profile, degrees F."""
+        return float(self["start_sd"][0])
+
+    @property
+    def bias_sd(self) -> float:
+        """Spread of a forecast baseline around the truth from day to day, degrees F."""
+        return float(self["bias_sd"][0])
+
+    @property
+    def bias_by_slot(self) -> Array:
+        """Mean residual around the baseline, recent days counting more; degrees F, shape (288,)."""
+        centres = np.arange(BLOCKS) * BLOCK_SLOTS + BLOCK_SLOTS / 2
+        return np.interp(np.arange(SLOTS), centres, self["bias"])
+
+    @property
+    def climatology(self) -> Baseline | None:
+        """The profile of the earlier days and its shape; None: there was no earlier day."""
+        profile = self["profile"]
+        if np.isnan(profile).any():
+            return None
+        slots = np.arange(SLOTS)
+        return Baseline(
+            profile=np.interp(slots, KNOTS, profile),
+            shape=np.interp(slots, KNOTS, self["shape"]),
+            source="climatology",
+        )
+
+    def to_frame(self) -> pl.DataFrame:
+        """As `probability.mc_params`: a row per parameter and block."""
+        columns: dict[str, list] = {
+            name: [] for name in ("parameter", "block", "value", "standard_error", "n_days")
+        } | {"parent": [], "unit": []}
+        for name, found in self.parameters.items():
+            n = len(found.value)
+            columns["parameter"] += [name] * n
+            columns["block"] += KNOTS.tolist() if n == len(KNOTS) else range(n)
+            columns["value"] += found.value.tolist()
+            columns["standard_error"] += found.standard_error.tolist()
+            columns["n_days"] += [found.n_days] * n
+            columns["parent"] += [found.parent] * n
+            columns["unit"] += [UNITS[name]] * n
+        first, last = self.window or (None, None)
+        frame = pl.DataFrame(columns).with_columns(
+            pl.col("value", "standard_error").fill_nan(None),
+            event_time=pl.lit(self.as_of),
+            known_at=pl.lit(self.known_at),
+            window_start=pl.lit(first, pl.Date),
+            window_end=pl.lit(last, pl.Date),
+        )
+        return MC_PARAMS.arranged(frame.cast(pl.Schema(MC_PARAMS.dtypes)))
+
+    @classmethod
+    def from_frame(cls, frame: pl.DataFrame) -> "HazardParameters":
+        """From `probability.mc_params`, the inverse of `to_frame`.
+
+        Raises
+        ------
+        ValueError
+            A parameter is missing; the message names it.
+        """
+        parameters = {}
+        for (name,), rows in frame.sort("block").group_by("parameter", maintain_order=True):
+            value, error = (
+                rows[c].fill_null(float("nan")).to_numpy() for c in ("value", "standard_error")
+            )
+            parameters[str(name)] = Parameter(
+                value=value,
+                standard_error=error,
+                n_days=rows["n_days"][0],
+                parent=rows["parent"][0],
+            )
+        first, last = frame["window_start"][0], frame["window_end"][0]
+        return cls(
+            as_of=frame["event_time"][0],
+            known_at=frame["known_at"][0],
+            window=None if first is None else (first, last),
+            parameters=parameters,
+        )

@@ -1,0 +1,230 @@
+"""The National Weather Service's text products: the Daily Climate Reports of a climate day.
+
+The service keeps the last days only. Here: that client, and what the bulletins give: rows of
+`weather.settlements`, and exact maxima so far for `weather.observations`. Not here: the text
+(`climate_bulletin`).
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+import polars as pl
+
+from kalshi_assets.cities import City
+from kalshi_assets.tables.weather import OBSERVATIONS
+from kalshi_assets.weather.official import PublishedMaximum, settlements_of
+from kalshi_assets.weather.reports.climate_bulletin import (
+    Bulletin,
+    BulletinError,
+    parse_bulletin,
+    statuses,
+)
+from kalshi_assets.weather.sources.errors import MalformedAnswerError, WeatherError
+from kalshi_assets.weather.sources.service import Answer, Ask, WeatherService
+
+NWS_API = "https://api.weather.gov"
+SOURCE = "climate_bulletin"
+# The service refuses requests that do not say who asks.
+_HEADERS = {"User-Agent": "kalshi-assets", "Accept": "application/ld+json"}
+# A climate day's bulletins come from its morning to a few days after it, for corrections.
+CORRECTIONS = timedelta(days=4)
+
+E = TypeVar("E", bound=WeatherError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Issue:
+    """A bulletin and the content hash of the answer that it came in."""
+
+    bulletin: Bulletin
+    raw_sha256: str
+
+
+class BulletinClient:
+    """Asks for the list of a station's bulletins, and for their texts.
+
+    Parameters
+    ----------
+    base_url
+        Scheme and host.
+    transport
+        Replaces the network.
+    sleep
+        Waits seconds, where the service says that too much is asked at once.
+    timeout_s
+        Of connecting, and of every read.
+    """
+
+    def __init__(
+        self,
+        base_url: str = NWS_API,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+        timeout_s: float = 30.0,
+    ) -> None:
+        self._service = WeatherService(
+            base_url, transport=transport, sleep=sleep, timeout_s=timeout_s, headers=_HEADERS
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._service.close()
+
+    def listed(self, city: City, day: date) -> Answer:
+        """The bulletins of the city's station that the service keeps.
+
+        Raises
+        ------
+        WeatherError
+            One of its subclasses.
+        """
+        return self._service.get(_list(city, day))
+
+    def product(self, city: City, day: date, name: str) -> Answer:
+        """One bulletin.
+
+        Raises
+        ------
+        WeatherError
+            One of its subclasses.
+        """
+        return self._service.get(_product(city, day, name))
+
+    def error(self, kind: type[E], ask: Ask, cause: str) -> E:
+        """An error about what was asked."""
+        return self._service.error(kind, ask, cause)
+
+
+def fetch_bulletins(client: BulletinClient, city: City, day: date) -> list[Issue]:
+    """The bulletins of climate day `day` that the service keeps, in order of issue.
+
+    Raises
+    ------
+    WeatherError
+        One of its subclasses; `MalformedAnswerError` where a bulletin cannot be read or is of
+        another station.
+    """
+    start, end = city.climate_day(day)
+    ask = _list(city, day)
+    issues = []
+    try:
+        names = _names(client.listed(city, day).payload, start, end + CORRECTIONS)
+        for name in names:
+            ask = _product(city, day, name)
+            answer = client.product(city, day, name)
+            bulletin = parse_bulletin(_text(answer.payload))
+            if bulletin.cli != city.cli:
+                raise BulletinError(f"CLI{bulletin.cli} where CLI{city.cli} was asked")
+            if bulletin.date == day:
+                issues.append(Issue(bulletin=bulletin, raw_sha256=answer.raw_sha256))
+    except ValueError as error:
+        raise client.error(MalformedAnswerError, ask, str(error)) from error
+    return sorted(issues, key=lambda issue: issue.bulletin.issued_at)
+
+
+def bulletin_settlements(issues: Iterable[Issue], city: City, day: date) -> pl.DataFrame:
+    """`tables.SETTLEMENTS`: at most a row each for official, preliminary and revised.
+
+    Raises
+    ------
+    ContractViolationError
+        A maximum out of range.
+    """
+    by_issue = {issue.bulletin: issue.raw_sha256 for issue in issues}
+    maxima = [
+        PublishedMaximum(
+            source=SOURCE,
+            status=status,
+            tmax_f=bulletin.maximum.value_f,
+            issued_at=bulletin.issued_at,
+            known_from_issue=True,
+            raw_sha256=by_issue[bulletin],
+        )
+        for status, bulletin in statuses(by_issue).items()
+        if bulletin.maximum.value_f is not None
+    ]
+    return settlements_of(maxima, city, day)
+
+
+def bulletin_evidence(issues: Sequence[Issue], city: City, day: date) -> pl.DataFrame:
+    """`tables.OBSERVATIONS`: the maximum so far, of every issue before the final one.
+
+    The row speaks for the window from the climate day's start to the time that the issue names,
+    and is known from its issue.
+
+    Raises
+    ------
+    ContractViolationError
+        A maximum out of range.
+    """
+    start, _ = city.climate_day(day)
+    rows: dict[datetime, dict[str, object]] = {}
+    for issue in sorted(issues, key=lambda one: one.bulletin.issued_at):
+        bulletin = issue.bulletin
+        highest = bulletin.maximum.value_f
+        if bulletin.final or highest is None:
+            continue
+        row = {
+            "event_time": bulletin.valid_at,
+            "known_at": bulletin.issued_at,
+            "max_since": start,
+            "station": city.station,
+            "temp_f": float(highest),
+            "kind": "max_so_far",
+            "lo_f": highest,
+            "hi_f": highest,
+            "source": SOURCE,
+            "raw_sha256": issue.raw_sha256,
+        }
+        rows.setdefault(bulletin.valid_at, row)
+    return OBSERVATIONS.conform(pl.DataFrame(list(rows.values()), schema=OBSERVATIONS.dtypes))
+
+
+def _list(city: City, day: date) -> Ask:
+    path = f"/products/types/CLI/locations/{city.cli}"
+    return Ask(city=city.name, day=day, path=path, params={})
+
+
+def _product(city: City, day: date, name: str) -> Ask:
+    return Ask(city=city.name, day=day, path=f"/products/{name}", params={})
+
+
+def _names(payload: dict[str, Any], first: datetime, last: datetime) -> list[str]:
+    listed = payload.get("@graph")
+    if not isinstance(listed, list):
+        raise ValueError(f"'@graph' is no list of products: {listed!r:.200}")
+    names = []
+    for record in listed:
+        try:
+            name, issued = record["id"], datetime.fromisoformat(record["issuanceTime"])
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"id and issuanceTime expected: {record!r:.300}") from None
+        if issued.tzinfo is None:
+            raise ValueError(f"issuanceTime without a zone: {record!r:.300}")
+        if first <= issued <= last:
+            names.append(str(name))
+    return names
+
+
+def _text(payload: dict[str, Any]) -> str:
+    text = payload.get("productText")
+    if not isinstance(text, str):
+        raise ValueError(f"no productText: {payload!r:.300}")
+    return text

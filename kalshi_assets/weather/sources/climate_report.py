@@ -1,0 +1,153 @@
+"""Archived daily climate reports of the National Weather Service: the official maximum.
+
+Iowa's archive serves the parsed bulletins of a station and year as JSON. Here: that client, and one
+row of `weather.settlements`. Not here: the exchange's own settlement (`exchange`), which wins where
+the two differ.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import date, datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+import polars as pl
+
+from kalshi_assets.cities import City
+from kalshi_assets.tables.contract import ContractViolationError
+from kalshi_assets.tables.weather import SETTLEMENTS
+from kalshi_assets.weather.official import PublishedMaximum, settlements_of, whole_degrees
+from kalshi_assets.weather.sources.errors import MalformedAnswerError, WeatherError
+from kalshi_assets.weather.sources.service import Answer, Ask, WeatherService
+
+PATH = "/json/cli.py"
+_ISSUED_DIGITS = 12
+
+E = TypeVar("E", bound=WeatherError)
+
+
+class ClimateReportClient:
+    """Asks the archive for a station's year of climate reports.
+
+    Parameters
+    ----------
+    base_url
+        Scheme and host.
+    transport
+        Replaces the network.
+    sleep
+        Waits seconds, where the service says that too much is asked at once.
+    timeout_s
+        Of connecting, and of every read.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+        timeout_s: float = 30.0,
+    ) -> None:
+        self._service = WeatherService(
+            base_url, transport=transport, sleep=sleep, timeout_s=timeout_s
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._service.close()
+
+    def year(self, city: City, day: date) -> Answer:
+        """All reports of the city's station in the year of `day`.
+
+        Raises
+        ------
+        WeatherError
+            One of its subclasses.
+        """
+        return self._service.get(_ask(city, day))
+
+    def error(self, kind: type[E], city: City, day: date, cause: str) -> E:
+        """An error about what `year` gave for a city and day."""
+        return self._service.error(kind, _ask(city, day), cause)
+
+
+def fetch_climate_report(client: ClimateReportClient, city: City, day: date) -> pl.DataFrame:
+    """The official maximum of a climate day.
+
+    A bulletin issued before the climate day ended is preliminary and is left out. The day is taken
+    as known nine hours after its end, or at the bulletin's issue where that came later.
+
+    Returns
+    -------
+    pl.DataFrame
+        `tables.SETTLEMENTS` with one row, or none where the archive has no final maximum.
+
+    Raises
+    ------
+    WeatherError
+        One of its subclasses.
+    """
+    answer = client.year(city, day)
+    try:
+        report = _report_of(answer.payload, city.station, day)
+        tmax_f = None if report is None else whole_degrees(report.get("high"), report)
+        issued = None if report is None else _issued(report)
+    except ValueError as error:
+        raise client.error(MalformedAnswerError, city, day, str(error)) from error
+    _, end = city.climate_day(day)
+    if tmax_f is None or (issued is not None and issued < end):
+        return SETTLEMENTS.empty()
+    maximum = PublishedMaximum(
+        source="climate_report",
+        status="official",
+        tmax_f=tmax_f,
+        issued_at=issued,
+        known_from_issue=False,
+        raw_sha256=answer.raw_sha256,
+    )
+    try:
+        return settlements_of([maximum], city, day)
+    except ContractViolationError as error:
+        raise client.error(MalformedAnswerError, city, day, str(error)) from error
+
+
+def _ask(city: City, day: date) -> Ask:
+    params = {"station": city.station, "year": f"{day.year}"}
+    return Ask(city=city.name, day=day, path=PATH, params=params)
+
+
+def _report_of(payload: dict[str, Any], station: str, day: date) -> dict[str, Any] | None:
+    results = payload.get("results")
+    if not isinstance(results, list) or not all(isinstance(row, dict) for row in results):
+        raise ValueError(f"'results' is no list of records: {results!r:.200}")
+    of_day = [row for row in results if row.get("valid") == f"{day}"]
+    if not of_day:
+        return None
+    if others := sorted({str(row.get("station")) for row in of_day} - {station}):
+        raise ValueError(f"reports of {', '.join(others)} where {station} was asked")
+    if len({row.get("high") for row in of_day}) > 1:
+        raise ValueError(f"{len(of_day)} reports of {day} with different maxima: {of_day!r:.300}")
+    return of_day[-1]
+
+
+def _issued(report: dict[str, Any]) -> datetime | None:
+    product = report.get("product")
+    if not isinstance(product, str) or not product[:_ISSUED_DIGITS].isdigit():
+        return None
+    try:
+        return datetime.fromisoformat(f"{product[:8]}T{product[8:_ISSUED_DIGITS]}+00:00")
+    except ValueError:
+        raise ValueError(f"product {product!r} does not begin with an issue time") from None

@@ -1,0 +1,176 @@
+"""The Weather Company's settlement portal: the authority that the rules name since August 2026.
+
+Here: that client, and rows of `weather.settlements`. Not here: which row settles
+(`ladder.settlement`), or the climate report that the portal rests on.
+
+The portal is public and not documented; what is known of its answer is read strictly, so that a
+change of it is an error that quotes the record.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+import polars as pl
+
+from kalshi_assets.cities import City
+from kalshi_assets.ladder.settlement import WEATHER_COMPANY_FROM
+from kalshi_assets.tables.contract import ContractViolationError
+from kalshi_assets.tables.weather import SETTLEMENTS
+from kalshi_assets.weather.official import PublishedMaximum, settlements_of, whole_degrees
+from kalshi_assets.weather.sources.errors import MalformedAnswerError, WeatherError
+from kalshi_assets.weather.sources.service import Answer, Ask, WeatherService
+
+PATH = "/kalshi/api/climate/primary"
+NO_REPORT = "no_report"
+STATUSES = ("official", "preliminary", "revised", NO_REPORT)
+
+E = TypeVar("E", bound=WeatherError)
+
+
+class WeatherCompanyClient:
+    """Asks the portal for a day of all stations.
+
+    Parameters
+    ----------
+    base_url
+        Scheme and host.
+    transport
+        Replaces the network.
+    sleep
+        Waits seconds, where the service says that too much is asked at once.
+    timeout_s
+        Of connecting, and of every read.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+        timeout_s: float = 30.0,
+    ) -> None:
+        self._service = WeatherService(
+            base_url, transport=transport, sleep=sleep, timeout_s=timeout_s
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._service.close()
+
+    def day(self, city: City, day: date) -> Answer:
+        """All stations' reports of climate day `day`.
+
+        Raises
+        ------
+        WeatherError
+            One of its subclasses.
+        """
+        return self._service.get(_ask(city, day))
+
+    def error(self, kind: type[E], city: City, day: date, cause: str) -> E:
+        """An error about what `day` gave for a city and day."""
+        return self._service.error(kind, _ask(city, day), cause)
+
+
+def fetch_weather_company(client: WeatherCompanyClient, city: City, day: date) -> pl.DataFrame:
+    """What the portal says the maximum of a climate day was.
+
+    Returns
+    -------
+    pl.DataFrame
+        `tables.SETTLEMENTS` with one row, of status official, preliminary or revised; none where
+        the portal has no maximum. Days before the rules named the portal are not asked for.
+
+    Raises
+    ------
+    WeatherError
+        One of its subclasses.
+    """
+    if day < WEATHER_COMPANY_FROM:
+        return SETTLEMENTS.empty()
+    answer = client.day(city, day)
+    try:
+        result = _result_of(answer.payload, city.station)
+        maximum = None if result is None else _maximum(result, city, day, answer.raw_sha256)
+        return settlements_of([] if maximum is None else [maximum], city, day)
+    except (ValueError, ContractViolationError) as error:
+        raise client.error(MalformedAnswerError, city, day, str(error)) from error
+
+
+def _ask(city: City, day: date) -> Ask:
+    return Ask(city=city.name, day=day, path=PATH, params={"date": f"{day}"})
+
+
+def _result_of(payload: dict[str, Any], station: str) -> dict[str, Any] | None:
+    results = payload.get("results")
+    if not isinstance(results, list):
+        raise ValueError(f"'results' is no list of records: {results!r:.200}")
+    found = [result for result in results if _icao(result) == station]
+    if len(found) > 1:
+        raise ValueError(f"{len(found)} results of {station}: {found!r:.300}")
+    return found[0] if found else None
+
+
+def _icao(result: Any) -> Any:
+    place = result.get("station") if isinstance(result, dict) else None
+    if not isinstance(place, dict) or "icao" not in place:
+        raise ValueError(f"a result without station and icao: {result!r:.300}")
+    return place["icao"]
+
+
+def _maximum(
+    result: dict[str, Any], city: City, day: date, raw_sha256: str
+) -> PublishedMaximum | None:
+    status, data = result.get("status"), result.get("data")
+    if status not in STATUSES:
+        raise ValueError(f"status {status!r} is none of {', '.join(STATUSES)}: {result!r:.300}")
+    if status == NO_REPORT:
+        return None
+    if not isinstance(data, dict):
+        raise ValueError(f"{status} without data: {result!r:.300}")
+    if data.get("reportDate") not in (None, f"{day}"):
+        raise ValueError(f"a report of {data['reportDate']!r} where {day} was asked")
+    tmax_f = whole_degrees(data.get("maxTemp"), data)
+    if tmax_f is None:
+        return None
+    issued_at = _issued(data)
+    _, end = city.climate_day(day)
+    if status == "official" and issued_at is not None and issued_at < end:
+        raise ValueError(f"official before the climate day ended: {data!r:.300}")
+    return PublishedMaximum(
+        source="weather_company",
+        status=status,
+        tmax_f=tmax_f,
+        issued_at=issued_at,
+        known_from_issue=True,
+        raw_sha256=raw_sha256,
+    )
+
+
+def _issued(data: dict[str, Any]) -> datetime | None:
+    said = data.get("issueTime")
+    if said in (None, ""):
+        return None
+    try:
+        issued_at = datetime.fromisoformat(said)
+    except (TypeError, ValueError):
+        raise ValueError(f"issueTime is no ISO 8601 time: {data!r:.300}") from None
+    if issued_at.tzinfo is None:
+        raise ValueError(f"issueTime without a zone: {data!r:.300}")
+    return issued_at.astimezone(UTC)
