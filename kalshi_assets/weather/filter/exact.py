@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["BarrierFilter", "Grid", "ResidualModel", "Workspace"]
 
 Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Likelihood = Array | Callable[[Array], Array]
 
 
@@ -195,6 +196,60 @@ class BarrierFilter:
             running[window.first : window.last] = np.nan
         return total, running
 
+    def cdf_at(self, slots: Ints) -> Array:
+        """`cdf` as it was at some slots up to the head, in any order; shape (slots, edges)."""
+        self._own()
+        total = np.empty((len(slots), len(self._cut) - 1))
+        self._kernels.read_rows(self._t, slots, self._states, self._values, total)
+        return total
+
+    def next_hour_at(
+        self,
+        slots: Ints,
+        leads: Ints,
+        wanted: NDArray[np.bool_],
+        new_high: Sequence[float],
+        horizons: Sequence[int],
+        edges: Array,
+    ) -> Array:
+        """What comes soon, as it was seen at some slots up to the head.
+
+        Parameters
+        ----------
+        slots, leads, wanted
+            Slot of the latest report, steps since then, whether the answer is wanted (else 0);
+            each of shape (times,).
+        new_high
+            Edges, one per time.
+        horizons
+            In steps after the lead, ascending.
+        edges
+            Among the filter's own.
+
+        Returns
+        -------
+        Array
+            Shape (times, horizons + edges): P(a temperature at or above the new high within each
+            horizon), P(the maximum, so far or within the last horizon, reaches each edge).
+        """
+        from kalshi_assets.weather.filter.hazard_kernels import next_hour
+
+        self._own()
+        barriers = np.searchsorted(self.edges, edges)
+        found = np.empty((len(slots), len(horizons) + len(edges)))
+        next_hour(
+            self._t,
+            self._states,
+            len(self._cut),
+            (slots, leads, wanted),
+            np.array([self.grid.cut(edge) for edge in new_high], dtype=np.int64),
+            np.array(horizons, dtype=np.int64),
+            barriers,
+            self._cut[barriers],
+            found,
+        )
+        return found
+
     def paths(self) -> tuple[Array, Array]:
         """Temperatures at the head, degrees F, and their probabilities given the reports.
 
@@ -223,12 +278,20 @@ class BarrierFilter:
         state at the last report, `lead` steps before now: the probability of a new high.
         """
         self._own()
-        below = np.empty(len(horizons))
-        steps = np.array(horizons, dtype=np.int64)
-        self._kernels.staying_below(
-            self._t, self.head, self._state(self.head)[-1], self.grid.cut(edge), lead, steps, below
+        from kalshi_assets.weather.filter.hazard_kernels import STRICT, staying_below
+
+        below, now = np.empty((1, len(horizons))), self._state(self.head)[-1:]
+        staying_below(
+            self._t,
+            self.head,
+            now,
+            np.array([self.grid.cut(edge)]),
+            np.array([lead]),
+            np.array([horizons]),
+            STRICT,
+            below,
         )
-        return np.clip(1 - below, 0.0, 1.0)
+        return np.clip(1 - below[0] / now.sum(), 0.0, 1.0)
 
     def staying(self, steps: int) -> tuple[Array, Array]:
         """P(maximum below each edge), of the day so far and so far plus `steps`; both (edges,)."""

@@ -19,11 +19,9 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _ROOT_2PI = np.sqrt(2.0 * np.pi)
-# Mass below this share of the greatest is not moved on: 11.7 standard deviations, so that a day far
-# from its forecast is followed, and 7.5 where only the next hour is asked.
-_NEGLIGIBLE = 1e-30
-_NEGLIGIBLE_HAZARD = 1e-13
-_BEYOND_SD = 7.5
+# Mass below this share of the greatest is not moved on: 8.8 standard deviations, more than the reach
+# of a step.
+_NEGLIGIBLE = 1e-18
 # Values as good as 0 and 1.
 _NEVER = 1e-20
 _SURELY = 1.0 - 1e-14
@@ -359,77 +357,17 @@ def read_cdfs(
 
 
 @njit(cache=True, fastmath=True)
-def out_of_reach(t: Transition, k: int, first: int, last: int, edge: float) -> float:
-    """The temperature at slot k below which none at slots `first` to `last` reaches `edge`.
-
-    By 7.5 of the widest standard deviations.
-    """
-    slope, constant, variance, lowest = 1.0, 0.0, 0.0, 1e9
-    for step in range(k, last):
-        slope *= t.rho[step]
-        constant = t.rho[step] * constant + t.shift[step]
-        variance = t.rho[step] ** 2 * variance + 1.0 / t.precision[step].min()
-        if step + 1 >= first:
-            missing = edge - _BEYOND_SD * np.sqrt(variance) - constant
-            if slope > 1e-9:
-                lowest = min(lowest, missing / slope)
-            elif missing <= 0.0:
-                lowest = -1e9
-    return lowest
-
-
-@njit(cache=True, fastmath=True)
-def staying_below(
-    t: Transition, k: int, density: Array, stop: int, lead: int, horizons: Ints, below: Array
-) -> None:
-    """P(no temperature of the steps after `lead` more reaches panel `stop`), for some horizons.
-
-    `density` is the mass at every node of slot k; `horizons` ascend, in steps. Mass that can no
-    longer reach is set aside.
-    """
-    mass = density.sum()
-    state = density
-    least = _NEGLIGIBLE_HAZARD * np.max(state)
-    last = min(k + lead + horizons[-1], t.shift.size)
-    aside = 0.0
-    done = 0
-    for step in range(k, last):
-        now, then, reach = t.nodes[step], t.nodes[step + 1], t.reach[step]
-        table, ratio = tables_of(t, step)
-        row, parts = np.empty(table.shape[1]), np.empty(table.shape)
-        place, precision = t.place[step + 1, :then], t.precision[step]
-        moved = t.rho[step] - 1.0
-        limit = stop if step >= k + lead else t.panels
-        lowest = out_of_reach(t, step, k + lead + 1, last, t.lowest + stop)
-        out = np.zeros(t.panels * then)
-        for r in range(now):
-            filled, filled_middle = -2, 0
-            for p in range(t.panels):
-                mass_here = state[p * now + r]
-                if mass_here <= least:
-                    continue
-                temp = t.lowest + 0.5 + p + t.place[step, r]
-                if temp < lowest:
-                    aside += mass_here
-                    continue
-                mean = t.shift[step] + t.rho[step] * temp
-                middle, first, end = row_panels(t, step, mean)
-                count = (min(end, limit) - first) * then
-                if count > 0:
-                    delta = mean - t.lowest - middle - 0.5
-                    follows = filled == p - 1 and filled_middle == middle - 1
-                    fill_row(table, ratio, place, precision, moved, delta, follows, parts, row)
-                    filled, filled_middle = p, middle
-                    skip = (first - middle + reach) * then
-                    share = mass_here * scale_of(row, skip, skip + (end - first) * then)
-                    target, shown = out[first * then :], row[skip:]
-                    for b in range(count):
-                        target[b] += share * shown[b]
-        state = out
-        while done < horizons.size and step + 1 == k + lead + horizons[done]:
-            below[done] = (aside + state.sum()) / mass
-            done += 1
-    below[done:] = (aside + state.sum()) / mass
+def read_rows(t: Transition, slots: Ints, states: Array, values: Array, total: Array) -> None:
+    """P(maximum of the day below each edge) at some slots, in any order; (slots, edges)."""
+    edges = total.shape[1]
+    for s in range(slots.size):
+        state = slot_of(t, slots[s], states, edges + 1)
+        value = slot_of(t, slots[s], values, edges)
+        for a in range(edges):
+            whole = 0.0
+            for i in range(state.shape[1]):
+                whole += state[a, i] * value[a, i]
+            total[s, a] = whole
 
 
 @njit(cache=True)

@@ -5,7 +5,7 @@ reports so far. Source: methods, section 3.2. Here also the maximum between the 
 minutes, which the official value sees and the filter does not. Not here: the filter (`exact`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from kalshi_assets.weather.filter.exact import BarrierFilter, Likelihood, Worksp
 from kalshi_assets.weather.filter.residual_model import Grid, ResidualModel
 
 Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 NEGLIGIBLE_WEIGHT = 1e-9
 # P(official maximum - evidence floor at the end of the day = 0, 1, 2, 3), methods 3.5.
@@ -137,6 +138,38 @@ class MixtureFilter:
     def crossing(self, steps: int) -> Array:
         """P(an edge is reached within `steps` | not before now), shape (edges,); 1: it was."""
         return crossing(*self.staying(steps))
+
+    def log_likelihood_at(self, slots: Ints) -> Array:
+        """Of each node, log probability of the reports up to some slots, shape (nodes, slots)."""
+        return np.array([f.log_likelihoods()[slots] for f in self.filters])
+
+    def at(
+        self,
+        slots: Ints,
+        of_node: Callable[[BarrierFilter, NDArray[np.bool_]], Array],
+        least_weight: float = 0.0,
+    ) -> Array:
+        """What the nodes say at some slots up to the head, mixed by their weights there.
+
+        Parameters
+        ----------
+        of_node
+            From a node's filter, and the slots at which it has weight, to values of shape
+            (slots, columns); those of other slots must be finite and do not count.
+        least_weight
+            Of the greatest: what less weight says is not asked for.
+
+        Returns
+        -------
+        Array
+            Shape (slots, columns). A slot's row does not depend on which others are asked for.
+        """
+        log_likelihood = self.log_likelihood_at(slots)
+        relative = np.exp(log_likelihood - log_likelihood.max(axis=0)) * self.prior[:, None]
+        counts = relative > least_weight * relative.max(axis=0)
+        log_likelihood = np.where(counts, log_likelihood, -np.inf)
+        values = [of_node(f, node) for f, node in zip(self.filters, counts, strict=True)]
+        return self._mixed(log_likelihood, np.array(values))[1]
 
     def _log_likelihood(self) -> Array:
         return np.array([[f.log_likelihood] for f in self.filters])

@@ -59,7 +59,8 @@ def test_a_day_warmer_than_its_forecast_moves_the_weights_to_warm_nodes() -> Non
     for slot, report in enumerate(whole_c_reports(diurnal()[:120] + 4)):
         blind.report(slot, report)
     blind.advance(119)
-    assert (mixture.cdf()[:4] < blind.cdf()[:4]).all()
+    # Below the lowest edge both are nought but for what the filter no longer moves on.
+    assert (mixture.cdf()[1:4] < blind.cdf()[1:4]).all()
 
 
 def test_the_mean_over_all_next_reports_is_what_the_mixture_said_before() -> None:

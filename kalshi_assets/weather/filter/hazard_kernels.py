@@ -1,0 +1,212 @@
+"""Compiled recursions of the next hour: whether a temperature reaches an edge soon.
+
+From states of the exact filter, mass is moved a few steps ahead; what can no longer reach the edge
+is set aside, so that most questions cost little. Here: one question, and a day of them. Not here:
+the filter's own recursions (`exact_kernels`), whose rows these use.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from kalshi_assets.weather.filter.exact_kernels import (
+    Transition,
+    fill_row,
+    row_panels,
+    scale_of,
+    slot_of,
+    tables_of,
+)
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# How far a question looks: standard deviations from which an edge is out of reach, and the share of
+# the greatest mass below which none is moved on. Strict: 1e-13 of probability; quick: 1e-7.
+Care = tuple[float, float]
+STRICT: Care = (7.5, 1e-13)
+QUICK: Care = (5.5, 1e-9)
+
+
+@njit(cache=True, fastmath=True)
+def out_of_reach(
+    t: Transition, k: int, first: int, last: int, edge: float, beyond_sd: float
+) -> float:
+    """The temperature at slot k below which none at slots `first` to `last` reaches `edge`.
+
+    By `beyond_sd` of the widest standard deviations.
+    """
+    slope, constant, variance, lowest = 1.0, 0.0, 0.0, 1e9
+    for step in range(k, last):
+        slope *= t.rho[step]
+        constant = t.rho[step] * constant + t.shift[step]
+        variance = t.rho[step] ** 2 * variance + 1.0 / t.precision[step].min()
+        if step + 1 >= first:
+            missing = edge - beyond_sd * np.sqrt(variance) - constant
+            if slope > 1e-9:
+                lowest = min(lowest, missing / slope)
+            elif missing <= 0.0:
+                lowest = -1e9
+    return lowest
+
+
+@njit(cache=True, fastmath=True)
+def panels_in_use(states: Array, nodes: int, least: Array) -> tuple[int, int]:
+    """First panel where a row has more than its least, and the one after the last."""
+    first, end = states.shape[1], 0
+    for a in range(states.shape[0]):
+        for i in range(states.shape[1]):
+            if states[a, i] > least[a]:
+                first, end = min(first, i), max(end, i + 1)
+    return min(first // nodes, end // nodes), -(-end // nodes)
+
+
+@njit(cache=True, fastmath=True)
+def staying_below(
+    t: Transition,
+    k: int,
+    states: Array,
+    stops: Ints,
+    leads: Ints,
+    horizons: Ints,
+    care: Care,
+    below: Array,
+) -> None:
+    """Mass whose temperatures stay below an edge in the steps after a lead; several rows at once.
+
+    Mass that can no longer reach is set aside, and what is left moves on among the panels that it
+    is in; the rows share what a step costs.
+
+    Parameters
+    ----------
+    states
+        Mass at every node of slot k, shape (rows, nodes).
+    stops, leads
+        Of each row: panels below its edge, and steps before the edge holds.
+    horizons
+        Steps after the lead, ascending, shape (rows, horizons).
+    below
+        The result, shape (rows, horizons).
+    """
+    rows = states.shape[0]
+    least, aside, kept = np.empty(rows), np.zeros(rows), np.empty(rows)
+    lowest, mass = np.empty(rows), np.empty(rows)
+    for a in range(rows):
+        least[a] = care[1] * np.max(states[a])
+        kept[a] = states[a].sum()
+    last = min(k + np.max(leads + horizons[:, -1]), t.shift.size)
+    ahead = np.empty((2, rows, t.panels * t.nodes[k : last + 1].max()))
+    state = states
+    begin, finish = panels_in_use(states, t.nodes[k], least)
+    done = np.zeros(rows, dtype=np.int64)
+    for step in range(k, last):
+        now, then, reach = t.nodes[step], t.nodes[step + 1], t.reach[step]
+        table, ratio = tables_of(t, step)
+        row, parts = np.empty(table.shape[1]), np.empty(table.shape)
+        place, precision = t.place[step + 1, :then], t.precision[step]
+        moved = t.rho[step] - 1.0
+        for a in range(rows):
+            opens, closes = k + leads[a] + 1, min(k + leads[a] + horizons[a, -1], last)
+            lowest[a] = out_of_reach(t, step, opens, closes, t.lowest + stops[a], care[0])
+        out = ahead[step % 2, :, : t.panels * then]
+        out[:] = 0.0
+        leftmost, rightmost = t.panels, 0
+        for r in range(now):
+            filled, filled_middle = -2, 0
+            for p in range(begin, finish):
+                temp = t.lowest + 0.5 + p + t.place[step, r]
+                moves = False
+                for a in range(rows):
+                    mass[a] = state[a, p * now + r]
+                    if mass[a] <= least[a]:
+                        mass[a] = 0.0
+                    elif temp < lowest[a]:
+                        aside[a] += mass[a]
+                        mass[a] = 0.0
+                    else:
+                        moves = True
+                mean = t.shift[step] + t.rho[step] * temp
+                middle, first, end = row_panels(t, step, mean)
+                if not moves or end == first:
+                    continue
+                delta = mean - t.lowest - middle - 0.5
+                follows = filled == p - 1 and filled_middle == middle - 1
+                fill_row(table, ratio, place, precision, moved, delta, follows, parts, row)
+                filled, filled_middle = p, middle
+                skip = (first - middle + reach) * then
+                scale = scale_of(row, skip, skip + (end - first) * then)
+                leftmost, rightmost = min(leftmost, first), max(rightmost, end)
+                for a in range(rows):
+                    limit = min(end, stops[a]) if step >= k + leads[a] else end
+                    if mass[a] > 0.0 and limit > first:
+                        target, shown = out[a, first * then :], row[skip:]
+                        share = scale * mass[a]
+                        for b in range((limit - first) * then):
+                            target[b] += share * shown[b]
+        state, begin, finish = out, leftmost, max(rightmost, leftmost)
+        for a in range(rows):
+            kept[a] = aside[a] + state[a, begin * then : finish * then].sum()
+            if done[a] < horizons.shape[1] and step + 1 == k + leads[a] + horizons[a, done[a]]:
+                below[a, done[a]] = kept[a]
+                done[a] += 1
+        if begin == finish:
+            break
+    for a in range(rows):
+        below[a, done[a] :] = kept[a]
+
+
+@njit(cache=True)
+def next_hour(
+    t: Transition,
+    states: Array,
+    rows: int,
+    times: tuple[Ints, Ints, NDArray[np.bool_]],
+    new_high: Ints,
+    horizons: Ints,
+    barriers: Ints,
+    stops: Ints,
+    found: Array,
+) -> None:
+    """P(new high within each horizon) and P(each edge is passed within the last), at many times.
+
+    Quick: off by at most about 1e-7.
+
+    Parameters
+    ----------
+    states, rows
+        Of all slots, flat, and the rows of each: barriers, the last of which is none.
+    times
+        Slot of the state, steps before the horizons begin, whether it is asked for; (times,) each.
+        The others stay 0.
+    new_high
+        Panels below the edge of a new high, shape (times,).
+    horizons
+        Ascending.
+    barriers, stops
+        Of each edge: its row in a state, and the panels below it.
+    found
+        The result, shape (times, horizons + edges).
+    """
+    heads, leads, wanted = times
+    asked, edges = horizons.size, barriers.size
+    below = np.empty((edges + 1, asked))
+    delay, until = np.zeros(edges + 1, dtype=np.int64), np.empty((edges + 1, asked), dtype=np.int64)
+    limit = np.append(stops, 0)
+    for n in range(heads.size):
+        found[n] = 0.0
+        if not wanted[n]:
+            continue
+        state = slot_of(t, heads[n], states, rows)
+        chosen = np.empty((edges + 1, state.shape[1]))
+        for a in range(edges):
+            chosen[a] = state[barriers[a]]
+        chosen[edges] = state[rows - 1]
+        limit[edges], delay[edges] = new_high[n], leads[n]
+        until[:edges] = leads[n] + horizons[-1]
+        until[edges] = horizons
+        staying_below(t, heads[n], chosen, limit, delay, until, QUICK, below)
+        mass = state[rows - 1].sum()
+        for h in range(asked):
+            found[n, h] = min(max(1.0 - below[edges, h] / mass, 0.0), 1.0)
+        for a in range(edges):
+            found[n, asked + a] = min(max(1.0 - below[a, asked - 1] / mass, 0.0), 1.0)

@@ -1,0 +1,308 @@
+"""The filter over one day's news, in the order in which it became known.
+
+Here: feeding reports, maxima and forecasts to the filter, and reading it at evaluation times, all at
+once or one by one with the same result. Not here: the filter (`filter`), the parameters (`fit`),
+what a table row looks like (`pmf`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.weather.climate_day import FIVE_MINUTES, ONE_HOUR, SLOTS, slot_of
+from kalshi_assets.weather.evidence import of_climate_day
+from kalshi_assets.weather.filter.emission import KnownMaximum, emission
+from kalshi_assets.weather.filter.exact import BarrierFilter, Workspace
+from kalshi_assets.weather.filter.mixture import MissedPeaks, MixtureFilter
+from kalshi_assets.weather.filter.residual_model import Grid, ResidualModel
+from kalshi_assets.weather.fit.baseline import Baseline
+from kalshi_assets.weather.fit.parameters import HazardParameters
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+SHAPE_NODES = 3
+# Of the greatest: a node with less says nothing about the next hour.
+LEAST_WEIGHT = 1e-6
+
+_WORKSPACE = Workspace()
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """Something that became known: what it does to the filter, and the first slot it touches.
+
+    A report weighs one slot; a maximum of a window, and a new baseline, change more than that.
+    """
+
+    known_at: datetime
+    slot: int
+    tell: Callable[[MixtureFilter], None]
+    is_report: bool = False
+    baseline: Baseline | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What the filter says at evaluation times.
+
+    Attributes
+    ----------
+    pmf
+        Shape (times, brackets).
+    hazard_5m, hazard_60m
+        P(a temperature above the highest that reports allow so far within 5, 60 minutes), (times,).
+    passing_60m
+        P(the maximum is above the bracket, now or within 60 minutes), shape (times, brackets - 1).
+    log_likelihood
+        Mean of the last twelve reports' log probabilities before they came, shape (times,).
+    """
+
+    pmf: Array
+    hazard_5m: Array
+    hazard_60m: Array
+    passing_60m: Array
+    log_likelihood: Array
+
+
+class FilteredDay:
+    """One city-day under one baseline and one set of parameters.
+
+    News may come late, and times may be asked for one by one: what is said at a time depends on
+    the news told before, never on how the questions were grouped.
+
+    Parameters
+    ----------
+    upper
+        Greatest whole degree of every bracket but the last, shape (brackets - 1,).
+    baseline, parameters
+        As of the start of the day.
+    workspace
+        Memory to use again, by one day at a time.
+    """
+
+    def __init__(
+        self,
+        upper: Array,
+        baseline: Baseline,
+        parameters: HazardParameters,
+        workspace: Workspace | None = None,
+    ) -> None:
+        shares = parameters["missed_peak"]
+        self.peaks = MissedPeaks(tuple(shares / shares.sum()))
+        self.edges = upper + 0.5
+        self.known_edges = self.peaks.edges(self.edges)
+        self._parameters, self._baselines = parameters, [baseline]
+        self._work = workspace or Workspace()
+        self.mixture = self._begun()
+        self._told: list[News] = []
+        self._reached = -1
+        self._reports: list[int] = []
+        self._waiting: list[tuple[int, int, int, int, float]] = []
+        self._said: list[Outlook] = []
+
+    def tell(self, news: News) -> None:
+        """Let something become known; what was asked before does not know it."""
+        if not news.is_report or news.slot <= self._reached:
+            self._answer()
+        self._told.append(news)
+        if news.baseline is not None and not self._fits(news.baseline):
+            self._baselines.append(news.baseline)
+            self.mixture = self._begun()
+            for each in self._told:
+                each.tell(self.mixture)
+        else:
+            news.tell(self.mixture)
+        self._reached = max(self._reached, self.mixture.head)
+        if news.is_report:
+            self._reached = max(self._reached, news.slot)
+            self._reports = sorted([*self._reports, news.slot])[-ONE_HOUR:]
+
+    def _begun(self) -> MixtureFilter:
+        """The filter before any news, on a grid that holds every baseline so far."""
+        return _mixture(self._baselines, self._parameters, self.known_edges, self._work)
+
+    def _fits(self, baseline: Baseline) -> bool:
+        grid = self.mixture.grid
+        profiles = [baseline.profile + offset for offset in self.mixture.offsets]
+        return all(grid.lo <= p.min() and p.max() <= grid.hi for p in profiles)
+
+    def ask(self, slot: int, highest_f: float) -> None:
+        """Want the outlook of now.
+
+        Parameters
+        ----------
+        slot
+            The present one; after the day's end the last.
+        highest_f
+            The highest whole degree that the reports so far allow.
+        """
+        head = max(self._reached, 0)
+        lead = max(min(slot, SLOTS - 1) - head, 0)
+        first = self._reports[0] if self._reports else 0
+        self._waiting.append((head, lead, first, max(len(self._reports), 1), highest_f))
+
+    def answers(self) -> Outlook:
+        """The outlooks asked for since the last call, in order."""
+        self._answer()
+        said, self._said = self._said, []
+        if not said:
+            return _nothing(len(self.edges))
+        fields = Outlook.__dataclass_fields__
+        return Outlook(**{f: np.concatenate([getattr(o, f) for o in said]) for f in fields})
+
+    def _answer(self) -> None:
+        """Read the filter for all who wait, before it learns what touches their past."""
+        if not self._waiting:
+            return
+        *places, highest = zip(*self._waiting, strict=True)
+        self._waiting = []
+        rows = _Rows(*(np.array(values, dtype=np.int64) for values in places))
+        self.mixture.advance(int(rows.heads.max()))
+        known = self.mixture.at(rows.heads, lambda node, _: node.cdf_at(rows.heads))
+        cdf = self.peaks.cdf(self.edges, self.known_edges, known)
+        pmf = np.maximum(np.diff(cdf, axis=1, prepend=0.0, append=1.0), 0.0)
+        new_high = [float(f) + 0.5 for f in highest]
+        soon = self.mixture.at(rows.heads, partial(_soon, rows, new_high, self.edges), LEAST_WEIGHT)
+        self._said.append(
+            Outlook(
+                pmf=pmf / pmf.sum(axis=1, keepdims=True),
+                hazard_5m=soon[:, 0],
+                hazard_60m=soon[:, 1],
+                passing_60m=soon[:, 2:],
+                log_likelihood=self._recent_log_likelihood(rows),
+            )
+        )
+
+    def _recent_log_likelihood(self, rows: "_Rows") -> Array:
+        total = self.mixture.log_likelihoods()
+        before = np.where(rows.first > 0, total[rows.first - 1], 0.0)
+        return (total[rows.heads] - before) / rows.reports
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Per time: slot of the latest report, steps since, slot and number of the recent reports."""
+
+    heads: Ints
+    leads: Ints
+    first: Ints
+    reports: Ints
+
+
+def _soon(
+    rows: _Rows,
+    new_high: Sequence[float],
+    edges: Array,
+    node: BarrierFilter,
+    wanted: NDArray[np.bool_],
+) -> Array:
+    horizons = (FIVE_MINUTES, ONE_HOUR)
+    return node.next_hour_at(rows.heads, rows.leads, wanted, new_high, horizons, edges)
+
+
+def _nothing(edges: int) -> Outlook:
+    none = np.empty(0)
+    return Outlook(
+        pmf=np.empty((0, edges + 1)),
+        hazard_5m=none,
+        hazard_60m=none,
+        passing_60m=np.empty((0, edges)),
+        log_likelihood=none,
+    )
+
+
+def _mixture(
+    baselines: Sequence[Baseline], parameters: HazardParameters, edges: Array, work: Workspace
+) -> MixtureFilter:
+    first = baselines[0]
+    sd = parameters.sd_by_step(beside_shape=True)
+    model = ResidualModel(
+        rho=np.full(len(sd), parameters.rho),
+        sd=sd,
+        start_sd=parameters.start_sd if first.source == "climatology" else parameters.bias_sd,
+    )
+    nodes = first.nodes(SHAPE_NODES)
+    offsets = [profile - first.profile for profile, _ in nodes]
+    everywhere = np.array([b.profile + offset for b in baselines for offset in offsets])
+    prior = np.array([prior for _, prior in nodes])
+    grid = Grid.of(everywhere, model)
+    return MixtureFilter(grid, first.profile, model, edges, work, nodes=(offsets, prior))
+
+
+def filtered_outlook(
+    times: pl.DataFrame, day: FilteredDay, news: Sequence[News], start: datetime
+) -> Outlook:
+    """Evaluate the filter at every time, with the news known then.
+
+    Parameters
+    ----------
+    times
+        `minute` (ascending) and `running_max_hi_f`, each with a report known.
+    news
+        Of the day, in the order in which it became known.
+    start
+        Start of the climate day, UTC.
+    """
+    waiting = list(reversed(news))
+    slots = times.select(slot_of(pl.col("minute"), start)).to_series()
+    for minute, slot, highest in zip(
+        times["minute"], slots, times["running_max_hi_f"], strict=True
+    ):
+        while waiting and waiting[-1].known_at <= minute:
+            day.tell(waiting.pop())
+        day.ask(slot, highest)
+    return day.answers()
+
+
+def reports_of(observations: pl.DataFrame, start: datetime) -> list[News]:
+    """`weather.observations` of a climate day as news; maxima of windows among them."""
+    slot = slot_of(pl.col("event_time"), start)
+    rows = (
+        of_climate_day(observations, start)
+        .with_columns(slot=slot, since=slot_of(pl.col("max_since"), start))
+        .filter(pl.col("slot").is_between(0, SLOTS - 1))
+        .sort("known_at", "event_time", "kind")
+        .select("known_at", "slot", "since", "kind", "lo_f", "hi_f", "temp_f")
+    )
+    return [_news(*row) for row in rows.iter_rows()]
+
+
+def _news(
+    known_at: datetime, slot: int, since: int | None, kind: Any, lo: int, hi: int, temp: float
+) -> News:
+    if since is None:
+        likelihood = emission(kind, lo, hi, temp)
+        return News(
+            known_at=known_at,
+            slot=slot,
+            tell=lambda mixture: mixture.report(slot, likelihood),
+            is_report=True,
+        )
+    known = KnownMaximum(first=min(since, slot), last=slot, max_f=hi)
+    return News(
+        known_at=known_at,
+        slot=known.first,
+        tell=lambda mixture: mixture.window(known),
+    )
+
+
+def forecast_of(known_at: datetime, slot: int, baseline: Baseline) -> News:
+    """A new forecast as news, for the slots from `slot` on."""
+    return News(
+        known_at=known_at,
+        slot=slot,
+        tell=lambda mixture: mixture.rebase(slot, baseline.profile),
+        baseline=baseline,
+    )
+
+
+def shared_workspace() -> Workspace:
+    """Memory that days evaluated one after the other share."""
+    return _WORKSPACE
