@@ -24,6 +24,8 @@ sandbox_app = typer.Typer(help="A simulated exchange and weather service.", no_a
 bench_app = typer.Typer(help="How fast the platform is on this machine.", no_args_is_help=True)
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(bench_app, name="bench")
+study_app = typer.Typer(help="Forecasts judged on recorded days.", no_args_is_help=True)
+app.add_typer(study_app, name="study")
 
 PIPED_WIDTH = 140
 
@@ -192,6 +194,31 @@ def bench_hazard(
     from kalshi_assets.commands.bench_hazard import run_bench
 
     run_bench(console, as_json=json)
+
+
+@study_app.command("weather")
+def study_weather(
+    archive: Annotated[
+        Path | None, typer.Option(help="Recordings; default: ../shared/data/archive.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of verification.md.")] = Path("docs"),
+    city: Annotated[str, typer.Option("--city", "-c", help="A city with reports.")] = "new_york",
+    start: Day = datetime(2025, 4, 1),  # noqa: DTZ001
+    end: Day = datetime(2025, 7, 31),  # noqa: DTZ001
+    json: Annotated[bool, typer.Option("--json", help="The table of scores as JSON.")] = False,
+) -> None:
+    """Score the weather hazard against climatology, persistence and the market."""
+    from kalshi_assets.commands.study import run_weather_study
+
+    run_weather_study(
+        console,
+        archive=archive,
+        out=out,
+        name=city,
+        start=start.date(),
+        end=end.date(),
+        as_json=json,
+    )
 
 
 def main() -> None:

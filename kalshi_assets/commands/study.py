@@ -1,0 +1,257 @@
+"""Verification studies: forecasts judged on recorded days, from one command to a page.
+
+Here: reading recordings through the real clients, progress, printing, writing. Not here: the
+evaluation (`verification`), the page (`reports.verification_page`).
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as RichTable
+
+from kalshi_assets.cities import City, city
+from kalshi_assets.commands.services import RECORDINGS
+from kalshi_assets.exchange.client import KalshiClient
+from kalshi_assets.exchange.ingest import (
+    EventNotFoundError,
+    fetch_candles,
+    fetch_event,
+    fetch_settlement,
+    fetch_trades,
+)
+from kalshi_assets.features.panel import minute_panel
+from kalshi_assets.ladder.market_pmf import market_pmf
+from kalshi_assets.partitions import CityDay, city_days
+from kalshi_assets.reports.verification_page import write_page
+from kalshi_assets.sandbox.buckets import BucketSize
+from kalshi_assets.sandbox.server import running
+from kalshi_assets.verification.ladders import centre, synthetic_events
+from kalshi_assets.verification.references import maxima_around
+from kalshi_assets.verification.scoring import ALL_HOURS
+from kalshi_assets.verification.weather_days import StudyDay, evaluated
+from kalshi_assets.verification.weather_study import WEATHER_METHODS, WeatherStudy
+from kalshi_assets.weather.evidence import temperatures
+from kalshi_assets.weather.fit.fitting import mc_params
+from kalshi_assets.weather.fit.priors import load_priors
+from kalshi_assets.weather.hazard import analogue
+from kalshi_assets.weather.sources.climate_report import ClimateReportClient, fetch_climate_report
+from kalshi_assets.weather.sources.visual_crossing import (
+    VisualCrossingClient,
+    fetch_forecasts,
+    fetch_observations,
+)
+
+LOOK_BACK_DAYS = analogue.DEFAULTS.look_back_days
+UNLIMITED = BucketSize(refill_rate=1e9, capacity=1e9)
+DIGITS = 6
+
+
+@dataclass
+class RecordedCity:
+    """A city's recordings as the clients read them, each day once.
+
+    Attributes
+    ----------
+    exchange, weather, reports
+        Clients of a sandbox that serves the archive.
+    maxima
+        Official maxima of all years: date, tmax_f.
+    """
+
+    city: City
+    exchange: KalshiClient
+    weather: VisualCrossingClient
+    reports: ClimateReportClient
+    maxima: pl.DataFrame
+    observed: dict[date, pl.DataFrame] = field(default_factory=dict)
+    settled: dict[date, pl.DataFrame] = field(default_factory=dict)
+
+    def observations(self, day: date) -> pl.DataFrame:
+        """`weather.observations` of a climate day; without rows where nothing is recorded."""
+        if day not in self.observed:
+            self.observed[day] = fetch_observations(self.weather, self.city, day)
+        return self.observed[day]
+
+    def settlements(self, day: date) -> pl.DataFrame:
+        """`weather.settlements` of a climate day, of the climate report alone."""
+        if day not in self.settled:
+            self.settled[day] = fetch_climate_report(self.reports, self.city, day)
+        return self.settled[day]
+
+    def study_day(self, key: CityDay) -> StudyDay:
+        """All frames of a day, with its recorded ladder and market or a synthetic ladder."""
+        start, _ = self.city.climate_day(key.date)
+        earlier = self._earlier(key)
+        observed = [(at, self.observations(day)) for at, day in earlier]
+        settled = [(at, self.settlements(day)) for at, day in earlier]
+        events, settlements, market = self._event(key)
+        return StudyDay(
+            date=key.date,
+            events=events,
+            observations=self.observations(key.date),
+            forecasts=fetch_forecasts(self.weather, self.city, key.date),
+            settlements=settlements,
+            mc_params=mc_params(start, observed, settled, [], load_priors()),
+            earlier=observed,
+            earlier_settlements=settled,
+            maxima=self.maxima,
+            market=market,
+        )
+
+    def _earlier(self, key: CityDay) -> list[tuple[datetime, date]]:
+        """Days of the look-back with a report."""
+        return [
+            (self.city.climate_day(day.date)[0], day.date)
+            for day in key.earlier(LOOK_BACK_DAYS)
+            if self.observations(day.date).height
+        ]
+
+    def _event(self, key: CityDay) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
+        """Events, settlements and market PMF."""
+        official = self.settlements(key.date)
+        try:
+            contract = fetch_event(self.exchange, self.city, key.date)
+        except EventNotFoundError:
+            return self._synthetic(key.date), official, None
+        events = contract.to_frame()
+        settlements = pl.concat([fetch_settlement(self.exchange, contract), official])
+        panel = minute_panel(
+            events,
+            fetch_candles(self.exchange, contract),
+            fetch_trades(self.exchange, contract),
+        )
+        return events, settlements, market_pmf(panel)
+
+    def _synthetic(self, day: date) -> pl.DataFrame:
+        before = day - timedelta(days=1)
+        start, _ = self.city.climate_day(day)
+        known = temperatures(self.observations(before)).filter(pl.col("known_at") <= start)
+        highest = known["hi_f"].cast(pl.Float64).to_list()
+        return synthetic_events(
+            self.city,
+            day,
+            centre(
+                maxima_around(self.maxima, day),
+                maxima_around(self.maxima, before),
+                max(highest, default=None),
+            ),
+        )
+
+
+def run_weather_study(
+    console: Console,
+    *,
+    archive: Path | None,
+    out: Path,
+    name: str,
+    start: date,
+    end: date,
+    as_json: bool,
+) -> None:
+    """Judge the weather hazard on recorded days; print, and write the page and its figures.
+
+    Parameters
+    ----------
+    archive
+        Recordings; None: those beside the project.
+    out
+        Folder of `verification.md`; its pictures go to `pictures` below it.
+    name
+        Of the city.
+    start, end
+        First and last day; days without reports are listed as left out.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no archive.
+    ValueError
+        No day could be scored.
+    """
+    keys = city_days([name], start, end)
+    root = archive or RECORDINGS
+    if not (root / "markets.parquet").is_file():
+        raise FileNotFoundError(
+            f"{root} is not an archive: markets.parquet is missing; name one with --archive"
+        )
+    progress = Console(stderr=True, quiet=as_json)
+    study = WeatherStudy([evaluated(day) for day in _read(progress, root, keys)])
+    if not study.scored_days:
+        raise ValueError(
+            f"no day of {name} from {start} to {end} could be scored: "
+            f"{', '.join(sorted({str(day.left_out) for day in study.days}))}; ten earlier days "
+            "with reports and official maxima are needed"
+        )
+    written = write_page(study, city(name), out)
+    if as_json:
+        print(json.dumps(_rounded(study.summary.with_columns(city=pl.lit(name))).to_dicts()))
+        return
+    console.print(_table(study))
+    for path in written:
+        console.print(f"[dim]{path}[/dim]", soft_wrap=True)
+
+
+def _read(progress: Console, root: Path, keys: Sequence[CityDay]) -> Iterator[StudyDay]:
+    place = city(keys[0].city)
+    maxima = (
+        pl.read_parquet(root / "settlements.parquet")
+        .filter(pl.col("station") == place.station)
+        .select("date", "tmax_f")
+    )
+    with ExitStack() as stack:
+        sandbox = stack.enter_context(
+            running(root, read_bucket=UNLIMITED, anonymous_bucket=UNLIMITED)
+        )
+        recorded = RecordedCity(
+            city=place,
+            exchange=stack.enter_context(KalshiClient(sandbox.api_url)),
+            weather=stack.enter_context(VisualCrossingClient(sandbox.url, sandbox.weather_key)),
+            reports=stack.enter_context(ClimateReportClient(sandbox.url)),
+            maxima=maxima,
+        )
+        bars = stack.enter_context(
+            Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                console=progress,
+            )
+        )
+        for key in bars.track(keys, description=f"{place.name} {keys[0].date}..{keys[-1].date}"):
+            yield recorded.study_day(key)
+
+
+def _rounded(summary: pl.DataFrame) -> pl.DataFrame:
+    return summary.with_columns(pl.col("value", "lo", "hi").round(DIGITS))
+
+
+def _table(study: WeatherStudy) -> RichTable:
+    """Mean log loss by method and hour, with intervals."""
+    rows = study.summary.filter(
+        (pl.col("days") == "all") & (pl.col("score") == "log_loss"), pl.col("against") == "nothing"
+    )
+    methods = [method for method in WEATHER_METHODS if (rows["method"] == method).any()]
+    table = RichTable(
+        title=f"mean log loss of {len(study.scored_days)} days, 95 % intervals",
+        title_justify="left",
+    )
+    table.add_column("LST")
+    for method in methods:
+        table.add_column(method, justify="right")
+    table.add_column("days", justify="right")
+    for (hour,), cells in rows.sort("lst_hour").group_by("lst_hour", maintain_order=True):
+        of = {row["method"]: row for row in cells.to_dicts()}
+        table.add_row(
+            "all" if hour == ALL_HOURS else f"{hour}:00",
+            *(f"{of[m]['value']:.3f} [{of[m]['lo']:.3f}, {of[m]['hi']:.3f}]" for m in methods),
+            str(cells["n_days"][0]),
+        )
+    return table

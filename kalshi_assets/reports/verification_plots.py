@@ -1,0 +1,178 @@
+"""Figures of a verification study, and a sheet as an SVG file that stands by itself.
+
+Here: scores by hour, paired differences, reliability. Not here: the numbers (`verification`), the
+page around the figures (`verification_page`).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from kalshi_assets.reports.canvas import FONT, GRID, INK, PAPER, Panel, Sheet, Size, panels
+from kalshi_assets.reports.inputs import Floats
+from kalshi_assets.reports.palette import SOURCE_COLOURS
+from kalshi_assets.reports.svg import svg_markup
+from kalshi_assets.verification.scoring import ALL_HOURS, NOTHING
+
+METHOD_COLOURS = {
+    "exact": SOURCE_COLOURS["weather"],
+    "analogue": "#d9480f",
+    "persistence": "#7c3aed",
+    "climatology": "#71717a",
+    "market": SOURCE_COLOURS["market"],
+}
+_THEME = {"currentColor": INK, "var(--grid)": GRID, "var(--paper)": PAPER}
+_DOT = ((-3.0, 0.0), (0.0, -3.0), (3.0, 0.0), (0.0, 3.0))
+_STEPS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+def score_figure(summary: pl.DataFrame, score: str, titles: Mapping[str, str]) -> Sheet:
+    """Mean score by hour of every method, with its interval as a band; a panel per set of days.
+
+    Parameters
+    ----------
+    summary
+        Of schema `scoring.SUMMARY`.
+    score
+        Which score.
+    titles
+        Of the panels, by set of days.
+    """
+    rows = summary.filter(
+        pl.col("score") == score, pl.col("against") == NOTHING, pl.col("lst_hour") != ALL_HOURS
+    )
+    return _by_hour(rows, "method", titles, size=(9.6, 2.9 * len(titles) + 0.3))
+
+
+def difference_figure(
+    summary: pl.DataFrame, score: str, titles: Mapping[str, str], others: Sequence[str]
+) -> Sheet:
+    """Paired differences by hour, with intervals; below the line at 0 is better."""
+    rows = summary.filter(
+        pl.col("score") == score,
+        pl.col("against").is_in(list(others)),
+        pl.col("lst_hour") != ALL_HOURS,
+    )
+    return _by_hour(rows, "against", titles, size=(9.6, 2.6 * len(titles) + 0.3))
+
+
+def reliability_figure(table: pl.DataFrame, *, size: Size = (9.6, 4.6)) -> Sheet:
+    """Frequencies over forecast probabilities, a panel per method; bars are consistency bands.
+
+    Parameters
+    ----------
+    table
+        Of schema `reliability.RELIABILITY`, with a column method.
+    """
+    sheet = Sheet(size)
+    methods = table["method"].unique(maintain_order=True).to_list()
+    width = (size[0] - 0.6) / max(len(methods), 1)
+    ticks = [(k / 5, f"{k * 20} %") for k in range(6)]
+    for place, method in enumerate(methods):
+        panel = Panel(
+            sheet=sheet,
+            left=0.6 + place * width,
+            bottom=0.45,
+            width=width - 0.55,
+            height=size[1] - 0.8,
+            x=(-0.03, 1.03),
+            y=(-0.03, 1.03),
+        )
+        panel.scales(x_ticks=ticks, y_ticks=ticks, title=f"{method}: new high within the hour")
+        panel.lines([[(0, 0), (1, 1)]], INK, width=0.8, dashes=(3, 3))
+        rows = table.filter(pl.col("method") == method)
+        colour = METHOD_COLOURS[method]
+        for row in rows.to_dicts():
+            at = row["probability"]
+            panel.box((at - 0.012, at + 0.012), (row["lo"], row["hi"]), colour, alpha=0.25)
+            panel.write(
+                at, row["frequency"], f"{row['n']}", shift=(0.09, -0.1), size=FONT - 1, up="top"
+            )
+        points = rows.select("probability", "frequency").to_numpy()
+        panel.lines([points], colour, width=1.2)
+        panel.marks(points, _DOT, colour)
+        panel.write(0.5, -0.03, "forecast probability", shift=(0, -0.26), across="center")
+    return sheet
+
+
+def svg_file(sheet: Sheet, words: str) -> str:
+    """The sheet as an SVG document of its own: on paper, in the ink of printed figures.
+
+    Parameters
+    ----------
+    words
+        What a screen reader says instead of the picture.
+    """
+    markup = svg_markup(sheet, words)
+    for of_page, colour in _THEME.items():
+        markup = markup.replace(f'"{of_page}"', f'"{colour}"')
+    width, height = (round(side * 100) for side in sheet.size)
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'font-family="sans-serif" style="background:{PAPER}" '
+    )
+    return head + markup.removeprefix("<svg ") + "\n"
+
+
+def _by_hour(rows: pl.DataFrame, by: str, titles: Mapping[str, str], *, size: Size) -> Sheet:
+    sheet = Sheet(size)
+    known = [name for name in titles if (rows["days"] == name).any()]
+    if not known:
+        return sheet
+    hours = rows["lst_hour"].to_numpy()
+    x = float(hours.min()) - 0.3, float(hours.max()) + 1.7
+    ranges = [_range(rows.filter(pl.col("days") == name)) for name in known]
+    made = panels(sheet, x=x, ys=ranges, shares=[1.0] * len(known), top=0.3)
+    for panel, name in zip(made, known, strict=True):
+        here = rows.filter(pl.col("days") == name)
+        panel.scales(
+            x_ticks=[
+                (float(hour), f"{hour}:00" if name == known[-1] else "")
+                for hour in sorted(set(hours.tolist()))
+            ],
+            y_ticks=_ticks(panel.y),
+            title=titles[name],
+        )
+        if panel.y[0] < 0:
+            panel.lines([[(x[0], 0.0), (x[1], 0.0)]], INK, width=0.9)
+        _curves(panel, here, by)
+    return sheet
+
+
+def _curves(panel: Panel, rows: pl.DataFrame, by: str) -> None:
+    ends = {}
+    for (name,), curve in rows.sort("lst_hour").group_by(by, maintain_order=True):
+        colour = METHOD_COLOURS[str(name)]
+        at, value, lo, hi = curve.select("lst_hour", "value", "lo", "hi").to_numpy().T
+        band = np.concatenate([np.stack([at, lo], 1), np.stack([at, hi], 1)[::-1]])
+        panel.areas([band], colour, alpha=0.13)
+        panel.lines([np.stack([at, value], 1)], colour, width=1.7)
+        panel.marks(np.stack([at, value], 1), _DOT, colour)
+        ends[str(name)] = (float(at[-1]), float(value[-1]))
+    for name, (x, y) in _spread(ends, 0.16 * (panel.y[1] - panel.y[0]) / panel.height).items():
+        panel.write(x, y, name, shift=(0.08, 0), colour=METHOD_COLOURS[name], bold=True)
+
+
+def _spread(
+    ends: Mapping[str, tuple[float, float]], least: float
+) -> dict[str, tuple[float, float]]:
+    """Labels moved up where they would lie closer than `least` to the one below."""
+    placed: dict[str, tuple[float, float]] = {}
+    floor = -np.inf
+    for name, (x, y) in sorted(ends.items(), key=lambda item: item[1][1]):
+        floor = max(y, floor + least)
+        placed[name] = (x, floor)
+    return placed
+
+
+def _range(rows: pl.DataFrame) -> tuple[float, float]:
+    lo, hi = float(rows["lo"].to_numpy().min()), float(rows["hi"].to_numpy().max())
+    pad = 0.06 * (hi - lo)
+    return (lo - pad if lo < 0 else 0.0), hi + pad
+
+
+def _ticks(y: tuple[float, float]) -> list[tuple[float, str]]:
+    step = next((s for s in _STEPS if (y[1] - y[0]) / s <= 6), _STEPS[-1])
+    marks: Floats = np.arange(np.ceil(y[0] / step), np.floor(y[1] / step) + 1) * step
+    return [(float(mark), f"{mark:.2f}".replace("-", "−")) for mark in marks]
