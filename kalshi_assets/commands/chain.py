@@ -54,6 +54,7 @@ from kalshi_assets.tables import (
 from kalshi_assets.trading.engine import DayResult, run_day
 from kalshi_assets.weather.fit.fitting import mc_params
 from kalshi_assets.weather.fit.priors import load_priors
+from kalshi_assets.weather.hazard.method import load_method
 from kalshi_assets.weather.hazard.pmf import hazard_pmf
 from kalshi_assets.weather.sources.climate_report import fetch_climate_report
 from kalshi_assets.weather.sources.visual_crossing import fetch_forecasts, fetch_observations
@@ -86,6 +87,7 @@ class DirectChain:
         self.kalshi = kalshi
         self.weather = weather
         self.clock = clock
+        self.method = load_method()
         self.seconds: dict[str, float] = {}
         self._kept: dict[tuple[Table, CityDay], pl.DataFrame] = {}
 
@@ -166,11 +168,18 @@ class DirectChain:
             lambda: with_weather(panel, events, observations, made[FORECASTS]),
         )
         market = self._put(MARKET_PMF, key, lambda: market_pmf(panel))
-        self._put(MC_PARAMS, key, lambda: self._parameters(key))
+        parameters = self._put(MC_PARAMS, key, lambda: self._parameters(key))
         hazard = self._put(
             HAZARD_PMF,
             key,
-            lambda: hazard_pmf(events, observations, self._earlier_days(OBSERVATIONS, key)),
+            lambda: hazard_pmf(
+                events,
+                observations,
+                made[FORECASTS],
+                self._earlier_days(OBSERVATIONS, key),
+                parameters,
+                self.method,
+            ),
         )
         fused = self._put(FUSED_PMF, key, lambda: fused_pmf(market, hazard))
         full = self._put(MINUTE_PANEL_FULL, key, lambda: full_panel(weather, market, hazard, fused))

@@ -29,6 +29,8 @@ WEATHER_WORDS = {
     "no_observations": "no station observations",
     "not_yet": "no report known yet",
     "stale": "last report too old",
+    "short_history": "too few earlier days",
+    "feed_alarm": "the reports contradict all that was expected of them",
 }
 
 KIND_WORDS = {

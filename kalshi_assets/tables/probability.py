@@ -4,6 +4,16 @@ import polars as pl
 
 from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
 
+WEATHER_STATUSES = [
+    "ok",
+    "before_climate_day",
+    "no_observations",
+    "not_yet",
+    "stale",
+    "short_history",
+    "feed_alarm",
+]
+
 
 class MarketPmf(Contract):
     """What the two-sided book implies: a PMF inside the no-arbitrage box, every minute."""
@@ -91,9 +101,19 @@ class HazardPmf(Contract):
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
     status: pl.String = column(
         "ok, or why p_wx is null.",
-        isin=["ok", "before_climate_day", "no_observations", "not_yet", "stale", "short_history"],
+        isin=WEATHER_STATUSES,
     )
-    method: pl.String = column("Which engine: analogue.", isin=["analogue"])
+    method: pl.String = column(
+        "Which method p_wx comes from, the analogue's share aside; null: none.",
+        isin=["exact", "monte_carlo", "analogue"],
+        nullable=True,
+    )
+    analogue_share: pl.Float64 = column("Share of the analogue in p_wx.", ge=0, le=1, nullable=True)
+    baseline: pl.String = column(
+        "What the method expects of the day, as known then; null: it needs none.",
+        isin=["forecast_hourly", "forecast_max", "climatology"],
+        nullable=True,
+    )
     p_wx: pl.Float64 = column("Probability; null: see status.", ge=0, le=1, nullable=True)
     dead: pl.Boolean = column("The evidence has passed the bracket: it cannot pay.")
     running_max_lo_f: pl.Int16 = column(
@@ -107,6 +127,17 @@ class HazardPmf(Contract):
     hazard_next_5m: pl.Float64 = column("P(new high within 5 minutes).", ge=0, le=1, nullable=True)
     hazard_next_60m: pl.Float64 = column(
         "P(new high within 60 minutes).", ge=0, le=1, nullable=True
+    )
+    p_pass_60m: pl.Float64 = column(
+        "P(the maximum is above the bracket, now or within 60 minutes); null: it is the last.",
+        ge=0,
+        le=1,
+        nullable=True,
+    )
+    log_likelihood: pl.Float64 = column(
+        "Mean log probability of the last twelve reports before they came; null: fewer.",
+        le=0,
+        nullable=True,
     )
     days: pl.Int16 = column("Earlier days in the library.", unit="days", ge=0)
     effective_days: pl.Float64 = column(
@@ -128,7 +159,7 @@ class FusedPmf(Contract):
     weather_weight: pl.Float64 = column("Exponent of the weather in the pool; 0: none.", ge=0)
     weather_status: pl.String = column(
         "ok, or why the weather was left out.",
-        isin=["ok", "before_climate_day", "no_observations", "not_yet", "stale", "short_history"],
+        isin=WEATHER_STATUSES,
     )
     market_valid: pl.Boolean = column("Whether p_mkt rests on enough two-sided quotes.")
     dead: pl.Boolean = column("The evidence has passed the bracket: it cannot pay.")

@@ -4,7 +4,7 @@ The tests of the whole chain attack these inputs and compare what comes out.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
@@ -36,6 +36,9 @@ from kalshi_assets.tables import (
 )
 from kalshi_assets.trading.engine import decide_day
 from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.weather.fit.fitting import mc_params
+from kalshi_assets.weather.fit.priors import load_priors
+from kalshi_assets.weather.hazard.method import HazardMethod, load_method
 from kalshi_assets.weather.hazard.pmf import hazard_pmf
 from kalshi_assets.weather.sources.visual_crossing import (
     VisualCrossingClient,
@@ -44,6 +47,7 @@ from kalshi_assets.weather.sources.visual_crossing import (
 )
 
 Chain = Mapping[Table, pl.DataFrame]
+Earlier = tuple[tuple[datetime, pl.DataFrame], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,8 @@ class Inputs:
         Start of the climate day and observations, of the days of the look-back window.
     params
         Of the engine that decides.
+    method
+        Of the hazard.
     """
 
     key: CityDay
@@ -64,8 +70,9 @@ class Inputs:
     trades: pl.DataFrame
     observations: pl.DataFrame
     forecasts: pl.DataFrame
-    earlier: tuple[tuple[datetime, pl.DataFrame], ...]
+    earlier: Earlier
     params: TradingParams
+    method: HazardMethod = field(default_factory=load_method)
 
     @property
     def start(self) -> datetime:
@@ -111,13 +118,32 @@ def read_inputs(sandbox: Sandbox, key: CityDay, look_back: int = LOOK_BACK_DAYS)
         )
 
 
+_fitted: dict[int, tuple[Earlier, pl.DataFrame]] = {}
+
+
+def parameters_of(inputs: Inputs) -> pl.DataFrame:
+    """`mc_params` of the day, fitted once for all attacks that leave the earlier days alone."""
+    name = id(inputs.earlier)
+    if name not in _fitted:
+        frame = mc_params(inputs.start, inputs.earlier, [], [], load_priors())
+        _fitted[name] = inputs.earlier, frame
+    return _fitted[name][1]
+
+
 def chain_of(inputs: Inputs) -> Chain:
     """Everything computed from the inputs, by the functions that the assets call."""
     events = inputs.events
     panel = minute_panel(events, inputs.candles, inputs.trades)
     seen = with_weather(panel, events, inputs.observations, inputs.forecasts)
     market = market_pmf(panel)
-    hazard = hazard_pmf(events, inputs.observations, inputs.earlier)
+    hazard = hazard_pmf(
+        events,
+        inputs.observations,
+        inputs.forecasts,
+        inputs.earlier,
+        parameters_of(inputs),
+        inputs.method,
+    )
     fused = fused_pmf(market, hazard)
     full = full_panel(seen, market, hazard, fused)
     decisions = decide_day(full, terms=terms_of(events), params=inputs.params)

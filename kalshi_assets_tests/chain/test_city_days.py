@@ -141,10 +141,10 @@ def test_new_york_in_april_2025_has_weather_all_day(
     assert hazard.select((pl.col("status") == "ok").mean()).item() > 0.95
 
 
-def test_a_slot_that_too_few_earlier_days_know_has_no_pmf_and_says_so(
+def test_at_a_slot_that_too_few_earlier_days_know_the_filter_speaks_alone(
     generated_day: Inputs,
 ) -> None:
-    begins, ends = timedelta(hours=8), timedelta(hours=10)
+    begins, ends = timedelta(hours=4), timedelta(hours=6)
 
     def without(start, frame: pl.DataFrame) -> pl.DataFrame:
         since = pl.col("event_time") - start
@@ -156,9 +156,18 @@ def test_a_slot_that_too_few_earlier_days_know_has_no_pmf_and_says_so(
         generated_day.start + begins + timedelta(minutes=30),
         generated_day.start + ends - timedelta(minutes=30),
     )
-    assert set(hazard.filter(gap)["status"]) == {"short_history"}
-    assert hazard.filter(gap)["p_wx"].is_null().all()
-    assert set(hazard.filter(~gap)["status"]) >= {"ok"}
+    assert set(hazard.filter(gap)["status"]) == {"ok"}
+    assert set(hazard.filter(gap)["analogue_share"]) == {0.0}
+    assert hazard.filter(~gap)["analogue_share"].max() > 0
+
+
+def test_without_any_earlier_day_or_forecast_there_is_no_pmf_and_it_says_so(
+    generated_day: Inputs,
+) -> None:
+    alone = replace(generated_day, earlier=(), forecasts=generated_day.forecasts.clear())
+    hazard = chain_of(alone)[HAZARD_PMF].filter(pl.col("minute") > alone.start + timedelta(hours=1))
+    assert set(hazard["status"]) == {"short_history"}
+    assert hazard["p_wx"].is_null().all()
 
 
 def test_dead_brackets_stay_dead_and_have_no_weather_probability(generated_day: Inputs) -> None:

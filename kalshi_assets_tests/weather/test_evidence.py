@@ -10,6 +10,9 @@ from kalshi_assets.cities import CITIES
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS
 from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.evidence import evidence_floor, of_climate_day, temperatures
+from kalshi_assets.weather.fit.fitting import mc_params
+from kalshi_assets.weather.fit.priors import load_priors
+from kalshi_assets.weather.hazard.method import load_method
 from kalshi_assets.weather.hazard.pmf import hazard_pmf
 from kalshi_assets.weather.reports.intervals import decode_temp_f, tenths_c, whole_f_of_whole_c
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
@@ -216,7 +219,9 @@ def dead_brackets(*rows: dict[str, Any]) -> set[int]:
             "known_at": [START] * 4,
         }
     ).cast({"bracket": pl.Int8, "hi_f": pl.Int16})
-    last = hazard_pmf(ladder, frame(*rows), []).filter(pl.col("minute") == at(300))
+    unfitted = mc_params(START, [], [], [], load_priors())
+    made = hazard_pmf(ladder, frame(*rows), FORECASTS.empty(), [], unfitted, load_method())
+    last = made.filter(pl.col("minute") == at(300))
     return set(last.filter("dead")["bracket"])
 
 

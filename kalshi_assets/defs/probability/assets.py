@@ -29,7 +29,8 @@ from kalshi_assets.weather.fit.fitting import mc_params as fitted_params
 from kalshi_assets.weather.fit.parameters import HazardParameters
 from kalshi_assets.weather.fit.priors import load_priors
 from kalshi_assets.weather.hazard import analogue
-from kalshi_assets.weather.hazard.pmf import hazard_pmf as analogue_hazard
+from kalshi_assets.weather.hazard.method import load_method
+from kalshi_assets.weather.hazard.pmf import hazard_pmf as weather_hazard
 
 LOOK_BACK_DAYS = analogue.DEFAULTS.look_back_days
 MIN_DAYS = analogue.DEFAULTS.min_days
@@ -72,34 +73,35 @@ def mc_params(
 
 
 @dg.asset(
-    **lake_asset(HAZARD_PMF, code_version="1", kinds={"polars"}),
+    **lake_asset(HAZARD_PMF, code_version="2", kinds={"polars", "numba"}),
     ins={
         "events": asset_in(EVENTS),
         "observations": asset_in(OBSERVATIONS, look_back_days=LOOK_BACK_DAYS),
+        "forecasts": asset_in(FORECASTS),
+        "parameters": asset_in(MC_PARAMS),
     },
 )
 def hazard_pmf(
-    context: dg.AssetExecutionContext, events: Partitions, observations: Partitions
+    context: dg.AssetExecutionContext,
+    events: Partitions,
+    observations: Partitions,
+    forecasts: Partitions,
+    parameters: Partitions,
 ) -> Computation:
-    observed = earlier_days(observations)
+    observed, method = earlier_days(observations), load_method()
 
     def evaluate(key: CityDay) -> pl.DataFrame:
         library = observed(key)
         if len(library) < MIN_DAYS:
             context.log.warning(
-                f"{key}: p_wx stays empty: observations of {len(library)} earlier days, it takes "
-                f"{MIN_DAYS}; materialise weather/observations of the {LOOK_BACK_DAYS} days before"
+                f"{key}: observations of {len(library)} earlier days, less than {MIN_DAYS}: "
+                f"materialise weather/observations of the {LOOK_BACK_DAYS} days before"
             )
-        return analogue_hazard(events[key], observations[key], library)
+        return weather_hazard(
+            events[key], observations[key], forecasts[key], library, parameters[key], method
+        )
 
-    return by_partition(
-        context,
-        evaluate,
-        lambda _, hazard: {
-            "library_days": hazard.select(pl.max("days")).item(),
-            "status": dict(hazard["status"].value_counts().iter_rows()),
-        },
-    )
+    return by_partition(context, evaluate, _describe_hazard)
 
 
 @dg.asset(
@@ -148,6 +150,18 @@ def _describe_params(key: CityDay, frame: pl.DataFrame) -> Mapping[str, Any]:
     return {
         "days": HazardParameters.from_frame(frame).n_days,
         "parameters": dg.MetadataValue.md("\n".join([head, *lines])),
+    }
+
+
+def _describe_hazard(key: CityDay, hazard: pl.DataFrame) -> Mapping[str, Any]:
+    def counted(column: str) -> dict[str, int]:
+        return dict(hazard[column].drop_nulls().value_counts(sort=True).iter_rows())
+
+    return {
+        "library_days": hazard.select(pl.max("days")).item(),
+        "status": counted("status"),
+        "method": counted("method"),
+        "baseline": counted("baseline"),
     }
 
 

@@ -250,13 +250,15 @@ class BarrierFilter:
         )
         return found
 
-    def paths(self) -> tuple[Array, Array]:
-        """Temperatures at the head, degrees F, and their probabilities given the reports.
+    def paths(self, slot: int | None = None) -> tuple[Array, Array]:
+        """Temperatures at a slot, degrees F, and their probabilities given the reports up to it.
 
-        Shape (edges + 1, nodes): of the paths that stayed below each edge, and of all.
+        By default at the head. Shape (edges + 1, nodes): of the paths that stayed below each edge,
+        and of all.
         """
         self._own()
-        return self.grid.nodes(self.head)[0], self._state(self.head).copy()
+        at = self.head if slot is None else slot
+        return self.grid.nodes(at)[0], self._state(at).copy()
 
     def survival(self, slot: int) -> tuple[Array, Array]:
         """Temperatures at `slot`, and P(no later one reaches an edge | it), (edges, nodes).

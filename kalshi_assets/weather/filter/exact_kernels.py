@@ -19,8 +19,8 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _ROOT_2PI = np.sqrt(2.0 * np.pi)
-# Mass below this share of the greatest is not moved on: 8.8 standard deviations, more than the reach
-# of a step.
+# Mass below this share of the greatest is not moved on: 8.8 standard deviations, more than a step
+# reaches.
 _NEGLIGIBLE = 1e-18
 # Values as good as 0 and 1.
 _NEVER = 1e-20

@@ -61,6 +61,30 @@ def panels_in_use(states: Array, nodes: int, least: Array) -> tuple[int, int]:
     return min(first // nodes, end // nodes), -(-end // nodes)
 
 
+@njit(inline="always")
+def pick_up(at: Array, least: Array, temp: float, lowest: Array, mass: Array, aside: Array) -> bool:
+    """The mass that moves on from one node, of every row; whether there is any."""
+    moves = False
+    for a in range(at.size):
+        mass[a] = 0.0
+        if at[a] > least[a]:
+            if temp < lowest[a]:
+                aside[a] += at[a]
+            else:
+                mass[a] = at[a]
+                moves = True
+    return moves
+
+
+@njit(inline="always")
+def lay_down(share: float, row: Array, out: Array, first: int, end: int) -> None:
+    """Add a share of a row to the nodes from `first` to `end`."""
+    if share > 0.0 and end > first:
+        target, shown = out[first:end], row[: end - first]
+        for b in range(target.size):
+            target[b] += share * shown[b]
+
+
 @njit(cache=True, fastmath=True)
 def staying_below(
     t: Transition,
@@ -115,16 +139,7 @@ def staying_below(
             filled, filled_middle = -2, 0
             for p in range(begin, finish):
                 temp = t.lowest + 0.5 + p + t.place[step, r]
-                moves = False
-                for a in range(rows):
-                    mass[a] = state[a, p * now + r]
-                    if mass[a] <= least[a]:
-                        mass[a] = 0.0
-                    elif temp < lowest[a]:
-                        aside[a] += mass[a]
-                        mass[a] = 0.0
-                    else:
-                        moves = True
+                moves = pick_up(state[:, p * now + r], least, temp, lowest, mass, aside)
                 mean = t.shift[step] + t.rho[step] * temp
                 middle, first, end = row_panels(t, step, mean)
                 if not moves or end == first:
@@ -138,11 +153,7 @@ def staying_below(
                 leftmost, rightmost = min(leftmost, first), max(rightmost, end)
                 for a in range(rows):
                     limit = min(end, stops[a]) if step >= k + leads[a] else end
-                    if mass[a] > 0.0 and limit > first:
-                        target, shown = out[a, first * then :], row[skip:]
-                        share = scale * mass[a]
-                        for b in range((limit - first) * then):
-                            target[b] += share * shown[b]
+                    lay_down(scale * mass[a], row[skip:], out[a], first * then, limit * then)
         state, begin, finish = out, leftmost, max(rightmost, leftmost)
         for a in range(rows):
             kept[a] = aside[a] + state[a, begin * then : finish * then].sum()

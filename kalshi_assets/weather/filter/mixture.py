@@ -91,7 +91,12 @@ class MixtureFilter:
     @property
     def weights(self) -> Array:
         """Posterior probabilities of the nodes, shape (nodes,)."""
-        return self._mixed(self._log_likelihood(), np.empty((len(self.prior), 1, 0)))[0][:, 0]
+        return self.weights_at(np.array([self.head]))[:, 0]
+
+    def weights_at(self, slots: Ints) -> Array:
+        """`weights` as they were at some slots up to the head, shape (nodes, slots)."""
+        empty = np.empty((len(self.prior), len(slots), 0))
+        return self._mixed(self.log_likelihood_at(slots), empty)[0]
 
     @property
     def log_likelihood(self) -> float:

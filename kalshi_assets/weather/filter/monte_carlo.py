@@ -54,9 +54,9 @@ class Start:
     below: Array
 
     @classmethod
-    def of(cls, state: BarrierFilter) -> "Start":
-        """The head of a filter."""
-        temp, mass = state.paths()
+    def of(cls, state: BarrierFilter, slot: int | None = None) -> "Start":
+        """A filter's state at a slot that it has reached; by default at its head."""
+        temp, mass = state.paths(slot)
         free = mass[-1]
         below = np.divide(mass[:-1], free, out=np.zeros_like(mass[:-1]), where=free > 0)
         return cls(temp, free / free.sum(), below.clip(0.0, 1.0))
@@ -227,19 +227,20 @@ def from_state(
     source: np.random.SeedSequence,
     *,
     new_high: float,
+    slot: int | None = None,
     paths: int = 100_000,
     draws: Draws = "independent",
     horizons: Sequence[int] = (1, 12),
 ) -> Estimate:
-    """Paths from the head of a filter; bring it to the time of evaluation first.
+    """Paths from a slot that a filter has reached, by default its head.
 
     The nodes of a mixture use the same innovations, each with its posterior weight.
     """
+    head = state.head if slot is None else slot
     if isinstance(state, BarrierFilter):
         nodes, weights = [state], np.ones(1)
     else:
-        nodes, weights = state.filters, state.weights
-    head = nodes[0].head
+        nodes, weights = state.filters, state.weights_at(np.array([head]))[:, 0]
     cdf, hazards = np.zeros((1, len(nodes[0].edges))), np.zeros((1, len(horizons)))
     for node, weight in zip(nodes, weights, strict=True):
         if weight > NEGLIGIBLE_WEIGHT:
@@ -247,7 +248,7 @@ def from_state(
                 node.model,
                 node.baseline,
                 node.edges,
-                {head: Start.of(node)},
+                {head: Start.of(node, head)},
                 source,
                 paths=paths,
                 draws=draws,

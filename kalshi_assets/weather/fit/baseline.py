@@ -167,7 +167,9 @@ def from_maximum(maximum_f: float, climatology: Baseline) -> Baseline:
     )
 
 
-def of_forecasts(forecasts: pl.DataFrame, start: datetime, climatology: Baseline) -> Baseline:
+def of_forecasts(
+    forecasts: pl.DataFrame, start: datetime, climatology: Baseline | None
+) -> Baseline | None:
     """The baseline by the latest forecast issued, or the climatology where there is none.
 
     Parameters
@@ -176,6 +178,8 @@ def of_forecasts(forecasts: pl.DataFrame, start: datetime, climatology: Baseline
         `weather.forecasts` of the climate day, only rows known at the evaluation time.
     start
         Start of the climate day, UTC.
+    climatology
+        None: no earlier day is known. Then only a forecast of the whole day makes a baseline.
     """
     if forecasts.is_empty():
         return climatology
@@ -188,7 +192,9 @@ def of_forecasts(forecasts: pl.DataFrame, start: datetime, climatology: Baseline
     if covers_day(times.to_numpy()):
         return from_hourly(times.to_numpy(), hourly["value_f"].to_numpy())
     maximum = latest.filter(pl.col("variable") == "tmax")["value_f"]
-    return from_maximum(float(maximum[0]), climatology) if len(maximum) else climatology
+    if climatology is None or maximum.is_empty():
+        return climatology
+    return from_maximum(float(maximum[0]), climatology)
 
 
 def smoothed(curve: Array, window: int) -> Array:

@@ -1,14 +1,13 @@
 """The filter over one day's news, in the order in which it became known.
 
-Here: feeding reports, maxima and forecasts to the filter, and reading it at evaluation times, all at
-once or one by one with the same result. Not here: the filter (`filter`), the parameters (`fit`),
+Here: feeding reports, maxima and forecasts to the filter, and reading it at evaluation times, all
+at once or one by one with the same result. Not here: the filter (`filter`), the parameters (`fit`),
 what a table row looks like (`pmf`).
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from kalshi_assets.weather.evidence import of_climate_day
 from kalshi_assets.weather.filter.emission import KnownMaximum, emission
 from kalshi_assets.weather.filter.exact import BarrierFilter, Workspace
 from kalshi_assets.weather.filter.mixture import MissedPeaks, MixtureFilter
+from kalshi_assets.weather.filter.monte_carlo import Draws, from_state
 from kalshi_assets.weather.filter.residual_model import Grid, ResidualModel
 from kalshi_assets.weather.fit.baseline import Baseline
 from kalshi_assets.weather.fit.parameters import HazardParameters
@@ -30,6 +30,8 @@ Ints = NDArray[np.int64]
 SHAPE_NODES = 3
 # Of the greatest: a node with less says nothing about the next hour.
 LEAST_WEIGHT = 1e-6
+# Reports over which the feed is judged.
+RECENT = 12
 
 _WORKSPACE = Workspace()
 
@@ -83,6 +85,10 @@ class FilteredDay:
         Greatest whole degree of every bracket but the last, shape (brackets - 1,).
     baseline, parameters
         As of the start of the day.
+    shape_nodes
+        Of the mixture over the baseline's shape.
+    read
+        How the filter is read; by default exactly.
     workspace
         Memory to use again, by one day at a time.
     """
@@ -92,19 +98,23 @@ class FilteredDay:
         upper: Array,
         baseline: Baseline,
         parameters: HazardParameters,
+        *,
+        shape_nodes: int = SHAPE_NODES,
+        read: "Read | None" = None,
         workspace: Workspace | None = None,
     ) -> None:
         shares = parameters["missed_peak"]
         self.peaks = MissedPeaks(tuple(shares / shares.sum()))
         self.edges = upper + 0.5
         self.known_edges = self.peaks.edges(self.edges)
-        self._parameters, self._baselines = parameters, [baseline]
+        self._parameters, self._baselines, self._nodes = parameters, [baseline], shape_nodes
+        self._read = read or exactly
         self._work = workspace or Workspace()
         self.mixture = self._begun()
         self._told: list[News] = []
         self._reached = -1
         self._reports: list[int] = []
-        self._waiting: list[tuple[int, int, int, int, float]] = []
+        self._waiting: list[tuple[tuple[int, int, int, int], float]] = []
         self._said: list[Outlook] = []
 
     def tell(self, news: News) -> None:
@@ -122,11 +132,13 @@ class FilteredDay:
         self._reached = max(self._reached, self.mixture.head)
         if news.is_report:
             self._reached = max(self._reached, news.slot)
-            self._reports = sorted([*self._reports, news.slot])[-ONE_HOUR:]
+            self._reports = sorted([*self._reports, news.slot])[-RECENT:]
 
     def _begun(self) -> MixtureFilter:
         """The filter before any news, on a grid that holds every baseline so far."""
-        return _mixture(self._baselines, self._parameters, self.known_edges, self._work)
+        return _mixture(
+            self._baselines, self._parameters, self.known_edges, self._nodes, self._work
+        )
 
     def _fits(self, baseline: Baseline) -> bool:
         grid = self.mixture.grid
@@ -146,7 +158,7 @@ class FilteredDay:
         head = max(self._reached, 0)
         lead = max(min(slot, SLOTS - 1) - head, 0)
         first = self._reports[0] if self._reports else 0
-        self._waiting.append((head, lead, first, max(len(self._reports), 1), highest_f))
+        self._waiting.append(((head, lead, first, len(self._reports)), highest_f))
 
     def answers(self) -> Outlook:
         """The outlooks asked for since the last call, in order."""
@@ -161,15 +173,16 @@ class FilteredDay:
         """Read the filter for all who wait, before it learns what touches their past."""
         if not self._waiting:
             return
-        *places, highest = zip(*self._waiting, strict=True)
+        places = np.array([place for place, _ in self._waiting], dtype=np.int64)
+        highest = np.array([highest for _, highest in self._waiting], dtype=np.float64)
         self._waiting = []
-        rows = _Rows(*(np.array(values, dtype=np.int64) for values in places))
+        heads, leads, first, reports = np.ascontiguousarray(places.T)
+        rows = Rows(heads=heads, leads=leads, first=first, reports=reports, highest_f=highest)
         self.mixture.advance(int(rows.heads.max()))
-        known = self.mixture.at(rows.heads, lambda node, _: node.cdf_at(rows.heads))
+        known, soon = self._read(self.mixture, rows, self.edges)
+        soon = np.clip(soon, 0.0, 1.0)
         cdf = self.peaks.cdf(self.edges, self.known_edges, known)
         pmf = np.maximum(np.diff(cdf, axis=1, prepend=0.0, append=1.0), 0.0)
-        new_high = [float(f) + 0.5 for f in highest]
-        soon = self.mixture.at(rows.heads, partial(_soon, rows, new_high, self.edges), LEAST_WEIGHT)
         self._said.append(
             Outlook(
                 pmf=pmf / pmf.sum(axis=1, keepdims=True),
@@ -180,31 +193,68 @@ class FilteredDay:
             )
         )
 
-    def _recent_log_likelihood(self, rows: "_Rows") -> Array:
+    def _recent_log_likelihood(self, rows: "Rows") -> Array:
         total = self.mixture.log_likelihoods()
         before = np.where(rows.first > 0, total[rows.first - 1], 0.0)
-        return (total[rows.heads] - before) / rows.reports
+        recent = np.minimum((total[rows.heads] - before) / RECENT, 0.0)
+        return np.where(rows.reports < RECENT, np.nan, recent)
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """Per time: slot of the latest report, steps since, slot and number of the recent reports."""
+class Rows:
+    """Per time: slot of the latest report, steps since, slot and number of the recent reports.
+
+    `highest_f` is the highest whole degree that the reports so far allow.
+    """
 
     heads: Ints
     leads: Ints
     first: Ints
     reports: Ints
+    highest_f: Array
 
 
-def _soon(
-    rows: _Rows,
-    new_high: Sequence[float],
-    edges: Array,
-    node: BarrierFilter,
-    wanted: NDArray[np.bool_],
-) -> Array:
-    horizons = (FIVE_MINUTES, ONE_HOUR)
-    return node.next_hour_at(rows.heads, rows.leads, wanted, new_high, horizons, edges)
+# From the mixture, the times and the brackets' edges to the distribution function at the mixture's
+# edges, shape (times, edges), and what comes soon: a new high within 5 and 60 minutes, each of the
+# brackets' edges passed within 60, shape (times, 2 + brackets - 1).
+Read = Callable[[MixtureFilter, Rows, Array], tuple[Array, Array]]
+
+
+def exactly(mixture: MixtureFilter, rows: Rows, edges: Array) -> tuple[Array, Array]:
+    """`Read`, by the exact engine."""
+
+    def soon(node: BarrierFilter, wanted: NDArray[np.bool_]) -> Array:
+        new_high = (rows.highest_f + 0.5).tolist()
+        horizons = (FIVE_MINUTES, ONE_HOUR)
+        return node.next_hour_at(rows.heads, rows.leads, wanted, new_high, horizons, edges)
+
+    cdf = mixture.at(rows.heads, lambda node, _: node.cdf_at(rows.heads))
+    return cdf, mixture.at(rows.heads, soon, LEAST_WEIGHT)
+
+
+def by_paths(source: Callable[[int], np.random.SeedSequence], paths: int, draws: Draws) -> Read:
+    """`Read`, by simulated paths from the filter's states; `source` gives the seed of a slot.
+
+    Whether a bracket's edge is passed soon is not simulated: NaN.
+    """
+
+    def read(mixture: MixtureFilter, rows: Rows, edges: Array) -> tuple[Array, Array]:
+        cdf = np.empty((len(rows.heads), len(mixture.filters[0].edges)))
+        soon = np.full((len(rows.heads), 2 + len(edges)), np.nan)
+        for n, (head, lead) in enumerate(zip(rows.heads, rows.leads, strict=True)):
+            found = from_state(
+                mixture,
+                source(int(head)),
+                slot=int(head),
+                new_high=float(rows.highest_f[n]) + 0.5,
+                paths=paths,
+                draws=draws,
+                horizons=(int(lead) + FIVE_MINUTES, int(lead) + ONE_HOUR),
+            )
+            cdf[n], soon[n, :2] = found.cdf[0], found.hazards[0]
+        return cdf, soon
+
+    return read
 
 
 def _nothing(edges: int) -> Outlook:
@@ -219,7 +269,11 @@ def _nothing(edges: int) -> Outlook:
 
 
 def _mixture(
-    baselines: Sequence[Baseline], parameters: HazardParameters, edges: Array, work: Workspace
+    baselines: Sequence[Baseline],
+    parameters: HazardParameters,
+    edges: Array,
+    shape_nodes: int,
+    work: Workspace,
 ) -> MixtureFilter:
     first = baselines[0]
     sd = parameters.sd_by_step(beside_shape=True)
@@ -228,7 +282,7 @@ def _mixture(
         sd=sd,
         start_sd=parameters.start_sd if first.source == "climatology" else parameters.bias_sd,
     )
-    nodes = first.nodes(SHAPE_NODES)
+    nodes = first.nodes(shape_nodes)
     offsets = [profile - first.profile for profile, _ in nodes]
     everywhere = np.array([b.profile + offset for b in baselines for offset in offsets])
     prior = np.array([prior for _, prior in nodes])

@@ -1,7 +1,11 @@
-"""p_wx and the hazard of a new high, every five minutes, from what was known at each of them."""
+"""p_wx and the hazard of a new high, every five minutes, from what was known at each of them.
+
+Here: which method speaks at which time, and the rows of the table. Not here: the filter over the
+day's news (`filtered_day`), the analogue (`analogue_day`), the day-ahead distribution.
+"""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -9,37 +13,62 @@ from numpy.typing import NDArray
 
 from kalshi_assets.tables import FORECASTS, HAZARD_PMF
 from kalshi_assets.weather.asof import weather_as_of
-from kalshi_assets.weather.climate_day import ONE_HOUR, SLOTS, slot_of
-from kalshi_assets.weather.evidence import temperatures
-from kalshi_assets.weather.hazard.analogue import (
-    DEFAULTS,
-    AnalogueParams,
-    Library,
-    State,
-    outlook,
+from kalshi_assets.weather.climate_day import SLOTS, slot_of
+from kalshi_assets.weather.filter.monte_carlo import seed
+from kalshi_assets.weather.fit.baseline import Baseline, of_forecasts
+from kalshi_assets.weather.fit.parameters import HazardParameters
+from kalshi_assets.weather.hazard.analogue import Library
+from kalshi_assets.weather.hazard.analogue_day import analogue_outlook, library_of
+from kalshi_assets.weather.hazard.filtered_day import (
+    FilteredDay,
+    News,
+    Read,
+    by_paths,
+    exactly,
+    filtered_outlook,
+    forecast_of,
+    reports_of,
+    shared_workspace,
 )
-from kalshi_assets.weather.station_days import stacked
+from kalshi_assets.weather.hazard.method import BLOCKS, HazardMethod
 
 Array = NDArray[np.float64]
+
+_FILTERED: dict[str, pl.DataType] = {
+    "minute": pl.Datetime("us", "UTC"),
+    "baseline": pl.String(),
+    "baseline_known_at": pl.Datetime("us", "UTC"),
+    "p_filter": pl.List(pl.Float64),
+    "p_pass": pl.List(pl.Float64),
+    "hazard_next_5m": pl.Float64(),
+    "hazard_next_60m": pl.Float64(),
+    "log_likelihood": pl.Float64(),
+}
 
 
 def hazard_pmf(
     events: pl.DataFrame,
     observations: pl.DataFrame,
+    forecasts: pl.DataFrame,
     earlier_days: Sequence[tuple[datetime, pl.DataFrame]],
-    params: AnalogueParams = DEFAULTS,
+    parameters: pl.DataFrame,
+    method: HazardMethod,
 ) -> pl.DataFrame:
-    """The analogue hazard of one city-day.
+    """The weather's hazard of one city-day.
 
     Parameters
     ----------
     events
         `market.events`: brackets, climate day, close.
-    observations
-        `weather.observations` of the climate day.
+    observations, forecasts
+        `weather.observations` and `weather.forecasts` of the climate day.
     earlier_days
         Start of the climate day and `weather.observations` of earlier days of the station; what
         was not known when today's climate day began is left out.
+    parameters
+        `probability.mc_params` of the day.
+    method
+        Which method, and its settings.
 
     Returns
     -------
@@ -51,21 +80,20 @@ def hazard_pmf(
     ladder = events.sort("bracket")
     start: datetime = ladder["climate_start"][0]
     times = _evaluation_times(start, ladder["close_time"][0])
-    asof = weather_as_of(times, observations, FORECASTS.empty(), start)
-    library = Library.of(_grids(earlier_days, known_by=start), params)
-    asof = asof.with_columns(slot=_latest_slot(start))
-    days_at_slot = library.days_at(asof["slot"].fill_null(0).to_numpy().astype(np.int64))
-    too_few = pl.Series(days_at_slot < params.min_days)
-    status = (
-        pl.when((pl.col("weather_status") == "ok") & too_few)
-        .then(pl.lit("short_history"))
-        .otherwise(pl.col("weather_status"))
+    asof = weather_as_of(times, observations, FORECASTS.empty(), start).with_columns(
+        slot=_latest_slot(start)
     )
-    asof = asof.with_columns(status=status)
-    known = asof.filter(pl.col("status") == "ok")
+    known = asof.filter(pl.col("weather_status") == "ok")
     upper = ladder["hi_f"].drop_nulls().to_numpy().astype(np.float64)
-    per_time = _evaluate(known, observations, library, upper, start, params)
-    return _long(asof, per_time, ladder, len(library))
+    fitted = HazardParameters.from_frame(parameters)
+    library = library_of(earlier_days, known_by=start)
+    filtered = _filtered(known, observations, forecasts, upper, start, fitted, method)
+    share = _share_of_analogue(known, filtered, start, method)
+    analogue = analogue_outlook(
+        known.filter(pl.Series(share > 0)), observations, library, upper, start
+    )
+    said = _mixed(known.select("minute", share=share), filtered, analogue, method)
+    return _long(asof.join(said, on="minute", how="left", maintain_order="left"), ladder, library)
 
 
 def _evaluation_times(start: datetime, close: datetime) -> pl.DataFrame:
@@ -77,104 +105,168 @@ def _latest_slot(start: datetime) -> pl.Expr:
     return slot_of(measured, start).clip(0, SLOTS - 1)
 
 
-def _grids(days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime) -> Array:
-    """Temperature per day and slot, shape (days, 288); NaN: no report; the slot's last counts."""
-    grids = np.full((len(days), SLOTS), np.nan)
-    if not days:
-        return grids
-    rows = temperatures(stacked(days)).filter(
-        (pl.col("known_at") <= known_by) & pl.col("slot").is_between(0, SLOTS - 1)
-    )
-    grids[rows["day"].to_numpy(), rows["slot"].to_numpy()] = rows["temp_f"].to_numpy()
-    return grids
-
-
-def _evaluate(
+def _filtered(
     known: pl.DataFrame,
     observations: pl.DataFrame,
-    library: Library,
+    forecasts: pl.DataFrame,
     upper: Array,
     start: datetime,
-    params: AnalogueParams,
+    parameters: HazardParameters,
+    method: HazardMethod,
 ) -> pl.DataFrame:
-    n = len(upper) + 1
-    if known.is_empty():
-        numbers = ("effective_days", "hazard_next_5m", "hazard_next_60m")
-        return known.select(
-            "minute",
-            *(pl.lit(None, pl.Float64).alias(name) for name in numbers),
-            p_wx=pl.lit(None, pl.List(pl.Float64)),
-        )
-    temp = known["temp_f"].to_numpy()
-    result = outlook(
-        State(
-            slot=known["slot"].to_numpy().astype(np.int64),
-            temp_f=temp,
-            slope_f=temp - _hour_ago(known, observations, start),
-            max_lo_f=known["running_max_lo_f"].to_numpy().astype(np.float64),
-            max_hi_f=known["running_max_hi_f"].to_numpy().astype(np.float64),
-        ),
-        library,
+    """What the filter says at every time of `known`; null where there is no baseline."""
+    vintages = _vintages(forecasts, start, parameters)
+    if not vintages or method.method == "analogue":
+        return pl.DataFrame(schema=_FILTERED)
+    (since, first), *later = vintages
+    known = known.filter(pl.col("minute") >= since)
+    day = FilteredDay(
         upper,
-        params,
+        first,
+        parameters,
+        shape_nodes=method.shape_nodes,
+        read=_by_paths(observations, start, method) if method.method == "monte_carlo" else exactly,
+        workspace=shared_workspace(),
     )
-    return known.select(
-        "minute",
-        effective_days=result.effective_days,
-        hazard_next_5m=result.hazard_5m,
-        hazard_next_60m=result.hazard_60m,
-        p_wx=pl.Series(result.pmf.reshape(-1, n)).cast(pl.List(pl.Float64)),
-    )
-
-
-def _hour_ago(known: pl.DataFrame, observations: pl.DataFrame, start: datetime) -> Array:
-    """Temperature an hour before the latest report, as known then; NaN: no report, shape (times,).
-
-    A report of that hour which came in later is not used.
-    """
-    measured = pl.col("event_time")
-    reports = (
-        temperatures(observations)
-        .select("known_at", "event_time", "temp_f", slot=slot_of(measured, start))
-        .sort("known_at", "event_time")
-        .filter(measured == measured.cum_max().over("slot"))
+    news = [*reports_of(observations, start), *_news_of(later, start)]
+    outlook = filtered_outlook(known, day, sorted(news, key=lambda each: each.known_at), start)
+    utc = pl.Datetime("us", "UTC")
+    issued = pl.DataFrame(
+        [(at, at if at > start else parameters.known_at, each.source) for at, each in vintages],
+        schema={"minute": utc, "baseline_known_at": utc, "baseline": pl.String},
+        orient="row",
     )
     return (
-        known.select("minute", slot=pl.col("slot") - ONE_HOUR)
-        .join_asof(
-            reports,
-            left_on="minute",
-            right_on="known_at",
-            by="slot",
-            check_sortedness=False,
-        )["temp_f"]
-        .to_numpy()
-        .astype(np.float64)
+        known.select("minute")
+        .join_asof(issued, on="minute")
+        .select(
+            "minute",
+            "baseline",
+            "baseline_known_at",
+            p_filter=pl.Series(outlook.pmf, dtype=pl.List(pl.Float64)),
+            p_pass=pl.Series(outlook.passing_60m, dtype=pl.List(pl.Float64)),
+            hazard_next_5m=outlook.hazard_5m,
+            hazard_next_60m=outlook.hazard_60m,
+            log_likelihood=pl.Series(outlook.log_likelihood).fill_nan(None),
+        )
     )
 
 
-def _long(
-    asof: pl.DataFrame, per_time: pl.DataFrame, ladder: pl.DataFrame, days: int
+def _by_paths(observations: pl.DataFrame, start: datetime, method: HazardMethod) -> Read:
+    station = str(observations["station"][0]) if observations.height else ""
+    return by_paths(lambda slot: seed(station, start.date(), slot), method.paths, method.draws)
+
+
+def _vintages(
+    forecasts: pl.DataFrame, start: datetime, parameters: HazardParameters
+) -> list[tuple[datetime, Baseline]]:
+    """The day's baselines with the instants from which they hold; the first: from its start."""
+    climatology = parameters.climatology
+    known = [start, *forecasts["known_at"].unique().sort().to_list()]
+    found: list[tuple[datetime, Baseline]] = []
+    for at in known:
+        if at >= start:
+            seen = forecasts.filter(pl.col("known_at") <= at)
+            baseline = of_forecasts(seen, start, climatology)
+            if baseline is not None:
+                bias = float(parameters["forecast_bias"][0])
+                moved = baseline.shifted(0.0 if baseline.source == "climatology" else bias)
+                if not found or not np.array_equal(moved.profile, found[-1][1].profile):
+                    found.append((at, moved))
+    return found
+
+
+def _news_of(vintages: Sequence[tuple[datetime, Baseline]], start: datetime) -> list[News]:
+    slots = [min((at - start) // timedelta(minutes=5), SLOTS - 1) for at, _ in vintages]
+    return [
+        forecast_of(at, slot, baseline)
+        for slot, (at, baseline) in zip(slots, vintages, strict=True)
+    ]
+
+
+def _share_of_analogue(
+    known: pl.DataFrame, filtered: pl.DataFrame, start: datetime, method: HazardMethod
+) -> Array:
+    """What the analogue has in the mixture, shape (times,); 1 where the filter says nothing."""
+    block = (pl.col("minute") - start).dt.total_minutes() // (60 * 24 // BLOCKS)
+    blocks = known.select(block.clip(0, BLOCKS - 1)).to_series().to_numpy()
+    spoken = known["minute"].is_in(filtered["minute"].implode()).to_numpy()
+    return np.where(spoken, np.array(method.analogue_share)[blocks], 1.0)
+
+
+def _mixed(
+    times: pl.DataFrame, filtered: pl.DataFrame, analogue: pl.DataFrame, method: HazardMethod
 ) -> pl.DataFrame:
-    rows = asof.join(per_time, on="minute", how="left", maintain_order="left").join(
+    """One PMF and hazard a time; null where neither method speaks, or the feed cannot be right."""
+    rows = times.join(filtered, on="minute", how="left", maintain_order="left").join(
+        analogue, on="minute", how="left", maintain_order="left"
+    )
+    alone = pl.col("p_filter").is_null()
+    share = pl.when(pl.col("p_analogue").is_null()).then(0.0).otherwise("share")
+    rows = rows.with_columns(analogue_share=pl.when(alone).then(1.0).otherwise(share))
+    weight = pl.col("analogue_share")
+    mixed = (
+        pl.when(weight == 0)
+        .then("p_filter")
+        .when(weight == 1)
+        .then("p_analogue")
+        .otherwise(pl.col("p_filter") * (1 - weight) + pl.col("p_analogue") * weight)
+    )
+    alarm = (pl.col("log_likelihood") < method.feed_alarm).fill_null(value=False)
+    unknown = alone & pl.col("p_analogue").is_null()
+    usable = ~(alarm | unknown)
+    return rows.select(
+        "minute",
+        "baseline",
+        "baseline_known_at",
+        "log_likelihood",
+        "effective_days",
+        "analogue_share",
+        "p_pass",
+        status=pl.when(alarm)
+        .then(pl.lit("feed_alarm"))
+        .when(unknown)
+        .then(pl.lit("short_history")),
+        method=pl.when(weight < 1).then(pl.lit(method.method)).otherwise(pl.lit("analogue")),
+        p_wx=pl.when(usable).then(mixed),
+        hazard_next_5m=pl.when(usable).then(pl.coalesce("hazard_next_5m", "analogue_5m")),
+        hazard_next_60m=pl.when(usable).then(pl.coalesce("hazard_next_60m", "analogue_60m")),
+    )
+
+
+def _long(per_time: pl.DataFrame, ladder: pl.DataFrame, library: Library) -> pl.DataFrame:
+    rows = per_time.join(
         ladder.select("market_ticker", "bracket", "hi_f"), how="cross", maintain_order="left_right"
     )
-    dead = (pl.col("evidence_max_f") > pl.col("hi_f")).fill_null(value=False)
+    bracket, p_wx = pl.col("bracket"), pl.col("p_wx")
+    # A report may be wrong, so the filter leaves a dead bracket a little; evidence leaves nothing.
+    rows = rows.with_columns(
+        dead=(pl.col("evidence_max_f") > pl.col("hi_f")).fill_null(value=False),
+        p_pass_60m=pl.col("p_pass").list.get(bracket, null_on_oob=True).fill_nan(None),
+    ).with_columns(
+        p_wx=pl.when("dead").then(p_wx.list.get(bracket) * 0).otherwise(p_wx.list.get(bracket))
+    )
     return HAZARD_PMF.arranged(
         rows.select(
             "market_ticker",
             "bracket",
             "minute",
-            "status",
+            "method",
+            "baseline",
+            "analogue_share",
             "running_max_lo_f",
             "evidence_max_f",
             "hazard_next_5m",
             "hazard_next_60m",
+            "log_likelihood",
             "effective_days",
-            known_at=pl.max_horizontal("known_at", pl.lit(ladder["known_at"].max())),
-            method=pl.lit("analogue"),
-            p_wx=pl.col("p_wx").list.get(pl.col("bracket")),
-            dead=dead,
-            days=pl.lit(days, dtype=pl.Int16),
+            "dead",
+            "p_pass_60m",
+            status=pl.coalesce("status", "weather_status"),
+            known_at=pl.max_horizontal(
+                "known_at", "baseline_known_at", pl.lit(ladder["known_at"].max())
+            ),
+            p_wx=p_wx / p_wx.sum().over("minute"),
+            days=pl.lit(len(library), dtype=pl.Int16),
         )
     )
