@@ -41,6 +41,7 @@ from kalshi_assets.weather.evidence import temperatures
 from kalshi_assets.weather.fit.fitting import mc_params
 from kalshi_assets.weather.fit.priors import load_priors
 from kalshi_assets.weather.hazard import analogue
+from kalshi_assets.weather.hazard.method import load_method
 from kalshi_assets.weather.sources.climate_report import ClimateReportClient, fetch_climate_report
 from kalshi_assets.weather.sources.visual_crossing import (
     VisualCrossingClient,
@@ -182,7 +183,8 @@ def run_weather_study(
             f"{root} is not an archive: markets.parquet is missing; name one with --archive"
         )
     progress = Console(stderr=True, quiet=as_json)
-    study = WeatherStudy([evaluated(day) for day in _read(progress, root, keys)])
+    in_force = load_method()
+    study = WeatherStudy([evaluated(day, in_force) for day in _read(progress, root, keys)])
     if not study.scored_days:
         raise ValueError(
             f"no day of {name} from {start} to {end} could be scored: "

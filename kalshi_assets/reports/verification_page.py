@@ -18,14 +18,19 @@ from kalshi_assets.reports.verification_plots import (
     score_figure,
     svg_file,
 )
+from kalshi_assets.verification.hazard import ANALOGUE, EXACT, IN_FORCE
 from kalshi_assets.verification.scoring import ALL_HOURS, NOTHING
-from kalshi_assets.verification.weather_days import HAZARD_HOURS, MIN_HOUR_REPORTS
-from kalshi_assets.verification.weather_study import COMPARED, WeatherStudy
+from kalshi_assets.verification.weather_days import HAZARD_HOURS, HOURS, MIN_HOUR_REPORTS
+from kalshi_assets.verification.weather_study import COMPARED, SAMPLES, WeatherStudy
 
 PAGE = "verification.md"
 PICTURES = "pictures"
 COMMAND = "kalshi-assets study weather"
-SCORE_NAMES = {"log_loss": "log loss", "brier_score": "Brier score", "rps": "RPS"}
+SCORE_NAMES = {
+    "log_loss": "Log loss",
+    "brier_score": "Brier score",
+    "rps": "Ranked probability score",
+}
 TITLES = {"all": "all days", "market": "days with a recorded market"}
 
 
@@ -67,19 +72,28 @@ def page_text(study: WeatherStudy, city: City) -> str:
 
 def _figures(study: WeatherStudy) -> dict[str, str]:
     summary = study.summary
+    means = {
+        f"mean log loss, {title}": _rows(summary, days, "log_loss")
+        for days, title in TITLES.items()
+    }
+    differences = {
+        f"log loss of {method} less that of others, {title}": _differences(summary, days, method)
+        for method in COMPARED
+        for days, title in TITLES.items()
+    }
     figures = {
         "verification-log-loss.svg": svg_file(
-            score_figure(summary, "log_loss", _titles(study, "mean log loss")),
+            score_figure(means),
             "Mean log loss by local standard hour and method, with 95 % intervals",
         ),
         "verification-differences.svg": svg_file(
             difference_figure(
-                summary,
-                "log_loss",
-                _titles(study, f"log loss of {COMPARED} less that of"),
-                ("analogue", "persistence", "market"),
+                {
+                    title: rows.filter(pl.col("against") != "climatology")
+                    for title, rows in differences.items()
+                }
             ),
-            f"Paired difference of log loss, {COMPARED} less others, by local standard hour",
+            "Paired differences of log loss between methods by local standard hour",
         ),
     }
     if study.reliability.height:
@@ -90,9 +104,13 @@ def _figures(study: WeatherStudy) -> dict[str, str]:
     return figures
 
 
-def _titles(study: WeatherStudy, what: str) -> dict[str, str]:
-    known = study.summary["days"].unique()
-    return {name: f"{what}, {title}" for name, title in TITLES.items() if (known == name).any()}
+def _rows(summary: pl.DataFrame, days: str, score: str) -> pl.DataFrame:
+    return summary.filter(pl.col("days") == days, pl.col("score") == score)
+
+
+def _differences(summary: pl.DataFrame, days: str, method: str) -> pl.DataFrame:
+    rows = _rows(summary, days, "log_loss")
+    return rows.filter(pl.col("method") == method, pl.col("against") != NOTHING)
 
 
 def _opening(study: WeatherStudy, city: City) -> str:
@@ -100,33 +118,32 @@ def _opening(study: WeatherStudy, city: City) -> str:
     origin = (
         f"Written by `{COMMAND} --city {city.name} --start {first} --end {last}` from recorded "
         f"days of {city.station}; not edited by hand. Every day is forecast with parameters of the "
-        "45 days before it, from what was known at the hour."
+        f"45 days before it, from what was known at the hour. `{EXACT}` is the filter alone, "
+        f"`{ANALOGUE}` earlier days like this one alone, `{IN_FORCE}` what methods.toml has in "
+        "force: p_wx as the platform makes it."
     )
     verdicts = [
-        _verdict(study.summary, "all", other, words)
-        for other, words in (
-            ("analogue", "the analogue"),
-            ("persistence", "persistence"),
-            ("climatology", "climatology"),
-        )
+        _verdict(study.summary, "all", method, other)
+        for method in COMPARED
+        for other in (*COMPARED, "analogue", "persistence", "climatology")
     ]
     listed = "\n".join(_paragraph(f"- {verdict}", indent="  ") for verdict in verdicts if verdict)
     return f"# Verification of the weather hazard\n\n{_paragraph(origin)}\n\n{listed}"
 
 
-def _verdict(summary: pl.DataFrame, days: str, other: str, words: str) -> str:
-    rows = summary.filter(
-        pl.col("days") == days, pl.col("against") == other, pl.col("score") == "log_loss"
-    )
+def _verdict(summary: pl.DataFrame, days: str, method: str, other: str) -> str:
+    rows = _differences(summary, days, method).filter(pl.col("against") == other)
     by_hour = rows.filter(pl.col("lst_hour") != ALL_HOURS)
     if by_hour.is_empty():
         return ""
     lower, higher = by_hour.filter(pl.col("value") < 0), by_hour.filter(pl.col("value") > 0)
     said = (
-        f"Against {words}, `{COMPARED}` has the lower mean log loss at {lower.height} of "
-        f"{by_hour.height} hours (interval below 0 at {lower.filter(pl.col('hi') < 0).height}) and "
+        f"Against `{other}`, `{method}` has the lower mean log loss at {lower.height} of "
+        f"{by_hour.height} hours (interval below 0 at {lower.filter(pl.col('hi') < 0).height}), "
         f"the higher at {higher.height} (above 0 at {higher.filter(pl.col('lo') > 0).height})"
     )
+    equal = by_hour.height - lower.height - higher.height
+    said += f", and the same at {equal}" if equal else ""
     whole = rows.filter(pl.col("lst_hour") == ALL_HOURS).to_dicts()
     if not whole:
         return said + "."
@@ -155,28 +172,40 @@ def _days(study: WeatherStudy) -> str:
     ]
     tails = _paragraph(
         f"The maximum fell into one of the two open brackets on {' and '.join(kinds)}; such days "
-        "are easier once the day is on its way. At an hour a day counts if every method has a PMF; "
-        "where reports had stopped there is none, so that numbers of days differ by hour."
+        "are easier once the day is on its way. At an hour a day counts if every method has a PMF, "
+        "so numbers of days differ by hour."
     )
+    withheld: dict[str, int] = {}
+    for day in scored:
+        for status, hours in day.withheld.items():
+            withheld[status] = withheld.get(status, 0) + hours
+    if withheld:
+        counts = ", ".join(f"{status} {hours}" for status, hours in sorted(withheld.items()))
+        tails += "\n\n" + _paragraph(
+            f"Hours of scored days without p_wx, by its status: {counts} (of "
+            f"{len(scored) * len(HOURS)})."
+        )
     return "\n".join(["## Days", "", "| | days | which |", "|---|---:|---|", *lines, "", tails])
 
 
 def _scores(study: WeatherStudy) -> str:
-    tables = [
-        f"### {SCORE_NAMES[score][0].upper()}{SCORE_NAMES[score][1:]}\n\n"
-        + _score_table(study.summary, "all", score)
-        for score in SCORE_NAMES
+    parts = [
+        "## Scores of p_wx",
+        "Means over days, with 95 % intervals by resampling days; less is better.",
+        f"![Log loss by hour]({PICTURES}/verification-log-loss.svg)",
     ]
-    differences = _difference_table(study.summary, "all", "log_loss")
-    return (
-        "## Scores of p_wx\n\n"
-        "Means over days, with 95 % intervals by resampling days; less is better.\n\n"
-        f"![Log loss by hour]({PICTURES}/verification-log-loss.svg)\n\n"
-        + "\n\n".join(tables)
-        + f"\n\n### Log loss of {COMPARED} less others\n\nPaired by day; below 0 `{COMPARED}` is "
-        f"better.\n\n![Differences by hour]({PICTURES}/verification-differences.svg)\n\n"
-        + differences
-    )
+    for score, name in SCORE_NAMES.items():
+        parts += [f"### {name}", _score_table(study.summary, "all", score)]
+    parts += [
+        "### Paired differences of log loss",
+        f"![Differences by hour]({PICTURES}/verification-differences.svg)",
+    ]
+    for method in COMPARED:
+        parts += [
+            f"`{method}` less others; below 0 `{method}` is better:",
+            _by_hour(_differences(study.summary, "all", method), "against", signed=True),
+        ]
+    return "\n\n".join(parts)
 
 
 def _market(study: WeatherStudy) -> str:
@@ -190,37 +219,30 @@ def _market(study: WeatherStudy) -> str:
         f"of {asked} hours scored: where only trades are recorded, quotes are inferred and the PMF "
         "is mostly carried on. It is scored as it stands. The market knows forecasts; the "
         "recordings have none for the weather.",
-        _verdict(study.summary, "market", "market", "the market"),
+        *(_verdict(study.summary, "market", method, "market") for method in COMPARED),
         f"Equal probabilities over six brackets have log loss {np.log(6):.2f}. A method above that "
         "knows less than the ladder, which the exchange lays around a forecast.",
     ]
-    return "\n\n".join(
-        [
-            "## Against the market",
-            *(_paragraph(words) for words in said),
-            _score_table(study.summary, "market", "log_loss"),
-            f"Log loss of `{COMPARED}` less others on these days:",
-            _difference_table(study.summary, "market", "log_loss"),
+    parts = [
+        "## Against the market",
+        *(_paragraph(words) for words in said),
+        _score_table(study.summary, "market", "log_loss"),
+    ]
+    for method in COMPARED:
+        parts += [
+            f"Log loss of `{method}` less others on these days:",
+            _by_hour(_differences(study.summary, "market", method), "against", signed=True),
         ]
-    )
+    return "\n\n".join(parts)
 
 
 def _score_table(summary: pl.DataFrame, days: str, score: str) -> str:
-    rows = summary.filter(
-        pl.col("days") == days, pl.col("score") == score, pl.col("against") == NOTHING
-    )
+    rows = _rows(summary, days, score).filter(pl.col("against") == NOTHING)
     return _by_hour(rows, "method", signed=False)
 
 
-def _difference_table(summary: pl.DataFrame, days: str, score: str) -> str:
-    rows = summary.filter(
-        pl.col("days") == days, pl.col("score") == score, pl.col("against") != NOTHING
-    )
-    return _by_hour(rows, "against", signed=True)
-
-
 def _by_hour(rows: pl.DataFrame, by: str, *, signed: bool) -> str:
-    order = ["exact", "analogue", "persistence", "climatology", "market"]
+    order = [*SAMPLES["market"]]
     present = set(rows[by])
     names = [name for name in order if name in present] + sorted(present - set(order))
     lines = []
@@ -263,7 +285,8 @@ def _hazard(study: WeatherStudy) -> str:
         "measured within the hour lie above the highest that reports known at the hour allowed? "
         f"Hours with fewer than {MIN_HOUR_REPORTS} reports are left out. Bars are 95 % consistency "
         "bands: where the frequency would lie if the hazards were right; numbers are hours. Bins "
-        f"outside their band: {', '.join(outside)}. Of {highs.height} new highs "
+        f"outside their band: {', '.join(outside)}. Where the filter speaks, the hazard in force "
+        f"is that of `{EXACT}`. Of {highs.height} new highs "
         f"{highs.filter(~pl.col('proved')).height} rest on a report that may stand for two degrees."
     )
     head = _line(["method", "bin", "hours", "days", "forecast", "observed", "band", ""])
@@ -319,30 +342,34 @@ def _missed(study: WeatherStudy) -> str:
 
 
 def _rules(study: WeatherStudy) -> str:
-    recorded = "the exchange's where the event was recorded, else six synthetic brackets"
-    return f"""## How it was done
-
-- **Ladders** are {recorded}: four of two degrees and two
-  tails, centred on the mean official maximum of earlier years within 15 days of the date, plus half
-  the departure of yesterday's highest report from its own mean. All of that is known when the
-  climate day begins. The exchange centres on forecasts, which are sharper: synthetic ladders catch
-  fewer maxima in their inner brackets.
-- **Parameters** are `probability.mc_params` of each day, from the 45 days before and what was known
-  when the day began. The packaged priors and some settings of the engine were chosen on days of
-  KNYC from April to July 2025, the days of the recordings. That flatters `exact` there; the
-  constants of the analogue were chosen on part of the same days.
-- **climatology**: official maxima of earlier years within 15 days of the date, each a normal
-  distribution of Silverman's width. **persistence**: the running maximum plus what the earlier days
-  still rose from that hour to their official maximum, as an empirical distribution shrunk with the
-  weight of five days to itself smoothed by 2 °F. Both use what was known at the hour.
-- **Left out** is a day without official maximum, one with reports in less than three quarters of
-  its slots (gaps of up to an hour do not count), and one whose past is too short for a method.
-- **Scores** are of the bracket that paid: log loss with probabilities floored at 1e-6, Brier score
-  over brackets, ranked probability score. Intervals are percentiles of 2,000 resamples of whole
-  days with one seed. Weather persists over days, so they are somewhat too narrow, and with many
-  hours and methods some intervals exclude 0 by chance.
-- The **mean over all hours** takes the days that have every hour: {_whole_days(study)} of
-  {len(study.scored_days)}."""
+    rules = [
+        "**Ladders** are the exchange's where the event was recorded. Else they are synthetic: "
+        "four brackets of two degrees and two tails, centred on the mean official maximum of "
+        "earlier years within 15 days of the date, plus half the departure of yesterday's highest "
+        "report from its own mean. All of that is known when the climate day begins. The exchange "
+        "centres on forecasts, which are sharper: synthetic ladders catch fewer maxima in their "
+        "inner brackets.",
+        "**Parameters** are `probability.mc_params` of each day, from the 45 days before and what "
+        "was known when the day began. The packaged priors, some settings of the engine, the "
+        "constants of the analogue and its share in the mixture were chosen on days of KNYC from "
+        f"April to July 2025. On those days the study flatters `{EXACT}` and `{IN_FORCE}` most.",
+        "**climatology**: official maxima of earlier years within 15 days of the date, each a "
+        "normal distribution of Silverman's width. **persistence**: the running maximum plus what "
+        "the earlier days still rose from that hour to their official maximum, as an empirical "
+        "distribution shrunk with the weight of five days to itself smoothed by 2 °F. Both use "
+        "what was known at the hour.",
+        "**Left out** is a day without official maximum, one with reports in less than three "
+        "quarters of its slots (gaps of up to an hour do not count), and one whose past is too "
+        "short for a method.",
+        "**Scores** are of the bracket that paid: log loss with probabilities floored at 1e-6, "
+        "Brier score over brackets, ranked probability score. Intervals are percentiles of 2,000 "
+        "resamples of whole days with one seed. Weather persists over days, so they are somewhat "
+        "too narrow, and with many hours and methods some intervals exclude 0 by chance.",
+        f"The **mean over all hours** takes days that have every hour, {_whole_days(study)} of "
+        f"{len(study.scored_days)}.",
+    ]
+    listed = "\n".join(_paragraph(f"- {rule}", indent="  ") for rule in rules)
+    return f"## How it was done\n\n{listed}"
 
 
 def _whole_days(study: WeatherStudy) -> int:

@@ -4,20 +4,21 @@ Here: scores by hour, paired differences, reliability. Not here: the numbers (`v
 page around the figures (`verification_page`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
-from kalshi_assets.reports.canvas import FONT, GRID, INK, PAPER, Panel, Sheet, Size, panels
+from kalshi_assets.reports.canvas import FONT, GRID, INK, PAPER, Panel, Sheet, panels
 from kalshi_assets.reports.inputs import Floats
 from kalshi_assets.reports.palette import SOURCE_COLOURS
 from kalshi_assets.reports.svg import svg_markup
 from kalshi_assets.verification.scoring import ALL_HOURS, NOTHING
 
 METHOD_COLOURS = {
+    "mixed": "#b45309",
     "exact": SOURCE_COLOURS["weather"],
-    "analogue": "#d9480f",
+    "analogue": "#db2777",
     "persistence": "#7c3aed",
     "climatology": "#71717a",
     "market": SOURCE_COLOURS["market"],
@@ -27,37 +28,31 @@ _DOT = ((-3.0, 0.0), (0.0, -3.0), (3.0, 0.0), (0.0, 3.0))
 _STEPS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-def score_figure(summary: pl.DataFrame, score: str, titles: Mapping[str, str]) -> Sheet:
-    """Mean score by hour of every method, with its interval as a band; a panel per set of days.
+def score_figure(titled: Mapping[str, pl.DataFrame]) -> Sheet:
+    """Mean score by hour of every method, with its interval as a band.
 
     Parameters
     ----------
-    summary
-        Of schema `scoring.SUMMARY`.
-    score
-        Which score.
-    titles
-        Of the panels, by set of days.
+    titled
+        Rows of schema `scoring.SUMMARY`, one score of one set of days, per panel by its title.
     """
-    rows = summary.filter(
-        pl.col("score") == score, pl.col("against") == NOTHING, pl.col("lst_hour") != ALL_HOURS
-    )
-    return _by_hour(rows, "method", titles, size=(9.6, 2.9 * len(titles) + 0.3))
+    means = {title: rows.filter(pl.col("against") == NOTHING) for title, rows in titled.items()}
+    return _by_hour(means, "method", height=2.9)
 
 
-def difference_figure(
-    summary: pl.DataFrame, score: str, titles: Mapping[str, str], others: Sequence[str]
-) -> Sheet:
-    """Paired differences by hour, with intervals; below the line at 0 is better."""
-    rows = summary.filter(
-        pl.col("score") == score,
-        pl.col("against").is_in(list(others)),
-        pl.col("lst_hour") != ALL_HOURS,
-    )
-    return _by_hour(rows, "against", titles, size=(9.6, 2.6 * len(titles) + 0.3))
+def difference_figure(titled: Mapping[str, pl.DataFrame]) -> Sheet:
+    """Paired differences by hour, with intervals; below the line at 0 is better.
+
+    Parameters
+    ----------
+    titled
+        Rows of schema `scoring.SUMMARY`, differences of one method and one score on one set of
+        days, per panel by its title.
+    """
+    return _by_hour(titled, "against", height=2.4)
 
 
-def reliability_figure(table: pl.DataFrame, *, size: Size = (9.6, 4.6)) -> Sheet:
+def reliability_figure(table: pl.DataFrame) -> Sheet:
     """Frequencies over forecast probabilities, a panel per method; bars are consistency bands.
 
     Parameters
@@ -65,21 +60,22 @@ def reliability_figure(table: pl.DataFrame, *, size: Size = (9.6, 4.6)) -> Sheet
     table
         Of schema `reliability.RELIABILITY`, with a column method.
     """
-    sheet = Sheet(size)
     methods = table["method"].unique(maintain_order=True).to_list()
-    width = (size[0] - 0.6) / max(len(methods), 1)
-    ticks = [(k / 5, f"{k * 20} %") for k in range(6)]
+    size = 9.6, 9.6 / max(len(methods), 1) + 0.1
+    sheet = Sheet(size)
+    width = (size[0] - 0.5) / max(len(methods), 1)
+    ticks = [(k / 4, f"{k * 25} %") for k in range(5)]
     for place, method in enumerate(methods):
         panel = Panel(
             sheet=sheet,
-            left=0.6 + place * width,
+            left=0.5 + place * width,
             bottom=0.45,
-            width=width - 0.55,
+            width=width - 0.45,
             height=size[1] - 0.8,
             x=(-0.03, 1.03),
             y=(-0.03, 1.03),
         )
-        panel.scales(x_ticks=ticks, y_ticks=ticks, title=f"{method}: new high within the hour")
+        panel.scales(x_ticks=ticks, y_ticks=ticks, title=f"{method}: new high within 60 minutes")
         panel.lines([[(0, 0), (1, 1)]], INK, width=0.8, dashes=(3, 3))
         rows = table.filter(pl.col("method") == method)
         colour = METHOD_COLOURS[method]
@@ -115,28 +111,29 @@ def svg_file(sheet: Sheet, words: str) -> str:
     return head + markup.removeprefix("<svg ") + "\n"
 
 
-def _by_hour(rows: pl.DataFrame, by: str, titles: Mapping[str, str], *, size: Size) -> Sheet:
-    sheet = Sheet(size)
-    known = [name for name in titles if (rows["days"] == name).any()]
+def _by_hour(titled: Mapping[str, pl.DataFrame], by: str, *, height: float) -> Sheet:
+    known = {
+        title: found
+        for title, rows in titled.items()
+        if (found := rows.filter(pl.col("lst_hour") != ALL_HOURS)).height
+    }
+    sheet = Sheet((9.6, height * max(len(known), 1) + 0.3))
     if not known:
         return sheet
-    hours = rows["lst_hour"].to_numpy()
-    x = float(hours.min()) - 0.3, float(hours.max()) + 1.7
-    ranges = [_range(rows.filter(pl.col("days") == name)) for name in known]
+    hours = sorted({hour for rows in known.values() for hour in rows["lst_hour"]})
+    x = hours[0] - 0.3, hours[-1] + 1.7
+    ranges = [_range(rows) for rows in known.values()]
     made = panels(sheet, x=x, ys=ranges, shares=[1.0] * len(known), top=0.3)
-    for panel, name in zip(made, known, strict=True):
-        here = rows.filter(pl.col("days") == name)
+    for panel, (title, rows) in zip(made, known.items(), strict=True):
+        last = panel is made[-1]
         panel.scales(
-            x_ticks=[
-                (float(hour), f"{hour}:00" if name == known[-1] else "")
-                for hour in sorted(set(hours.tolist()))
-            ],
+            x_ticks=[(float(hour), f"{hour}:00" if last else "") for hour in hours],
             y_ticks=_ticks(panel.y),
-            title=titles[name],
+            title=title,
         )
         if panel.y[0] < 0:
             panel.lines([[(x[0], 0.0), (x[1], 0.0)]], INK, width=0.9)
-        _curves(panel, here, by)
+        _curves(panel, rows, by)
     return sheet
 
 

@@ -93,7 +93,7 @@ def summarised(
     scores: pl.DataFrame,
     samples: Mapping[str, Sequence[str]],
     *,
-    compared: str | None = None,
+    compared: Sequence[str] = (),
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> pl.DataFrame:
@@ -107,7 +107,8 @@ def summarised(
         Sets of days by name. A set is given by methods: at each hour it has the days on which all
         of them were scored, so that their means compare.
     compared
-        Also the mean of this method's score less each other's, paired by day; below 0 it is better.
+        Also the mean of these methods' scores less each other method's, paired by day; below 0
+        they are better. Of two of them the first is compared with the second and not again.
     seed, resamples
         Of the bootstrap over days; all cells of a set see the same resampled days.
 
@@ -130,7 +131,7 @@ def summarised(
 
 
 def _cells(
-    of_methods: pl.DataFrame, methods: Sequence[str], hours: Sequence[int], compared: str | None
+    of_methods: pl.DataFrame, methods: Sequence[str], hours: Sequence[int], compared: Sequence[str]
 ) -> tuple[list[tuple[str, str, int, str]], Array]:
     """What is averaged, and its value per day: shape (days, cells), NaN where a day lacks it."""
     days = of_methods["date"].unique().sort()
@@ -148,12 +149,12 @@ def _cells(
     wanted = [*hours, ALL_HOURS]
     cells = [(m, NOTHING, h, s) for m in methods for h in wanted for s in SCORES]
     stacked = [values.reshape(len(cells), -1)]
-    if compared is not None:
-        mine = values[list(methods).index(compared)]
-        for other, theirs in zip(methods, values, strict=True):
-            if other != compared:
-                cells += [(compared, other, h, s) for h in wanted for s in SCORES]
-                stacked.append((mine - theirs).reshape(len(wanted) * len(SCORES), -1))
+    of = dict(zip(methods, values, strict=True))
+    for place, mine in enumerate(compared):
+        for other in methods:
+            if other not in compared[: place + 1]:
+                cells += [(mine, other, h, s) for h in wanted for s in SCORES]
+                stacked.append((of[mine] - of[other]).reshape(len(wanted) * len(SCORES), -1))
     return cells, np.concatenate(stacked).T
 
 

@@ -14,17 +14,17 @@ import polars as pl
 
 from kalshi_assets.ladder.settlement import settled_by
 from kalshi_assets.tables import FORECASTS as EMPTY_FORECASTS
-from kalshi_assets.verification.hazard import hazard_by
+from kalshi_assets.verification.hazard import IN_FORCE, hazard_by, variants
 from kalshi_assets.verification.references import climatology, maxima_around, persistence
 from kalshi_assets.verification.scoring import FORECASTS
 from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.evidence import temperatures
 from kalshi_assets.weather.fit.parameters import HazardParameters
+from kalshi_assets.weather.hazard.method import HazardMethod
 from kalshi_assets.weather.station_days import StationDays
 
 HOURS = (7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19)
 HAZARD_HOURS = tuple(range(5, 22))
-HAZARD_METHODS = ("exact", "analogue")
 MIN_HOUR_REPORTS = 9
 FULL_COVERAGE = 0.9
 """Days with reports in fewer slots tell nothing of peaks between reports."""
@@ -133,6 +133,8 @@ class DayEvaluation:
         At how many of the hours `market_pmf` called itself valid; None: no market.
     in_tail
         Whether one of the two open brackets paid.
+    withheld
+        At how many of the hours the hazard in force had no PMF, by its status.
     """
 
     date: date
@@ -143,11 +145,19 @@ class DayEvaluation:
     missed_peak: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MISSED_PEAKS))
     market_valid: int | None = None
     in_tail: bool = False
+    withheld: Mapping[str, int] = field(default_factory=dict)
 
 
-def evaluated(day: StudyDay) -> DayEvaluation:
+def evaluated(day: StudyDay, in_force: HazardMethod) -> DayEvaluation:
     """Every method's forecasts for one day and what came of them.
 
+    Parameters
+    ----------
+    in_force
+        The hazard's method by the configuration.
+
+    Notes
+    -----
     A day is left out, with the reason, if it is not settled, if fewer than three quarters of its
     slots have reports (gaps of up to an hour do not count), or if a method has no PMF at any hour
     for want of earlier days.
@@ -160,10 +170,16 @@ def evaluated(day: StudyDay) -> DayEvaluation:
     if not reported.usable().all():
         return DayEvaluation(date=day.date, left_out="too few reports")
     hazards = {
-        method: hazard_by(
-            method, day.events, day.observations, day.forecasts, day.earlier, day.mc_params
+        name: hazard_by(
+            name,
+            method,
+            day.events,
+            day.observations,
+            day.forecasts,
+            day.earlier,
+            day.mc_params,
         )
-        for method in HAZARD_METHODS
+        for name, method in variants(in_force).items()
     }
     pmfs = {
         **{method: _at_hours(day, frame, "p_wx") for method, frame in hazards.items()},
@@ -185,6 +201,7 @@ def evaluated(day: StudyDay) -> DayEvaluation:
         missed_peak=_missed_peak(day),
         market_valid=valid,
         in_tail=day.winner in (0, len(day.upper)),
+        withheld=_withheld(day, hazards[IN_FORCE]),
     )
 
 
@@ -204,6 +221,11 @@ def _at_hours(day: StudyDay, pmf: pl.DataFrame, column: str) -> dict[int, list[f
         .filter(pl.col("p").list.len() == day.events.height)
     )
     return dict(rows.iter_rows())
+
+
+def _withheld(day: StudyDay, hazard: pl.DataFrame) -> dict[str, int]:
+    rows = day.minutes(HOURS).join(hazard.filter(pl.col("bracket") == 0), on="minute")
+    return dict(rows.filter(pl.col("p_wx").is_null())["status"].value_counts().iter_rows())
 
 
 def _references(day: StudyDay) -> dict[str, dict[int, list[float]]]:

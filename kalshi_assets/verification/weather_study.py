@@ -13,19 +13,20 @@ import polars as pl
 
 from kalshi_assets.cities import City
 from kalshi_assets.verification.bootstrap import LEVEL, RESAMPLES
+from kalshi_assets.verification.hazard import ANALOGUE, EXACT, HAZARD_METHODS, IN_FORCE
 from kalshi_assets.verification.reliability import reliability
 from kalshi_assets.verification.scoring import FORECASTS, scored, summarised
 from kalshi_assets.verification.weather_days import (
-    HAZARD_METHODS,
     MISSED_PEAKS,
     NEW_HIGHS,
     DayEvaluation,
     StudyDay,
     evaluated,
 )
+from kalshi_assets.weather.hazard.method import HazardMethod
 
 SEED = 20250401
-COMPARED = "exact"
+COMPARED = (IN_FORCE, EXACT)
 WEATHER_METHODS = (*HAZARD_METHODS, "persistence", "climatology")
 SAMPLES = {"all": WEATHER_METHODS, "market": (*WEATHER_METHODS, "market")}
 
@@ -83,7 +84,7 @@ class WeatherStudy:
     def reliability(self) -> pl.DataFrame:
         """`reliability.RELIABILITY` of the hazard of a new high within the hour, by method."""
         frames = []
-        for method in HAZARD_METHODS:
+        for method in (EXACT, ANALOGUE):
             rows = self.new_highs.filter(pl.col("method") == method)
             found = reliability(
                 rows["probability"].to_numpy(),
@@ -107,9 +108,20 @@ class WeatherStudy:
         return missed_counts(self.missed_peaks)
 
 
-def verification(city: City, days: Iterable[StudyDay]) -> pl.DataFrame:
-    """`weather.verification` of a city: mean scores and paired differences, with intervals."""
-    study = WeatherStudy([evaluated(day) for day in days])
+def verification(city: City, days: Iterable[StudyDay], in_force: HazardMethod) -> pl.DataFrame:
+    """`weather.verification` of a city: mean scores and paired differences, with intervals.
+
+    Parameters
+    ----------
+    in_force
+        The hazard's method by the configuration.
+
+    Returns
+    -------
+    DataFrame
+        Of schema `scoring.SUMMARY`, and the city.
+    """
+    study = WeatherStudy([evaluated(day, in_force) for day in days])
     return study.summary.with_columns(city=pl.lit(city.name))
 
 

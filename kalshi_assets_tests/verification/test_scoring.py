@@ -72,7 +72,7 @@ def test_methods_are_compared_on_the_days_that_all_of_them_have() -> None:
         )
     )
     summary = summarised(
-        scores, {"alone": ["exact"], "both": ["exact", "market"]}, compared="exact", resamples=50
+        scores, {"alone": ["exact"], "both": ["exact", "market"]}, compared=["exact"], resamples=50
     )
     of = {"method": "exact", "against": NOTHING, "lst_hour": 9, "score": "log_loss"}
     alone, both = cell(summary, days="alone", **of), cell(summary, days="both", **of)
@@ -108,7 +108,7 @@ def test_a_paired_difference_is_tighter_than_the_two_means_apart() -> None:
             forecast(day, "exact", 9, [hard, 1 - hard], 0),
             forecast(day, "market", 9, [0.9 * hard, 1 - 0.9 * hard], 0),
         ]
-    summary = summarised(scored(forecasts(*rows)), {"all": ["exact", "market"]}, compared="exact")
+    summary = summarised(scored(forecasts(*rows)), {"all": ["exact", "market"]}, compared=["exact"])
     mean = cell(summary, method="exact", against=NOTHING, lst_hour=9, score="log_loss")
     gain = cell(summary, against="market", lst_hour=9, score="log_loss")
     assert gain["value"] == pytest.approx(np.log(0.9))
@@ -127,4 +127,4 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
 
 
 def test_no_scores_make_an_empty_summary() -> None:
-    assert summarised(scored(forecasts()), {"all": ["exact"]}, compared="exact").is_empty()
+    assert summarised(scored(forecasts()), {"all": ["exact"]}, compared=["exact"]).is_empty()

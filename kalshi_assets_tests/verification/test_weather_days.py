@@ -8,15 +8,16 @@ import pytest
 
 from kalshi_assets.tables import OBSERVATIONS, SETTLEMENTS
 from kalshi_assets.verification.weather_days import (
-    HAZARD_METHODS,
     DayEvaluation,
     StudyDay,
     evaluated,
 )
 from kalshi_assets.verification.weather_study import WEATHER_METHODS, WeatherStudy, verification
+from kalshi_assets.weather.hazard.method import load_method
 from kalshi_assets_tests.verification.days import DAY, PLACE, settled, study_day
 
 NOON = 12
+METHOD = load_method()
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def day() -> StudyDay:
 
 @pytest.fixture(scope="module")
 def whole(day: StudyDay) -> DayEvaluation:
-    return evaluated(day)
+    return evaluated(day, METHOD)
 
 
 def until_noon(evaluation: DayEvaluation) -> pl.DataFrame:
@@ -55,7 +56,7 @@ def test_what_became_known_after_noon_changes_nothing_said_until_noon(
         pl.when(later).then(pl.col(name) + 9).otherwise(pl.col(name)).cast(dtype).alias(name)
         for name, dtype in (("temp_f", pl.Float64), ("lo_f", pl.Int16), ("hi_f", pl.Int16))
     )
-    attacked = evaluated(replace(day, observations=warmed))
+    attacked = evaluated(replace(day, observations=warmed), METHOD)
     assert until_noon(attacked).equals(until_noon(whole))
     assert hazards_until_noon(attacked).equals(hazards_until_noon(whole))
     assert not attacked.forecasts.equals(whole.forecasts)
@@ -64,7 +65,7 @@ def test_what_became_known_after_noon_changes_nothing_said_until_noon(
 def test_the_days_own_official_maximum_decides_the_winner_and_no_forecast(
     day: StudyDay, whole: DayEvaluation
 ) -> None:
-    attacked = evaluated(replace(day, settlements=settled(DAY, maximum_f=40)))
+    attacked = evaluated(replace(day, settlements=settled(DAY, maximum_f=40)), METHOD)
     assert attacked.forecasts.drop("winner").equals(whole.forecasts.drop("winner"))
     assert set(attacked.forecasts["winner"]) == {0} != set(whole.forecasts["winner"])
 
@@ -75,7 +76,7 @@ def test_official_maxima_of_the_year_and_later_ones_are_not_looked_at(
     later = pl.DataFrame(
         {"date": [DAY, DAY - timedelta(days=3), DAY.replace(year=2027)], "tmax_f": [120] * 3}
     )
-    attacked = evaluated(replace(day, maxima=pl.concat([day.maxima, later])))
+    attacked = evaluated(replace(day, maxima=pl.concat([day.maxima, later])), METHOD)
     assert attacked.forecasts.equals(whole.forecasts)
 
 
@@ -93,7 +94,7 @@ def test_what_became_known_of_earlier_days_only_today_is_not_used(
     ]
     assert settlements[-1][1]["tmax_f"][0] == 110
     earlier = [*day.earlier, (day.earlier[-1][0], hot)]
-    attacked = evaluated(replace(day, earlier=earlier, earlier_settlements=settlements))
+    attacked = evaluated(replace(day, earlier=earlier, earlier_settlements=settlements), METHOD)
     assert attacked.forecasts.equals(whole.forecasts)
 
 
@@ -113,32 +114,34 @@ def test_a_new_high_is_a_report_of_the_hour_above_all_that_was_known(
 
 
 def test_a_day_without_reports_says_so(day: StudyDay) -> None:
-    assert evaluated(replace(day, observations=OBSERVATIONS.empty())).left_out == "no reports"
+    assert (
+        evaluated(replace(day, observations=OBSERVATIONS.empty()), METHOD).left_out == "no reports"
+    )
 
 
 def test_a_day_with_half_its_reports_says_so(day: StudyDay) -> None:
     morning = day.observations.filter(pl.col("event_time") < day.start + timedelta(hours=NOON))
-    assert evaluated(replace(day, observations=morning)).left_out == "too few reports"
+    assert evaluated(replace(day, observations=morning), METHOD).left_out == "too few reports"
 
 
 def test_a_day_that_did_not_settle_says_so(day: StudyDay) -> None:
     unsettled = replace(day, settlements=SETTLEMENTS.empty())
-    assert evaluated(unsettled).left_out == "no official maximum"
+    assert evaluated(unsettled, METHOD).left_out == "no official maximum"
 
 
 def test_a_day_with_a_short_past_says_so() -> None:
-    assert evaluated(study_day(history=4)).left_out == "too few earlier days"
+    assert evaluated(study_day(history=4), METHOD).left_out == "too few earlier days"
 
 
 def test_a_study_of_some_days_counts_them_and_compares_on_the_same(whole: DayEvaluation) -> None:
     days = [study_day(DAY + timedelta(days=n)) for n in (1, 2)]
-    table = verification(PLACE, days)
+    table = verification(PLACE, days, METHOD)
     assert set(table["city"]) == {"new_york"}
     assert table["n_days"].max() == 2
     means = table.filter(pl.col("against") == "nothing", pl.col("lst_hour") == 9)
     assert set(means["method"]) == set(WEATHER_METHODS)
     study = WeatherStudy(
-        [evaluated(days[0]), DayEvaluation(date=DAY, left_out="no reports"), whole]
+        [evaluated(days[0], METHOD), DayEvaluation(date=DAY, left_out="no reports"), whole]
     )
     assert len(study.scored_days) == 2
-    assert set(study.reliability["method"]) == set(HAZARD_METHODS)
+    assert set(study.reliability["method"]) == {"exact", "analogue"}
