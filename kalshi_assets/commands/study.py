@@ -73,6 +73,7 @@ class RecordedCity:
     maxima: pl.DataFrame
     observed: dict[date, pl.DataFrame] = field(default_factory=dict)
     settled: dict[date, pl.DataFrame] = field(default_factory=dict)
+    expected: dict[date, pl.DataFrame] = field(default_factory=dict)
 
     def observations(self, day: date) -> pl.DataFrame:
         """`weather.observations` of a climate day; without rows where nothing is recorded."""
@@ -86,20 +87,27 @@ class RecordedCity:
             self.settled[day] = fetch_climate_report(self.reports, self.city, day)
         return self.settled[day]
 
+    def forecasts(self, day: date) -> pl.DataFrame:
+        """`weather.forecasts` of a climate day; without rows where nothing is recorded."""
+        if day not in self.expected:
+            self.expected[day] = fetch_forecasts(self.weather, self.city, day)
+        return self.expected[day]
+
     def study_day(self, key: CityDay) -> StudyDay:
         """All frames of a day, with its recorded ladder and market or a synthetic ladder."""
         start, _ = self.city.climate_day(key.date)
         earlier = self._earlier(key)
         observed = [(at, self.observations(day)) for at, day in earlier]
         settled = [(at, self.settlements(day)) for at, day in earlier]
+        expected = [(at, self.forecasts(day)) for at, day in earlier]
         events, settlements, market = self._event(key)
         return StudyDay(
             date=key.date,
             events=events,
             observations=self.observations(key.date),
-            forecasts=fetch_forecasts(self.weather, self.city, key.date),
+            forecasts=self.forecasts(key.date),
             settlements=settlements,
-            mc_params=mc_params(start, observed, settled, [], load_priors()),
+            mc_params=mc_params(start, observed, settled, expected, load_priors()),
             earlier=observed,
             earlier_settlements=settled,
             maxima=self.maxima,
