@@ -8,7 +8,7 @@ Here: estimators on arrays. Not here: shrinkage, what is done with too few days 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,12 +93,17 @@ def log_autocovariance(products: Array, counts: Array) -> tuple[Array, Array]:
 
 
 def autocorrelation(residual: Array) -> Estimated:
-    """rho of one step, by regression of the log autocovariance; shape ()."""
+    """rho of one step, by regression of the log autocovariance; shape ().
+
+    At its bounds nothing is known of its error: NaN.
+    """
 
     def rho(products: Array, counts: Array) -> Array:
         return np.clip(np.exp(log_autocovariance(products, counts)[1]), LEAST_RHO, GREATEST_RHO)
 
-    return jackknifed(rho, *lag_sums(residual))
+    found = jackknifed(rho, *lag_sums(residual))
+    inside = (found.value > LEAST_RHO) & (found.value < GREATEST_RHO)
+    return replace(found, standard_error=np.where(inside, found.standard_error, np.nan))
 
 
 def hourly_autocorrelation(residual: Array, rounding_variance: float) -> float:

@@ -1,7 +1,8 @@
 """Fitting the hazard's parameters to a station's earlier days.
 
 Here: which days and inputs count, and how an estimate is weighed against its prior. Not here: the
-estimators (`estimation`), the packaged priors (`priors`), the form of the result (`parameters`).
+estimators (`estimation`, `likelihood`), the packaged priors (`priors`), the form of the result
+(`parameters`).
 
 A value is weighed against its prior by the two variances: its own by leaving out days, and that of
 stations around the prior. Methods 3.2 weighs by days (kappa = 30), which pulls rho and the sds by
@@ -16,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.weather.fit import estimation
+from kalshi_assets.weather.fit import estimation, likelihood
 from kalshi_assets.weather.fit.baseline import climatological
 from kalshi_assets.weather.fit.estimation import (
     BLOCK_SLOTS,
@@ -78,7 +79,7 @@ def fit(
         **(
             _of_station(used, None if baseline is None else baseline[kept], as_of, priors)
             if enough
-            else _of_priors(days, priors)
+            else _of_priors(days, as_of, priors)
         ),
         **_forecast_error(errors, priors),
         "tail_share": _alone(np.array([priors.tail_share])),
@@ -97,22 +98,18 @@ def _of_station(
 ) -> dict[str, Parameter]:
     rounding, n = days.rounding_variance, len(days)
     centre = climatological(days.mid_f)
-    if baseline is None:
-        residual = days.mid_f - centre.profile
-        bias = estimation.block_means(residual, _weights(days, as_of, priors))
-    else:
-        residual = days.mid_f - baseline
-        bias = estimation.block_means(residual, _weights(days, as_of, priors))
-        mean = estimation.block_means(residual, np.ones(n)).value
-        residual = residual - np.repeat(np.nan_to_num(mean), BLOCK_SLOTS)
+    expected = np.broadcast_to(centre.profile, days.mid_f.shape) if baseline is None else baseline
+    bias = estimation.block_means(days.mid_f - expected, _weights(days, as_of, priors))
+    if baseline is not None:
+        mean = estimation.block_means(days.mid_f - expected, np.ones(n)).value
+        expected = expected + np.repeat(np.nan_to_num(mean), BLOCK_SLOTS)
     # The mean was taken from the same days.
-    residual = residual * np.sqrt(n / (n - 1))
-    rho = _weighed_rho(estimation.autocorrelation(residual), priors)
-    sd = estimation.innovation_sd(residual, float(rho.value[0]), rounding)
+    residual = (days.mid_f - expected) * np.sqrt(n / (n - 1))
     start = estimation.start_spread(residual, rounding)
+    rho, sd = _autoregression(days, expected, residual, float(start.value), as_of, priors)
     return {
         "rho": rho,
-        "sd": _weighed_sd(sd, np.array(priors.sd), priors.sd_spread, "block"),
+        "sd": sd,
         "start_sd": _weighed_sd(start, np.array([priors.start_sd]), priors.level_spread, "global"),
         "bias": _bias(bias, _weights(days, as_of, priors), priors),
         "profile": Parameter(
@@ -131,9 +128,43 @@ def _of_station(
     }
 
 
-def _of_priors(days: StationDays, priors: Priors) -> dict[str, Parameter]:
+def _autoregression(
+    days: StationDays,
+    expected: Array,
+    residual: Array,
+    start_sd: float,
+    as_of: datetime,
+    priors: Priors,
+) -> tuple[Parameter, Parameter]:
+    """rho and sd: by regression, then by the likelihood of the most recent days."""
+
+    def weighed(rho: Estimated, sd: Estimated) -> tuple[Parameter, Parameter]:
+        return _weighed_rho(rho, priors), _weighed_sd(
+            sd, priors.sd_at(as_of), priors.sd_spread, "block"
+        )
+
+    own_rho = estimation.autocorrelation(residual)
+    start_rho = float(_weighed_rho(own_rho, priors).value[0])
+    own_sd = estimation.innovation_sd(residual, start_rho, days.rounding_variance)
+    rho, sd = weighed(own_rho, own_sd)
+    if priors.likelihood_days == 0:
+        return rho, sd
+    recent = np.arange(len(days)) >= len(days) - priors.likelihood_days
+    own = likelihood.refined(
+        days.take(recent),
+        expected[recent],
+        rho=own_rho,
+        sd=own_sd,
+        start=(start_rho, sd.value),
+        start_sd=start_sd,
+        tail_share=priors.tail_share,
+    )
+    return weighed(*own)
+
+
+def _of_priors(days: StationDays, as_of: datetime, priors: Priors) -> dict[str, Parameter]:
     """The packaged values; the packaged day at the level of what days there are, if any."""
-    diurnal, sd = priors.by_slot("diurnal"), np.array(priors.sd)
+    diurnal, sd = priors.by_slot("diurnal"), priors.sd_at(as_of)
     known = (days.mid_f - diurnal)[~np.isnan(days.mid_f)]
     level = float(known.mean()) if known.size else np.nan
     return {

@@ -55,8 +55,8 @@ class Parameter:
     n_days
         Earlier days that tell of it.
     parent
-        What it is shrunk towards: nothing (own), the packaged value of its block (block), one
-        packaged value (global); default: it is that value.
+        What it is shrunk towards: nothing (own), the packaged value of its block, of the season
+        where there is one (block), one packaged value (global); default: it is that value.
     """
 
     value: Array

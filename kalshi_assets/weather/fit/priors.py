@@ -4,7 +4,10 @@ Here: reading and validating the packaged values. Not here: estimates (`estimati
 weighed against these (`parameters`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,7 @@ from kalshi_assets.weather.fit.estimation import (
 Array = NDArray[np.float64]
 
 CONFIG_NAME = "hazard.toml"
+SEASONS = ("djf", "mam", "jja", "son")
 _LENGTHS = {
     "sd": BLOCKS,
     "missed_peak": MISSED_DEGREES,
@@ -38,6 +42,7 @@ class Priors:
 
     rho: float
     sd: tuple[float, ...]
+    sd_of_season: Mapping[str, tuple[float, ...]]
     start_sd: float
     tail_share: float
     bias_sd: float
@@ -49,6 +54,7 @@ class Priors:
     level_spread: float
     bias_days: float
     bias_half_life_days: float
+    likelihood_days: int
     min_days: int
     diurnal: tuple[float, ...]
     shape: tuple[float, ...]
@@ -59,7 +65,14 @@ class Priors:
                 raise ValueError(
                     f"{CONFIG_NAME}: {name} has {len(getattr(self, name))} values, not {length}"
                 )
-        if not LEAST_RHO <= self.rho <= GREATEST_RHO or min(self.sd) < LEAST_SD:
+        if wrong := sorted(set(self.sd_of_season) - set(SEASONS)):
+            raise ValueError(
+                f"{CONFIG_NAME}: sd_of_season knows no {wrong}; it takes {', '.join(SEASONS)}"
+            )
+        if wrong := sorted(k for k, sd in self.sd_of_season.items() if len(sd) != BLOCKS):
+            raise ValueError(f"{CONFIG_NAME}: sd_of_season {wrong} must have {BLOCKS} values each")
+        least = min(map(min, (self.sd, *self.sd_of_season.values())))
+        if not LEAST_RHO <= self.rho <= GREATEST_RHO or least < LEAST_SD:
             raise ValueError(
                 f"{CONFIG_NAME}: rho {self.rho} must lie in [{LEAST_RHO}, {GREATEST_RHO}] and "
                 f"every sd be at least {LEAST_SD}"
@@ -67,6 +80,11 @@ class Priors:
         for name in ("missed_peak", "whole_c_evidence"):
             if not np.isclose(sum(getattr(self, name)), 1.0):
                 raise ValueError(f"{CONFIG_NAME}: {name} must sum to 1")
+
+    def sd_at(self, as_of: datetime) -> Array:
+        """Innovation sds of the day's season, or those of no season; shape (8,)."""
+        season = SEASONS[as_of.month % 12 // 3]
+        return np.array(self.sd_of_season.get(season, self.sd))
 
     def by_slot(self, name: str) -> Array:
         """`diurnal` or `shape`, hours interpolated to slots, shape (288,)."""
@@ -93,4 +111,5 @@ def load_priors() -> Priors:
     fields_: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
     }
-    return Priors(**fields_)
+    seasons = {season: tuple(sd) for season, sd in values["sd_of_season"].items()}
+    return Priors(**fields_ | {"sd_of_season": MappingProxyType(seasons)})

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -79,6 +80,13 @@ def test_regression_and_hourly_pairs_agree_on_rho() -> None:
         )
 
 
+def test_a_regression_at_its_bound_does_not_pretend_to_know_rho_exactly(priors: Priors) -> None:
+    level = np.random.default_rng(0).normal(60, 8, (20, 1))
+    found = estimation.autocorrelation(np.tile(level - level.mean(), (1, SLOTS)))
+    assert found.value == estimation.GREATEST_RHO
+    assert np.isnan(found.standard_error)
+
+
 def test_bias_around_a_given_baseline_is_recovered_less_its_shrinkage(priors: Priors) -> None:
     distances, values = [], []
     for seed in range(REPLICATES):
@@ -153,12 +161,45 @@ def test_too_few_days_leave_the_packaged_values_and_say_so(priors: Priors) -> No
     found = fitted(station, priors)
     assert found.n_days == 0
     assert found.rho == priors.rho
-    assert tuple(found["sd"]) == priors.sd
+    assert tuple(found["sd"]) == priors.sd_of_season["jja"]
     of_station = ("rho", "sd", "start_sd", "bias", "profile", "shape")
     assert {found.parameters[name].parent for name in of_station} == {"default"}
     climatology = found.climatology
     assert climatology is not None
     assert climatology.profile.mean() == pytest.approx(np.nanmean(station.days.mid_f), abs=0.5)
+
+
+def test_the_packaged_sds_are_those_of_the_season_or_of_none(priors: Priors) -> None:
+    none = StationDays.of([], AS_OF)
+    sds = {
+        month: tuple(fit(none, np.zeros(0), as_of=AS_OF.replace(month=month), priors=priors)["sd"])
+        for month in (1, 2, 3, 5, 6, 8, 9, 11, 12)
+    }
+    of = priors.sd_of_season
+    assert sds[12] == sds[1] == sds[2] == of["djf"]
+    assert sds[3] == sds[5] == of["mam"]
+    assert sds[6] == sds[8] == of["jja"]
+    assert sds[9] == sds[11] == priors.sd
+
+
+def test_a_stations_sds_are_shrunk_towards_its_season(priors: Priors) -> None:
+    station = simulated(Law(), priors.min_days, np.random.default_rng(3))
+    summer = fitted(station, priors)
+    wide = {**priors.sd_of_season, "jja": tuple(2 * sd for sd in priors.sd_of_season["jja"])}
+    shrunk = fitted(station, replace(priors, sd_of_season=wide))
+    assert (shrunk["sd"] > summer["sd"]).all()
+    assert (shrunk["sd"] < 1.4 * summer["sd"]).all()
+    assert summer.parameters["sd"].parent == "block"
+
+
+def test_two_fits_agree_in_every_bit_whatever_the_order_of_rows(
+    history: Simulated, priors: Priors
+) -> None:
+    observed, settled, expected = inputs(history)
+    first = mc_params(AS_OF, observed, settled, expected, priors)
+    assert mc_params(AS_OF, observed, settled, expected, priors).equals(first)
+    turned = [[(start, frame.reverse()) for start, frame in days] for days in (settled, expected)]
+    assert mc_params(AS_OF, observed, *turned, priors).equals(first)
 
 
 def test_without_any_day_there_is_no_climatology(priors: Priors) -> None:
@@ -363,3 +404,10 @@ def test_the_packaged_priors_are_checked(tmp_path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("KALSHI_ASSETS_CONFIG", str(tmp_path))
     with pytest.raises(ValueError, match=r"missing or unknown .*kapa"):
         load_priors()
+
+
+def test_a_season_that_nobody_knows_is_refused(priors: Priors) -> None:
+    with pytest.raises(ValueError, match=r"no \['may'\]; it takes djf, mam, jja, son"):
+        replace(priors, sd_of_season={"may": priors.sd})
+    with pytest.raises(ValueError, match="8 values each"):
+        replace(priors, sd_of_season={"son": (0.3,)})
