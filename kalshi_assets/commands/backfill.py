@@ -1,7 +1,7 @@
 """Materialising city-days through Dagster, in this process, one run per city.
 
-Partitions are named per asset: the look-back of the hazard gets observations of earlier days and
-nothing else of them.
+Partitions are named per asset: of the days before those asked for only what the hazard's
+parameters rest on is made.
 """
 
 import fcntl
@@ -20,10 +20,19 @@ from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.partitions import FIRST_DAY, CityDay, city_days
-from kalshi_assets.tables import OBSERVATIONS, TABLES, Table
+from kalshi_assets.tables import (
+    FORECASTS,
+    OBSERVATIONS,
+    SETTLEMENTS,
+    TABLES,
+    Table,
+)
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+
+# Of earlier days: what the parameters of the hazard rest on.
+LOOK_BACK_TABLES = (OBSERVATIONS, FORECASTS, SETTLEMENTS)
 
 OnWritten = Callable[[Table, CityDay], None]
 
@@ -37,24 +46,36 @@ class Plan:
     days
         The climate days asked for.
     look_back
-        Earlier days whose observations are missing and that the hazard's library needs.
+        Earlier days of which something is missing that the hazard's parameters rest on.
+    look_back_tables
+        What is made of those.
     """
 
     city: str
     days: list[CityDay]
     look_back: list[CityDay]
+    look_back_tables: Sequence[Table] = LOOK_BACK_TABLES
 
     @property
     def partitions(self) -> int:
         """How many partitions it writes."""
-        return len(self.days) * len(TABLES) + len(self.look_back)
+        return len(self.days) * len(TABLES) + len(self.look_back) * len(self.look_back_tables)
 
 
 @dataclass
 class Outcome:
-    """How a backfill ended: the errors of failed runs, by city."""
+    """How a backfill ended.
+
+    Attributes
+    ----------
+    failed
+        Errors of the runs that make the days asked for, by city.
+    incomplete
+        Errors of the runs that make earlier days, by city: the parameters rest on fewer days.
+    """
 
     failed: dict[str, str] = field(default_factory=dict)
+    incomplete: dict[str, str] = field(default_factory=dict)
 
 
 def plan(lake: Lake, cities: Sequence[str], start: date, end: date) -> list[Plan]:
@@ -73,7 +94,7 @@ def plan(lake: Lake, cities: Sequence[str], start: date, end: date) -> list[Plan
     for name in cities:
         days = city_days([name], start, end)
         before = [key for key in days[0].earlier(LOOK_BACK_DAYS) if key.date >= FIRST_DAY]
-        missing = [key for key in before if not lake.has(OBSERVATIONS, key)]
+        missing = [key for key in before if not all(lake.has(t, key) for t in LOOK_BACK_TABLES)]
         plans.append(Plan(city=name, days=days, look_back=missing))
     return plans
 
@@ -102,31 +123,39 @@ def run(
         "weather": WeatherResource(replay=replay),
     }
     job = build(**standard | resources).resolve_implicit_global_asset_job_def()
-    observations = [ASSET_KEYS[OBSERVATIONS]]
     outcome = Outcome()
     unreachable = False
     with instance() as dagster_instance:
+
+        def made(selection: Sequence[Table] | None, keys: Sequence[CityDay]) -> str | None:
+            """Make the tables, or all; the error, if there is one."""
+            nonlocal unreachable
+            if not keys or unreachable:
+                return None
+            result = job.execute_in_process(
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                asset_selection=[ASSET_KEYS[table] for table in selection] if selection else None,
+                instance=dagster_instance,
+                raise_on_error=False,
+                tags={
+                    RANGE_START: str(keys[0].dagster_key),
+                    RANGE_END: str(keys[-1].dagster_key),
+                },
+            )
+            unreachable = not result.success and _unreachable(result)
+            return None if result.success else _errors(result)
+
         for each in plans:
             if unreachable:
                 outcome.failed[each.city] = "not tried, since a service cannot be reached"
                 continue
-            for selection, keys in ((observations, each.look_back), (None, each.days)):
-                if not keys:
-                    continue
-                result = job.execute_in_process(
-                    run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                    asset_selection=selection,
-                    instance=dagster_instance,
-                    raise_on_error=False,
-                    tags={
-                        RANGE_START: str(keys[0].dagster_key),
-                        RANGE_END: str(keys[-1].dagster_key),
-                    },
-                )
-                if not result.success:
-                    outcome.failed[each.city] = _errors(result)
-                    unreachable = _unreachable(result)
-                    break
+            before = made(each.look_back_tables, each.look_back)
+            if before is not None and unreachable:
+                outcome.failed[each.city] = before
+            elif error := made(None, each.days):
+                outcome.failed[each.city] = error
+            elif before is not None:
+                outcome.incomplete[each.city] = before
     return outcome
 
 

@@ -219,7 +219,12 @@ def _with_dagster(barrier: Barrier, work: Work) -> Timing:
     with environment(variables):
         os.chdir(work.data)
         plans = [
-            Plan(city=name, days=[], look_back=[k for k in work.history if k.city == name])
+            Plan(
+                city=name,
+                days=[],
+                look_back=[k for k in work.history if k.city == name],
+                look_back_tables=[OBSERVATIONS],
+            )
             for name in work.cities
         ]
         first = Plan(city=work.cities[0], days=[work.warm_up], look_back=[])

@@ -41,6 +41,12 @@ def backfill_watched(
         outcome = run(plans, on_written, replay=replay)
         for name, task in tasks.items():
             bars.update(task, doing="[red]failed[/red]" if name in outcome.failed else "done")
+    for name, message in outcome.incomplete.items():
+        console.print(
+            f"[yellow]{name}, days before:[/yellow] {escape(message.strip())}\n"
+            "  The parameters of the hazard rest on fewer days.",
+            soft_wrap=True,
+        )
     for name, message in outcome.failed.items():
         console.print(f"[red]{name} failed:[/red] {escape(message.strip())}", soft_wrap=True)
     return not outcome.failed

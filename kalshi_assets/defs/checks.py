@@ -52,7 +52,14 @@ def _own(table: Table, rule: Callable) -> Check:
 
 
 def _settled(rule: Callable) -> Rule:
-    return lambda settlements, lake, key: rule(settlements, lake.read(EVENTS, key))
+    """A rule about an event's settlement; an earlier day may be kept without its event."""
+
+    def judged(settlements: pl.DataFrame, lake: Lake, key: CityDay) -> Verdict:
+        if not lake.has(EVENTS, key):
+            return Verdict(passed=True, found="no event is stored for the day")
+        return rule(settlements, lake.read(EVENTS, key))
+
+    return judged
 
 
 _SETTLEMENT = [

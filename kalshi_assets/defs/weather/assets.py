@@ -48,18 +48,22 @@ def settlements(
     events: Partitions,
 ) -> Computation:
     def fetch(key: CityDay) -> pl.DataFrame:
-        contract = EventContract.from_frame(key.city, key.date, events[key])
         with (
-            kalshi.client(key, "settlement") as exchange,
             weather.climate_reports(key, "settlement") as reports,
             weather.weather_company(key, "settlement") as portal,
         ):
-            return pl.concat(
-                [
-                    fetch_settlement(exchange, contract),
-                    fetch_climate_report(reports, city(key.city), key.date),
-                    fetch_weather_company(portal, city(key.city), key.date),
-                ]
+            published = [
+                fetch_climate_report(reports, city(key.city), key.date),
+                fetch_weather_company(portal, city(key.city), key.date),
+            ]
+        event = events.window([key]).get(key)
+        if event is None:
+            context.log.warning(
+                f"{key}: market/events is not there, so the exchange's word is left out"
             )
+            return pl.concat(published)
+        contract = EventContract.from_frame(key.city, key.date, event)
+        with kalshi.client(key, "settlement") as exchange:
+            return pl.concat([fetch_settlement(exchange, contract), *published])
 
     return by_partition(context, fetch)
