@@ -106,7 +106,7 @@ class DirectChain:
         made |= self._probabilities(key, made)
         made |= self._backtest(key, made)
         began = self.clock()
-        write_day(self.data, inputs_of(key, made))
+        write_day(self.data, DayInputs.of(city(key.city), key.date, made))
         self.seconds["page"] = self.seconds.get("page", 0.0) + self.clock() - began
 
     def _put(self, table: Table, key: CityDay, compute: Callable[[], pl.DataFrame]) -> pl.DataFrame:
@@ -183,7 +183,7 @@ class DirectChain:
         )
         fused = self._put(FUSED_PMF, key, lambda: fused_pmf(market, hazard))
         full = self._put(MINUTE_PANEL_FULL, key, lambda: full_panel(weather, market, hazard, fused))
-        return {FUSED_PMF: fused, MINUTE_PANEL_FULL: full}
+        return {HAZARD_PMF: hazard, FUSED_PMF: fused, MINUTE_PANEL_FULL: full}
 
     def _parameters(self, key: CityDay) -> pl.DataFrame:
         start, _ = city(key.city).climate_day(key.date)
@@ -231,20 +231,3 @@ class DirectChain:
                 lambda: scoreboard(made[FUSED_PMF], events["climate_start"][0], winner),
             ),
         }
-
-
-def inputs_of(key: CityDay, made: Mapping[Table, pl.DataFrame]) -> DayInputs:
-    """What the page of a city-day shows."""
-    return DayInputs(
-        city=city(key.city),
-        date=key.date,
-        events=made[EVENTS],
-        observations=made[OBSERVATIONS],
-        forecasts=made[FORECASTS],
-        settlements=made[SETTLEMENTS],
-        minute_panel_full=made[MINUTE_PANEL_FULL],
-        decisions=made[DECISIONS],
-        fills=made[FILLS],
-        daily_pnl=made[DAILY_PNL],
-        report=made[REPORT],
-    )

@@ -1,20 +1,54 @@
-"""What a page is made from: the frames of one city-day, and the grid that figures draw.
+"""What a page is made from: the frames of one city-day, and the grids that figures draw.
 
-Here: `DayInputs`, the ladder as the page shows it, and the panel turned into arrays once. Not
-here: words, figures, HTML.
+Here: `DayInputs` and the tables it takes, the ladder as the page shows it, and the panel and the
+weather's PMF turned into arrays once. Not here: words, figures, HTML.
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from kalshi_assets.cities import City
+from kalshi_assets.tables import (
+    DAILY_PNL,
+    DECISIONS,
+    EVENTS,
+    FILLS,
+    FORECASTS,
+    HAZARD_PMF,
+    MINUTE_PANEL_FULL,
+    OBSERVATIONS,
+    REPORT,
+    SETTLEMENTS,
+    Table,
+)
 
 Floats = npt.NDArray[np.float64]
+
+PAGE_TABLES: tuple[Table, ...] = (
+    EVENTS,
+    OBSERVATIONS,
+    FORECASTS,
+    SETTLEMENTS,
+    HAZARD_PMF,
+    MINUTE_PANEL_FULL,
+    DECISIONS,
+    FILLS,
+    DAILY_PNL,
+    REPORT,
+)
+"""The tables that a page is made of; each is the field of `DayInputs` of its name."""
+
+
+def no_rows() -> dict[Table, pl.DataFrame]:
+    """Every table of a page, empty: what a caller that has only some of them starts from."""
+    return {table: table.empty() for table in PAGE_TABLES}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +77,7 @@ class DayInputs:
         The registry's entry.
     date
         The climate day.
-    events, observations, forecasts, settlements, minute_panel_full
+    events, observations, forecasts, settlements, hazard_pmf, minute_panel_full
         Partitions of the tables of these names; any of them may have no rows.
     decisions, fills, daily_pnl, report
         Likewise, of schema `backtest`.
@@ -55,11 +89,25 @@ class DayInputs:
     observations: pl.DataFrame
     forecasts: pl.DataFrame
     settlements: pl.DataFrame
+    hazard_pmf: pl.DataFrame
     minute_panel_full: pl.DataFrame
     decisions: pl.DataFrame
     fills: pl.DataFrame
     daily_pnl: pl.DataFrame
     report: pl.DataFrame
+
+    @classmethod
+    def of(cls, city: City, date: dt.date, frames: Mapping[Table, pl.DataFrame]) -> Self:
+        """The inputs from frames by table; tables that a page does not show are passed over.
+
+        Raises
+        ------
+        KeyError
+            A table of the page is missing.
+        """
+        if missing := [table.full_name for table in PAGE_TABLES if table not in frames]:
+            raise KeyError(f"a page of {city.name} {date} also needs {', '.join(missing)}")
+        return cls(city=city, date=date, **{t.name: frames[t] for t in PAGE_TABLES})
 
     @cached_property
     def climate_start(self) -> dt.datetime:
@@ -80,6 +128,11 @@ class DayInputs:
     def grid(self) -> "MinuteGrid":
         """The panel as arrays."""
         return MinuteGrid.of(self.minute_panel_full, self.climate_start, len(self.ladder))
+
+    @cached_property
+    def hazard(self) -> "HazardGrid":
+        """What the weather implies, as arrays."""
+        return HazardGrid.of(self.hazard_pmf, self.climate_start, len(self.ladder))
 
 
 def ladder_of(events: pl.DataFrame) -> tuple[Rung, ...]:
@@ -116,6 +169,44 @@ def hours_since(times: pl.Series, start: dt.datetime) -> Floats:
     return (micros - start.timestamp() * 1e6) / 3.6e9
 
 
+@dataclass(frozen=True)
+class _Spread:
+    """Rows of brackets and minutes, in any order and with holes, as arrays."""
+
+    frame: pl.DataFrame
+    row: npt.NDArray[np.int8]
+    column: npt.NDArray[np.int64]
+    minutes: npt.NDArray[np.int64]
+    brackets: int
+
+    @classmethod
+    def over(cls, frame: pl.DataFrame, brackets: int) -> Self:
+        minutes, column = np.unique(frame["minute"].to_physical().to_numpy(), return_inverse=True)
+        row = frame["bracket"].to_numpy()
+        return cls(frame, row, column, minutes, max(brackets, int(row.max(initial=-1)) + 1))
+
+    def hours(self, start: dt.datetime) -> Floats:
+        return (self.minutes.astype(np.float64) - start.timestamp() * 1e6) / 3.6e9
+
+    def each(self, name: str) -> Floats:
+        """A value per bracket and minute."""
+        out = np.full((self.brackets, len(self.minutes)), np.nan)
+        out[self.row, self.column] = self.frame[name].cast(pl.Float64).to_numpy()
+        return out
+
+    def shared(self, name: str) -> Floats:
+        """A value per minute, the same in all brackets."""
+        out = np.full(len(self.minutes), np.nan)
+        out[self.column] = self.frame[name].cast(pl.Float64).to_numpy()
+        return out
+
+    def words(self, name: str) -> npt.NDArray[np.object_]:
+        """A word or None per minute, the same in all brackets."""
+        out = np.full(len(self.minutes), None, dtype=object)
+        out[self.column] = self.frame[name].to_numpy()
+        return out
+
+
 @dataclass(frozen=True, kw_only=True)
 class MinuteGrid:
     """The minute panel as arrays: B brackets by N minutes, NaN where there is nothing.
@@ -146,29 +237,16 @@ class MinuteGrid:
     @classmethod
     def of(cls, panel: pl.DataFrame, climate_start: dt.datetime, brackets: int) -> "MinuteGrid":
         """The grid of `panel` (any order of rows, holes allowed)."""
-        minutes, column = np.unique(panel["minute"].to_physical().to_numpy(), return_inverse=True)
-        row = panel["bracket"].to_numpy()
-        shape = (max(brackets, int(row.max(initial=-1)) + 1), len(minutes))
-
-        def spread(name: str) -> Floats:
-            out = np.full(shape, np.nan)
-            out[row, column] = panel[name].cast(pl.Float64).to_numpy()
-            return out
-
-        def shared(name: str) -> Floats:
-            out = np.full(len(minutes), np.nan)
-            out[column] = panel[name].cast(pl.Float64).to_numpy()
-            return out
-
+        of = _Spread.over(panel, brackets)
         return cls(
-            hours=(minutes - climate_start.timestamp() * 1e6) / 3.6e9,
-            p_fused=spread("p_fused"),
-            p_mkt=spread("p_mkt"),
-            p_wx=spread("p_wx"),
-            dead=spread("dead") == 1.0,
-            running_max_lo_f=shared("running_max_lo_f"),
-            forecast_max_f=shared("forecast_max_f"),
-            hazard_next_60m=shared("hazard_next_60m"),
+            hours=of.hours(climate_start),
+            p_fused=of.each("p_fused"),
+            p_mkt=of.each("p_mkt"),
+            p_wx=of.each("p_wx"),
+            dead=of.each("dead") == 1.0,
+            running_max_lo_f=of.shared("running_max_lo_f"),
+            forecast_max_f=of.shared("forecast_max_f"),
+            hazard_next_60m=of.shared("hazard_next_60m"),
         )
 
     def __len__(self) -> int:
@@ -186,5 +264,66 @@ class MinuteGrid:
 
     def died_at(self, bracket: int) -> float | None:
         """Local standard hour at which `bracket` died; None: it lived."""
-        where = np.flatnonzero(self.dead[bracket])
-        return float(self.hours[where[0]]) if len(where) else None
+        return _first(self.dead[bracket], self.hours)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HazardGrid:
+    """`probability.hazard_pmf` as arrays: B brackets by N evaluation times, NaN for nothing.
+
+    Attributes
+    ----------
+    hours
+        Local standard hours since the start of the climate day, shape (N,).
+    status, method, baseline
+        Words as in the table, None for null, shape (N,).
+    p_wx, dead
+        Shape (B, N).
+    analogue_share, running_max_lo_f, hazard_next_60m, log_likelihood
+        Shape (N,); degrees Fahrenheit, and nats a report.
+    """
+
+    hours: Floats
+    status: npt.NDArray[np.object_]
+    method: npt.NDArray[np.object_]
+    baseline: npt.NDArray[np.object_]
+    p_wx: Floats
+    dead: npt.NDArray[np.bool_]
+    analogue_share: Floats
+    running_max_lo_f: Floats
+    hazard_next_60m: Floats
+    log_likelihood: Floats
+
+    @classmethod
+    def of(cls, hazard: pl.DataFrame, climate_start: dt.datetime, brackets: int) -> Self:
+        """The grid of `hazard` (any order of rows, holes allowed)."""
+        of = _Spread.over(hazard, brackets)
+        return cls(
+            hours=of.hours(climate_start),
+            status=of.words("status"),
+            method=of.words("method"),
+            baseline=of.words("baseline"),
+            p_wx=of.each("p_wx"),
+            dead=of.each("dead") == 1.0,
+            analogue_share=of.shared("analogue_share"),
+            running_max_lo_f=of.shared("running_max_lo_f"),
+            hazard_next_60m=of.shared("hazard_next_60m"),
+            log_likelihood=of.shared("log_likelihood"),
+        )
+
+    def __len__(self) -> int:
+        return len(self.hours)
+
+    @property
+    def known(self) -> npt.NDArray[np.bool_]:
+        """Whether there is a PMF, shape (N,)."""
+        return np.asarray(np.isfinite(self.p_wx).all(axis=0))
+
+    def died_at(self, bracket: int) -> float | None:
+        """Local standard hour at which `bracket` died; None: it lived."""
+        return _first(self.dead[bracket], self.hours)
+
+
+def _first(happened: npt.NDArray[np.bool_], hours: Floats) -> float | None:
+    where = np.flatnonzero(happened)
+    return float(hours[where[0]]) if len(where) else None

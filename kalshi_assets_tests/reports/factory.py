@@ -15,6 +15,7 @@ from kalshi_assets.tables import (
     EVENTS,
     FILLS,
     FORECASTS,
+    HAZARD_PMF,
     MINUTE_PANEL_FULL,
     OBSERVATIONS,
     REPORT,
@@ -46,6 +47,7 @@ class World:
     trades: bool = True
     settled: bool = True
     disagreement: bool = False
+    alarm: bool = False
     tmax: int = 63
     step: int = 5
     labels: tuple[str, ...] = LABELS
@@ -63,6 +65,7 @@ def a_day(**changes: Any) -> DayInputs:
         observations=_observations(world),
         forecasts=_forecasts(world),
         settlements=_settlements(world),
+        hazard_pmf=_hazard_pmf(world, panel),
         minute_panel_full=panel,
         decisions=_decisions(world, panel),
         fills=_fills(world),
@@ -311,6 +314,26 @@ def _panel_bracket(
             for name, dtype in dtypes.items()
         }
     )
+
+
+def _hazard_pmf(world: World, panel: pl.DataFrame) -> pl.DataFrame:
+    """What the panel rests on: without weather all null; with `alarm` withheld from 10 to 11."""
+    minutes = (pl.col("minute") - _start(world)).dt.total_minutes()
+    known = (minutes < 10 * 60) | (minutes > 11 * 60) if world.alarm else pl.lit(value=True)
+    ok = known & (pl.col("weather_status") == "ok")
+    frame = panel.filter((minutes >= 0) & (minutes % 5 == 0)).with_columns(
+        status=pl.when(known).then("weather_status").otherwise(pl.lit("feed_alarm")),
+        method=pl.when(ok).then(pl.lit("exact")),
+        analogue_share=pl.when(ok).then(pl.when(minutes < 9 * 60).then(0.5).otherwise(0.0)),
+        baseline=pl.when(ok).then(pl.lit("forecast_hourly")),
+        p_wx=pl.when(ok).then("p_wx"),
+        evidence_max_f=pl.col("running_max_lo_f"),
+        p_pass_60m=pl.lit(None, pl.Float64),
+        log_likelihood=pl.when(known).then(-1.5 - 0.2 * (minutes / 60).sin()).otherwise(-4.0),
+        days=pl.lit(20, pl.Int16),
+        effective_days=pl.lit(None, pl.Float64),
+    )
+    return HAZARD_PMF.conform(frame.select(HAZARD_PMF.dtypes.keys()))
 
 
 def _nulls(values: np.ndarray, known: np.ndarray) -> list[float | None]:

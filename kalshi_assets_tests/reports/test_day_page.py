@@ -1,24 +1,13 @@
-import datetime as dt
 from dataclasses import replace
 
 import polars as pl
 import pytest
 
 from kalshi_assets.reports.day_page import render_day
-from kalshi_assets.reports.inputs import DayInputs
+from kalshi_assets.reports.inputs import PAGE_TABLES, DayInputs, no_rows
 from kalshi_assets.reports.verdict import summary_of
 from kalshi_assets.reports.words import REASON_WORDS, WEATHER_WORDS, dollars, number, percent
-from kalshi_assets.tables import (
-    DAILY_PNL,
-    DECISIONS,
-    EVENTS,
-    FILLS,
-    FORECASTS,
-    MINUTE_PANEL_FULL,
-    OBSERVATIONS,
-    REPORT,
-    SETTLEMENTS,
-)
+from kalshi_assets.tables import HAZARD_PMF
 from kalshi_assets.tables.backtest import REASONS
 from kalshi_assets_tests.reports.factory import LABELS, SHA, a_day
 from kalshi_assets_tests.reports.reading import Page
@@ -223,19 +212,7 @@ def test_hostile_words_of_the_exchange_stay_words() -> None:
 
 
 def test_a_day_without_any_rows_still_has_a_page(full: DayInputs) -> None:
-    bare = DayInputs(
-        city=full.city,
-        date=dt.date(2025, 4, 25),
-        events=EVENTS.empty(),
-        observations=OBSERVATIONS.empty(),
-        forecasts=FORECASTS.empty(),
-        settlements=SETTLEMENTS.empty(),
-        minute_panel_full=MINUTE_PANEL_FULL.empty(),
-        decisions=DECISIONS.empty(),
-        fills=FILLS.empty(),
-        daily_pnl=DAILY_PNL.empty(),
-        report=REPORT.empty(),
-    )
+    bare = DayInputs.of(full.city, full.date, no_rows())
     read = Page(render_day(bare))
     assert set(read.tables) == SECTIONS
     assert "There is no event for this day." in read.words("contract")
@@ -243,8 +220,16 @@ def test_a_day_without_any_rows_still_has_a_page(full: DayInputs) -> None:
 
 def test_every_reason_and_weather_status_has_words() -> None:
     assert set(REASON_WORDS) == set(REASONS)
-    allowed = MINUTE_PANEL_FULL.columns["weather_status"].checks[0].statistics["allowed_values"]
+    allowed = HAZARD_PMF.columns["status"].checks[0].statistics["allowed_values"]
     assert set(WEATHER_WORDS) == set(allowed)
+
+
+def test_a_page_that_lacks_a_table_names_it(full: DayInputs) -> None:
+    frames = {table: getattr(full, table.name) for table in PAGE_TABLES}
+    assert DayInputs.of(full.city, full.date, frames).hazard_pmf is full.hazard_pmf
+    del frames[HAZARD_PMF]
+    with pytest.raises(KeyError, match=r"new_york 2025-04-25 also needs probability\.hazard_pmf"):
+        DayInputs.of(full.city, full.date, frames)
 
 
 def test_the_headline_counts_hours_by_log_loss(full: DayInputs) -> None:

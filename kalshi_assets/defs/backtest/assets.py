@@ -12,16 +12,15 @@ from kalshi_assets.ladder.scoreboard import scoreboard
 from kalshi_assets.ladder.settlement import final, settled_by
 from kalshi_assets.lake.store import Partitions
 from kalshi_assets.partitions import CityDay
+from kalshi_assets.reports.inputs import PAGE_TABLES, DayInputs
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import (
     DAILY_PNL,
     DECISIONS,
     EVENTS,
     FILLS,
-    FORECASTS,
     FUSED_PMF,
     MINUTE_PANEL_FULL,
-    OBSERVATIONS,
     REPORT,
     SETTLEMENTS,
 )
@@ -30,6 +29,9 @@ from kalshi_assets.trading.params import TradingParams, load_params
 from kalshi_assets.trading.records import Outcome
 from kalshi_assets.trading.records import daily_pnl as pnl_of_day
 from kalshi_assets.trading.terms import EventTerms
+
+SHOWN = [table for table in PAGE_TABLES if table is not REPORT]
+"""What the report's page shows besides its own scores."""
 
 
 @dg.asset(
@@ -100,58 +102,26 @@ def daily_pnl(
 
 
 @dg.asset(
-    **lake_asset(REPORT, code_version="1", kinds={"html"}),
-    ins={
-        "events": asset_in(EVENTS),
-        "observations": asset_in(OBSERVATIONS),
-        "forecasts": asset_in(FORECASTS),
-        "settlements": asset_in(SETTLEMENTS),
-        "fused": asset_in(FUSED_PMF),
-        "panel": asset_in(MINUTE_PANEL_FULL),
-        "decisions": asset_in(DECISIONS),
-        "fills": asset_in(FILLS),
-        "daily_pnl": asset_in(DAILY_PNL),
-    },
+    **lake_asset(REPORT, code_version="2", kinds={"html"}),
+    ins={table.name: asset_in(table) for table in (FUSED_PMF, *SHOWN)},
 )
-def report(
-    context: dg.AssetExecutionContext,
-    events: Partitions,
-    observations: Partitions,
-    forecasts: Partitions,
-    settlements: Partitions,
-    fused: Partitions,
-    panel: Partitions,
-    decisions: Partitions,
-    fills: Partitions,
-    daily_pnl: Partitions,
-) -> Computation:
-    from kalshi_assets.reports.inputs import DayInputs
+def report(context: dg.AssetExecutionContext, **inputs: Partitions) -> Computation:
     from kalshi_assets.reports.library import write_day, write_index
-    from kalshi_assets.reports.plots import belief_figure
+    from kalshi_assets.reports.plots import INLINE_SIZE, belief_figure
     from kalshi_assets.reports.png import png_data_uri
 
     data = Settings().data
+    made = {table: inputs[table.name] for table in (FUSED_PMF, *SHOWN)}
 
     def score(key: CityDay) -> pl.DataFrame:
-        winner = daily_pnl[key]["winning_bracket"][0]
-        return scoreboard(fused[key], events[key]["climate_start"][0], winner)
+        winner = made[DAILY_PNL][key]["winning_bracket"][0]
+        return scoreboard(made[FUSED_PMF][key], made[EVENTS][key]["climate_start"][0], winner)
 
     def publish(key: CityDay, scores: pl.DataFrame) -> Mapping[str, Any]:
-        day = DayInputs(
-            city=city(key.city),
-            date=key.date,
-            events=events[key],
-            observations=observations[key],
-            forecasts=forecasts[key],
-            settlements=settlements[key],
-            minute_panel_full=panel[key],
-            decisions=decisions[key],
-            fills=fills[key],
-            daily_pnl=daily_pnl[key],
-            report=scores,
-        )
+        frames = {table: made[table][key] for table in SHOWN}
+        day = DayInputs.of(city(key.city), key.date, {**frames, REPORT: scores})
         page = write_day(data, day)
-        picture = png_data_uri(belief_figure(day, size=(6.4, 2.2)))
+        picture = png_data_uri(belief_figure(day, size=INLINE_SIZE))
         return {
             "page": dg.MetadataValue.path(str(page.resolve())),
             "belief": dg.MetadataValue.md(f"![fused PMF over the day]({picture})"),
