@@ -5,7 +5,7 @@ The tests of the whole chain attack these inputs and compare what comes out.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 
 import polars as pl
 
@@ -40,10 +40,15 @@ from kalshi_assets.weather.fit.fitting import mc_params
 from kalshi_assets.weather.fit.priors import load_priors
 from kalshi_assets.weather.hazard.method import HazardMethod, load_method
 from kalshi_assets.weather.hazard.pmf import hazard_pmf
+from kalshi_assets.weather.sources.climate_report import ClimateReportClient, fetch_climate_report
 from kalshi_assets.weather.sources.visual_crossing import (
     VisualCrossingClient,
     fetch_forecasts,
     fetch_observations,
+)
+from kalshi_assets.weather.sources.weather_company import (
+    WeatherCompanyClient,
+    fetch_weather_company,
 )
 
 Chain = Mapping[Table, pl.DataFrame]
@@ -56,8 +61,9 @@ class Inputs:
 
     Attributes
     ----------
-    earlier
-        Start of the climate day and observations, of the days of the look-back window.
+    earlier, settled, expected
+        Start of the climate day and observations, settlements, forecasts of the days of the
+        look-back window.
     params
         Of the engine that decides.
     method
@@ -72,6 +78,8 @@ class Inputs:
     forecasts: pl.DataFrame
     earlier: Earlier
     params: TradingParams
+    settled: Earlier = ()
+    expected: Earlier = ()
     method: HazardMethod = field(default_factory=load_method)
 
     @property
@@ -98,10 +106,21 @@ class Inputs:
 def read_inputs(sandbox: Sandbox, key: CityDay, look_back: int = LOOK_BACK_DAYS) -> Inputs:
     """Read a city-day and its look-back window through the real clients."""
     of = city(key.city)
+    before = [day.date for day in key.earlier(look_back)]
     with (
         KalshiClient(sandbox.api_url) as exchange,
         VisualCrossingClient(sandbox.url, sandbox.weather_key) as weather,
+        ClimateReportClient(sandbox.url) as reports,
+        WeatherCompanyClient(sandbox.url) as portal,
     ):
+
+        def settlements(day: date) -> pl.DataFrame:
+            said = (fetch_climate_report(reports, of, day), fetch_weather_company(portal, of, day))
+            return pl.concat(said)
+
+        def of_days(read: Callable[[date], pl.DataFrame]) -> Earlier:
+            return tuple((of.climate_day(day)[0], read(day)) for day in before)
+
         contract = fetch_event(exchange, of, key.date)
         return Inputs(
             key=key,
@@ -110,23 +129,22 @@ def read_inputs(sandbox: Sandbox, key: CityDay, look_back: int = LOOK_BACK_DAYS)
             trades=fetch_trades(exchange, contract),
             observations=fetch_observations(weather, of, key.date),
             forecasts=fetch_forecasts(weather, of, key.date),
-            earlier=tuple(
-                (of.climate_day(day.date)[0], fetch_observations(weather, of, day.date))
-                for day in key.earlier(look_back)
-            ),
+            earlier=of_days(lambda day: fetch_observations(weather, of, day)),
+            settled=of_days(settlements),
+            expected=of_days(lambda day: fetch_forecasts(weather, of, day)),
             params=params_for(key),
         )
 
 
-_fitted: dict[int, tuple[Earlier, pl.DataFrame]] = {}
+_fitted: dict[tuple[int, ...], tuple[Inputs, pl.DataFrame]] = {}
 
 
 def parameters_of(inputs: Inputs) -> pl.DataFrame:
     """`mc_params` of the day, fitted once for all attacks that leave the earlier days alone."""
-    name = id(inputs.earlier)
+    earlier = inputs.earlier, inputs.settled, inputs.expected
+    name = tuple(map(id, earlier))
     if name not in _fitted:
-        frame = mc_params(inputs.start, inputs.earlier, [], [], load_priors())
-        _fitted[name] = inputs.earlier, frame
+        _fitted[name] = inputs, mc_params(inputs.start, *earlier, load_priors())
     return _fitted[name][1]
 
 

@@ -164,7 +164,13 @@ def test_at_a_slot_that_too_few_earlier_days_know_the_filter_speaks_alone(
 def test_without_any_earlier_day_or_forecast_there_is_no_pmf_and_it_says_so(
     generated_day: Inputs,
 ) -> None:
-    alone = replace(generated_day, earlier=(), forecasts=generated_day.forecasts.clear())
+    alone = replace(
+        generated_day,
+        earlier=(),
+        settled=(),
+        expected=(),
+        forecasts=generated_day.forecasts.clear(),
+    )
     hazard = chain_of(alone)[HAZARD_PMF].filter(pl.col("minute") > alone.start + timedelta(hours=1))
     assert set(hazard["status"]) == {"short_history"}
     assert hazard["p_wx"].is_null().all()
