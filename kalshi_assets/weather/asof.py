@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from kalshi_assets.weather.evidence import evidence_floor, of_climate_day
+from kalshi_assets.weather.evidence import counted, evidence_floor, of_climate_day
 
 STALE_AFTER = timedelta(minutes=180)
 FIRST_REPORT_DUE = timedelta(hours=3)
@@ -58,7 +58,8 @@ def weather_as_of(
         - ``ok``.
 
         ``evidence_max_f`` is the floor of the maximum that may kill brackets, at most
-        ``running_max_lo_f``; see `evidence.evidence_floor`.
+        ``running_max_lo_f``; see `evidence.evidence_floor`. A report far from the others does not
+        count before a second one supports it; see `evidence.counted`.
 
         ``known_at`` is the latest among the rows used, null where none was. The forecast is that of
         the latest basis known: its ``tmax``, else the greatest of its ``temp``.
@@ -107,8 +108,7 @@ def _known_observations(observations: pl.DataFrame, climate_start: datetime) -> 
     measured = pl.when(pl.col("max_since").is_null()).then("event_time")
     is_latest = measured == measured.cum_max()
     return (
-        of_climate_day(observations, climate_start)
-        .sort("known_at", "event_time", "kind")
+        counted(of_climate_day(observations, climate_start))
         .select(
             observation_known_at="known_at",
             measured_at=measured.cum_max().forward_fill(),

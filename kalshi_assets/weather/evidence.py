@@ -1,8 +1,9 @@
 """What reports prove about the day's maximum: its bounds, and the floor that may kill a bracket.
 
-Here: which rows of `weather.observations` are temperatures, and how the proof grows row by row in
-the order in which they became known, so that nothing later touches an earlier row. Not here:
-joining to minutes (`asof`), brackets, or what is likely.
+Here: which rows of `weather.observations` are temperatures, which of them are too far from the
+others to count yet, and how the proof grows row by row in the order in which they became known, so
+that nothing later touches an earlier row. Not here: joining to minutes (`asof`), brackets, or what
+is likely.
 """
 
 from datetime import datetime, timedelta
@@ -13,6 +14,10 @@ import polars as pl
 EXACT = ("tgroup", "max_6h", "max_so_far")
 REPORTED = ("whole_c", "tgroup")
 FILLED = "filled"
+# Half as much again as recorded stations did: 5 F in five minutes, 15 F in an hour (KNYC, 111 days).
+DOUBT_F, DOUBT_F_PER_HOUR, DOUBT_F_AT_MOST = 6.0, 18.0, 40.0
+# Reports known just before or after that can support one.
+WITNESSES = 3
 
 
 def temperatures(observations: pl.DataFrame) -> pl.DataFrame:
@@ -39,6 +44,54 @@ def of_climate_day(observations: pl.DataFrame, climate_start: datetime) -> pl.Da
     inside = pl.col("event_time").is_between(climate_start, end, closed="left")
     window_inside = pl.col("max_since").is_null() | (pl.col("max_since") >= climate_start)
     return observations.filter(inside & window_inside & (pl.col("kind") != FILLED))
+
+
+def counted(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that count, each known since the instant from which it does.
+
+    One absurd value must not decide the day: an exact product proves by itself, so a single 140 F
+    would kill every bracket but the last. A report counts at once if it agrees with one of the
+    three known just before it, or is the first; else from when one of the three that follow agrees
+    with it, and never if none does. Agree: not further apart than 6 F and 18 F per hour between
+    them (or of the longer window, where one is a maximum), 40 F at most.
+
+    So a true jump beyond that counts one report later. An absurd value still counts if it is sent
+    twice, is the day's first, or lies within these bounds.
+
+    Parameters
+    ----------
+    rows
+        Of `of_climate_day`.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by ``known_at`` and ``event_time``; what counts at an instant depends on nothing that
+        became known after it.
+    """
+    rows = rows.sort("known_at", "event_time", "kind")
+    agreeing = [_agrees_with_row_before(lag) for lag in range(1, WITNESSES + 1)]
+    at_once = pl.any_horizontal(agreeing) | (pl.int_range(pl.len()) == 0)
+    known = pl.col("known_at")
+    later = pl.coalesce(
+        pl.when(agrees.shift(-lag)).then(known.shift(-lag))
+        for lag, agrees in enumerate(agreeing, 1)
+    )
+    return (
+        rows.with_columns(known_at=pl.when(at_once).then(known).otherwise(later))
+        .filter(known.is_not_null())
+        .sort("known_at", "event_time", "kind")
+    )
+
+
+def _agrees_with_row_before(lag: int) -> pl.Expr:
+    middle = (pl.col("lo_f") + pl.col("hi_f")) / 2
+    time = pl.col("event_time")
+    window = (time - pl.col("max_since")).fill_null(timedelta(0))
+    apart = pl.max_horizontal((time - time.shift(lag)).abs(), window, window.shift(lag))
+    hours = apart.dt.total_microseconds() / 3.6e9
+    limit = pl.min_horizontal(DOUBT_F + DOUBT_F_PER_HOUR * hours, DOUBT_F_AT_MOST)
+    return ((middle - middle.shift(lag)).abs() <= limit).fill_null(value=False)
 
 
 def evidence_floor() -> pl.Expr:

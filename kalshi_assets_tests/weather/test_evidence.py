@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kalshi_assets.cities import CITIES
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS
 from kalshi_assets.weather.asof import weather_as_of
-from kalshi_assets.weather.evidence import evidence_floor, of_climate_day, temperatures
+from kalshi_assets.weather.evidence import counted, evidence_floor, of_climate_day, temperatures
 from kalshi_assets.weather.fit.fitting import mc_params
 from kalshi_assets.weather.fit.priors import load_priors
 from kalshi_assets.weather.hazard.method import load_method
@@ -132,6 +132,48 @@ def test_a_late_report_pairs_with_the_one_known_just_before_it() -> None:
     assert floors(*rows) == [None, 75]
 
 
+def counted_at(*rows: dict[str, Any]) -> list[tuple[int, float]]:
+    """Least degree of each report that counts, and the minute since which it does."""
+    made = counted(of_climate_day(frame(*rows), START))
+    since = (pl.col("known_at") - START).dt.total_minutes().cast(pl.Float64)
+    return made.select("lo_f", since).rows()
+
+
+def test_an_absurd_report_does_not_count() -> None:
+    calm = [report(5 * k, "tgroup", 70) for k in range(3)]
+    after = [report(5 * k, "tgroup", 71) for k in range(4, 6)]
+    for kind, absurd in (("tgroup", 140), ("tgroup", -40), ("whole_c", 85), ("interp", 90)):
+        rows = [*calm, report(15, kind, absurd), *after]
+        assert [lo for lo, _ in counted_at(*rows)] == [70, 70, 70, 71, 71]
+        row = known_at(25, *rows)
+        assert (row["temp_f"], row["observation_age_s"]) == (70.0, 15 * 60)
+        assert known_at(60, *rows)["evidence_max_f"] == 71
+
+
+def test_an_absurd_report_counts_once_a_second_one_supports_it() -> None:
+    rows = [report(0, "tgroup", 70), report(5, "tgroup", 90), report(10, "tgroup", 91)]
+    assert counted_at(*rows) == [(70, 10.0), (90, 20.0), (91, 20.0)]
+    assert known_at(19, *rows)["evidence_max_f"] == 70
+    assert known_at(20, *rows)["evidence_max_f"] == 91
+
+
+def test_an_absurd_maximum_of_a_window_does_not_count_and_a_high_one_does() -> None:
+    calm = [report(400 + 5 * k, "tgroup", 70) for k in range(3)]
+    for maximum, floor in ((140, 70), (95, 95)):
+        row = known_at(500, *calm, report(411, "max_6h", maximum, max_since=at(51)))
+        assert (row["evidence_max_f"], row["running_max_hi_f"]) == (floor, floor)
+
+
+def test_a_long_gap_may_hide_a_great_change_but_not_any() -> None:
+    def floor_after(minutes: float, degrees: int) -> int:
+        rows = [report(0, "tgroup", 50), report(minutes, "tgroup", 50 + degrees)]
+        return known_at(minutes + 30, *rows)["evidence_max_f"] - 50
+
+    assert (floor_after(5, 7), floor_after(5, 8)) == (7, 0)
+    assert (floor_after(60, 24), floor_after(60, 25)) == (24, 0)
+    assert (floor_after(600, 40), floor_after(600, 41)) == (40, 0)
+
+
 ROWS = st.lists(
     st.builds(
         report,
@@ -149,6 +191,14 @@ ROWS = st.lists(
 def test_later_knowledge_changes_no_earlier_floor(rows: list[dict[str, Any]], cut: int) -> None:
     past = floors(*(row for row in rows if row["known_at"] <= at(cut)))
     assert past == floors(*rows)[: len(past)]
+
+
+@given(rows=ROWS, cut=st.integers(-60, 1600))
+def test_later_knowledge_changes_nothing_that_counted_before(
+    rows: list[dict[str, Any]], cut: int
+) -> None:
+    past = counted_at(*(row for row in rows if row["known_at"] <= at(cut)))
+    assert past == [each for each in counted_at(*rows) if each[1] <= cut]
 
 
 @given(rows=ROWS)

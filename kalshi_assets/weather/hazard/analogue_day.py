@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.weather.climate_day import ONE_HOUR, SLOTS, slot_of
-from kalshi_assets.weather.evidence import temperatures
+from kalshi_assets.weather.evidence import counted, of_climate_day, temperatures
 from kalshi_assets.weather.hazard.analogue import (
     DEFAULTS,
     AnalogueParams,
@@ -100,7 +100,7 @@ def _grids(days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime) ->
     grids = np.full((len(days), SLOTS), np.nan)
     if not days:
         return grids
-    rows = temperatures(stacked(days)).filter(
+    rows = counted(temperatures(stacked(days))).filter(
         (pl.col("known_at") <= known_by) & pl.col("slot").is_between(0, SLOTS - 1)
     )
     grids[rows["day"].to_numpy(), rows["slot"].to_numpy()] = rows["temp_f"].to_numpy()
@@ -114,7 +114,7 @@ def _hour_ago(known: pl.DataFrame, observations: pl.DataFrame, start: datetime) 
     """
     measured = pl.col("event_time")
     reports = (
-        temperatures(observations)
+        temperatures(counted(of_climate_day(observations, start)))
         .select("known_at", "event_time", "temp_f", slot=slot_of(measured, start))
         .sort("known_at", "event_time")
         .filter(measured == measured.cum_max().over("slot"))

@@ -34,6 +34,10 @@ from kalshi_assets.weather.hazard.method import BLOCKS, HazardMethod
 
 Array = NDArray[np.float64]
 
+# What the engine resolves. If the brackets that the evidence leaves alive have less, it and the
+# evidence cannot both be right.
+LEAST_ALIVE = 1e-6
+
 _FILTERED: dict[str, pl.DataType] = {
     "minute": pl.Datetime("us", "UTC"),
     "baseline": pl.String(),
@@ -238,14 +242,17 @@ def _long(per_time: pl.DataFrame, ladder: pl.DataFrame, library: Library) -> pl.
     rows = per_time.join(
         ladder.select("market_ticker", "bracket", "hi_f"), how="cross", maintain_order="left_right"
     )
-    bracket, p_wx = pl.col("bracket"), pl.col("p_wx")
+    bracket, alive = pl.col("bracket"), pl.col("p_wx").sum().over("minute")
     # A report may be wrong, so the filter leaves a dead bracket a little; evidence leaves nothing.
     rows = rows.with_columns(
         dead=(pl.col("evidence_max_f") > pl.col("hi_f")).fill_null(value=False),
         p_pass_60m=pl.col("p_pass").list.get(bracket, null_on_oob=True).fill_nan(None),
-    ).with_columns(
-        p_wx=pl.when("dead").then(p_wx.list.get(bracket) * 0).otherwise(p_wx.list.get(bracket))
+        p_wx=pl.col("p_wx").list.get(bracket),
+    ).with_columns(p_wx=pl.when("dead").then(pl.col("p_wx") * 0).otherwise("p_wx"))
+    rows = rows.with_columns(
+        alive=alive, refuted=(alive < LEAST_ALIVE) & pl.col("p_wx").is_not_null()
     )
+    usable = ~pl.col("refuted")
     return HAZARD_PMF.arranged(
         rows.select(
             "market_ticker",
@@ -256,17 +263,19 @@ def _long(per_time: pl.DataFrame, ladder: pl.DataFrame, library: Library) -> pl.
             "analogue_share",
             "running_max_lo_f",
             "evidence_max_f",
-            "hazard_next_5m",
-            "hazard_next_60m",
             "log_likelihood",
             "effective_days",
             "dead",
             "p_pass_60m",
-            status=pl.coalesce("status", "weather_status"),
+            status=pl.when("refuted")
+            .then(pl.lit("feed_alarm"))
+            .otherwise(pl.coalesce("status", "weather_status")),
+            hazard_next_5m=pl.when(usable).then("hazard_next_5m"),
+            hazard_next_60m=pl.when(usable).then("hazard_next_60m"),
             known_at=pl.max_horizontal(
                 "known_at", "baseline_known_at", pl.lit(ladder["known_at"].max())
             ),
-            p_wx=p_wx / p_wx.sum().over("minute"),
+            p_wx=pl.when(usable).then(pl.col("p_wx") / pl.col("alive")),
             days=pl.lit(len(library), dtype=pl.Int16),
         )
     )
