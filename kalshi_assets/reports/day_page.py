@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kalshi_assets.reports import plots, verdict, words
+from kalshi_assets.reports.hazard_words import hazard_sentences, weather_sentence
 from kalshi_assets.reports.inputs import DayInputs, Rung
 from kalshi_assets.reports.page import render
 from kalshi_assets.reports.palette import (
@@ -57,6 +58,7 @@ def render_day(day: DayInputs) -> str:
             "weather": weather_sentence(day),
             "sureness": sureness_sentence(day),
         },
+        hazard=hazard_sentences(day),
         ladder=_ladder(day),
         contract=day.events.row(0, named=True) if len(day.events) else None,
         figures=_figures(day),
@@ -71,27 +73,6 @@ def render_day(day: DayInputs) -> str:
         blind=float(np.log(len(day.ladder) or 6)),
         weather_words=words.WEATHER_WORDS,
         kind_words=words.KIND_WORDS,
-    )
-
-
-def weather_sentence(day: DayInputs) -> str:
-    """Whether the weather entered the probabilities, and if not, why."""
-    statuses = day.minute_panel_full["weather_status"].value_counts(sort=True)
-    total = len(day.minute_panel_full)
-    if not total:
-        return "There is no minute panel for this day."
-    if day.grid.has_weather:
-        share = float(np.isfinite(day.grid.p_wx).all(axis=0).mean())
-        return f"The weather entered the fused probabilities at {words.percent(share)} of minutes."
-    if not len(day.observations):
-        return (
-            "There are no station observations for this climate day: "
-            "the fused probabilities are the market's."
-        )
-    often = words.WEATHER_WORDS[statuses["weather_status"][0]]
-    return (
-        f"Station reports exist, but no weather probability ({often} at most minutes): "
-        "the fused probabilities are the market's."
     )
 
 
@@ -124,7 +105,10 @@ def _figures(day: DayInputs) -> dict[str, "Markup"]:
 
     drawn = {
         "beliefs": (plots.belief_figure(day), "Stacked bracket probabilities over the day"),
-        "temperature": (plots.temperature_figure(day), "Temperature reports and bracket edges"),
+        "weather": (
+            plots.hazard_figure(day),
+            "Temperature reports and the weather's probabilities",
+        ),
         "reasons": (plots.reason_figure(day), "Reason for every bracket and minute"),
     }
     if (day.fills["filled"] > 0).any():

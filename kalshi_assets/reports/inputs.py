@@ -5,10 +5,11 @@ weather's PMF turned into arrays once. Not here: words, figures, HTML.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from itertools import pairwise
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -319,9 +320,24 @@ class HazardGrid:
         """Whether there is a PMF, shape (N,)."""
         return np.asarray(np.isfinite(self.p_wx).all(axis=0))
 
+    @property
+    def reasons(self) -> npt.NDArray[np.object_]:
+        """Why there is no PMF; None where there is one, shape (N,)."""
+        reasons = self.status.copy()
+        reasons[self.known] = None
+        return reasons
+
     def died_at(self, bracket: int) -> float | None:
         """Local standard hour at which `bracket` died; None: it lived."""
         return _first(self.dead[bracket], self.hours)
+
+
+def runs(values: npt.NDArray[Any]) -> Iterator[tuple[int, int, Any]]:
+    """Start, stop and value of every stretch of equal `values`, shape (N,), in order."""
+    if len(values):
+        changes = np.flatnonzero(values[1:] != values[:-1]) + 1
+        bounds = [0, *changes.tolist(), len(values)]
+        yield from ((a, b, values[a]) for a, b in pairwise(bounds))
 
 
 def _first(happened: npt.NDArray[np.bool_], hours: Floats) -> float | None:

@@ -28,6 +28,7 @@ REASON_COLOURS = {
     "loss_limit": "#b91c1c",
 }
 SOURCE_COLOURS = {"market": "#3b82f6", "weather": "#0d9488", "fused": "#d9480f"}
+ALARM = "#dc2626"
 FILL_MODEL_COLOURS = {"conservative": "#d9480f", "touch": "#3b82f6"}
 
 

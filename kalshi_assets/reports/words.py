@@ -32,6 +32,23 @@ WEATHER_WORDS = {
     "short_history": "too few earlier days",
     "feed_alarm": "the reports contradict all that was expected of them",
 }
+METHOD_WORDS = {
+    "exact": "the filter's",
+    "monte_carlo": "the filter's, by simulation",
+    "analogue": "those of earlier days like this one",
+}
+BASELINE_WORDS = {
+    "forecast_hourly": "the hourly forecast",
+    "forecast_max": "the forecast maximum",
+    "climatology": "the climatological day",
+}
+SHORT_WEATHER_WORDS = {
+    **WEATHER_WORDS,
+    "no_observations": "no observations",
+    "not_yet": "no report yet",
+    "stale": "stale",
+    "feed_alarm": "feed alarm",
+}
 
 KIND_WORDS = {
     "whole_c": "whole °C",

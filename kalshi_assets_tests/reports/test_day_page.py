@@ -1,3 +1,4 @@
+import datetime as dt
 from dataclasses import replace
 
 import polars as pl
@@ -6,7 +7,15 @@ import pytest
 from kalshi_assets.reports.day_page import render_day
 from kalshi_assets.reports.inputs import PAGE_TABLES, DayInputs, no_rows
 from kalshi_assets.reports.verdict import summary_of
-from kalshi_assets.reports.words import REASON_WORDS, WEATHER_WORDS, dollars, number, percent
+from kalshi_assets.reports.words import (
+    BASELINE_WORDS,
+    METHOD_WORDS,
+    REASON_WORDS,
+    WEATHER_WORDS,
+    dollars,
+    number,
+    percent,
+)
 from kalshi_assets.tables import HAZARD_PMF
 from kalshi_assets.tables.backtest import REASONS
 from kalshi_assets_tests.reports.factory import LABELS, SHA, a_day
@@ -26,6 +35,7 @@ SECTIONS = {
 KINDS = {
     "everything": {},
     "no weather, no trades": {"city": "chicago", "weather": False, "trades": False},
+    "feed alarm": {"alarm": True},
     "not settled": {"settled": False},
     "not settled, no trades": {"settled": False, "trades": False},
     "sources disagree": {"disagreement": True},
@@ -216,6 +226,44 @@ def test_a_day_without_any_rows_still_has_a_page(full: DayInputs) -> None:
     read = Page(render_day(bare))
     assert set(read.tables) == SECTIONS
     assert "There is no event for this day." in read.words("contract")
+
+
+def test_the_page_says_what_the_weathers_probabilities_rest_on(page: Page) -> None:
+    said = page.words("temperature")
+    assert "are the filter's around the hourly forecast." in said
+    assert "Earlier days like this one share in them: 50 % until 09:00, then none." in said
+    assert "Withheld" not in said
+
+
+def test_the_page_says_when_the_weather_was_withheld_and_why() -> None:
+    said = Page(render_day(a_day(alarm=True))).words("temperature")
+    assert "Withheld: 10:00 to 11:05, the reports contradict all that was expected" in said
+    assert "The reports surprised it most at 10:00, at −4.0 a report." in said
+
+
+def test_a_baseline_that_changes_is_named_with_its_time() -> None:
+    day = a_day()
+    noon = day.climate_start + dt.timedelta(hours=12)
+    early = pl.col("baseline").is_not_null() & (pl.col("minute") < noon)
+    baseline = pl.when(early).then(pl.lit("climatology")).otherwise("baseline")
+    changed = replace(day, hazard_pmf=day.hazard_pmf.with_columns(baseline=baseline))
+    said = Page(render_day(changed)).words("temperature")
+    assert (
+        "the filter's around the climatological day until 12:00, "
+        "then the filter's around the hourly forecast."
+    ) in said
+
+
+def test_a_day_without_weather_probabilities_says_nothing_about_their_method() -> None:
+    said = Page(render_day(a_day(weather=False))).words("temperature")
+    assert "filter" not in said
+    assert "Earlier days" not in said
+
+
+def test_every_method_and_baseline_has_words() -> None:
+    for name, words in (("method", METHOD_WORDS), ("baseline", BASELINE_WORDS)):
+        allowed = HAZARD_PMF.columns[name].checks[0].statistics["allowed_values"]
+        assert set(words) == set(allowed)
 
 
 def test_every_reason_and_weather_status_has_words() -> None:

@@ -3,6 +3,7 @@ import io
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,16 +13,18 @@ from PIL import Image
 
 from kalshi_assets.reports import plots
 from kalshi_assets.reports.canvas import PAPER, Panel, Sheet, thin_out
-from kalshi_assets.reports.inputs import MinuteGrid, hours_since
-from kalshi_assets.reports.palette import REASON_COLOURS, bracket_colours
+from kalshi_assets.reports.inputs import DayInputs, MinuteGrid, hours_since, no_rows, runs
+from kalshi_assets.reports.palette import ALARM, REASON_COLOURS, bracket_colours
+from kalshi_assets.reports.plots.strokes import bands
 from kalshi_assets.reports.png import png_data_uri
 from kalshi_assets.reports.svg import svg_markup
+from kalshi_assets.tables import EVENTS, HAZARD_PMF, OBSERVATIONS
 from kalshi_assets.tables.backtest import REASONS
 from kalshi_assets_tests.reports.factory import a_day
 
 FIGURES = (
     plots.belief_figure,
-    plots.temperature_figure,
+    plots.hazard_figure,
     plots.reason_figure,
     plots.money_figure,
 )
@@ -80,18 +83,46 @@ def test_what_lies_in_front_is_written_last_and_paper_is_the_pages() -> None:
 
 
 def test_missing_observations_are_said_in_the_figure() -> None:
-    drawn = svg_markup(plots.temperature_figure(a_day(weather=False)), "temperature")
+    drawn = svg_markup(plots.hazard_figure(a_day(weather=False)), "weather")
     assert "no station observations for this climate day" in drawn
-    assert "no station observations" not in svg_markup(
-        plots.temperature_figure(a_day()), "temperature"
-    )
+    assert "no station observations" not in svg_markup(plots.hazard_figure(a_day()), "weather")
 
 
 def test_the_hazard_is_drawn_where_there_is_one() -> None:
     words = "probability of a new high within 60 minutes"
-    assert words in svg_markup(plots.temperature_figure(a_day()), "temperature")
-    bare = plots.temperature_figure(a_day(weather=False))
-    assert words not in svg_markup(bare, "temperature")
+    assert words in svg_markup(plots.hazard_figure(a_day()), "weather")
+    assert words not in svg_markup(plots.hazard_figure(a_day(weather=False)), "weather")
+
+
+def test_the_weathers_bands_need_nothing_but_events_reports_and_the_hazard() -> None:
+    day = a_day()
+    frames = {EVENTS: day.events, OBSERVATIONS: day.observations, HAZARD_PMF: day.hazard_pmf}
+    bare = DayInputs.of(day.city, day.date, {**no_rows(), **frames})
+    uri = png_data_uri(plots.hazard_figure(bare, size=plots.INLINE_SIZE, legend=True))
+    assert len(uri) < 40_000
+    drawn = svg_markup(plots.hazard_figure(bare, legend=True), "weather")
+    assert all(rung.label in drawn for rung in day.ladder)
+    assert "official maximum" not in drawn
+
+
+def test_a_withheld_pmf_leaves_a_gap_of_its_own_colour_in_the_bands() -> None:
+    fed = Sheet((1.0, 1.0))
+    panel = Panel(sheet=fed, left=0, bottom=0, width=1, height=1, x=(0, 24), y=(0, 1))
+    grid = a_day(alarm=True).hazard
+    bands(panel, grid.hours, grid.p_wx, None)
+    for shape in fed.shapes:
+        hours = np.concatenate([np.asarray(ring)[:, 0] for ring in shape.points]) * 24
+        assert not ((hours > 10 + 1e-6) & (hours < 11)).any()
+    alarmed = svg_markup(plots.hazard_figure(a_day(alarm=True)), "weather")
+    assert f'fill="{ALARM}" opacity' in alarmed
+    assert f'fill="{ALARM}" opacity' not in svg_markup(plots.hazard_figure(a_day()), "weather")
+
+
+@given(st.lists(st.sampled_from([None, "stale", "ok"]), max_size=40))
+def test_runs_cover_every_time_once_and_never_repeat_a_value(words: list[str | None]) -> None:
+    found = list(runs(np.array(words, dtype=object)))
+    assert [word for start, stop, word in found for _ in range(start, stop)] == words
+    assert all(one[2] != next_[2] for one, next_ in pairwise(found))
 
 
 def test_the_markets_own_bands_are_drawn_only_where_weather_makes_a_difference() -> None:

@@ -121,7 +121,7 @@ def report(context: dg.AssetExecutionContext, **inputs: Partitions) -> Computati
         frames = {table: made[table][key] for table in SHOWN}
         day = DayInputs.of(city(key.city), key.date, {**frames, REPORT: scores})
         page = write_day(data, day)
-        picture = png_data_uri(belief_figure(day, size=INLINE_SIZE))
+        picture = png_data_uri(belief_figure(day, size=INLINE_SIZE, legend=True))
         return {
             "page": dg.MetadataValue.path(str(page.resolve())),
             "belief": dg.MetadataValue.md(f"![fused PMF over the day]({picture})"),

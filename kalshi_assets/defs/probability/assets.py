@@ -14,6 +14,7 @@ from kalshi_assets.ladder.market_pmf import market_pmf as implied_pmf
 from kalshi_assets.ladder.pooling import fused_pmf as pooled_pmf
 from kalshi_assets.lake.store import Partitions
 from kalshi_assets.partitions import CityDay
+from kalshi_assets.reports.inputs import DayInputs, no_rows
 from kalshi_assets.tables import (
     EVENTS,
     FORECASTS,
@@ -24,6 +25,7 @@ from kalshi_assets.tables import (
     MINUTE_PANEL,
     OBSERVATIONS,
     SETTLEMENTS,
+    Table,
 )
 from kalshi_assets.weather.fit.fitting import mc_params as fitted_params
 from kalshi_assets.weather.fit.parameters import HazardParameters
@@ -101,7 +103,12 @@ def hazard_pmf(
             events[key], observations[key], forecasts[key], library, parameters[key], method
         )
 
-    return by_partition(context, evaluate, _describe_hazard)
+    def describe(key: CityDay, hazard: pl.DataFrame) -> Mapping[str, Any]:
+        seen = {EVENTS: events, OBSERVATIONS: observations, FORECASTS: forecasts}
+        frames = {table: partitions[key] for table, partitions in seen.items()}
+        return _describe_hazard(key, {**frames, HAZARD_PMF: hazard})
+
+    return by_partition(context, evaluate, describe)
 
 
 @dg.asset(
@@ -153,15 +160,23 @@ def _describe_params(key: CityDay, frame: pl.DataFrame) -> Mapping[str, Any]:
     }
 
 
-def _describe_hazard(key: CityDay, hazard: pl.DataFrame) -> Mapping[str, Any]:
+def _describe_hazard(key: CityDay, frames: Mapping[Table, pl.DataFrame]) -> Mapping[str, Any]:
+    from kalshi_assets.reports.plots import INLINE_SIZE, hazard_figure
+    from kalshi_assets.reports.png import png_data_uri
+
+    hazard = frames[HAZARD_PMF]
+
     def counted(column: str) -> dict[str, int]:
         return dict(hazard[column].drop_nulls().value_counts(sort=True).iter_rows())
 
+    day = DayInputs.of(city(key.city), key.date, {**no_rows(), **frames})
+    picture = png_data_uri(hazard_figure(day, size=INLINE_SIZE, legend=True))
     return {
         "library_days": hazard.select(pl.max("days")).item(),
         "status": counted("status"),
         "method": counted("method"),
         "baseline": counted("baseline"),
+        "weather": dg.MetadataValue.md(f"![temperature and weather PMF over the day]({picture})"),
     }
 
 
