@@ -19,7 +19,7 @@ from kalshi_assets.exchange.rest import RetryPolicy
 from kalshi_assets.lake.catalogue import connect
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.settings import Settings
-from kalshi_assets.tables import TABLES
+from kalshi_assets.tables import STUDIES, TABLES
 
 TIMEOUT_S = 5.0
 MAX_SKEW_S = 5.0
@@ -104,7 +104,8 @@ def _catalogue(settings: Settings) -> Line:
             }
     except duckdb.Error as error:
         return Line("catalogue", False, f"{error}; renew it with: kalshi-assets catalog")
-    missing = [table.full_name for table in TABLES if table.full_name not in views]
+    tables = (*TABLES, *STUDIES)
+    missing = [table.full_name for table in tables if table.full_name not in views]
     if missing:
         return Line(
             "catalogue", False, f"lacks {', '.join(missing)}; renew it with: kalshi-assets catalog"

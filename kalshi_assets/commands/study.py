@@ -11,13 +11,16 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
 from kalshi_assets.cities import City, city
-from kalshi_assets.commands.services import RECORDINGS
+from kalshi_assets.commands.backfill import instance
+from kalshi_assets.commands.services import RECORDINGS, find_archive
+from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import (
     EventNotFoundError,
@@ -29,9 +32,13 @@ from kalshi_assets.exchange.ingest import (
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.partitions import CityDay, city_days
-from kalshi_assets.reports.verification_page import write_page
+from kalshi_assets.reports.png import png_data_uri
+from kalshi_assets.reports.verification_page import log_loss_by_sample, write_page
+from kalshi_assets.reports.verification_plots import score_figure
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import running
+from kalshi_assets.settings import Settings
+from kalshi_assets.tables import VERIFICATION
 from kalshi_assets.verification.ladders import centre, synthetic_events
 from kalshi_assets.verification.references import maxima_around
 from kalshi_assets.verification.scoring import ALL_HOURS
@@ -200,12 +207,41 @@ def run_weather_study(
             "with reports and official maxima are needed"
         )
     written = write_page(study, city(name), out)
+    kept = _keep(study, keys[-1], find_archive(archive, Settings().data).origin)
     if as_json:
         print(json.dumps(_rounded(study.summary.with_columns(city=pl.lit(name))).to_dicts()))
         return
     console.print(_table(study))
     for path in written:
         console.print(f"[dim]{path}[/dim]", soft_wrap=True)
+    console.print(f"[dim]{kept}[/dim]", soft_wrap=True)
+
+
+def _keep(study: WeatherStudy, key: CityDay, origin: str) -> str:
+    """Write the scores to the lake and tell Dagster, unless the lake is of another origin."""
+    lake = the_lake()
+    if lake.origin not in (None, origin):
+        return (
+            f"{VERIFICATION.full_name} not written: {lake.root} holds {lake.origin}, not {origin}"
+        )
+    lake.claim(origin)
+    frame = lake.write(VERIFICATION, key, study.summary)
+    picture = png_data_uri(score_figure(log_loss_by_sample(study.summary)))
+    with instance() as dagster_instance:
+        dagster_instance.report_runless_asset_event(
+            dg.AssetMaterialization(
+                ASSET_KEYS[VERIFICATION],
+                metadata={
+                    "city": key.city,
+                    "last day": str(key.date),
+                    "days": len(study.scored_days),
+                    "dagster/row_count": frame.height,
+                    "file": dg.MetadataValue.path(str(lake.path(VERIFICATION, key))),
+                    "log loss": dg.MetadataValue.md(f"![mean log loss by hour]({picture})"),
+                },
+            )
+        )
+    return f"{VERIFICATION.full_name} {key}"
 
 
 def _read(progress: Console, root: Path, keys: Sequence[CityDay]) -> Iterator[StudyDay]:

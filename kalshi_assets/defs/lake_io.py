@@ -18,10 +18,10 @@ import polars as pl
 from kalshi_assets.lake.store import Lake, Partitions
 from kalshi_assets.partitions import CITY_DAYS, CityDay
 from kalshi_assets.settings import Settings
-from kalshi_assets.tables import TABLES, Table
+from kalshi_assets.tables import STUDIES, TABLES, Table
 
 ASSET_KEYS: Mapping[Table, dg.AssetKey] = {
-    table: dg.AssetKey([table.schema, table.name]) for table in TABLES
+    table: dg.AssetKey([table.schema, table.name]) for table in (*TABLES, *STUDIES)
 }
 _TABLES: Mapping[dg.AssetKey, Table] = {key: table for table, key in ASSET_KEYS.items()}
 
@@ -83,7 +83,7 @@ def lake_asset(
         "kinds": kinds,
         "owners": ["team:trading-desk"],
         "code_version": code_version,
-        "metadata": {"dagster/column_schema": _column_schema(table)},
+        "metadata": {"dagster/column_schema": column_schema(table)},
     }
 
 
@@ -98,7 +98,8 @@ def asset_in(table: Table, *, look_back_days: int = 0) -> dg.AssetIn:
     return dg.AssetIn(key=ASSET_KEYS[table], metadata={LOOK_BACK: look_back_days})
 
 
-def _column_schema(table: Table) -> dg.TableSchema:
+def column_schema(table: Table) -> dg.TableSchema:
+    """The table's columns as Dagster shows them."""
     return dg.TableSchema(
         columns=[
             dg.TableColumn(

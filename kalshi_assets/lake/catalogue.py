@@ -31,21 +31,22 @@ def create_catalogue(path: Path, lake: "Lake") -> list[str]:
     list of str
         The views, as ``schema.table``.
     """
-    from kalshi_assets.tables import TABLES
+    from kalshi_assets.tables import STUDIES, TABLES
 
-    for table in TABLES:
+    tables = (*TABLES, *STUDIES)
+    for table in tables:
         lake.write_placeholder(table)
 
     def build(temporary: Path) -> None:
         with duckdb.connect(str(temporary)) as connection:
-            for table in TABLES:
+            for table in tables:
                 connection.execute(f'create schema if not exists "{table.schema}"')
                 connection.execute(_view(table, lake))
                 for statement in _comments(table):
                     connection.execute(statement)
 
     write_atomically(path, build)
-    return [table.full_name for table in TABLES]
+    return [table.full_name for table in tables]
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:

@@ -72,10 +72,6 @@ def page_text(study: WeatherStudy, city: City) -> str:
 
 def _figures(study: WeatherStudy) -> dict[str, str]:
     summary = study.summary
-    means = {
-        f"mean log loss, {title}": _rows(summary, days, "log_loss")
-        for days, title in TITLES.items()
-    }
     differences = {
         f"log loss of {method} less that of others, {title}": _differences(summary, days, method)
         for method in COMPARED
@@ -83,7 +79,7 @@ def _figures(study: WeatherStudy) -> dict[str, str]:
     }
     figures = {
         "verification-log-loss.svg": svg_file(
-            score_figure(means),
+            score_figure(log_loss_by_sample(summary)),
             "Mean log loss by local standard hour and method, with 95 % intervals",
         ),
         "verification-differences.svg": svg_file(
@@ -102,6 +98,14 @@ def _figures(study: WeatherStudy) -> dict[str, str]:
             "Frequency of a new high within the hour over its forecast probability",
         )
     return figures
+
+
+def log_loss_by_sample(summary: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Rows of log loss for all days, and for those with a market, by the figure's titles."""
+    return {
+        f"mean log loss, {title}": _rows(summary, days, "log_loss")
+        for days, title in TITLES.items()
+    }
 
 
 def _rows(summary: pl.DataFrame, days: str, score: str) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from kalshi_assets.tables.contract import ContractViolationError, Table
 from kalshi_assets.tables.market import CANDLES, EVENTS, TRADES
 from kalshi_assets.tables.panel import MINUTE_PANEL, MINUTE_PANEL_FULL, MINUTE_PANEL_WITH_WEATHER
 from kalshi_assets.tables.probability import FUSED_PMF, HAZARD_PMF, MARKET_PMF, MC_PARAMS
-from kalshi_assets.tables.weather import FORECASTS, OBSERVATIONS, SETTLEMENTS
+from kalshi_assets.tables.weather import FORECASTS, OBSERVATIONS, SETTLEMENTS, VERIFICATION
 
 TABLES: tuple[Table, ...] = (
     EVENTS,
@@ -30,6 +30,10 @@ TABLES: tuple[Table, ...] = (
     DAILY_PNL,
     REPORT,
 )
+"""What a backfill makes of every city-day."""
+
+STUDIES: tuple[Table, ...] = (VERIFICATION,)
+"""What a command makes of many days; a partition's date is the last of them."""
 
 __all__ = [
     "CANDLES",
@@ -48,8 +52,10 @@ __all__ = [
     "OBSERVATIONS",
     "REPORT",
     "SETTLEMENTS",
+    "STUDIES",
     "TABLES",
     "TRADES",
+    "VERIFICATION",
     "ContractViolationError",
     "Table",
 ]

@@ -79,6 +79,37 @@ class Settlements(Contract):
     raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
 
 
+class Verification(Contract):
+    """How good the weather's probabilities are: mean scores and paired differences over many days.
+
+    A partition is a study of the days up to and including its date, kept when somebody runs one:
+    `kalshi-assets study weather`.
+    """
+
+    days: pl.String = column(
+        "Which days: all, or those on which a market was recorded.", isin=["all", "market"]
+    )
+    method: pl.String = column(
+        "Whose PMF: p_wx as it is in force (mixed), its parts, a reference, or the market.",
+        isin=["mixed", "exact", "analogue", "persistence", "climatology", "market"],
+    )
+    against: pl.String = column(
+        "The method whose score is taken away, day by day; nothing: the score itself.",
+        isin=["nothing", "mixed", "exact", "analogue", "persistence", "climatology", "market"],
+    )
+    lst_hour: pl.Int8 = column(
+        "Local standard hour; -1: the mean over all hours of days that have every hour.",
+        unit="h",
+        ge=-1,
+        le=23,
+    )
+    score: pl.String = column("Which score.", isin=["log_loss", "brier_score", "rps"])
+    value: pl.Float64 = column("Mean over days; less is better.")
+    lo: pl.Float64 = column("Lower end of the 95 % interval by resampling days.")
+    hi: pl.Float64 = column("Its upper end.")
+    n_days: pl.Int32 = column("Days that count.", unit="days", ge=1)
+
+
 OBSERVATIONS = Table(
     "weather", "observations", Observations, key=("event_time", "kind"), may_be_empty=True
 )
@@ -91,4 +122,10 @@ FORECASTS = Table(
 )
 SETTLEMENTS = Table(
     "weather", "settlements", Settlements, key=("source", "status"), may_be_empty=True
+)
+VERIFICATION = Table(
+    "weather",
+    "verification",
+    Verification,
+    key=("days", "method", "against", "lst_hour", "score"),
 )
