@@ -14,7 +14,7 @@ import polars as pl
 EXACT = ("tgroup", "max_6h", "max_so_far")
 REPORTED = ("whole_c", "tgroup")
 FILLED = "filled"
-# Half as much again as recorded stations did: 5 F in five minutes, 15 F in an hour (KNYC, 111 days).
+# Half as much again as recorded: 5 F in five minutes, 15 F in an hour (KNYC, 111 days).
 DOUBT_F, DOUBT_F_PER_HOUR, DOUBT_F_AT_MOST = 6.0, 18.0, 40.0
 # Reports known just before or after that can support one.
 WITNESSES = 3

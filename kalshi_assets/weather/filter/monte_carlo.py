@@ -77,7 +77,8 @@ class Estimate:
     cdf
         P(maximum of the day below each edge), shape (slots, edges).
     hazards
-        P(a temperature at or above the new high within each horizon), shape (slots, horizons).
+        P(a temperature at or above the new high within each horizon after the lead), shape
+        (slots, horizons).
     paths
         Paths from each slot.
     """
@@ -170,6 +171,7 @@ def simulate(
     paths: int = 100_000,
     draws: Draws = "independent",
     new_high: Sequence[float] | None = None,
+    lead: int = 0,
     horizons: Sequence[int] = (1, 12),
 ) -> Estimate:
     """Paths from each slot of `starts` to the end of the day; all slots use the same innovations.
@@ -180,8 +182,8 @@ def simulate(
         Shape (steps + 1,), degrees F, the bias of the day included.
     new_high
         Edge of the hazards of each slot; by default the least of `edges`.
-    horizons
-        In steps, ascending.
+    lead, horizons
+        Steps before the hazards begin, and after that, ascending; as of `BarrierFilter.hazards`.
     """
     from kalshi_assets.weather.filter.monte_carlo_kernels import accumulate
 
@@ -214,6 +216,7 @@ def simulate(
             below,
             edges,
             high,
+            lead,
             np.array(horizons, dtype=np.int64),
             (begin + np.arange(count) + rng.random()) / paths,
             sums,
@@ -230,6 +233,7 @@ def from_state(
     slot: int | None = None,
     paths: int = 100_000,
     draws: Draws = "independent",
+    lead: int = 0,
     horizons: Sequence[int] = (1, 12),
 ) -> Estimate:
     """Paths from a slot that a filter has reached, by default its head.
@@ -253,6 +257,7 @@ def from_state(
                 paths=paths,
                 draws=draws,
                 new_high=[new_high],
+                lead=lead,
                 horizons=horizons,
             )
             cdf += weight * found.cdf

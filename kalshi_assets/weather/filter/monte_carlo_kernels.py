@@ -12,6 +12,16 @@ Ints = NDArray[np.int64]
 TOGETHER = 256
 
 
+@njit(inline="always")
+def begin_at(quantiles: Array, cumulative: Array, temps: Array, value: Ints, temp: Singles) -> None:
+    """Number and temperature of the value from which each path starts."""
+    v = np.searchsorted(cumulative, quantiles[0])
+    for p in range(quantiles.size):
+        while v < temps.size - 1 and cumulative[v] < quantiles[p]:
+            v += 1
+        value[p], temp[p] = v, temps[v]
+
+
 @njit(cache=True, fastmath=True)
 def accumulate(
     innovations: Singles,
@@ -24,6 +34,7 @@ def accumulate(
     below: Array,
     edges: Array,
     new_high: Array,
+    lead: int,
     horizons: Ints,
     quantiles: Array,
     sums: Array,
@@ -43,6 +54,8 @@ def accumulate(
         P(maximum so far below an edge | value), shape (slots, edges, values).
     new_high
         Edge of the hazards at each slot, shape (slots,).
+    lead, horizons
+        Steps before the hazards begin, and after that, ascending.
     quantiles
         Ascending, shape (paths,): the quantile of the start that each path begins from.
     sums, hits
@@ -52,28 +65,28 @@ def accumulate(
     steps, paths = innovations.shape
     temp = np.empty(TOGETHER, np.float32)
     most = np.empty(TOGETHER, np.float32)
+    soon = np.empty(TOGETHER, np.float32)
     value = np.empty(TOGETHER, np.int64)
     for begin in range(0, paths, TOGETHER):
         count = min(TOGETHER, paths - begin)
         for s in range(slots.size):
-            v = np.searchsorted(cumulative[s], quantiles[begin])
-            for p in range(count):
-                while v < temps.shape[1] - 1 and cumulative[s, v] < quantiles[begin + p]:
-                    v += 1
-                value[p] = v
-                temp[p] = temps[s, v]
-                most[p] = -1e9
+            begin_at(quantiles[begin : begin + count], cumulative[s], temps[s], value, temp)
+            most[:], soon[:] = -1e9, -1e9
             done = 0
             for k in range(slots[s], steps):
                 z = innovations[k, begin : begin + count]
                 for p in range(count):
                     temp[p] = shift[k] + rho[k] * temp[p] + sd[k] * z[p]
                     most[p] = max(most[p], temp[p])
-                while done < horizons.size and k + 1 - slots[s] == horizons[done]:
-                    hits[s, done] += np.sum(most[:count] >= new_high[s])
+                step = k + 1 - slots[s] - lead
+                if 0 < step <= horizons[-1]:
+                    for p in range(count):
+                        soon[p] = max(soon[p], temp[p])
+                while done < horizons.size and step == horizons[done]:
+                    hits[s, done] += np.sum(soon[:count] >= new_high[s])
                     done += 1
             for h in range(done, horizons.size):
-                hits[s, h] += np.sum(most[:count] >= new_high[s])
+                hits[s, h] += np.sum(soon[:count] >= new_high[s])
             for a in range(edges.size):
                 for p in range(count):
                     if most[p] < edges[a]:

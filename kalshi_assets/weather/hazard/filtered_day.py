@@ -249,7 +249,8 @@ def by_paths(source: Callable[[int], np.random.SeedSequence], paths: int, draws:
                 new_high=float(rows.highest_f[n]) + 0.5,
                 paths=paths,
                 draws=draws,
-                horizons=(int(lead) + FIVE_MINUTES, int(lead) + ONE_HOUR),
+                lead=int(lead),
+                horizons=(FIVE_MINUTES, ONE_HOUR),
             )
             cdf[n], soon[n, :2] = found.cdf[0], found.hazards[0]
         return cdf, soon

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.tables import FORECASTS, HAZARD_PMF
+from kalshi_assets.tables import HAZARD_PMF
 from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.climate_day import SLOTS, slot_of
 from kalshi_assets.weather.filter.monte_carlo import seed
@@ -19,6 +19,7 @@ from kalshi_assets.weather.fit.baseline import Baseline, of_forecasts
 from kalshi_assets.weather.fit.parameters import HazardParameters
 from kalshi_assets.weather.hazard.analogue import Library
 from kalshi_assets.weather.hazard.analogue_day import analogue_outlook, library_of
+from kalshi_assets.weather.hazard.day_ahead import day_ahead
 from kalshi_assets.weather.hazard.filtered_day import (
     FilteredDay,
     News,
@@ -84,7 +85,7 @@ def hazard_pmf(
     ladder = events.sort("bracket")
     start: datetime = ladder["climate_start"][0]
     times = _evaluation_times(start, ladder["close_time"][0])
-    asof = weather_as_of(times, observations, FORECASTS.empty(), start).with_columns(
+    asof = weather_as_of(times, observations, forecasts, start).with_columns(
         slot=_latest_slot(start)
     )
     known = asof.filter(pl.col("weather_status") == "ok")
@@ -96,7 +97,13 @@ def hazard_pmf(
     analogue = analogue_outlook(
         known.filter(pl.Series(share > 0)), observations, library, upper, start
     )
-    said = _mixed(known.select("minute", share=share), filtered, analogue, method)
+    said = pl.concat(
+        [
+            _mixed(known.select("minute", share=share), filtered, analogue, method),
+            day_ahead(asof, fitted, upper, start),
+        ],
+        how="diagonal",
+    )
     return _long(asof.join(said, on="minute", how="left", maintain_order="left"), ladder, library)
 
 
@@ -226,13 +233,13 @@ def _mixed(
         "log_likelihood",
         "effective_days",
         "analogue_share",
-        "p_pass",
         status=pl.when(alarm)
         .then(pl.lit("feed_alarm"))
         .when(unknown)
         .then(pl.lit("short_history")),
         method=pl.when(weight < 1).then(pl.lit(method.method)).otherwise(pl.lit("analogue")),
         p_wx=pl.when(usable).then(mixed),
+        p_pass=pl.when(usable).then("p_pass"),
         hazard_next_5m=pl.when(usable).then(pl.coalesce("hazard_next_5m", "analogue_5m")),
         hazard_next_60m=pl.when(usable).then(pl.coalesce("hazard_next_60m", "analogue_60m")),
     )
@@ -242,17 +249,24 @@ def _long(per_time: pl.DataFrame, ladder: pl.DataFrame, library: Library) -> pl.
     rows = per_time.join(
         ladder.select("market_ticker", "bracket", "hi_f"), how="cross", maintain_order="left_right"
     )
-    bracket, alive = pl.col("bracket"), pl.col("p_wx").sum().over("minute")
+    bracket, dead = pl.col("bracket"), pl.col("dead")
     # A report may be wrong, so the filter leaves a dead bracket a little; evidence leaves nothing.
-    rows = rows.with_columns(
-        dead=(pl.col("evidence_max_f") > pl.col("hi_f")).fill_null(value=False),
-        p_pass_60m=pl.col("p_pass").list.get(bracket, null_on_oob=True).fill_nan(None),
-        p_wx=pl.col("p_wx").list.get(bracket),
-    ).with_columns(p_wx=pl.when("dead").then(pl.col("p_wx") * 0).otherwise("p_wx"))
-    rows = rows.with_columns(
-        alive=alive, refuted=(alive < LEAST_ALIVE) & pl.col("p_wx").is_not_null()
+    rows = (
+        rows.with_columns(
+            dead=(pl.col("evidence_max_f") > pl.col("hi_f")).fill_null(value=False),
+            p_wx=pl.col("p_wx").list.get(bracket),
+            p_pass_60m=pl.col("p_pass").list.get(bracket, null_on_oob=True).fill_nan(None),
+        )
+        .with_columns(
+            p_wx=pl.when(dead).then(pl.col("p_wx") * 0).otherwise("p_wx"),
+            p_pass_60m=pl.when(dead & pl.col("p_pass_60m").is_not_null())
+            .then(1.0)
+            .otherwise("p_pass_60m"),
+        )
+        .with_columns(alive=pl.col("p_wx").sum().over("minute"))
+        .with_columns(refuted=pl.col("p_wx").is_not_null() & (pl.col("alive") < LEAST_ALIVE))
     )
-    usable = ~pl.col("refuted")
+    kept = pl.when(~pl.col("refuted"))
     return HAZARD_PMF.arranged(
         rows.select(
             "market_ticker",
@@ -266,16 +280,16 @@ def _long(per_time: pl.DataFrame, ladder: pl.DataFrame, library: Library) -> pl.
             "log_likelihood",
             "effective_days",
             "dead",
-            "p_pass_60m",
             status=pl.when("refuted")
             .then(pl.lit("feed_alarm"))
             .otherwise(pl.coalesce("status", "weather_status")),
-            hazard_next_5m=pl.when(usable).then("hazard_next_5m"),
-            hazard_next_60m=pl.when(usable).then("hazard_next_60m"),
+            hazard_next_5m=kept.then("hazard_next_5m"),
+            hazard_next_60m=kept.then("hazard_next_60m"),
+            p_pass_60m=kept.then("p_pass_60m"),
             known_at=pl.max_horizontal(
                 "known_at", "baseline_known_at", pl.lit(ladder["known_at"].max())
             ),
-            p_wx=pl.when(usable).then(pl.col("p_wx") / pl.col("alive")),
+            p_wx=kept.then(pl.col("p_wx") / pl.col("alive")),
             days=pl.lit(len(library), dtype=pl.Int16),
         )
     )
