@@ -5,14 +5,11 @@ The service keeps the last days only. Here: that client, and what the bulletins 
 (`climate_bulletin`).
 """
 
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar
 
-import httpx
 import polars as pl
 
 from kalshi_assets.cities import City
@@ -24,17 +21,13 @@ from kalshi_assets.weather.reports.climate_bulletin import (
     parse_bulletin,
     statuses,
 )
-from kalshi_assets.weather.sources.errors import MalformedAnswerError, WeatherError
-from kalshi_assets.weather.sources.service import Answer, Ask, WeatherService
+from kalshi_assets.weather.sources.client import WeatherClient
+from kalshi_assets.weather.sources.service import Answer, Ask
 
 NWS_API = "https://api.weather.gov"
 SOURCE = "climate_bulletin"
-# The service refuses requests that do not say who asks.
-_HEADERS = {"User-Agent": "kalshi-assets", "Accept": "application/ld+json"}
 # A climate day's bulletins come from its morning to a few days after it, for corrections.
 CORRECTIONS = timedelta(days=4)
-
-E = TypeVar("E", bound=WeatherError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,47 +38,14 @@ class Issue:
     raw_sha256: str
 
 
-class BulletinClient:
-    """Asks for the list of a station's bulletins, and for their texts.
+class BulletinClient(WeatherClient):
+    """Asks for the list of a station's bulletins, and for their texts."""
 
-    Parameters
-    ----------
-    base_url
-        Scheme and host.
-    transport
-        Replaces the network.
-    sleep
-        Waits seconds, where the service says that too much is asked at once.
-    timeout_s
-        Of connecting, and of every read.
-    """
-
-    def __init__(
-        self,
-        base_url: str = NWS_API,
-        *,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], object] = time.sleep,
-        timeout_s: float = 30.0,
-    ) -> None:
-        self._service = WeatherService(
-            base_url, transport=transport, sleep=sleep, timeout_s=timeout_s, headers=_HEADERS
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._service.close()
+    # The service refuses requests that do not say who asks.
+    headers: ClassVar[Mapping[str, str] | None] = {
+        "User-Agent": "kalshi-assets",
+        "Accept": "application/ld+json",
+    }
 
     def listed(self, city: City, day: date) -> Answer:
         """The bulletins of the city's station that the service keeps.
@@ -95,7 +55,7 @@ class BulletinClient:
         WeatherError
             One of its subclasses.
         """
-        return self._service.get(_list(city, day))
+        return self.get(_list(city, day))
 
     def product(self, city: City, day: date, name: str) -> Answer:
         """One bulletin.
@@ -105,11 +65,7 @@ class BulletinClient:
         WeatherError
             One of its subclasses.
         """
-        return self._service.get(_product(city, day, name))
-
-    def error(self, kind: type[E], ask: Ask, cause: str) -> E:
-        """An error about what was asked."""
-        return self._service.error(kind, ask, cause)
+        return self.get(_product(city, day, name))
 
 
 def fetch_bulletins(client: BulletinClient, city: City, day: date) -> list[Issue]:
@@ -122,20 +78,17 @@ def fetch_bulletins(client: BulletinClient, city: City, day: date) -> list[Issue
         another station.
     """
     start, end = city.climate_day(day)
-    ask = _list(city, day)
-    issues = []
-    try:
+    with client.reading(_list(city, day)):
         names = _names(client.listed(city, day).payload, start, end + CORRECTIONS)
-        for name in names:
-            ask = _product(city, day, name)
-            answer = client.product(city, day, name)
+    issues = []
+    for name in names:
+        answer = client.product(city, day, name)
+        with client.reading(_product(city, day, name)):
             bulletin = parse_bulletin(_text(answer.payload))
             if bulletin.cli != city.cli:
                 raise BulletinError(f"CLI{bulletin.cli} where CLI{city.cli} was asked")
-            if bulletin.date == day:
-                issues.append(Issue(bulletin=bulletin, raw_sha256=answer.raw_sha256))
-    except ValueError as error:
-        raise client.error(MalformedAnswerError, ask, str(error)) from error
+        if bulletin.date == day:
+            issues.append(Issue(bulletin=bulletin, raw_sha256=answer.raw_sha256))
     return sorted(issues, key=lambda issue: issue.bulletin.issued_at)
 
 

@@ -5,69 +5,23 @@ row of `weather.settlements`. Not here: the exchange's own settlement (`exchange
 the two differ.
 """
 
-import time
-from collections.abc import Callable
 from datetime import date, datetime
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
-import httpx
 import polars as pl
 
 from kalshi_assets.cities import City
-from kalshi_assets.tables.contract import ContractViolationError
 from kalshi_assets.tables.weather import SETTLEMENTS
 from kalshi_assets.weather.official import PublishedMaximum, settlements_of, whole_degrees
-from kalshi_assets.weather.sources.errors import MalformedAnswerError, WeatherError
-from kalshi_assets.weather.sources.service import Answer, Ask, WeatherService
+from kalshi_assets.weather.sources.client import WeatherClient
+from kalshi_assets.weather.sources.service import Answer, Ask
 
 PATH = "/json/cli.py"
 _ISSUED_DIGITS = 12
 
-E = TypeVar("E", bound=WeatherError)
 
-
-class ClimateReportClient:
-    """Asks the archive for a station's year of climate reports.
-
-    Parameters
-    ----------
-    base_url
-        Scheme and host.
-    transport
-        Replaces the network.
-    sleep
-        Waits seconds, where the service says that too much is asked at once.
-    timeout_s
-        Of connecting, and of every read.
-    """
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], object] = time.sleep,
-        timeout_s: float = 30.0,
-    ) -> None:
-        self._service = WeatherService(
-            base_url, transport=transport, sleep=sleep, timeout_s=timeout_s
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._service.close()
+class ClimateReportClient(WeatherClient):
+    """Asks the archive for a station's year of climate reports."""
 
     def year(self, city: City, day: date) -> Answer:
         """All reports of the city's station in the year of `day`.
@@ -77,11 +31,7 @@ class ClimateReportClient:
         WeatherError
             One of its subclasses.
         """
-        return self._service.get(_ask(city, day))
-
-    def error(self, kind: type[E], city: City, day: date, cause: str) -> E:
-        """An error about what `year` gave for a city and day."""
-        return self._service.error(kind, _ask(city, day), cause)
+        return self.get(_ask(city, day))
 
 
 def fetch_climate_report(client: ClimateReportClient, city: City, day: date) -> pl.DataFrame:
@@ -101,27 +51,22 @@ def fetch_climate_report(client: ClimateReportClient, city: City, day: date) -> 
         One of its subclasses.
     """
     answer = client.year(city, day)
-    try:
+    with client.reading(_ask(city, day)):
         report = _report_of(answer.payload, city.station, day)
         tmax_f = None if report is None else whole_degrees(report.get("high"), report)
         issued = None if report is None else _issued(report)
-    except ValueError as error:
-        raise client.error(MalformedAnswerError, city, day, str(error)) from error
-    _, end = city.climate_day(day)
-    if tmax_f is None or (issued is not None and issued < end):
-        return SETTLEMENTS.empty()
-    maximum = PublishedMaximum(
-        source="climate_report",
-        status="official",
-        tmax_f=tmax_f,
-        issued_at=issued,
-        known_from_issue=False,
-        raw_sha256=answer.raw_sha256,
-    )
-    try:
+        _, end = city.climate_day(day)
+        if tmax_f is None or (issued is not None and issued < end):
+            return SETTLEMENTS.empty()
+        maximum = PublishedMaximum(
+            source="climate_report",
+            status="official",
+            tmax_f=tmax_f,
+            issued_at=issued,
+            known_from_issue=False,
+            raw_sha256=answer.raw_sha256,
+        )
         return settlements_of([maximum], city, day)
-    except ContractViolationError as error:
-        raise client.error(MalformedAnswerError, city, day, str(error)) from error
 
 
 def _ask(city: City, day: date) -> Ask:

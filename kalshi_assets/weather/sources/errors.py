@@ -4,6 +4,7 @@ Here: the one hierarchy of the room's errors. Not here: contract violations of f
 """
 
 from datetime import date
+from typing import TypeVar
 
 
 class WeatherError(Exception):
@@ -27,6 +28,9 @@ class WeatherError(Exception):
         self.city = city
         self.day = day
         self.endpoint = endpoint
+
+
+E = TypeVar("E", bound=WeatherError)
 
 
 class ServiceUnavailableError(WeatherError):

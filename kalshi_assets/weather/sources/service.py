@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import httpx
@@ -17,15 +17,13 @@ import stamina
 from kalshi_assets.weather.sources.errors import (
     ConcurrencyExceededError,
     DailyCostExceededError,
+    E,
     KeyRefusedError,
     MalformedAnswerError,
     RequestRefusedError,
     ServiceUnavailableError,
     TruncatedAnswerError,
-    WeatherError,
 )
-
-E = TypeVar("E", bound=WeatherError)
 
 TRIES = 3
 # The provider forbids catching 429 and retrying often: few waits, long ones.

@@ -9,28 +9,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from types import TracebackType
-from typing import Self, TypeVar
 
 import httpx
 import polars as pl
 
 from kalshi_assets.cities import City
-from kalshi_assets.tables.contract import ContractViolationError, Table
 from kalshi_assets.tables.weather import FORECASTS, OBSERVATIONS
 from kalshi_assets.weather.evidence import FILLED
 from kalshi_assets.weather.reports.forward_fill import is_copy
 from kalshi_assets.weather.reports.intervals import decode_temp_f
+from kalshi_assets.weather.sources.client import WeatherClient
 from kalshi_assets.weather.sources.errors import (
     DailyCostExceededError,
-    MalformedAnswerError,
-    WeatherError,
     WrongStationError,
 )
-from kalshi_assets.weather.sources.service import Answer, Ask, Secret, WeatherService
+from kalshi_assets.weather.sources.service import Answer, Ask, Secret
 from kalshi_assets.weather.sources.timeline import (
     ForecastRows,
-    RecordError,
     Report,
     forecast_rows,
     station_reports,
@@ -62,8 +57,6 @@ _FORECAST_PARAMS = {
     "contentType": "json",
 }
 
-E = TypeVar("E", bound=WeatherError)
-
 _log = logging.getLogger(__name__)
 
 
@@ -83,7 +76,7 @@ class Budget:
     spent_until: datetime | None = None
 
 
-class VisualCrossingClient:
+class VisualCrossingClient(WeatherClient):
     """Asks the Timeline for the settlement station of a city, one request at a time.
 
     Parameters
@@ -115,7 +108,7 @@ class VisualCrossingClient:
         sleep: Callable[[float], object] = time.sleep,
         timeout_s: float = 30.0,
     ) -> None:
-        self._service = WeatherService(
+        super().__init__(
             base_url,
             transport=transport,
             sleep=sleep,
@@ -124,21 +117,6 @@ class VisualCrossingClient:
         )
         self._clock = clock
         self._budget = budget if budget is not None else Budget()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._service.close()
 
     @property
     def cost(self) -> float:
@@ -165,9 +143,9 @@ class VisualCrossingClient:
         spent_until = self._budget.spent_until
         if spent_until is not None and self._clock() < spent_until:
             cause = f"the plan is used up; not asked before {spent_until:%Y-%m-%dT%H:%MZ}"
-            raise self._service.error(DailyCostExceededError, ask, cause)
+            raise self.error(DailyCostExceededError, ask, cause)
         try:
-            answer = self._service.get(ask)
+            answer = self.get(ask)
         except DailyCostExceededError:
             midnight = self._clock().astimezone(UTC).replace(hour=0, minute=0, second=0)
             self._budget.spent_until = midnight.replace(microsecond=0) + timedelta(days=1)
@@ -176,10 +154,6 @@ class VisualCrossingClient:
         if isinstance(charged, int | float):
             self._budget.cost += charged
         return answer
-
-    def error(self, kind: type[E], city: City, day: date, cause: str) -> E:
-        """An error about what `timeline` gave for a city and day."""
-        return self._service.error(kind, _ask(city, day, {}), cause)
 
 
 def fetch_observations(
@@ -209,10 +183,9 @@ def fetch_observations(
         Any other of its subclasses.
     """
     answer = client.timeline(city, day, _OBSERVATION_PARAMS)
-    try:
+    ask = _ask(city, day, {})
+    with client.reading(ask):
         found = station_reports(answer.payload, city, day)
-    except RecordError as error:
-        raise client.error(MalformedAnswerError, city, day, str(error)) from error
     if found.rejected:
         cause = (
             f"{found.rejected} reports are not of {city.station} alone but of "
@@ -220,7 +193,7 @@ def fetch_observations(
         )
         if not found.reports:
             remedy = "; is the request locked to the station (stn:, maxStations=1, maxDistance=0)?"
-            raise client.error(WrongStationError, city, day, cause + remedy)
+            raise client.error(WrongStationError, ask, cause + remedy)
         _log.warning("%s %s: %s; %d kept", city.name, day, cause, len(found.reports))
     frame = (
         _frame(found.reports)
@@ -234,7 +207,8 @@ def fetch_observations(
             raw_sha256=pl.lit(answer.raw_sha256),
         )
     )
-    return _conform(OBSERVATIONS, frame.select(OBSERVATIONS.dtypes.keys()), client, city, day)
+    with client.reading(ask):
+        return OBSERVATIONS.conform(frame.select(OBSERVATIONS.dtypes.keys()))
 
 
 def fetch_forecasts(
@@ -261,17 +235,15 @@ def fetch_forecasts(
     WeatherError
         One of its subclasses.
     """
-    frames = [FORECASTS.empty()]
+    frames, ask = [FORECASTS.empty()], _ask(city, day, {})
     for basis_day in (day - timedelta(days=1), day):
         basis = datetime(basis_day.year, basis_day.month, basis_day.day, tzinfo=UTC)
         if basis > client.now():
             continue
         params = {**_FORECAST_PARAMS, "forecastBasisDate": f"{basis_day}"}
         answer = client.timeline(city, day, params)
-        try:
+        with client.reading(ask):
             rows = forecast_rows(answer.payload, city, day)
-        except RecordError as error:
-            raise client.error(MalformedAnswerError, city, day, str(error)) from error
         frames.append(
             _forecast_frame(rows)
             .with_columns(
@@ -282,7 +254,8 @@ def fetch_forecasts(
             )
             .select(FORECASTS.dtypes.keys())
         )
-    return _conform(FORECASTS, pl.concat(frames), client, city, day)
+    with client.reading(ask):
+        return FORECASTS.conform(pl.concat(frames))
 
 
 def _ask(city: City, day: date, params: Mapping[str, str]) -> Ask:
@@ -319,12 +292,3 @@ def _frame(reports: Sequence[Report]) -> pl.DataFrame:
             "wind_deg": pl.Float64,
         },
     )
-
-
-def _conform(
-    table: Table, frame: pl.DataFrame, client: VisualCrossingClient, city: City, day: date
-) -> pl.DataFrame:
-    try:
-        return table.conform(frame)
-    except ContractViolationError as error:
-        raise client.error(MalformedAnswerError, city, day, str(error)) from error

@@ -7,71 +7,25 @@ The portal is public and not documented; what is known of its answer is read str
 change of it is an error that quotes the record.
 """
 
-import time
-from collections.abc import Callable
 from datetime import UTC, date, datetime
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
-import httpx
 import polars as pl
 
 from kalshi_assets.cities import City
 from kalshi_assets.ladder.settlement import WEATHER_COMPANY_FROM
-from kalshi_assets.tables.contract import ContractViolationError
 from kalshi_assets.tables.weather import SETTLEMENTS
 from kalshi_assets.weather.official import PublishedMaximum, settlements_of, whole_degrees
-from kalshi_assets.weather.sources.errors import MalformedAnswerError, WeatherError
-from kalshi_assets.weather.sources.service import Answer, Ask, WeatherService
+from kalshi_assets.weather.sources.client import WeatherClient
+from kalshi_assets.weather.sources.service import Answer, Ask
 
 PATH = "/kalshi/api/climate/primary"
 NO_REPORT = "no_report"
 STATUSES = ("official", "preliminary", "revised", NO_REPORT)
 
-E = TypeVar("E", bound=WeatherError)
 
-
-class WeatherCompanyClient:
-    """Asks the portal for a day of all stations.
-
-    Parameters
-    ----------
-    base_url
-        Scheme and host.
-    transport
-        Replaces the network.
-    sleep
-        Waits seconds, where the service says that too much is asked at once.
-    timeout_s
-        Of connecting, and of every read.
-    """
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], object] = time.sleep,
-        timeout_s: float = 30.0,
-    ) -> None:
-        self._service = WeatherService(
-            base_url, transport=transport, sleep=sleep, timeout_s=timeout_s
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._service.close()
+class WeatherCompanyClient(WeatherClient):
+    """Asks the portal for a day of all stations."""
 
     def day(self, city: City, day: date) -> Answer:
         """All stations' reports of climate day `day`.
@@ -81,11 +35,7 @@ class WeatherCompanyClient:
         WeatherError
             One of its subclasses.
         """
-        return self._service.get(_ask(city, day))
-
-    def error(self, kind: type[E], city: City, day: date, cause: str) -> E:
-        """An error about what `day` gave for a city and day."""
-        return self._service.error(kind, _ask(city, day), cause)
+        return self.get(_ask(city, day))
 
 
 def fetch_weather_company(client: WeatherCompanyClient, city: City, day: date) -> pl.DataFrame:
@@ -105,12 +55,10 @@ def fetch_weather_company(client: WeatherCompanyClient, city: City, day: date) -
     if day < WEATHER_COMPANY_FROM:
         return SETTLEMENTS.empty()
     answer = client.day(city, day)
-    try:
+    with client.reading(_ask(city, day)):
         result = _result_of(answer.payload, city.station)
         maximum = None if result is None else _maximum(result, city, day, answer.raw_sha256)
         return settlements_of([] if maximum is None else [maximum], city, day)
-    except (ValueError, ContractViolationError) as error:
-        raise client.error(MalformedAnswerError, city, day, str(error)) from error
 
 
 def _ask(city: City, day: date) -> Ask:
