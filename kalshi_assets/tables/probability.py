@@ -48,7 +48,8 @@ class McParams(Contract):
         "rho, sd: autocorrelation and innovation sd of a step; start_sd: spread of the day's first "
         "residual; bias: mean residual, recent days counting more; forecast_bias, bias_sd: mean "
         "and spread from day to day of official less forecast maximum; tail_share: probability of "
-        "a wide innovation; kappa, missed_peak: peaks between reports, as a shift of the edges, or "
+        "a wide innovation; guidance_*: from a forecast to the maximum and its sd, where there "
+        "are no reports during the day; kappa, missed_peak: peaks between reports, as a shift of the edges, or "
         "P(official maximum is block degrees above the highest whole degree the station had at a "
         "report); above_evidence: the same above what the reports prove; profile, shape: the "
         "climatological day, and one sd of its leading departure.",
@@ -60,6 +61,9 @@ class McParams(Contract):
             "forecast_bias",
             "bias_sd",
             "tail_share",
+            "guidance_offset",
+            "guidance_slope",
+            "guidance_sd",
             "kappa",
             "missed_peak",
             "above_evidence",
@@ -105,13 +109,13 @@ class HazardPmf(Contract):
     )
     method: pl.String = column(
         "Which method p_wx comes from, the analogue's share aside; null: none.",
-        isin=["exact", "monte_carlo", "analogue"],
+        isin=["exact", "monte_carlo", "analogue", "emos"],
         nullable=True,
     )
     analogue_share: pl.Float64 = column("Share of the analogue in p_wx.", ge=0, le=1, nullable=True)
     baseline: pl.String = column(
         "What the method expects of the day, as known then; null: it needs none.",
-        isin=["forecast_hourly", "forecast_max", "climatology"],
+        isin=["forecast_hourly", "forecast_max", "climatology", "guidance"],
         nullable=True,
     )
     p_wx: pl.Float64 = column("Probability; null: see status.", ge=0, le=1, nullable=True)

@@ -123,14 +123,21 @@ def test_quotes_say_where_they_are_from(day: Inputs, chain: Chain) -> None:
 
 
 @needs_archive
-def test_chicago_in_may_2025_has_no_weather_and_says_so(
+def test_chicago_in_may_2025_has_guidance_in_the_morning_then_no_weather_and_says_so(
     city_day: Callable[[CityDay], Inputs],
 ) -> None:
-    chain = chain_of(city_day(CHICAGO))
-    fused, hazard = chain[FUSED_PMF], chain[HAZARD_PMF]
-    assert hazard["p_wx"].is_null().all()
-    assert set(hazard["status"]) == {"not_yet", "no_observations"}
-    assert set(fused["weather_status"]) == {"before_climate_day", "not_yet", "no_observations"}
+    day = city_day(CHICAGO)
+    fused, hazard = (chain_of(day)[table] for table in (FUSED_PMF, HAZARD_PMF))
+    morning = pl.col("minute").is_between(
+        day.start + timedelta(minutes=5), day.start + timedelta(hours=9, minutes=55)
+    )
+    assert set(hazard.filter(morning)["method"]) == {"emos"}
+    assert set(hazard.filter(morning)["baseline"]) == {"guidance"}
+    assert hazard.filter(morning)["hazard_next_60m"].is_null().all()
+    later = hazard.filter(pl.col("minute") >= day.start + timedelta(hours=10))
+    assert set(later["status"]) == {"no_observations"}
+    assert later["p_wx"].is_null().all()
+    assert set(fused["weather_status"]) == {"before_climate_day", "ok", "no_observations"}
 
 
 @needs_archive

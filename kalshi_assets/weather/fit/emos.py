@@ -117,6 +117,46 @@ class Predicted:
         return np.diff(below)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """The maximum given one forecast f: normal around offset_f + slope f.
+
+    Attributes
+    ----------
+    n_days
+        Earlier days that it rests on.
+    """
+
+    offset_f: float
+    slope: float
+    sd_f: float
+    n_days: int
+
+    def predicted(self, forecast_f: float) -> Predicted:
+        """The distribution for one forecast, degrees F."""
+        mean = self.offset_f + self.slope * forecast_f
+        return Predicted(mean_f=mean, sd_f=self.sd_f, method="emos", n_days=self.n_days)
+
+
+def line(guidance: Guidance, day: date, params: EmosParams = DEFAULTS) -> Line | None:
+    """The fit to guidance of one model, for `day`; None: too few earlier days.
+
+    Raises
+    ------
+    ValueError
+        Guidance of several models, or not of earlier days.
+    """
+    if guidance.forecast_f.shape[1] != 1:
+        raise ValueError(f"a line takes one model, not {guidance.forecast_f.shape[1]}")
+    kept = guidance.complete()
+    if kept.sum() < params.min_days:
+        return None
+    # Mean and sd are linear in the forecast: two forecasts tell the line.
+    low, high = (predict(guidance, np.array([f]), day, params) for f in (0.0, 1.0))
+    slope = high.mean_f - low.mean_f
+    return Line(offset_f=low.mean_f, slope=slope, sd_f=low.sd_f, n_days=low.n_days)
+
+
 def crps_normal(mean: Array, sd: Array | float, observed: Array) -> Array:
     """Continuous ranked probability score of a normal distribution; in the unit of its argument.
 

@@ -56,8 +56,16 @@ def jackknifed(statistic: Callable[..., Array], *per_day: Array) -> Estimated:
     if days < 2:
         return Estimated(value, np.full_like(value, np.nan), days)
     without = np.asarray(statistic(*(t - p for t, p in zip(sums, per_day, strict=True))))
-    spread = np.nanmean((without - np.nanmean(without, axis=0)) ** 2, axis=0)
+    spread = _known_mean((without - _known_mean(without)) ** 2)
     return Estimated(value, np.sqrt((days - 1) * spread), days)
+
+
+def _known_mean(values: Array) -> Array:
+    """Mean over the first axis of what is not NaN; NaN, and no warning, where nothing is known."""
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def lag_sums(residual: Array) -> tuple[Array, Array]:

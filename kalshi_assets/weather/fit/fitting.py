@@ -9,7 +9,7 @@ stations around the prior. Methods 3.2 weighs by days (kappa = 30), which pulls 
 many standard errors at sixty days; by variances, the standard errors cover.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.weather.fit import estimation, likelihood
 from kalshi_assets.weather.fit.baseline import climatological
+from kalshi_assets.weather.fit.emos import Guidance, line
 from kalshi_assets.weather.fit.estimation import (
     BLOCK_SLOTS,
     BLOCKS,
@@ -48,6 +49,7 @@ def fit(
     priors: Priors,
     baseline: Array | None = None,
     forecast_error_f: Array | None = None,
+    guidance: Guidance | None = None,
     known_at: datetime | None = None,
 ) -> HazardParameters:
     """Parameters of a station from its earlier days.
@@ -68,6 +70,8 @@ def fit(
         Shape (days, 288): fit around it instead.
     forecast_error_f
         Official less forecast maximum of earlier days, any number of them.
+    guidance
+        Forecasts and official maxima of earlier days; fitted where there are too few reports.
     known_at
         When the latest of the inputs became known; none: that of the observations.
     """
@@ -82,6 +86,7 @@ def fit(
             else _of_priors(days, as_of, priors)
         ),
         **_forecast_error(errors, priors),
+        **_guidance(None if enough else guidance, as_of),
         "tail_share": _alone(np.array([priors.tail_share])),
     }
     parameters |= _missed_peak(used, official_f[kept], parameters["sd"], priors)
@@ -253,6 +258,21 @@ def _forecast_error(errors: Array, priors: Priors) -> dict[str, Parameter]:
     }
 
 
+def _guidance(guidance: Guidance | None, as_of: datetime) -> dict[str, Parameter]:
+    """From forecast to maximum; unknown where reports during the day tell more."""
+    found = None if guidance is None else line(guidance, as_of.date())
+    values = (np.nan,) * 3 if found is None else (found.offset_f, found.slope, found.sd_f)
+    return {
+        f"guidance_{name}": Parameter(
+            value=np.array([value]),
+            standard_error=np.array([np.nan]),
+            n_days=0 if found is None else found.n_days,
+            parent="default" if found is None else "own",
+        )
+        for name, value in zip(("offset", "slope", "sd"), values, strict=True)
+    }
+
+
 def _missed_peak(
     days: StationDays, official_f: Array, sd: Parameter, priors: Priors
 ) -> dict[str, Parameter]:
@@ -326,9 +346,21 @@ def mc_params(
             [official[day] - expected[day] for day in sorted(expected) if day in official],
             np.float64,
         ),
+        guidance=_as_guidance(official, expected),
         known_at=max(times, default=start),
     )
     return found.to_frame()
+
+
+def _as_guidance(
+    official: Mapping[datetime, float], expected: Mapping[datetime, float]
+) -> Guidance:
+    days = sorted(expected)
+    return Guidance(
+        dates=tuple(day.date() for day in days),
+        forecast_f=np.array([[expected[day]] for day in days], np.float64).reshape(-1, 1),
+        observed_f=np.array([official.get(day, np.nan) for day in days], np.float64),
+    )
 
 
 def _official(

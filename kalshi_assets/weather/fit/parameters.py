@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from kalshi_assets.tables import MC_PARAMS
 from kalshi_assets.weather.climate_day import SLOTS
 from kalshi_assets.weather.fit.baseline import Baseline
+from kalshi_assets.weather.fit.emos import Line
 from kalshi_assets.weather.fit.estimation import BLOCK_SLOTS, BLOCKS, LEAST_SD
 
 Array = NDArray[np.float64]
@@ -35,6 +36,9 @@ UNITS = MappingProxyType(
         "bias_sd": "f",
         "forecast_bias": "f",
         "tail_share": "1",
+        "guidance_offset": "f",
+        "guidance_slope": "1",
+        "guidance_sd": "f",
         "kappa": "1",
         "missed_peak": "probability",
         "above_evidence": "probability",
@@ -130,6 +134,17 @@ class HazardParameters:
     def bias_sd(self) -> float:
         """Spread of a forecast baseline around the truth from day to day, degrees F."""
         return float(self["bias_sd"][0])
+
+    @property
+    def guidance(self) -> Line | None:
+        """From a forecast to the maximum, for a station without reports; None: not fitted."""
+        offset, slope, sd = (
+            float(self[f"guidance_{name}"][0]) for name in ("offset", "slope", "sd")
+        )
+        if np.isnan(sd):
+            return None
+        days = self.parameters["guidance_sd"].n_days
+        return Line(offset_f=offset, slope=slope, sd_f=sd, n_days=days)
 
     @property
     def bias_by_slot(self) -> Array:

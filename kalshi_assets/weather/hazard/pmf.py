@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.tables import FORECASTS, HAZARD_PMF
+from kalshi_assets.tables import HAZARD_PMF
 from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.climate_day import SLOTS, slot_of
 from kalshi_assets.weather.filter.monte_carlo import seed
@@ -19,6 +19,7 @@ from kalshi_assets.weather.fit.baseline import Baseline, of_forecasts
 from kalshi_assets.weather.fit.parameters import HazardParameters
 from kalshi_assets.weather.hazard.analogue import Library
 from kalshi_assets.weather.hazard.analogue_day import analogue_outlook, library_of
+from kalshi_assets.weather.hazard.day_ahead import day_ahead
 from kalshi_assets.weather.hazard.filtered_day import (
     FilteredDay,
     News,
@@ -84,7 +85,7 @@ def hazard_pmf(
     ladder = events.sort("bracket")
     start: datetime = ladder["climate_start"][0]
     times = _evaluation_times(start, ladder["close_time"][0])
-    asof = weather_as_of(times, observations, FORECASTS.empty(), start).with_columns(
+    asof = weather_as_of(times, observations, forecasts, start).with_columns(
         slot=_latest_slot(start)
     )
     known = asof.filter(pl.col("weather_status") == "ok")
@@ -96,7 +97,13 @@ def hazard_pmf(
     analogue = analogue_outlook(
         known.filter(pl.Series(share > 0)), observations, library, upper, start
     )
-    said = _mixed(known.select("minute", share=share), filtered, analogue, method)
+    said = pl.concat(
+        [
+            _mixed(known.select("minute", share=share), filtered, analogue, method),
+            day_ahead(asof, fitted, upper, start),
+        ],
+        how="diagonal",
+    )
     return _long(asof.join(said, on="minute", how="left", maintain_order="left"), ladder, library)
 
 

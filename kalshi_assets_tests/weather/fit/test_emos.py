@@ -15,6 +15,7 @@ from kalshi_assets.weather.fit.emos import (
     Predicted,
     climatology,
     crps_normal,
+    line,
     predict,
     season_weights,
 )
@@ -216,3 +217,28 @@ def test_guidance_of_one_hour_below_the_maximum_leaves_no_bias() -> None:
         found = predict(known, np.array([65.0]), FIRST + timedelta(days=120))
         misses.append(found.mean_f - 69.0)
     assert abs(np.mean(misses)) < 0.35
+
+
+def test_the_line_says_what_the_fit_says_of_every_forecast() -> None:
+    rng = np.random.default_rng(4)
+    days = tuple(date(2025, 3, 1) + timedelta(days=n) for n in range(45))
+    forecast = 55 + 8 * rng.standard_normal(45)
+    observed = np.round(3.0 + 0.97 * forecast + 2.0 * rng.standard_normal(45))
+    earlier = Guidance(dates=days, forecast_f=forecast[:, None], observed_f=observed)
+    today = date(2025, 4, 20)
+    found = line(earlier, today)
+    assert found is not None
+    assert found.n_days == 45
+    for each in (20.0, 58.3, 90.0):
+        whole = predict(earlier, np.array([each]), today)
+        assert found.predicted(each).mean_f == pytest.approx(whole.mean_f, abs=1e-6)
+        assert found.predicted(each).sd_f == whole.sd_f
+
+
+def test_a_line_needs_thirty_days_and_one_model() -> None:
+    days = tuple(date(2025, 3, 1) + timedelta(days=n) for n in range(29))
+    few = Guidance(dates=days, forecast_f=np.full((29, 1), 60.0), observed_f=np.full(29, 61.0))
+    assert line(few, date(2025, 4, 20)) is None
+    two = Guidance(dates=days, forecast_f=np.full((29, 2), 60.0), observed_f=np.full(29, 61.0))
+    with pytest.raises(ValueError, match="one model, not 2"):
+        line(two, date(2025, 4, 20))
