@@ -20,12 +20,13 @@ from kalshi_assets.weather.fit.parameters import HazardParameters
 from kalshi_assets.weather.fit.priors import load_priors
 from kalshi_assets.weather.hazard.method import HazardMethod, load_method
 from kalshi_assets.weather.hazard.pmf import hazard_pmf
-from kalshi_assets.weather.reports.intervals import tenths_c, whole_f_of_whole_c
+from kalshi_assets.weather.reports.intervals import decode_temp_f, tenths_c, whole_f_of_whole_c
+from kalshi_assets_tests.shared import ARCHIVE
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Habit = Literal["tgroup", "whole_c", "hourly"]
-Days = list[tuple[datetime, pl.DataFrame]]
+Days = Sequence[tuple[datetime, pl.DataFrame]]
 
 PLACE = city("new_york")
 SEED = 5
@@ -137,17 +138,71 @@ def hazard(
     forecasts: pl.DataFrame | None = None,
     method: HazardMethod | None = None,
     day: date = DAY,
+    before: Days | None = None,
+    fit: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """`probability.hazard_pmf` of the day, as the table's contract wants it."""
+    """`probability.hazard_pmf` of the day, as the table's contract wants it.
+
+    By default after the generated days before it, told in the same way.
+    """
     made = hazard_pmf(
         events,
         observations,
         FORECASTS.empty() if forecasts is None else forecasts,
-        earlier(habit, day),
-        parameters(habit, day),
+        earlier(habit, day) if before is None else before,
+        parameters(habit, day) if fit is None else fit,
         method or load_method(),
     )
     return HAZARD_PMF.conform(made)
+
+
+@cache
+def recorded(day: date, column: str = "temp_c") -> pl.DataFrame:
+    """The reports of KNYC on a recorded climate day: tenths of °C, or the whole ones."""
+    start, end = PLACE.climate_day(day)
+    path = ARCHIVE / "observations" / f"station={PLACE.station}" / "part.parquet"
+    time = pl.col("valid_utc").cast(pl.Datetime("us", "UTC"))
+    rows = (
+        pl.read_parquet(path)
+        .filter(time.is_between(start, end, closed="left"), pl.col(column).is_not_null())
+        .select(event_time=time, temp_f=(1.8 * pl.col(column) + 32).round(1))
+        .unique("event_time", keep="first")
+        .sort("event_time")
+        .with_columns(decode_temp_f(pl.col("temp_f")).alias("reading"))
+        .unnest("reading")
+    )
+    return OBSERVATIONS.arranged(
+        rows.with_columns(
+            known_at=pl.col("event_time") + LAG,
+            station=pl.lit(PLACE.station),
+            max_since=pl.lit(None, pl.Datetime("us", "UTC")),
+            source=pl.lit("obs"),
+            raw_sha256=pl.lit("0" * 64),
+        )
+    )
+
+
+@cache
+def official(day: date) -> int:
+    """The recorded day's official maximum, °F."""
+    maxima = pl.read_parquet(ARCHIVE / "settlements.parquet")
+    return int(maxima.filter(station=PLACE.station, date=day)["tmax_f"].item())
+
+
+def recorded_hazard(day: date, column: str = "temp_c") -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`market.events` around the official maximum, and the table, after recorded days."""
+    before = [day - timedelta(days=n) for n in range(HISTORY, 0, -1)]
+    days = [(start_of(each), recorded(each, column)) for each in before]
+    events = ladder(np.array([official(day)]), day)
+    fit = mc_params(start_of(day), days, [], [], load_priors())
+    made = hazard(recorded(day, column), events, day=day, before=days, fit=fit)
+    return events, made
+
+
+def bracket_of(events: pl.DataFrame, degree: int) -> int:
+    """The bracket that pays at a maximum of `degree`."""
+    lo, hi = pl.col("lo_f").fill_null(-999), pl.col("hi_f").fill_null(999)
+    return int(events.filter(pl.lit(degree).is_between(lo, hi))["bracket"].item())
 
 
 def per_bracket(made: pl.DataFrame, column: str = "p_wx") -> Array:
