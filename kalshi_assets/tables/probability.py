@@ -86,9 +86,9 @@ class McParams(Contract):
     unit: pl.String = column("Of the value.", isin=["1", "f", "probability"])
     n_days: pl.Int16 = column("Earlier days that tell of it.", unit="days", ge=0)
     parent: pl.String = column(
-        "What it is shrunk towards: nothing (own), the packaged value of its block (block), one "
-        "packaged value (global); default: too few days, it is the packaged value.",
-        isin=["own", "block", "global", "default"],
+        "What it is shrunk towards: nothing (own), the packaged value of its season and block (season) "
+        "or of its block (block), one packaged value (global); default: too few days, it is the packaged value.",
+        isin=["own", "season", "block", "global", "default"],
     )
     window_start: pl.Date = column("First usable earlier day; null: none.", nullable=True)
     window_end: pl.Date = column("Last usable earlier day; null: none.", nullable=True)

@@ -51,7 +51,7 @@ def market_pmf(context: dg.AssetExecutionContext, panel: Partitions) -> Computat
 
 
 @dg.asset(
-    **lake_asset(MC_PARAMS, code_version="1", kinds={"polars", "numpy"}),
+    **lake_asset(MC_PARAMS, code_version="2", kinds={"polars", "numpy"}),
     ins={
         "observations": asset_in(OBSERVATIONS, look_back_days=LOOK_BACK_DAYS),
         "settlements": asset_in(SETTLEMENTS, look_back_days=LOOK_BACK_DAYS),

@@ -145,7 +145,7 @@ def _autoregression(
 
     def weighed(rho: Estimated, sd: Estimated) -> tuple[Parameter, Parameter]:
         return _weighed_rho(rho, priors), _weighed_sd(
-            sd, priors.sd_at(as_of), priors.sd_spread, "block"
+            sd, priors.sd_at(as_of), priors.sd_spread, priors.sd_parent_at(as_of)
         )
 
     own_rho = estimation.autocorrelation(residual)

@@ -18,15 +18,13 @@ from kalshi_assets.tables import MC_PARAMS
 from kalshi_assets.weather.climate_day import SLOTS
 from kalshi_assets.weather.fit.baseline import Baseline
 from kalshi_assets.weather.fit.emos import Line
-from kalshi_assets.weather.fit.estimation import BLOCK_SLOTS, BLOCKS, LEAST_SD
+from kalshi_assets.weather.fit.estimation import BLOCK_SLOTS, BLOCKS
 
 Array = NDArray[np.float64]
-Parent = Literal["own", "block", "global", "default"]
+Parent = Literal["own", "season", "block", "global", "default"]
 
 # Slots at which profile and shape are kept; between them they are interpolated.
 KNOTS = np.append(np.arange(0, SLOTS, 6), SLOTS - 1)
-# Of the innovation sd, what a mixture over the shape leaves; see `baseline.SHAPE_SPREAD`.
-SHARE_BESIDE_SHAPE = 0.9
 UNITS = MappingProxyType(
     {
         "rho": "1",
@@ -59,8 +57,8 @@ class Parameter:
     n_days
         Earlier days that tell of it.
     parent
-        What it is shrunk towards: nothing (own), the packaged value of its block, of the season
-        where there is one (block), one packaged value (global); default: it is that value.
+        What it is shrunk towards: nothing (own), the packaged value of its season and block
+        (season) or of its block (block), one packaged value (global); default: it is that value.
     """
 
     value: Array
@@ -114,16 +112,9 @@ class HazardParameters:
         """Autocorrelation of one step."""
         return float(self["rho"][0])
 
-    def sd_by_step(self, *, beside_shape: bool) -> Array:
-        """Innovation sd of each step, degrees F, shape (287,): that of the slot it leads to.
-
-        Parameters
-        ----------
-        beside_shape
-            Whether the engine mixes over the baseline's shape, which explains part of it.
-        """
-        by_slot = np.repeat(self["sd"], BLOCK_SLOTS)[1:]
-        return np.maximum(by_slot * SHARE_BESIDE_SHAPE, LEAST_SD) if beside_shape else by_slot
+    def sd_by_step(self) -> Array:
+        """Innovation sd of each step, degrees F, shape (287,): that of the slot it leads to."""
+        return np.repeat(self["sd"], BLOCK_SLOTS)[1:]
 
     @property
     def start_sd(self) -> float:

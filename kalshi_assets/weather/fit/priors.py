@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,6 +85,10 @@ class Priors:
         """Innovation sds of the day's season, or those of no season; shape (8,)."""
         season = SEASONS[as_of.month % 12 // 3]
         return np.array(self.sd_of_season.get(season, self.sd))
+
+    def sd_parent_at(self, as_of: datetime) -> Literal["season", "block"]:
+        """Whether `sd_at` is of the day's season."""
+        return "season" if SEASONS[as_of.month % 12 // 3] in self.sd_of_season else "block"
 
     def by_slot(self, name: str) -> Array:
         """`diurnal` or `shape`, hours interpolated to slots, shape (288,)."""

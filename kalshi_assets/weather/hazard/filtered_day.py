@@ -277,7 +277,7 @@ def _mixture(
     work: Workspace,
 ) -> MixtureFilter:
     first = baselines[0]
-    sd = parameters.sd_by_step(beside_shape=True)
+    sd = parameters.sd_by_step()
     model = ResidualModel(
         rho=np.full(len(sd), parameters.rho),
         sd=sd,

@@ -189,7 +189,9 @@ def test_a_stations_sds_are_shrunk_towards_its_season(priors: Priors) -> None:
     shrunk = fitted(station, replace(priors, sd_of_season=wide))
     assert (shrunk["sd"] > summer["sd"]).all()
     assert (shrunk["sd"] < 1.4 * summer["sd"]).all()
-    assert summer.parameters["sd"].parent == "block"
+    assert summer.parameters["sd"].parent == "season"
+    nowhere = fitted(station, replace(priors, sd_of_season={}))
+    assert nowhere.parameters["sd"].parent == "block"
 
 
 def test_two_fits_agree_in_every_bit_whatever_the_order_of_rows(
@@ -222,8 +224,8 @@ def test_the_table_gives_back_what_was_fitted(priors: Priors) -> None:
     assert mine is not None
     assert theirs is not None
     assert np.array_equal(mine.profile, theirs.profile)
-    assert np.array_equal(found.sd_by_step(beside_shape=True), again.sd_by_step(beside_shape=True))
-    assert found.sd_by_step(beside_shape=False).shape == (SLOTS - 1,)
+    assert np.array_equal(found.sd_by_step(), again.sd_by_step())
+    assert found.sd_by_step().shape == (SLOTS - 1,)
 
 
 def test_parameters_that_rest_on_the_future_are_refused(priors: Priors) -> None:
