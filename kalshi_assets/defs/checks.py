@@ -15,7 +15,7 @@ from kalshi_assets.lake import checks
 from kalshi_assets.lake.checks import Verdict
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.partitions import CITY_DAYS, CityDay
-from kalshi_assets.tables import EVENTS, SETTLEMENTS, TABLES, Table
+from kalshi_assets.tables import EVENTS, HAZARD_PMF, SETTLEMENTS, TABLES, Table
 
 Rule = Callable[[pl.DataFrame, Lake, CityDay], Verdict]
 
@@ -39,8 +39,7 @@ def checks_of(table: Table) -> list[Check]:
         rules.append(checks.pmfs_sum_to_one)
         if "dead" in table.dtypes:
             rules.append(checks.dead_at_zero)
-    own = [_own(table, rule) for rule in rules]
-    return own + (_SETTLEMENT if table is SETTLEMENTS else [])
+    return [*(_own(table, rule) for rule in rules), *_PARTICULAR.get(table, [])]
 
 
 def _own(table: Table, rule: Callable) -> Check:
@@ -51,27 +50,34 @@ def _own(table: Table, rule: Callable) -> Check:
     )
 
 
-def _settled(rule: Callable) -> Rule:
-    """A rule about an event's settlement; an earlier day may be kept without its event."""
+def _alone(rule: Callable, *, blocking: bool = True) -> Check:
+    return Check(rule.__name__, lambda frame, lake, key: rule(frame), rule.__doc__ or "", blocking)
 
-    def judged(settlements: pl.DataFrame, lake: Lake, key: CityDay) -> Verdict:
+
+def _with_event(rule: Callable, *, blocking: bool = True) -> Check:
+    """A rule that needs the event; an earlier day may be kept without one."""
+
+    def judged(frame: pl.DataFrame, lake: Lake, key: CityDay) -> Verdict:
         if not lake.has(EVENTS, key):
             return Verdict(passed=True, found="no event is stored for the day")
-        return rule(settlements, lake.read(EVENTS, key))
+        return rule(frame, lake.read(EVENTS, key))
 
-    return judged
+    return Check(rule.__name__, judged, rule.__doc__ or "", blocking)
 
 
-_SETTLEMENT = [
-    Check("one_winner", _settled(checks.one_winner), checks.one_winner.__doc__ or ""),
-    # Three recorded days differ between the exchange and the official maximum: real, not errors.
-    Check(
-        "sources_agree",
-        _settled(checks.sources_agree),
-        checks.sources_agree.__doc__ or "",
-        blocking=False,
-    ),
-]
+_PARTICULAR: Mapping[Table, list[Check]] = {
+    SETTLEMENTS: [
+        _with_event(checks.one_winner),
+        # Three recorded days differ between the exchange and the official maximum: no errors.
+        _with_event(checks.sources_agree, blocking=False),
+    ],
+    HAZARD_PMF: [
+        _with_event(checks.dead_only_by_evidence),
+        # An alarm withholds the weather already, and a flicker is a question to the method.
+        _alone(checks.feed_alarm, blocking=False),
+        _alone(checks.variation_is_news, blocking=False),
+    ],
+}
 
 
 def verdicts(

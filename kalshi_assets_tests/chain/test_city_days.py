@@ -15,6 +15,7 @@ from kalshi_assets.partitions import CityDay
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.sandbox.world import generate
 from kalshi_assets.tables import (
+    EVENTS,
     FUSED_PMF,
     HAZARD_PMF,
     MARKET_PMF,
@@ -50,6 +51,7 @@ def chain(day: Inputs) -> Chain:
 
 def test_every_table_passes_its_checks(day: Inputs, chain: Chain, tmp_path: Path) -> None:
     lake = Lake(tmp_path)
+    lake.write(EVENTS, day.key, day.events)
     for table, frame in chain.items():
         for check in checks_of(table):
             verdict = check.rule(table.conform(frame), lake, day.key)

@@ -8,7 +8,7 @@ import polars as pl
 
 from kalshi_assets.cities import city
 from kalshi_assets.partitions import CityDay
-from kalshi_assets.tables import EVENTS, FUSED_PMF, OBSERVATIONS, SETTLEMENTS, Table
+from kalshi_assets.tables import EVENTS, FUSED_PMF, HAZARD_PMF, OBSERVATIONS, SETTLEMENTS, Table
 
 KEY = CityDay("new_york", date(2025, 4, 25))
 NOON = datetime(2025, 4, 25, 17, tzinfo=UTC)
@@ -90,6 +90,27 @@ def fused(p_wx: Sequence[float | None] = (0.0, 0.2, 0.5, 0.3)) -> pl.DataFrame:
         p_wx=p_wx,
         weather_status="ok",
         dead=[True, False, False, False],
+    )
+
+
+def hazard(pmfs: Sequence[Sequence[float]] = ((0.0, 0.2, 0.5, 0.3),) * 12) -> pl.DataFrame:
+    """`probability.hazard_pmf` from noon on, a PMF every five minutes; the lowest bracket is dead.
+
+    The evidence stands at 70 degrees.
+    """
+    times = [NOON + timedelta(minutes=5 * n) for n in range(len(pmfs))]
+    return frame_of(
+        HAZARD_PMF,
+        market_ticker=[ticker for _ in pmfs for ticker in TICKERS],
+        bracket=[bracket for _ in pmfs for bracket in range(4)],
+        minute=[time for time in times for _ in TICKERS],
+        known_at=NOON - timedelta(seconds=5),
+        status="ok",
+        method="exact",
+        p_wx=[p for pmf in pmfs for p in pmf],
+        dead=[bracket == 0 for _ in pmfs for bracket in range(4)],
+        running_max_lo_f=70,
+        evidence_max_f=70,
     )
 
 

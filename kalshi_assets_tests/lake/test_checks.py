@@ -12,13 +12,22 @@ from kalshi_assets.tables import (
     DECISIONS,
     EVENTS,
     FUSED_PMF,
+    HAZARD_PMF,
     MINUTE_PANEL,
     OBSERVATIONS,
     SETTLEMENTS,
     TABLES,
     Table,
 )
-from kalshi_assets_tests.lake.handmade import KEY, NOON, events, fused, observations, settlements
+from kalshi_assets_tests.lake.handmade import (
+    KEY,
+    NOON,
+    events,
+    fused,
+    hazard,
+    observations,
+    settlements,
+)
 
 
 def test_a_partition_that_may_not_be_empty_is_not() -> None:
@@ -117,6 +126,64 @@ def test_sources_that_pay_different_brackets_are_found() -> None:
     assert "74" in verdict.found
 
 
+def test_an_alarm_is_told_with_its_share_and_times() -> None:
+    quiet = checks.feed_alarm(hazard())
+    assert quiet.passed
+    assert quiet.found == "no alarm at 12 times"
+    later = pl.col("minute") >= NOON + timedelta(minutes=45)
+    status = pl.when(later).then(pl.lit("feed_alarm")).otherwise("status")
+    verdict = checks.feed_alarm(hazard().with_columns(status=status))
+    assert not verdict.passed
+    assert verdict.found == (
+        "feed_alarm at 25.0% of 12 times, first 2025-04-25 17:45Z, last 2025-04-25 17:55Z"
+    )
+
+
+def test_a_day_without_weather_has_neither_alarm_nor_variation() -> None:
+    empty = hazard().with_columns(p_wx=pl.lit(None, pl.Float64), status=pl.lit("no_observations"))
+    assert checks.feed_alarm(empty).passed
+    assert checks.variation_is_news(empty).passed
+    assert checks.variation_is_news(HAZARD_PMF.empty()).passed
+
+
+def test_probabilities_that_go_to_the_outcome_once_vary_as_news_does() -> None:
+    assert checks.variation_is_news(hazard()).passed
+    verdict = checks.variation_is_news(hazard([[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 1.0, 0.0]]))
+    assert verdict.passed
+    assert verdict.found == "squared changes sum to 0.50, where 0.50 was to be expected"
+
+
+def test_probabilities_that_flicker_are_found() -> None:
+    there, back = [0.0, 0.1, 0.7, 0.2], [0.0, 0.7, 0.1, 0.2]
+    verdict = checks.variation_is_news(hazard([there, back] * 6))
+    assert not verdict.passed
+    assert verdict.found.startswith("squared changes sum to 7.92")
+
+
+def test_a_bracket_dies_by_evidence_and_by_nothing_else() -> None:
+    assert checks.dead_only_by_evidence(hazard(), events()).passed
+    unproved = checks.dead_only_by_evidence(hazard().with_columns(evidence_max_f=69), events())
+    assert not unproved.passed
+    assert unproved.found.startswith("dead without evidence: 12;")
+    alive = checks.dead_only_by_evidence(hazard().with_columns(dead=pl.lit(value=False)), events())
+    assert not alive.passed
+    assert "alive against it: 12;" in alive.found
+
+
+def test_only_brackets_above_the_running_maximum_may_be_at_nought_while_alive() -> None:
+    assert checks.dead_only_by_evidence(hazard([[0.0, 0.5, 0.5, 0.0]]), events()).passed
+    verdict = checks.dead_only_by_evidence(hazard([[0.0, 0.0, 0.7, 0.3]]), events())
+    assert not verdict.passed
+    assert "at 0 though reached and not dead: 1" in verdict.found
+
+
+def test_a_hazard_of_another_ladder_is_found() -> None:
+    other = events().with_columns(market_ticker=pl.col("market_ticker") + "X")
+    verdict = checks.dead_only_by_evidence(hazard(), other)
+    assert not verdict.passed
+    assert verdict.found.endswith("of no bracket of the event: 48")
+
+
 @pytest.mark.parametrize("table", TABLES, ids=Table.full_name.fget)
 def test_every_table_is_checked_for_rows_and_keys(table: Table) -> None:
     names = [check.name for check in checks_of(table)]
@@ -127,9 +194,10 @@ def test_every_table_is_checked_for_rows_and_keys(table: Table) -> None:
     assert all(check.description for check in checks_of(table))
 
 
-def test_only_the_disagreement_of_sources_is_a_warning() -> None:
+def test_only_what_is_a_question_and_not_an_error_is_a_warning() -> None:
     lenient = {check.name for table in TABLES for check in checks_of(table) if not check.blocking}
-    assert lenient == {"sources_agree"}
+    assert lenient == {"sources_agree", "feed_alarm", "variation_is_news"}
+    assert "dead_only_by_evidence" in {check.name for check in checks_of(HAZARD_PMF)}
     assert "one_winner" in {check.name for check in checks_of(SETTLEMENTS)}
 
 
