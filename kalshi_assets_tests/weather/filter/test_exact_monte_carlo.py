@@ -194,3 +194,22 @@ def test_the_mixture_and_paths_from_its_state_agree(draws: str) -> None:
     )
     assert len(z) > 3
     assert np.abs(z).max() < 4.5
+
+
+def test_hazards_after_a_lead_leave_out_what_happens_before_it() -> None:
+    model, baseline = day_model(), diurnal()
+    f = made(model, baseline)
+    for slot, report in enumerate(whole_c_reports(path(model, baseline, 12))[:200]):
+        f.report(slot, report)
+    f.advance(200)
+    high, lead = 71.5, 6
+    mc = from_state(f, SOURCE, new_high=high, paths=32_768, lead=lead)
+    from_now = from_state(f, SOURCE, new_high=high, paths=32_768, horizons=(lead + 1, lead + 12))
+    exact = f.hazards(high, lead, (1, 12))
+    assert np.abs(_z(mc.hazards[0], mc.hazards_error[0], exact)).max() < 4.5
+    assert (mc.cdf == from_now.cdf).all()
+    assert (mc.hazards < from_now.hazards).all()
+    near_midnight = simulate(
+        model, baseline, EDGES, {285: Start.at(66.0, 66.0, EDGES)}, SOURCE, paths=2_000, lead=2
+    )
+    assert (near_midnight.hazards == 0).all()

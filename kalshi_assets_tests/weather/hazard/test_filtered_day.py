@@ -119,7 +119,7 @@ def test_one_by_one_and_all_at_once_are_the_same_bits() -> None:
     assert_same_bits(Outlook(**joined), whole)
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(
     asked=st.sets(st.integers(0, 285), min_size=1, max_size=25),
     read=st.lists(st.booleans(), min_size=25, max_size=25),
