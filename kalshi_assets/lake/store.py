@@ -1,6 +1,6 @@
 """The partition store: frames in, frames out, one file per table, city and climate day."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -23,9 +23,48 @@ class MissingPartitionError(FileNotFoundError):
 
     def __init__(self, table: Table, key: CityDay) -> None:
         super().__init__(
-            f"{table.full_name} has no partition {key}; materialise it first: kalshi-assets "
-            f"backfill --city {key.city} --start {key.date} --end {key.date}"
+            f"{table.full_name} has no partition {key}; materialise it first: {_backfill([key])}"
         )
+
+
+class OutdatedPartitionError(RuntimeError):
+    """Partitions that another version of the platform wrote; the message names them and the remedy.
+
+    Attributes
+    ----------
+    keys
+        All of them that were looked at.
+    """
+
+    def __init__(self, table: Table, found: Mapping[CityDay, Mapping[str, pl.DataType]]) -> None:
+        self.keys = tuple(found)
+        first, *others = self.keys
+        named = f"{first}{f' and {len(others)} others' if others else ''}"
+        by_city: dict[str, list[CityDay]] = {}
+        for key in self.keys:
+            by_city.setdefault(key.city, []).append(key)
+        super().__init__(
+            f"{table.full_name}, partition {named}: written by another version of the platform, "
+            f"whose columns differ: {'; '.join(_differences(table, found[first]))}. Materialise "
+            f"again: {'; '.join(map(_backfill, by_city.values()))}"
+        )
+
+
+def _differences(table: Table, found: Mapping[str, pl.DataType]) -> Iterator[str]:
+    missing = [name for name in table.dtypes if name not in found]
+    extra = [name for name in found if name not in table.dtypes]
+    if missing:
+        yield f"{', '.join(missing)} missing"
+    if extra:
+        yield f"{', '.join(extra)} unknown"
+    for name, dtype in table.dtypes.items():
+        if name in found and found[name] != dtype:
+            yield f"{name} {found[name]} instead of {dtype}"
+
+
+def _backfill(keys: Sequence[CityDay]) -> str:
+    days = [key.date for key in keys]
+    return f"kalshi-assets backfill --city {keys[0].city} --start {min(days)} --end {max(days)}"
 
 
 class OriginMismatchError(RuntimeError):
@@ -107,11 +146,37 @@ class Lake:
         ------
         MissingPartitionError
             It has not been materialised.
+        OutdatedPartitionError
+            Its columns are not the contract's: it was written by another version.
         """
         try:
-            return pl.read_parquet(self.path(table, key), hive_partitioning=False)
+            frame = pl.read_parquet(self.path(table, key), hive_partitioning=False)
         except FileNotFoundError:
             raise MissingPartitionError(table, key) from None
+        if frame.schema != table.dtypes:
+            raise OutdatedPartitionError(table, {key: frame.schema})
+        return frame
+
+    def collect(
+        self, table: Table, query: Callable[[pl.LazyFrame], pl.LazyFrame] = lambda rows: rows
+    ) -> pl.DataFrame:
+        """What `query` makes of every partition at once; see `scan`.
+
+        Raises
+        ------
+        OutdatedPartitionError
+            Partitions that were written by another version stand in the way.
+        """
+        try:
+            return query(self.scan(table)).collect()
+        except (pl.exceptions.SchemaError, pl.exceptions.ColumnNotFoundError) as error:
+            # Only now, since it opens every file.
+            schemas = (
+                (key, pl.read_parquet_schema(self.path(table, key))) for key in self.keys(table)
+            )
+            if found := {key: schema for key, schema in schemas if schema != table.dtypes}:
+                raise OutdatedPartitionError(table, found) from error
+            raise
 
     def scan(self, table: Table) -> pl.LazyFrame:
         """Every partition at once, with `city` and `date` as columns, to be collected."""

@@ -45,11 +45,13 @@ def summaries(lake: Lake) -> list[DaySummary]:
 
 
 def _by_day(lake: Lake, table: Table) -> dict[CityDay, pl.DataFrame]:
-    return _grouped(lake.scan(table).collect())
+    return _grouped(lake.collect(table))
 
 
 def _reasons_by_day(lake: Lake) -> dict[CityDay, dict[str, int]]:
-    counts = lake.scan(DECISIONS).group_by("city", "date", "reason").len().collect()
+    counts = lake.collect(
+        DECISIONS, lambda decisions: decisions.group_by("city", "date", "reason").len()
+    )
     return {key: dict(group.iter_rows()) for key, group in _grouped(counts).items()}
 
 

@@ -5,7 +5,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from kalshi_assets.lake.store import Lake, MissingPartitionError, OriginMismatchError, Partitions
+from kalshi_assets.lake.store import (
+    Lake,
+    MissingPartitionError,
+    OriginMismatchError,
+    OutdatedPartitionError,
+    Partitions,
+)
 from kalshi_assets.partitions import CityDay, city_days
 from kalshi_assets.tables import OBSERVATIONS, TABLES, ContractViolationError, Table
 from kalshi_assets_tests.lake.handmade import KEY, observations
@@ -62,6 +68,56 @@ def test_a_missing_partition_says_how_to_make_it(lake: Lake) -> None:
         lake.read(OBSERVATIONS, KEY)
     with pytest.raises(MissingPartitionError, match="backfill --city new_york --start 2025-04-25"):
         lake.read(OBSERVATIONS, KEY)
+
+
+def _as_an_older_version(lake: Lake, key: CityDay) -> None:
+    old = observations([61], key).drop("lo_f").cast({"hi_f": pl.Int64}).with_columns(humidity=0.5)
+    path = lake.path(OBSERVATIONS, key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    old.write_parquet(path)
+
+
+def test_a_partition_of_another_version_says_so_and_how_to_renew_it(lake: Lake) -> None:
+    _as_an_older_version(lake, KEY)
+    with pytest.raises(OutdatedPartitionError) as error:
+        lake.read(OBSERVATIONS, KEY)
+    assert str(error.value) == (
+        "weather.observations, partition new_york 2025-04-25: written by another version of the "
+        "platform, whose columns differ: lo_f missing; humidity unknown; hi_f Int64 instead of "
+        "Int16. Materialise again: kalshi-assets backfill --city new_york --start 2025-04-25 "
+        "--end 2025-04-25"
+    )
+    lake.write(OBSERVATIONS, KEY, observations([61]))
+    assert lake.read(OBSERVATIONS, KEY).height == 1
+
+
+def test_a_window_over_a_partition_of_another_version_does_not_pass_it_over(lake: Lake) -> None:
+    earlier = KEY.earlier(2)
+    _as_an_older_version(lake, earlier[0])
+    with pytest.raises(OutdatedPartitionError, match=f"{earlier[0]}"):
+        Partitions(lake, OBSERVATIONS, earlier).window(earlier)
+
+
+def test_all_partitions_at_once_name_those_of_another_version(lake: Lake) -> None:
+    old = [*KEY.earlier(2), CityDay("chicago", KEY.date)]
+    lake.write(OBSERVATIONS, KEY, observations([61]))
+    for key in old:
+        _as_an_older_version(lake, key)
+    with pytest.raises(OutdatedPartitionError) as error:
+        lake.collect(OBSERVATIONS)
+    assert set(error.value.keys) == set(old)
+    for text in [
+        "partition chicago 2025-04-25 and 2 others",
+        "backfill --city chicago --start 2025-04-25 --end 2025-04-25; ",
+        "backfill --city new_york --start 2025-04-23 --end 2025-04-24",
+    ]:
+        assert text in str(error.value)
+
+
+def test_a_query_that_is_wrong_in_itself_stays_its_own_error(lake: Lake) -> None:
+    lake.write(OBSERVATIONS, KEY, observations([61]))
+    with pytest.raises(pl.exceptions.ColumnNotFoundError, match="humidity"):
+        lake.collect(OBSERVATIONS, lambda rows: rows.select("humidity"))
 
 
 def test_neither_temporary_files_nor_placeholders_count_as_partitions(lake: Lake) -> None:
