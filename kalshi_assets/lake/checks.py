@@ -109,9 +109,9 @@ def dead_only_by_evidence(hazard: pl.DataFrame, events: pl.DataFrame) -> Verdict
     """
     rows = hazard.join(events.select("market_ticker", "lo_f", "hi_f"), on="market_ticker")
     passed = (pl.col("evidence_max_f") > pl.col("hi_f")).fill_null(value=False)
-    reached = (pl.col("lo_f").is_null() | (pl.col("lo_f") <= pl.col("running_max_lo_f"))).fill_null(
-        value=False
-    )
+    # Before a report nothing is reached.
+    known = pl.col("running_max_lo_f").is_not_null()
+    reached = known & (pl.col("lo_f") <= pl.col("running_max_lo_f")).fill_null(value=True)
     wrong = rows.select(
         unproved=(pl.col("dead") & ~passed).sum(),
         alive=(~pl.col("dead") & passed).sum(),

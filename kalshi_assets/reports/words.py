@@ -30,17 +30,20 @@ WEATHER_WORDS = {
     "not_yet": "no report known yet",
     "stale": "last report too old",
     "short_history": "too few earlier days",
+    "day_ahead": "guidance of the eve only",
     "feed_alarm": "the reports contradict all that was expected of them",
 }
 METHOD_WORDS = {
     "exact": "the filter's",
     "monte_carlo": "the filter's, by simulation",
     "analogue": "those of earlier days like this one",
+    "emos": "day-ahead ones",
 }
 BASELINE_WORDS = {
     "forecast_hourly": "the hourly forecast",
     "forecast_max": "the forecast maximum",
     "climatology": "the climatological day",
+    "guidance": "the guidance",
 }
 SHORT_WEATHER_WORDS = {
     **WEATHER_WORDS,

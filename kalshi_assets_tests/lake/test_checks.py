@@ -175,6 +175,12 @@ def test_only_brackets_above_the_running_maximum_may_be_at_nought_while_alive() 
     verdict = checks.dead_only_by_evidence(hazard([[0.0, 0.0, 0.7, 0.3]]), events())
     assert not verdict.passed
     assert "at 0 though reached and not dead: 1" in verdict.found
+    before = hazard([[0.0, 0.0, 0.7, 0.3]]).with_columns(
+        dead=pl.lit(value=False),
+        running_max_lo_f=pl.lit(None, pl.Int16),
+        evidence_max_f=pl.lit(None, pl.Int16),
+    )
+    assert checks.dead_only_by_evidence(before, events()).passed
 
 
 def test_a_hazard_of_another_ladder_is_found() -> None:

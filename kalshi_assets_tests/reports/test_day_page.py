@@ -254,6 +254,26 @@ def test_a_baseline_that_changes_is_named_with_its_time() -> None:
     ) in said
 
 
+def test_a_day_of_guidance_alone_shows_it_until_it_falls_silent() -> None:
+    day = a_day(weather=False)
+    noon = day.climate_start + dt.timedelta(hours=12)
+    said, spoken = a_day().hazard_pmf, pl.col("minute") < noon
+    guided = said.with_columns(
+        status=pl.when(spoken).then(pl.lit("ok")).otherwise(pl.lit("no_observations")),
+        method=pl.when(spoken).then(pl.lit("emos")),
+        baseline=pl.when(spoken).then(pl.lit("guidance")),
+        analogue_share=pl.when(spoken).then(0.0),
+        p_wx=pl.when(spoken).then(pl.col("p_wx").fill_null(1 / 6)),
+        log_likelihood=pl.lit(None, pl.Float64),
+    )
+    html = render_day(replace(day, hazard_pmf=guided))
+    words = Page(html).words("temperature")
+    assert "The weather's probabilities are day-ahead ones around the guidance." in words
+    assert "Withheld: 12:00 to 23:55, no station observations." in words
+    assert "nothing here entered" not in words
+    assert "the weather's own probabilities" in html.replace("&#x27;", "'").replace("&#39;", "'")
+
+
 def test_a_day_without_weather_probabilities_says_nothing_about_their_method() -> None:
     said = Page(render_day(a_day(weather=False))).words("temperature")
     assert "filter" not in said
