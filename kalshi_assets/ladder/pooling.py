@@ -89,8 +89,8 @@ def fused_pmf(
     Returns
     -------
     DataFrame
-        `probability.fused_pmf`. Where the weather is unknown the pool is the market's PMF, its
-        weather weight is 0 and `weather_status` says why.
+        `probability.fused_pmf`. Where the weather is unknown, or is of the eve only, the pool is
+        the market's PMF, its weather weight is 0 and `weather_status` says why.
     """
     rows = (
         market.sort("minute")
@@ -117,7 +117,8 @@ def fused_pmf(
     p_mkt = rows["p_mkt"].to_numpy().reshape(-1, n)
     p_wx = rows["p_wx"].to_numpy().astype(np.float64).reshape(-1, n)
     dead = rows["dead"].to_numpy().reshape(-1, n)
-    known = ~np.isnan(p_wx).any(axis=1, keepdims=True)
+    enters = (rows["weather_status"] == "ok").to_numpy().reshape(-1, n).all(axis=1, keepdims=True)
+    known = enters & ~np.isnan(p_wx).any(axis=1, keepdims=True)
     pooled = np.where(known, log_pool(p_mkt, np.where(known, p_wx, 1 / n), weights), p_mkt)
     p_fused = without_dead(pooled, dead)
     used = np.repeat(known.ravel(), n)

@@ -12,6 +12,7 @@ WEATHER_STATUSES = [
     "stale",
     "short_history",
     "feed_alarm",
+    "day_ahead",
 ]
 
 
@@ -104,7 +105,7 @@ class HazardPmf(Contract):
     minute: UtcTime = column("Evaluation time, every five minutes; nothing later is in it.")
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
     status: pl.String = column(
-        "ok, or why p_wx is null.",
+        "ok, or why p_wx is null; day_ahead: p_wx is guidance of the eve alone, without reports.",
         isin=WEATHER_STATUSES,
     )
     method: pl.String = column(

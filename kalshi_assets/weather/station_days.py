@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.weather.climate_day import ONE_HOUR, SLOT, SLOTS
-from kalshi_assets.weather.evidence import temperatures
+from kalshi_assets.weather.evidence import counted, temperatures
 
 Array = NDArray[np.float64]
 
@@ -64,7 +64,7 @@ class StationDays:
         mid, width = (np.full((len(days), SLOTS), np.nan) for _ in range(2))
         if not days:
             return cls(starts=starts, mid_f=mid, width_f=width, known_at=None)
-        rows = temperatures(stacked(days)).filter(
+        rows = counted(temperatures(stacked(days))).filter(
             (pl.col("known_at") <= known_by) & pl.col("slot").is_between(0, SLOTS - 1)
         )
         day, slot = rows["day"].to_numpy(), rows["slot"].to_numpy()

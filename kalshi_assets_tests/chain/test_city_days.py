@@ -87,7 +87,7 @@ def test_market_and_fused_pmfs_sum_to_one_at_every_minute(chain: Chain) -> None:
 
 def test_the_weathers_pmf_is_there_exactly_where_the_weather_is_known(chain: Chain) -> None:
     hazard = chain[HAZARD_PMF]
-    known = pl.col("status") == "ok"
+    known = pl.col("status").is_in(["ok", "day_ahead"])
     assert hazard.filter(known)["p_wx"].null_count() == 0
     assert hazard.filter(~known)["p_wx"].is_null().all()
     sums = hazard.filter(known).group_by("minute").agg(pl.col("p_wx").sum())["p_wx"]
@@ -100,7 +100,7 @@ def test_without_weather_the_fused_pmf_is_the_markets_and_says_so(chain: Chain) 
     assert without.height > 0
     assert (without["p_fused"] == without["p_mkt"]).all()
     assert (without["weather_weight"] == 0).all()
-    assert without["p_wx"].is_null().all()
+    assert without.filter(pl.col("weather_status") != "day_ahead")["p_wx"].is_null().all()
     assert (fused.filter(pl.col("weather_status") == "ok")["weather_weight"] > 0).all()
 
 
@@ -139,7 +139,7 @@ def test_chicago_in_may_2025_has_guidance_in_the_morning_then_no_weather_and_say
     later = hazard.filter(pl.col("minute") >= day.start + timedelta(hours=10))
     assert set(later["status"]) == {"no_observations"}
     assert later["p_wx"].is_null().all()
-    assert set(fused["weather_status"]) == {"before_climate_day", "ok", "no_observations"}
+    assert set(fused["weather_status"]) == {"before_climate_day", "day_ahead", "no_observations"}
 
 
 @needs_archive

@@ -1,8 +1,10 @@
 """Before a report is known: the day-ahead distribution by guidance alone.
 
 Where a station has forecasts but no reports during the day, this is all that the weather says. It
-is said until ten hours of standard time: later everyone who watches the station knows more, and a
-distribution of the eve would be taken for knowledge that it is not.
+is said until ten hours of standard time: later everyone who watches the station knows more. Its
+status is ``day_ahead`` and not ``ok``: nothing has shown that it knows what the market does not, so
+it does not enter the pool. On five recorded days of Chicago, pooled at the prior weight, it had a
+mean log loss of 2.4 against the market's .6, and the engine sent a hundred orders a day on it.
 
 Here: which times it speaks at. Not here: the fit (`fit.emos`).
 """
@@ -52,7 +54,7 @@ def day_ahead(
     pmfs = [line.predicted(each).pmf(upper).tolist() for each in forecasts] if line else []
     return rows.select(
         "minute",
-        status=pl.lit("ok"),
+        status=pl.lit("day_ahead"),
         method=pl.lit("emos"),
         baseline=pl.lit("guidance"),
         p_wx=pl.Series(pmfs, dtype=pl.List(pl.Float64)),
