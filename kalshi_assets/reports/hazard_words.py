@@ -26,8 +26,8 @@ def weather_sentence(day: DayInputs) -> str:
     if not len(day.minute_panel_full):
         return "There is no minute panel for this day."
     if day.grid.has_weather:
-        share = float(np.isfinite(day.grid.p_wx).all(axis=0).mean())
-        return f"The weather entered the fused probabilities at {percent(share)} of minutes."
+        share = percent(day.grid.weather_share)
+        return f"The weather entered the fused probabilities at {share} of minutes."
     if not len(day.observations):
         return (
             "There are no station observations for this climate day: "
@@ -36,7 +36,7 @@ def weather_sentence(day: DayInputs) -> str:
     statuses = day.hazard_pmf["status"].value_counts(sort=True)["status"].to_list()
     often = WEATHER_WORDS[statuses[0]] if statuses else "none was computed"
     return (
-        f"Station reports exist, but no weather probability ({often} at most minutes): "
+        f"Station reports exist, but the weather entered at no minute ({often} at most): "
         "the fused probabilities are the market's."
     )
 
@@ -46,8 +46,11 @@ def hazard_sentences(day: DayInputs) -> list[str]:
     grid = day.hazard
     if not grid.known.any():
         return []
-    lines = [_method_sentence(grid), _share_sentence(grid), _silence_sentence(grid)]
-    return [line for line in [*lines, _likelihood_sentence(grid)] if line]
+    lines = [_method_sentence(grid), _share_sentence(grid)]
+    if (grid.status == "day_ahead").any():
+        lines.append("Those of the eve stay out of the fused probabilities.")
+    lines += [_silence_sentence(grid), _likelihood_sentence(grid)]
+    return [line for line in lines if line]
 
 
 def _method_sentence(grid: HazardGrid) -> str:

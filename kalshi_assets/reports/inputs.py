@@ -220,6 +220,8 @@ class MinuteGrid:
         Probabilities, shape (B, N).
     dead
         Whether the bracket cannot pay any more, shape (B, N).
+    weather_weight
+        Of the weather in the fused PMF, 0 where it did not enter, shape (N,).
     running_max_lo_f, forecast_max_f
         As known at the minute, degrees Fahrenheit, shape (N,).
     hazard_next_60m
@@ -231,6 +233,7 @@ class MinuteGrid:
     p_mkt: Floats
     p_wx: Floats
     dead: npt.NDArray[np.bool_]
+    weather_weight: Floats
     running_max_lo_f: Floats
     forecast_max_f: Floats
     hazard_next_60m: Floats
@@ -245,6 +248,7 @@ class MinuteGrid:
             p_mkt=of.each("p_mkt"),
             p_wx=of.each("p_wx"),
             dead=of.each("dead") == 1.0,
+            weather_weight=of.shared("weather_weight"),
             running_max_lo_f=of.shared("running_max_lo_f"),
             forecast_max_f=of.shared("forecast_max_f"),
             hazard_next_60m=of.shared("hazard_next_60m"),
@@ -255,8 +259,13 @@ class MinuteGrid:
 
     @property
     def has_weather(self) -> bool:
-        """Whether any minute has a weather PMF."""
-        return bool(np.isfinite(self.p_wx).any())
+        """Whether the weather entered the fused PMF at any minute."""
+        return self.weather_share > 0
+
+    @property
+    def weather_share(self) -> float:
+        """Share of minutes at which the weather entered the fused PMF."""
+        return float((self.weather_weight > 0).mean()) if len(self) else 0.0
 
     def at(self, hour: float) -> int | None:
         """Index of the last minute at or before `hour`; None: there is none."""

@@ -259,7 +259,7 @@ def test_a_day_of_guidance_alone_shows_it_until_it_falls_silent() -> None:
     noon = day.climate_start + dt.timedelta(hours=12)
     said, spoken = a_day().hazard_pmf, pl.col("minute") < noon
     guided = said.with_columns(
-        status=pl.when(spoken).then(pl.lit("ok")).otherwise(pl.lit("no_observations")),
+        status=pl.when(spoken).then(pl.lit("day_ahead")).otherwise(pl.lit("no_observations")),
         method=pl.when(spoken).then(pl.lit("emos")),
         baseline=pl.when(spoken).then(pl.lit("guidance")),
         analogue_share=pl.when(spoken).then(0.0),
@@ -269,9 +269,19 @@ def test_a_day_of_guidance_alone_shows_it_until_it_falls_silent() -> None:
     html = render_day(replace(day, hazard_pmf=guided))
     words = Page(html).words("temperature")
     assert "The weather's probabilities are day-ahead ones around the guidance." in words
+    assert "Those of the eve stay out of the fused probabilities." in words
     assert "Withheld: 12:00 to 23:55, no station observations." in words
     assert "nothing here entered" not in words
     assert "the weather's own probabilities" in html.replace("&#x27;", "'").replace("&#39;", "'")
+
+
+def test_a_weather_pmf_that_stayed_out_of_the_pool_is_not_said_to_have_entered() -> None:
+    day = a_day()
+    assert "The weather entered the fused" in Page(render_day(day)).words("verdict")
+    panel = day.minute_panel_full.with_columns(weather_weight=0.0)
+    assert "The weather entered" not in Page(
+        render_day(replace(day, minute_panel_full=panel))
+    ).words("verdict")
 
 
 def test_a_day_without_weather_probabilities_says_nothing_about_their_method() -> None:

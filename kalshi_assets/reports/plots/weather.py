@@ -27,7 +27,7 @@ _CLIMATE_DAY: Span = (0.0, 24.0)
 _LETTER = 0.06  # inches
 
 
-def hazard_figure(day: DayInputs, *, size: Size = (9.6, 6.4), legend: bool = False) -> Sheet:
+def hazard_figure(day: DayInputs, *, size: Size | None = None, legend: bool = False) -> Sheet:
     """Temperatures of the climate day, and below them the weather's PMF as stacked bands.
 
     Above: reports as intervals, the running maximum as known, forecasts, edges, the official
@@ -39,10 +39,13 @@ def hazard_figure(day: DayInputs, *, size: Size = (9.6, 6.4), legend: bool = Fal
     day
         Its events, observations and hazard; forecasts, settlements and the minute panel are drawn
         where there are any.
+    size
+        Inches; None: a page's width, as high as the panels need.
     """
-    sheet, degrees, grid = Sheet(size), _degrees_range(day), day.hazard
+    degrees, grid = _degrees_range(day), day.hazard
     weather = bool(grid.known.any())
     detail = weather and not legend
+    sheet = Sheet(size or (9.6, 6.4 if weather else 3.0))
     floor = min(float(np.nanmin(grid.log_likelihood, initial=-1.0)), -1.0) - 0.4
     ys = [degrees, (0.0, 1.0)] if weather else [degrees]
     ys += [(0.0, 1.0), (floor, 0.0)] if detail else []
