@@ -50,7 +50,8 @@ class McParams(Contract):
         "residual; bias: mean residual, recent days counting more; forecast_bias, bias_sd: mean "
         "and spread from day to day of official less forecast maximum; tail_share: probability of "
         "a wide innovation; guidance_*: from a forecast to the maximum and its sd, where there "
-        "are no reports during the day; kappa, missed_peak: peaks between reports, as a shift of the edges, or "
+        "are no reports during the day; kappa, missed_peak: peaks between reports, as a shift of "
+        "the edges, or "
         "P(official maximum is block degrees above the highest whole degree the station had at a "
         "report); above_evidence: the same above what the reports prove; profile, shape: the "
         "climatological day, and one sd of its leading departure.",
@@ -87,8 +88,9 @@ class McParams(Contract):
     unit: pl.String = column("Of the value.", isin=["1", "f", "probability"])
     n_days: pl.Int16 = column("Earlier days that tell of it.", unit="days", ge=0)
     parent: pl.String = column(
-        "What it is shrunk towards: nothing (own), the packaged value of its season and block (season) "
-        "or of its block (block), one packaged value (global); default: too few days, it is the packaged value.",
+        "What it is shrunk towards: nothing (own), the packaged value of its season and block "
+        "(season) or of its block (block), one packaged value (global); default: too few days, it "
+        "is the packaged value.",
         isin=["own", "season", "block", "global", "default"],
     )
     window_start: pl.Date = column("First usable earlier day; null: none.", nullable=True)
@@ -134,7 +136,7 @@ class HazardPmf(Contract):
         "P(new high within 60 minutes).", ge=0, le=1, nullable=True
     )
     p_pass_60m: pl.Float64 = column(
-        "P(the maximum is above the bracket, now or within 60 minutes); null: it is the last.",
+        "P(the maximum is above the bracket, now or in 60 minutes); null: the last, or no p_wx.",
         ge=0,
         le=1,
         nullable=True,

@@ -110,6 +110,13 @@ def tables_of(t: Transition, k: int) -> tuple[Array, Array]:
     )
 
 
+@njit(cache=True)
+def rows_of(table: Array) -> tuple[Array, Array]:
+    """Memory for `fill_row`: the row, and the parts it sums; of one component they are the same."""
+    parts = np.empty(table.shape)
+    return (parts[0] if len(parts) == 1 else np.empty(table.shape[1])), parts
+
+
 @njit(inline="always")
 def fill_row(
     table: Array,
@@ -142,7 +149,7 @@ def fill_row(
     follows
         Whether `parts`, shape (components, row), are still those of the panel before.
     row
-        The sum of the components, shape (row,).
+        The sum of the components, shape (row,); of one component it may be `parts` itself.
     """
     components, size = table.shape
     for c in range(components):
@@ -162,11 +169,9 @@ def fill_row(
                 tilt = np.exp(place[r] * delta * precision[c])
                 for p in range(panels):
                     parts[c, p * place.size + r] *= tilt
-    for b in range(size):
-        row[b] = parts[0, b]
-    for c in range(1, components):
+    if components > 1:
         for b in range(size):
-            row[b] += parts[c, b]
+            row[b] = parts[0, b] + parts[1, b]
 
 
 @njit(inline="always")
@@ -193,7 +198,7 @@ def step_back(t: Transition, k: int, cut: Ints, after: Array, before: Array) -> 
     """
     now, then, reach = t.nodes[k], t.nodes[k + 1], t.reach[k]
     table, ratio = tables_of(t, k)
-    row, parts = np.empty(table.shape[1]), np.empty(table.shape)
+    row, parts = rows_of(table)
     place, precision = t.place[k + 1, :then], t.precision[k]
     moved = t.rho[k] - 1.0
     top = cut.max()
@@ -256,7 +261,7 @@ def step_forward(
     """
     now, then, reach = t.nodes[k], t.nodes[k + 1], t.reach[k]
     table, ratio = tables_of(t, k)
-    row, parts = np.empty(table.shape[1]), np.empty(table.shape)
+    row, parts = rows_of(table)
     place, precision = t.place[k + 1, :then], t.precision[k]
     moved = t.rho[k] - 1.0
     barriers = state.shape[0]

@@ -28,8 +28,10 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SHAPE_NODES = 3
+# Nodes a panel beside those that the innovations ask for: probabilities are right to 3e-6.
+NODES_AT_LEAST = 1.5
 # Of the greatest: a node with less says nothing about the next hour.
-LEAST_WEIGHT = 1e-6
+LEAST_WEIGHT = 1e-5
 # Reports over which the feed is judged.
 RECENT = 12
 
@@ -287,7 +289,7 @@ def _mixture(
     offsets = [profile - first.profile for profile, _ in nodes]
     everywhere = np.array([b.profile + offset for b in baselines for offset in offsets])
     prior = np.array([prior for _, prior in nodes])
-    grid = Grid.of(everywhere, model)
+    grid = Grid.of(everywhere, model, nodes_at_least=NODES_AT_LEAST)
     return MixtureFilter(grid, first.profile, model, edges, work, nodes=(offsets, prior))
 
 
