@@ -98,7 +98,9 @@ class BarrierFilter:
         exact_kernels.sweep_back(self._t, cut, 0, self._values)
         temp, weight = grid.nodes(0)
         density = np.exp(-0.5 * ((temp - baseline[0]) / model.start_sd) ** 2) * weight
-        self._prior = density / density.sum()
+        # A grid laid around what is known may hold less than the prior: the rest is not its own.
+        ends = (np.array([grid.lo - 0.5, grid.hi + 0.5]) - baseline[0]) / model.start_sd
+        self._prior = density / density.sum() * np.diff(_normal_cdf(ends))
         self._known: list[KnownMaximum] = []
         self._windows: list[KnownMaximum] = []
         self.head = -1
@@ -380,6 +382,12 @@ def crossing(so_far: Array, later: Array) -> Array:
     """P(an edge is reached | not yet), from the probabilities of having stayed below it."""
     untouched = so_far > 1e-12
     return np.where(untouched, 1 - later / np.where(untouched, so_far, 1.0), 1.0).clip(0.0, 1.0)
+
+
+def _normal_cdf(z: Array) -> Array:
+    from scipy.special import ndtr
+
+    return ndtr(z)
 
 
 def _transition(grid: Grid, baseline: Array, model: ResidualModel) -> "Transition":

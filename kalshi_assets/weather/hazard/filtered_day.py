@@ -6,7 +6,7 @@ what a table row looks like (`pmf`).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -27,9 +27,13 @@ from kalshi_assets.weather.fit.parameters import HazardParameters
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SHAPE_NODES = 3
+SHAPE_NODES = 2
 # Nodes a panel beside those that the innovations ask for: probabilities are right to 3e-6.
 NODES_AT_LEAST = 1.5
+# A report this near the end of the grid moves the end.
+MARGIN_F = 12.0
+# Doubt about the temperature at a report that the grid is laid around, degrees F.
+REPORT_SD_F = 1.5
 # Of the greatest: a node with less says nothing about the next hour.
 LEAST_WEIGHT = 1e-5
 # Reports over which the feed is judged.
@@ -43,12 +47,19 @@ class News:
     """Something that became known: what it does to the filter, and the first slot it touches.
 
     A report weighs one slot; a maximum of a window, and a new baseline, change more than that.
+
+    Attributes
+    ----------
+    reported_f
+        Middle of a report's interval, degrees F; None: it is no report.
+    baseline
+        The new one; None: it is no forecast.
     """
 
     known_at: datetime
     slot: int
     tell: Callable[[MixtureFilter], None]
-    is_report: bool = False
+    reported_f: float | None = None
     baseline: Baseline | None = None
 
 
@@ -112,40 +123,66 @@ class FilteredDay:
         self._parameters, self._baselines, self._nodes = parameters, [baseline], shape_nodes
         self._read = read or exactly
         self._work = workspace or Workspace()
-        self.mixture = self._begun()
+        self._begun: MixtureFilter | None = None
         self._told: list[News] = []
+        self._through: list[tuple[int, float]] = []
         self._reached = -1
         self._reports: list[int] = []
         self._waiting: list[tuple[tuple[int, int, int, int], float]] = []
         self._said: list[Outlook] = []
 
+    @property
+    def mixture(self) -> MixtureFilter:
+        """The filter that knows all that was told."""
+        if self._begun is None:
+            self._begun = _mixture(
+                self._baselines,
+                self._parameters,
+                self.known_edges,
+                self._nodes,
+                self._through,
+                self._work,
+            )
+            for each in self._told:
+                each.tell(self._begun)
+        return self._begun
+
     def tell(self, news: News) -> None:
         """Let something become known; what was asked before does not know it."""
-        if not news.is_report or news.slot <= self._reached:
+        if news.reported_f is None or news.slot <= self._reached:
             self._answer()
-        self._told.append(news)
-        if news.baseline is not None and not self._fits(news.baseline):
-            self._baselines.append(news.baseline)
-            self.mixture = self._begun()
-            for each in self._told:
-                each.tell(self.mixture)
-        else:
+        if self._fits(news):
             news.tell(self.mixture)
+            self._told.append(news)
+        else:
+            self._answer()
+            self._widen(news)
         self._reached = max(self._reached, self.mixture.head)
-        if news.is_report:
+        if news.reported_f is not None:
             self._reached = max(self._reached, news.slot)
             self._reports = sorted([*self._reports, news.slot])[-RECENT:]
 
-    def _begun(self) -> MixtureFilter:
-        """The filter before any news, on a grid that holds every baseline so far."""
-        return _mixture(
-            self._baselines, self._parameters, self.known_edges, self._nodes, self._work
-        )
-
-    def _fits(self, baseline: Baseline) -> bool:
+    def _fits(self, news: News) -> bool:
+        """Whether the grid holds it; the day's first report is what the grid is laid around."""
+        if news.reported_f is not None:
+            if not self._through:
+                return False
+            grid = self.mixture.grid
+            return grid.lo + MARGIN_F <= news.reported_f <= grid.hi - MARGIN_F
+        if news.baseline is None:
+            return True
         grid = self.mixture.grid
-        profiles = [baseline.profile + offset for offset in self.mixture.offsets]
+        profiles = [news.baseline.profile + offset for offset in self.mixture.offsets]
         return all(grid.lo <= p.min() and p.max() <= grid.hi for p in profiles)
+
+    def _widen(self, news: News) -> None:
+        """Begin again on a grid that holds the news, too."""
+        if news.baseline is not None:
+            self._baselines.append(news.baseline)
+        if news.reported_f is not None:
+            self._through.append((news.slot, news.reported_f))
+        self._told.append(news)
+        self._begun = None
 
     def ask(self, slot: int, highest_f: float) -> None:
         """Want the outlook of now.
@@ -276,8 +313,15 @@ def _mixture(
     parameters: HazardParameters,
     edges: Array,
     shape_nodes: int,
+    through: Sequence[tuple[int, float]],
     work: Workspace,
 ) -> MixtureFilter:
+    """The filter before any news.
+
+    Its grid holds the baselines, and the paths that lead through some reports, slot and degrees F:
+    once there is one, the day's first residual is no longer as open as the prior says, and a grid
+    half as wide will do.
+    """
     first = baselines[0]
     sd = parameters.sd_by_step()
     model = ResidualModel(
@@ -287,9 +331,16 @@ def _mixture(
     )
     nodes = first.nodes(shape_nodes)
     offsets = [profile - first.profile for profile, _ in nodes]
-    everywhere = np.array([b.profile + offset for b in baselines for offset in offsets])
     prior = np.array([prior for _, prior in nodes])
-    grid = Grid.of(everywhere, model, nodes_at_least=NODES_AT_LEAST)
+    profiles = [baseline.profile + offset for baseline in baselines for offset in offsets]
+    far = np.abs(np.arange(SLOTS) - np.array([slot for slot, _ in through])[:, None])
+    paths = [
+        profile + parameters.rho**steps * (degrees - profile[slot])
+        for profile in profiles
+        for steps, (slot, degrees) in zip(far, through, strict=True)
+    ]
+    spread = replace(model, start_sd=REPORT_SD_F) if through else model
+    grid = Grid.of(np.array([*profiles, *paths]), spread, nodes_at_least=NODES_AT_LEAST)
     return MixtureFilter(grid, first.profile, model, edges, work, nodes=(offsets, prior))
 
 
@@ -340,7 +391,7 @@ def _news(
             known_at=known_at,
             slot=slot,
             tell=lambda mixture: mixture.report(slot, likelihood),
-            is_report=True,
+            reported_f=(lo + hi) / 2,
         )
     known = KnownMaximum(first=min(since, slot), last=slot, max_f=hi)
     return News(
