@@ -1,6 +1,7 @@
 """Exact, monte_carlo and analogue against each other on one day, and the columns that name them."""
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -112,12 +113,12 @@ def test_in_the_afternoon_paths_and_filter_agree_within_sampling_error() -> None
 
 def test_the_analogue_alone_is_a_pmf_that_comes_to_the_same_end() -> None:
     analogue = hazard(REPORTS, EVENTS, method=choice(method="analogue"))
-    exact = hazard(REPORTS, EVENTS, method=ALONE)
+    exact = hazard(REPORTS, EVENTS, method=replace(ALONE, shape_nodes=3))
     one, other = per_bracket(analogue)[2:], per_bracket(exact)[2:]
     assert np.abs(one.sum(axis=1) - 1).max() < 1e-9
     apart = np.abs(one - other).sum(axis=1) / 2
-    # Measured: .55 at night, .07 at 15 standard time, .01 at the end.
-    assert apart.max() < 0.6
+    # Measured: .34 at night, .07 at 15 standard time, .01 at the end.
+    assert apart.max() < 0.5
     assert apart[15 * 12 :].max() < 0.2
     assert apart[-1] < 0.05
 
