@@ -32,7 +32,7 @@ from kalshi_assets.exchange.ingest import (
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.partitions import CityDay, city_days
-from kalshi_assets.reports.png import png_data_uri
+from kalshi_assets.reports.svg import svg_data_uri
 from kalshi_assets.reports.verification_page import log_loss_by_sample, write_page
 from kalshi_assets.reports.verification_plots import score_figure
 from kalshi_assets.sandbox.buckets import BucketSize
@@ -226,7 +226,7 @@ def _keep(study: WeatherStudy, key: CityDay, origin: str) -> str:
         )
     lake.claim(origin)
     frame = lake.write(VERIFICATION, key, study.summary)
-    picture = png_data_uri(score_figure(log_loss_by_sample(study.summary)))
+    picture = svg_data_uri(score_figure(log_loss_by_sample(study.summary)), "log loss by hour")
     with instance() as dagster_instance:
         dagster_instance.report_runless_asset_event(
             dg.AssetMaterialization(

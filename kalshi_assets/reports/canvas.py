@@ -1,10 +1,10 @@
 """The sheet that figures are drawn on: panels with light axes, and the shapes put on them.
 
 Here: a sheet's shapes in inches, panels with scales of their own, ticks in local standard hours.
-Not here: what a figure shows (`plots`), how a sheet becomes SVG (`svg`) or PNG (`png`).
+Not here: what a figure shows (`plots`), how a sheet becomes SVG (`svg`).
 
-A sheet is a list of shapes and not a matplotlib figure: a page needs SVG alone, and matplotlib's
-axes, layout and drawing took nine tenths of a page's time (docs/performance.md).
+A sheet is a list of shapes and not a matplotlib figure: SVG is all that pages and Dagster need,
+and matplotlib's axes, layout and drawing took nine tenths of a page's time.
 """
 
 import datetime as dt
@@ -22,7 +22,7 @@ Span = tuple[float, float]
 Ticks = Sequence[tuple[float, str]]
 
 FONT = 8.0
-# Ink, grid and paper are ordinary colours in a PNG; in a page's SVG they become the page's.
+# Ink, grid and paper are ordinary colours; in a page they become the page's.
 INK = "#3d4451"
 GRID = "#d3d7de"
 PAPER = "#fffffe"

@@ -1,9 +1,10 @@
-"""A sheet as an SVG element to stand in a page: theme colours, no addresses, no names.
+"""A sheet as SVG: an element in a page's colours, a document of its own, or a data URI.
 
 Here: shapes and labels as markup. Not here: what is drawn (`plots`, `canvas`).
 
 The picture's unit is a tenth of a point, so that every coordinate is an integer: integers print
-several times faster than decimals, and differences between neighbours keep the page small.
+several times faster than decimals, and differences between neighbours keep the page small. Pictures
+in Dagster's markdown are SVG too: matplotlib took forty milliseconds for what takes six here.
 """
 
 import base64
@@ -50,6 +51,31 @@ def svg_markup(sheet: Sheet, words: str) -> str:
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(words)}">'
         f"{''.join(shapes)}{''.join(labels)}</svg>"
     )
+
+
+def svg_file(sheet: Sheet, words: str) -> str:
+    """The sheet as an SVG document of its own: on paper, in the ink of printed figures.
+
+    Parameters
+    ----------
+    words
+        What a screen reader says instead of the picture.
+    """
+    markup = svg_markup(sheet, words)
+    for colour, of_page in _THEME.items():
+        markup = markup.replace(f'"{of_page}"', f'"{colour}"')
+    width, height = (round(side * 100) for side in sheet.size)
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'font-family="sans-serif" style="background:{PAPER}" '
+    )
+    return head + markup.removeprefix("<svg ") + "\n"
+
+
+def svg_data_uri(sheet: Sheet, words: str) -> str:
+    """The document in a data URI, for markdown that carries its own picture."""
+    data = base64.b64encode(svg_file(sheet, words).encode()).decode("ascii")
+    return f"data:image/svg+xml;base64,{data}"
 
 
 def _element(shape: Lines | Areas | Pixels, height: float) -> str:

@@ -12,11 +12,11 @@ import numpy as np
 import polars as pl
 
 from kalshi_assets.cities import City
+from kalshi_assets.reports.svg import svg_file
 from kalshi_assets.reports.verification_plots import (
     difference_figure,
     reliability_figure,
     score_figure,
-    svg_file,
 )
 from kalshi_assets.verification.hazard import ANALOGUE, EXACT, IN_FORCE
 from kalshi_assets.verification.scoring import ALL_HOURS, NOTHING

@@ -9,10 +9,9 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from kalshi_assets.reports.canvas import FONT, GRID, INK, PAPER, Panel, Sheet, panels
+from kalshi_assets.reports.canvas import FONT, INK, Panel, Sheet, panels
 from kalshi_assets.reports.inputs import Floats
 from kalshi_assets.reports.palette import SOURCE_COLOURS
-from kalshi_assets.reports.svg import svg_markup
 from kalshi_assets.verification.scoring import ALL_HOURS, NOTHING
 
 METHOD_COLOURS = {
@@ -23,7 +22,6 @@ METHOD_COLOURS = {
     "climatology": "#71717a",
     "market": SOURCE_COLOURS["market"],
 }
-_THEME = {"currentColor": INK, "var(--grid)": GRID, "var(--paper)": PAPER}
 _DOT = ((-3.0, 0.0), (0.0, -3.0), (3.0, 0.0), (0.0, 3.0))
 _STEPS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
@@ -90,25 +88,6 @@ def reliability_figure(table: pl.DataFrame) -> Sheet:
         panel.marks(points, _DOT, colour)
         panel.write(0.5, -0.03, "forecast probability", shift=(0, -0.26), across="center")
     return sheet
-
-
-def svg_file(sheet: Sheet, words: str) -> str:
-    """The sheet as an SVG document of its own: on paper, in the ink of printed figures.
-
-    Parameters
-    ----------
-    words
-        What a screen reader says instead of the picture.
-    """
-    markup = svg_markup(sheet, words)
-    for of_page, colour in _THEME.items():
-        markup = markup.replace(f'"{of_page}"', f'"{colour}"')
-    width, height = (round(side * 100) for side in sheet.size)
-    head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'font-family="sans-serif" style="background:{PAPER}" '
-    )
-    return head + markup.removeprefix("<svg ") + "\n"
 
 
 def _by_hour(titled: Mapping[str, pl.DataFrame], by: str, *, height: float) -> Sheet:

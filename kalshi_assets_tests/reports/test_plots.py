@@ -1,23 +1,21 @@
 import base64
-import io
 import subprocess
 import sys
 from dataclasses import replace
 from itertools import pairwise
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from kalshi_assets.reports import plots
 from kalshi_assets.reports.canvas import PAPER, Panel, Sheet, thin_out
 from kalshi_assets.reports.inputs import DayInputs, MinuteGrid, hours_since, no_rows, runs
 from kalshi_assets.reports.palette import ALARM, REASON_COLOURS, bracket_colours
 from kalshi_assets.reports.plots.strokes import bands
-from kalshi_assets.reports.png import png_data_uri
-from kalshi_assets.reports.svg import svg_markup
+from kalshi_assets.reports.svg import svg_data_uri, svg_markup
 from kalshi_assets.tables import EVENTS, HAZARD_PMF, OBSERVATIONS
 from kalshi_assets.tables.backtest import REASONS
 from kalshi_assets_tests.reports.factory import a_day
@@ -40,26 +38,23 @@ def test_importing_reports_does_not_import_matplotlib_or_jinja() -> None:
     assert out.stdout.strip() == "[]"
 
 
+def inline(sheet: Sheet) -> str:
+    """The SVG document in a picture for Dagster's markdown."""
+    uri = svg_data_uri(sheet, "a picture")
+    return base64.b64decode(uri.removeprefix("data:image/svg+xml;base64,")).decode()
+
+
 @pytest.mark.parametrize("draw", FIGURES)
 @pytest.mark.parametrize("trades", [True, False])
-def test_an_inline_picture_is_small_enough_for_dagster(draw: object, trades: bool) -> None:
-    uri = png_data_uri(draw(a_day(trades=trades), size=plots.INLINE_SIZE))  # type: ignore[operator]
-    assert len(uri) < 40_000
-    image = Image.open(io.BytesIO(base64.b64decode(uri.removeprefix("data:image/png;base64,"))))
-    assert image.size == (640, 220)
-
-
-def test_no_figure_stays_behind_in_pyplot() -> None:
-    png_data_uri(plots.belief_figure(a_day()))
-    assert "matplotlib.pyplot" not in sys.modules
-
-
-def test_drawing_leaves_the_settings_of_matplotlib_alone() -> None:
-    import matplotlib as mpl
-
-    before = dict(mpl.rcParams)
-    png_data_uri(plots.money_figure(a_day()))
-    assert dict(mpl.rcParams) == before
+def test_an_inline_picture_is_small_and_a_document_of_its_own(draw: object, trades: bool) -> None:
+    sheet = draw(a_day(trades=trades), size=plots.INLINE_SIZE)  # type: ignore[operator]
+    assert len(svg_data_uri(sheet, "a picture")) < 60_000
+    document = ElementTree.fromstring(inline(sheet))
+    assert document.tag == "{http://www.w3.org/2000/svg}svg"
+    assert (document.get("width"), document.get("height")) == ("640", "220")
+    # No page is around it whose colours it could take.
+    assert "var(" not in inline(sheet)
+    assert "currentColor" not in inline(sheet)
 
 
 def test_a_line_with_a_gap_becomes_a_move_for_each_part() -> None:
@@ -98,8 +93,6 @@ def test_the_weathers_bands_need_nothing_but_events_reports_and_the_hazard() -> 
     day = a_day()
     frames = {EVENTS: day.events, OBSERVATIONS: day.observations, HAZARD_PMF: day.hazard_pmf}
     bare = DayInputs.of(day.city, day.date, {**no_rows(), **frames})
-    uri = png_data_uri(plots.hazard_figure(bare, size=plots.INLINE_SIZE, legend=True))
-    assert len(uri) < 40_000
     drawn = svg_markup(plots.hazard_figure(bare, legend=True), "weather")
     assert all(rung.label in drawn for rung in day.ladder)
     assert "official maximum" not in drawn

@@ -108,7 +108,7 @@ def daily_pnl(
 def report(context: dg.AssetExecutionContext, **inputs: Partitions) -> Computation:
     from kalshi_assets.reports.library import write_day, write_index
     from kalshi_assets.reports.plots import INLINE_SIZE, belief_figure
-    from kalshi_assets.reports.png import png_data_uri
+    from kalshi_assets.reports.svg import svg_data_uri
 
     data = Settings().data
     made = {table: inputs[table.name] for table in (FUSED_PMF, *SHOWN)}
@@ -121,7 +121,9 @@ def report(context: dg.AssetExecutionContext, **inputs: Partitions) -> Computati
         frames = {table: made[table][key] for table in SHOWN}
         day = DayInputs.of(city(key.city), key.date, {**frames, REPORT: scores})
         page = write_day(data, day)
-        picture = png_data_uri(belief_figure(day, size=INLINE_SIZE, legend=True))
+        picture = svg_data_uri(
+            belief_figure(day, size=INLINE_SIZE, legend=True), "fused PMF over the day"
+        )
         return {
             "page": dg.MetadataValue.path(str(page.resolve())),
             "belief": dg.MetadataValue.md(f"![fused PMF over the day]({picture})"),

@@ -162,7 +162,7 @@ def _describe_params(key: CityDay, frame: pl.DataFrame) -> Mapping[str, Any]:
 
 def _describe_hazard(key: CityDay, frames: Mapping[Table, pl.DataFrame]) -> Mapping[str, Any]:
     from kalshi_assets.reports.plots import INLINE_SIZE, hazard_figure
-    from kalshi_assets.reports.png import png_data_uri
+    from kalshi_assets.reports.svg import svg_data_uri
 
     hazard = frames[HAZARD_PMF]
 
@@ -170,7 +170,9 @@ def _describe_hazard(key: CityDay, frames: Mapping[Table, pl.DataFrame]) -> Mapp
         return dict(hazard[column].drop_nulls().value_counts(sort=True).iter_rows())
 
     day = DayInputs.of(city(key.city), key.date, {**no_rows(), **frames})
-    picture = png_data_uri(hazard_figure(day, size=INLINE_SIZE, legend=True))
+    picture = svg_data_uri(
+        hazard_figure(day, size=INLINE_SIZE, legend=True), "the weather's PMF over the day"
+    )
     return {
         "library_days": hazard.select(pl.max("days")).item(),
         "status": counted("status"),
