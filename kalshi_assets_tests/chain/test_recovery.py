@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kalshi_assets.commands.backfill import LOOK_BACK_TABLES
 from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.sandbox.server import Sandbox
 from kalshi_assets.tables import TABLES
@@ -15,7 +16,7 @@ from kalshi_assets_tests.chain.conftest import WORLD_CITY, WORLD_END
 pytestmark = pytest.mark.slow
 
 DAYS = 2
-PARTITIONS = DAYS * len(TABLES) + LOOK_BACK_DAYS
+PARTITIONS = DAYS * len(TABLES) + LOOK_BACK_DAYS * len(LOOK_BACK_TABLES)
 DAGSTER_YAML = Path(__file__).parents[2] / "dagster.yaml"
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from kalshi_assets.definitions import build
 from kalshi_assets.partitions import CITY_DAYS
-from kalshi_assets.tables import TABLES
+from kalshi_assets.tables import STUDIES, TABLES
 
 PROJECT = Path(__file__).parents[2]
 GROUPS = {"market", "weather", "panel", "probability", "backtest"}
@@ -22,7 +22,9 @@ def platform() -> dg.Definitions:
 
 def test_every_table_is_an_asset_that_says_what_it_is(platform: dg.Definitions) -> None:
     specs = {tuple(spec.key.path): spec for spec in platform.resolve_all_asset_specs()}
-    assert specs.keys() == {(table.schema, table.name) for table in TABLES}
+    made = {(table.schema, table.name) for table in TABLES}
+    studied = {(table.schema, table.name) for table in STUDIES}
+    assert specs.keys() == made | studied
     for (group, _), spec in specs.items():
         assert spec.group_name == group
         assert group in GROUPS
@@ -30,16 +32,25 @@ def test_every_table_is_an_asset_that_says_what_it_is(platform: dg.Definitions) 
         assert list(spec.owners) == ["team:trading-desk"]
         assert spec.code_version
         assert spec.kinds
-        assert spec.partitions_def == CITY_DAYS
+        assert spec.partitions_def == (CITY_DAYS if spec.key.path[-1] != "verification" else None)
         assert spec.metadata["dagster/column_schema"].columns
 
 
 def test_a_backfill_reaches_no_day_but_those_asked_for(platform: dg.Definitions) -> None:
     graph = platform.resolve_asset_graph()
-    for child in graph.get_all_asset_keys():
+    for child in graph.materializable_asset_keys:
         for parent in graph.get(child).parent_keys:
             mapping = graph.get_partition_mapping(child, parent)
             assert isinstance(mapping, dg.IdentityPartitionMapping), f"{parent} to {child}"
+
+
+def test_a_study_stands_in_the_graph_and_nothing_launches_it(platform: dg.Definitions) -> None:
+    graph = platform.resolve_asset_graph()
+    for table in STUDIES:
+        key = dg.AssetKey([table.schema, table.name])
+        assert key not in graph.materializable_asset_keys
+        assert graph.get(key).parent_keys
+        assert graph.get(key).metadata["made by"] == "kalshi-assets study weather"
 
 
 def test_observations_are_fetched_in_one_run_since_later_days_read_earlier_ones(
@@ -56,7 +67,7 @@ def test_every_asset_has_blocking_checks_over_the_same_partitions(
 ) -> None:
     graph = platform.resolve_asset_graph()
     checks = {key: graph.get(key) for key in graph.asset_check_keys}
-    assert {key.asset_key for key in checks} == graph.get_all_asset_keys()
+    assert {key.asset_key for key in checks} == graph.materializable_asset_keys
     assert {key.name for key, check in checks.items() if not check.blocking} == {
         "sources_agree",
         "feed_alarm",
