@@ -48,5 +48,7 @@ def test_the_hazard_shows_temperature_and_probabilities_inline(key: CityDay) -> 
     shown = event.materialization.metadata["weather"]
     assert isinstance(shown, dg.MarkdownMetadataValue)
     assert shown.md_str is not None
-    assert shown.md_str.startswith("![temperature and weather PMF over the day](data:image/svg+xml;")
+    assert shown.md_str.startswith(
+        "![temperature and weather PMF over the day](data:image/svg+xml;"
+    )
     assert len(shown.md_str) < MOST
