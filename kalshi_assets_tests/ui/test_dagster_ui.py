@@ -10,7 +10,7 @@ import pytest
 
 from kalshi_assets.defs.checks import checks_of
 from kalshi_assets.partitions import CityDay, city_days
-from kalshi_assets.tables import HAZARD_PMF, OBSERVATIONS, TABLES
+from kalshi_assets.tables import HAZARD_PMF, OBSERVATIONS, STUDIES, TABLES
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 from kalshi_assets_tests.ui.conftest import CITIES, LAST
 from kalshi_assets_tests.ui.dagster_ui import (
@@ -117,7 +117,8 @@ def test_the_code_location_loads_and_its_schedules_and_sensor_are_on(ui: Dagster
 
 def test_all_assets_are_there_with_group_description_kind_and_owner(ui: DagsterUI) -> None:
     nodes = ui.ask(_ASSETS)["assetNodes"]
-    assert {tuple(node["assetKey"]["path"]) for node in nodes} == set(ASSETS)
+    studies = {(table.schema, table.name) for table in STUDIES}
+    assert {tuple(node["assetKey"]["path"]) for node in nodes} == {*ASSETS, *studies}
     for node in nodes:
         assert node["groupName"] == node["assetKey"]["path"][0]
         assert node["description"]

@@ -151,12 +151,15 @@ class FilteredDay:
         """Let something become known; what was asked before does not know it."""
         if news.reported_f is None or news.slot <= self._reached:
             self._answer()
-        if self._fits(news):
+        fits = self._fits(news)
+        self._told.append(news)
+        if news.baseline is not None:
+            self._baselines.append(news.baseline)
+        if fits:
             news.tell(self.mixture)
-            self._told.append(news)
         else:
             self._answer()
-            self._widen(news)
+            self._begin_again(news)
         self._reached = max(self._reached, self.mixture.head)
         if news.reported_f is not None:
             self._reached = max(self._reached, news.slot)
@@ -175,13 +178,10 @@ class FilteredDay:
         profiles = [news.baseline.profile + offset for offset in self.mixture.offsets]
         return all(grid.lo <= p.min() and p.max() <= grid.hi for p in profiles)
 
-    def _widen(self, news: News) -> None:
-        """Begin again on a grid that holds the news, too."""
-        if news.baseline is not None:
-            self._baselines.append(news.baseline)
+    def _begin_again(self, news: News) -> None:
+        """On a grid that holds the news, too; all that was told is told anew."""
         if news.reported_f is not None:
             self._through.append((news.slot, news.reported_f))
-        self._told.append(news)
         self._begun = None
 
     def ask(self, slot: int, highest_f: float) -> None:

@@ -241,6 +241,25 @@ def test_a_forecast_far_off_the_grid_and_back_is_as_if_it_had_not_been() -> None
     assert again.passing_60m == pytest.approx(plain.passing_60m, abs=1e-6)
 
 
+@pytest.mark.parametrize("offset_f", [-50.0, 8.0, 40.0])
+def test_a_forecast_before_the_first_report_is_kept_on_the_grid_laid_around_that(
+    offset_f: float,
+) -> None:
+    observations = told(TEMPS)
+    early = forecast_of(START, 0, climatology().shifted(offset_f))
+    reports = reports_of(observations, START)
+    times = evaluated(observations, np.array([20, 150]))
+    whole = filtered_outlook(times, a_day(), [early, *reports], START)
+    assert np.abs(whole.pmf.sum(axis=1) - 1).max() < 1e-9
+    # Asked before any report, on the wide grid, it comes to the same afterwards.
+    day = a_day()
+    day.tell(early)
+    day.ask(0, float(TEMPS[0]))
+    day.answers()
+    again = filtered_outlook(times, day, reports, START)
+    assert np.array_equal(again.pmf, whole.pmf)
+
+
 @pytest.mark.parametrize("asked", [20, 130, 182, 230, 287])
 def test_the_quick_next_hour_is_the_strict_one(asked: int) -> None:
     times, outlook = told_of(np.array([asked]))
