@@ -151,15 +151,14 @@ class FilteredDay:
         """Let something become known; what was asked before does not know it."""
         if news.reported_f is None or news.slot <= self._reached:
             self._answer()
-        fits = self._fits(news)
-        self._told.append(news)
-        if news.baseline is not None:
-            self._baselines.append(news.baseline)
-        if fits:
+        if self._fits(news):
             news.tell(self.mixture)
         else:
             self._answer()
             self._begin_again(news)
+        self._told.append(news)
+        if news.baseline is not None:
+            self._baselines.append(news.baseline)
         self._reached = max(self._reached, self.mixture.head)
         if news.reported_f is not None:
             self._reached = max(self._reached, news.slot)

@@ -241,6 +241,20 @@ def test_a_forecast_far_off_the_grid_and_back_is_as_if_it_had_not_been() -> None
     assert again.passing_60m == pytest.approx(plain.passing_60m, abs=1e-6)
 
 
+def test_a_maximum_known_before_any_report_is_told_once() -> None:
+    observations = told(TEMPS)
+    maximum = report(72, "max_6h", int(TEMPS[:73].max()), max_since=at(0))
+    (first,) = reports_of(frame([maximum]), START)
+    day = a_day()
+    day.tell(first)
+    times = evaluated(observations, np.array([80, 150]))
+    early = filtered_outlook(times, day, reports_of(observations, START), START)
+    other = a_day()
+    reports = reports_of(observations, START)
+    late = filtered_outlook(times, other, [reports[0], first, *reports[1:]], START)
+    assert np.array_equal(early.pmf, late.pmf)
+
+
 @pytest.mark.parametrize("offset_f", [-50.0, 8.0, 40.0])
 def test_a_forecast_before_the_first_report_is_kept_on_the_grid_laid_around_that(
     offset_f: float,
