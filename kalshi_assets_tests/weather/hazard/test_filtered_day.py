@@ -242,17 +242,17 @@ def test_a_forecast_far_off_the_grid_and_back_is_as_if_it_had_not_been() -> None
 
 
 def test_a_maximum_known_before_any_report_is_told_once() -> None:
-    observations = told(TEMPS)
     maximum = report(72, "max_6h", int(TEMPS[:73].max()), max_since=at(0))
-    (first,) = reports_of(frame([maximum]), START)
-    day = a_day()
-    day.tell(first)
-    times = evaluated(observations, np.array([80, 150]))
-    early = filtered_outlook(times, day, reports_of(observations, START), START)
-    other = a_day()
-    reports = reports_of(observations, START)
-    late = filtered_outlook(times, other, [reports[0], first, *reports[1:]], START)
-    assert np.array_equal(early.pmf, late.pmf)
+    (known,) = reports_of(frame([maximum]), START)
+    said = []
+    for begun_before in (False, True):
+        day = a_day()
+        if begun_before:
+            assert day.mixture.head == 0
+        day.tell(known)
+        day.ask(80, float(TEMPS[72]))
+        said.append(day.answers().pmf)
+    assert np.array_equal(*said)
 
 
 @pytest.mark.parametrize("offset_f", [-50.0, 8.0, 40.0])
