@@ -21,6 +21,7 @@ from kalshi_assets.cities import City, city
 from kalshi_assets.commands.backfill import instance
 from kalshi_assets.commands.services import RECORDINGS, find_archive
 from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
+from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import (
     EventNotFoundError,
@@ -47,7 +48,6 @@ from kalshi_assets.verification.weather_study import WEATHER_METHODS, WeatherStu
 from kalshi_assets.weather.evidence import temperatures
 from kalshi_assets.weather.fit.fitting import mc_params
 from kalshi_assets.weather.fit.priors import load_priors
-from kalshi_assets.weather.hazard import analogue
 from kalshi_assets.weather.hazard.method import load_method
 from kalshi_assets.weather.sources.climate_report import ClimateReportClient, fetch_climate_report
 from kalshi_assets.weather.sources.visual_crossing import (
@@ -56,7 +56,6 @@ from kalshi_assets.weather.sources.visual_crossing import (
     fetch_observations,
 )
 
-LOOK_BACK_DAYS = analogue.DEFAULTS.look_back_days
 UNLIMITED = BucketSize(refill_rate=1e9, capacity=1e9)
 DIGITS = 6
 

@@ -11,6 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.weather.normal import normal_cdf
+
 Array = NDArray[np.float64]
 
 WINDOW_DAYS = 15
@@ -60,7 +62,7 @@ def climatology(maxima_f: Array, upper: Sequence[int]) -> Array | None:
         return None
     width = max(0.9 * float(maxima_f.std(ddof=1)) * len(maxima_f) ** -0.2, 0.5)
     edges = np.asarray(upper, dtype=np.float64) + 0.5
-    cdf = _normal_cdf((edges[:, None] - maxima_f) / width).mean(axis=1)
+    cdf = normal_cdf((edges[:, None] - maxima_f) / width).mean(axis=1)
     return np.diff(cdf, prepend=0.0, append=1.0)
 
 
@@ -92,7 +94,7 @@ def persistence(
     rises = np.clip(rises_f, 0, GREATEST_RISE_F)
     counts = np.bincount(rises, minlength=len(degrees)).astype(np.float64)
     edges = (np.append(degrees, GREATEST_RISE_F + 1) - 0.5)[:, None]
-    smooth = np.diff(_normal_cdf((edges - rises) / RISE_SMOOTHING_F).mean(axis=1))
+    smooth = np.diff(normal_cdf((edges - rises) / RISE_SMOOTHING_F).mean(axis=1))
     shares = counts + PRIOR_DAYS * smooth / smooth.sum()
     cdf = np.cumsum(shares / shares.sum())
     room = np.asarray(upper, dtype=np.int64) - running_max_f
@@ -103,9 +105,3 @@ def persistence(
 def _in_year(day: date, year: int) -> date:
     # 29 February stands for 28 February in other years.
     return day.replace(year=year, day=min(day.day, 28) if day.month == 2 else day.day)
-
-
-def _normal_cdf(z: Array) -> Array:
-    from scipy.special import ndtr
-
-    return ndtr(z)

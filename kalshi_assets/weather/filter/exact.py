@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.weather.filter.emission import KnownMaximum, disjoint
 from kalshi_assets.weather.filter.residual_model import Grid, ResidualModel
+from kalshi_assets.weather.normal import normal_cdf
 
 if TYPE_CHECKING:
     from kalshi_assets.weather.filter.exact_kernels import Transition
@@ -100,7 +101,7 @@ class BarrierFilter:
         density = np.exp(-0.5 * ((temp - baseline[0]) / model.start_sd) ** 2) * weight
         # A grid laid around what is known may hold less than the prior: the rest is not its own.
         ends = (np.array([grid.lo - 0.5, grid.hi + 0.5]) - baseline[0]) / model.start_sd
-        self._prior = density / density.sum() * np.diff(_normal_cdf(ends))
+        self._prior = density / density.sum() * np.diff(normal_cdf(ends))
         self._known: list[KnownMaximum] = []
         self._windows: list[KnownMaximum] = []
         self.head = -1
@@ -382,12 +383,6 @@ def crossing(so_far: Array, later: Array) -> Array:
     """P(an edge is reached | not yet), from the probabilities of having stayed below it."""
     untouched = so_far > 1e-12
     return np.where(untouched, 1 - later / np.where(untouched, so_far, 1.0), 1.0).clip(0.0, 1.0)
-
-
-def _normal_cdf(z: Array) -> Array:
-    from scipy.special import ndtr
-
-    return ndtr(z)
 
 
 def _transition(grid: Grid, baseline: Array, model: ResidualModel) -> "Transition":

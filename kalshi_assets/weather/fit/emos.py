@@ -20,6 +20,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kalshi_assets.weather.normal import normal_cdf, normal_density
+
 Array = NDArray[np.float64]
 Method = Literal["emos", "climatology"]
 
@@ -103,7 +105,7 @@ class Predicted:
 
     def cdf(self, level_f: Array) -> Array:
         """P(maximum below `level_f`)."""
-        return _normal_cdf((level_f - self.mean_f) / self.sd_f)
+        return normal_cdf((level_f - self.mean_f) / self.sd_f)
 
     def pmf(self, upper: Array) -> Array:
         """Probabilities of brackets whose greatest whole degrees, but the last's, are `upper`.
@@ -163,7 +165,7 @@ def crps_normal(mean: Array, sd: Array | float, observed: Array) -> Array:
     ``sd (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi))`` with z the standardised observation.
     """
     z = (observed - mean) / sd
-    return sd * (z * (2 * _normal_cdf(z) - 1) + 2 * _normal_density(z) - 1 / np.sqrt(np.pi))
+    return sd * (z * (2 * normal_cdf(z) - 1) + 2 * normal_density(z) - 1 / np.sqrt(np.pi))
 
 
 def season_weights(
@@ -261,8 +263,8 @@ def _fit(forecast_f: Array, observed_f: Array, weights: Array, params: EmosParam
         centred = forecast_f - centre
         mean, sd = model[0] + centre + centred @ model[1:-1], np.exp(model[-1])
         z = (observed_f - mean) / sd
-        by_mean = 1 - 2 * _normal_cdf(z)
-        by_sd = 2 * _normal_density(z) - 1 / np.sqrt(np.pi)
+        by_mean = 1 - 2 * normal_cdf(z)
+        by_sd = 2 * normal_density(z) - 1 / np.sqrt(np.pi)
         score = weights @ crps_normal(mean, sd, observed_f)
         gradient = np.concatenate(
             [[weights @ by_mean], (weights * by_mean) @ centred, [sd * (weights @ by_sd)]]
@@ -279,13 +281,3 @@ def _fit(forecast_f: Array, observed_f: Array, weights: Array, params: EmosParam
 def _distribution(model: Array, forecast_f: Array, centre: float) -> tuple[Array, float]:
     mean = model[0] + centre + (forecast_f - centre) @ model[1:-1]
     return mean, max(float(np.exp(model[-1])), LEAST_SD_F)
-
-
-def _normal_cdf(z: Array) -> Array:
-    from scipy.special import ndtr
-
-    return ndtr(z)
-
-
-def _normal_density(z: Array) -> Array:
-    return np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kalshi_assets.weather.climate_day import FIVE_MINUTES, ONE_HOUR, SLOTS
+from kalshi_assets.weather.normal import normal_cdf
 from kalshi_assets.weather.station_days import bridged
 
 Array = NDArray[np.float64]
@@ -159,8 +160,8 @@ def outlook(
     def below(level: Array, rises: Array) -> Array:
         """P(temp + rise < level), level of shape (times, n) or (times, 1)."""
         gap = level[:, None, :] - (temp + rises)[:, :, None]
-        sharp = _normal_cdf(gap / params.smoothing_f)
-        wide = _normal_cdf(gap / params.prior_sd_f)
+        sharp = normal_cdf(gap / params.smoothing_f)
+        wide = normal_cdf(gap / params.prior_sd_f)
         share = params.prior_days / (params.prior_days + effective)[:, None, None]
         mixed = (1 - share) * sharp + share * wide
         # A day unknown at this slot has weight 0, and 0 times NaN is still NaN.
@@ -236,9 +237,3 @@ def _highest_within(temp: Array, slots: int) -> Array:
     for ahead in range(1, slots + 1):
         highest[:, :-ahead] = np.fmax(highest[:, :-ahead], temp[:, ahead:])
     return highest
-
-
-def _normal_cdf(z: Array) -> Array:
-    from scipy.special import ndtr
-
-    return ndtr(z)

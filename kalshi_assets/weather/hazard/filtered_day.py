@@ -27,7 +27,6 @@ from kalshi_assets.weather.fit.parameters import HazardParameters
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SHAPE_NODES = 2
 # Nodes a panel beside those that the innovations ask for: probabilities are right to 3e-6.
 NODES_AT_LEAST = 1.5
 # A report this near the end of the grid moves the end.
@@ -112,7 +111,7 @@ class FilteredDay:
         baseline: Baseline,
         parameters: HazardParameters,
         *,
-        shape_nodes: int = SHAPE_NODES,
+        shape_nodes: int,
         read: "Read | None" = None,
         workspace: Workspace | None = None,
     ) -> None:

@@ -45,7 +45,7 @@ def climatology() -> Baseline:
 
 
 def a_day(upper: np.ndarray = UPPER) -> FilteredDay:
-    return FilteredDay(upper, climatology(), fitted())
+    return FilteredDay(upper, climatology(), fitted(), shape_nodes=2)
 
 
 def in_order(*news: News) -> list[News]:

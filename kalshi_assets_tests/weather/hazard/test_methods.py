@@ -94,7 +94,7 @@ def test_in_the_afternoon_paths_and_filter_agree_within_sampling_error() -> None
     simulated, exact = (
         filtered_outlook(
             seen,
-            FilteredDay(upper, climatology, fitted(), read=read),
+            FilteredDay(upper, climatology, fitted(), shape_nodes=2, read=read),
             reports_of(REPORTS, at(0)),
             at(0),
         )

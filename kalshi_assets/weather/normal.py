@@ -1,0 +1,18 @@
+"""The standard normal distribution, for whoever does not want SciPy at import."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def normal_cdf(z: Array) -> Array:
+    """P(Z <= z)."""
+    from scipy.special import ndtr
+
+    return ndtr(z)
+
+
+def normal_density(z: Array) -> Array:
+    """exp(-z^2 / 2) / sqrt(2 pi)."""
+    return np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
