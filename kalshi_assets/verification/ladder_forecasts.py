@@ -1,0 +1,76 @@
+"""PMFs over ladders and what came, as arrays: what calibration and discrimination are judged on.
+
+Here: the arrays. Not here: what is said about them (`calibration_error`, `discrimination`, `corp`).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Whole = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LadderForecasts:
+    """PMFs at instants, the brackets that paid, and which days they belong to.
+
+    Attributes
+    ----------
+    p
+        Shape (instants, brackets), coldest first; a ladder with fewer brackets than the longest is
+        filled up with NaN.
+    winner
+        Position of the bracket that paid, shape (instants,).
+    day
+        Number of the city-day, 0, 1, ..., shape (instants,): its instants share one outcome.
+    date
+        Number of the date, 0, 1, ..., shape (instants,): its cities share their weather.
+    """
+
+    p: Array
+    winner: Whole
+    day: Whole
+    date: Whole
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame) -> "LadderForecasts":
+        """From rows with columns city, date, p (list, coldest first) and winner, none null."""
+        brackets = rows["p"].list.len().to_numpy().astype(np.int64)
+        p = np.full((rows.height, int(brackets.max(initial=0))), np.nan)
+        p[np.arange(p.shape[1]) < brackets[:, None]] = rows["p"].explode().to_numpy()
+        day = rows.select(pl.struct("date", "city").rank("dense")).to_series()
+        return cls(
+            p=p,
+            winner=rows["winner"].to_numpy().astype(np.int64),
+            day=day.to_numpy().astype(np.int64) - 1,
+            date=rows["date"].rank("dense").to_numpy().astype(np.int64) - 1,
+        )
+
+    @property
+    def dates(self) -> int:
+        """How many dates there are."""
+        return int(self.date.max(initial=-1)) + 1
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Where there is a bracket, shape (instants, brackets)."""
+        return ~np.isnan(self.p)
+
+    @cached_property
+    def probability(self) -> Array:
+        """Probabilities of all brackets at all instants, shape (pairs,)."""
+        return self.p[self.known]
+
+    @cached_property
+    def outcome(self) -> NDArray[np.bool_]:
+        """Whether the bracket paid, shape (pairs,)."""
+        return (np.arange(self.p.shape[1]) == self.winner[:, None])[self.known]
+
+    @cached_property
+    def date_of_pair(self) -> Whole:
+        """Number of the date, shape (pairs,)."""
+        return np.broadcast_to(self.date[:, None], self.p.shape)[self.known]
