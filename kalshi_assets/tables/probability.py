@@ -26,6 +26,7 @@ class MarketPmf(Contract):
     p_mkt: pl.Float64 = column("Probability.", ge=0, le=1)
     centre: pl.Float64 = column("The price that was projected.", unit="dollars", ge=0, le=1)
     thin: pl.Boolean = column("The bracket's book was wide, one-sided or empty.")
+    stale: pl.Boolean = column("Neither a new quote nor a trade for ten minutes.")
     overround_bid: pl.Float64 = column("Sum of bids less 1, of the event.")
     overround_ask: pl.Float64 = column("Sum of asks less 1, of the event.")
     coverage: pl.Float64 = column(

@@ -202,3 +202,43 @@ def test_rows_may_come_in_any_order() -> None:
     frame = book([(0.10, 0.12), (0.58, 0.60), (0.29, 0.31)], [(0.2, 0.3), (0.5, 0.6), (0.2, 0.3)])
     shuffled = frame.sample(fraction=1.0, shuffle=True, seed=1)
     assert market_pmf(shuffled).equals(market_pmf(frame))
+
+
+@pytest.mark.parametrize(
+    ("quote_age_s", "last_age_s", "stale"),
+    [(600, None, False), (601, None, True), (601, 600, False), (601, 601, True)],
+)
+def test_a_bracket_is_stale_after_ten_minutes_without_a_quote_or_a_trade(
+    quote_age_s: float, last_age_s: float | None, stale: bool
+) -> None:
+    last = None if last_age_s is None else [0.5, 0.5]
+    frame = book(
+        [(0.48, 0.50), (0.50, 0.52)],
+        quote_age_s=quote_age_s,
+        last=last,
+        last_age_s=last_age_s or 0.0,
+    )
+    assert market_pmf(frame)["stale"].to_list() == [stale] * 2
+
+
+def test_a_bracket_that_never_had_a_quote_is_thin_but_not_stale() -> None:
+    frame = book([(0.48, 0.50), (None, None)]).with_columns(
+        quote_age_s=pl.when(pl.col("bracket") == 0).then(pl.col("quote_age_s"))
+    )
+    known = market_pmf(frame).sort("bracket")
+    assert known["stale"].to_list() == [False, False]
+    assert known["thin"].to_list() == [False, True]
+
+
+def test_a_crossed_book_whose_sides_are_of_one_age_bounds_nothing() -> None:
+    before = [(0.20, 0.22), (0.30, 0.32), (0.47, 0.49)]
+    frame = market_pmf(book(before, [(0.60, 0.40), *before[1:]])).sort("minute", "bracket")
+    now = frame.filter(pl.col("minute") == frame["minute"].max())
+    assert now["thin"].to_list() == [True, False, False]
+    assert now["coverage"][0] == pytest.approx(2 / 3)
+    assert now["p_mkt"].to_numpy() == pytest.approx(frame["p_mkt"].to_numpy()[:3], abs=1e-9)
+
+
+def test_a_locked_book_is_a_price() -> None:
+    frame = market_pmf(book([(0.30, 0.30), (0.70, 0.70)]))
+    assert not frame["thin"].any()
