@@ -191,6 +191,7 @@ def _record(barrier: Barrier, world: Path, work: Work) -> Timing:
                 chain.observe(key)
             for key in [work.warm_up, *work.timed]:
                 chain.ingest(key)
+            chain.settle()
     return Timing(began=0.0, ended=0.0, stages={})
 
 
@@ -203,6 +204,7 @@ def _direct(barrier: Barrier, work: Work) -> Timing:
         chain = DirectChain(work.data, *services, time.perf_counter)
         for key in work.history:
             chain.observe(key)
+        chain.settle()
         chain.make(work.warm_up)
         chain.seconds.clear()
         barrier.wait()

@@ -4,6 +4,7 @@ What the benchmark measures Dagster against; its lake must equal the one that th
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from kalshi_assets.features.weather import full_panel, with_weather
 from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.ladder.pooling import fused_pmf
 from kalshi_assets.ladder.scoreboard import scoreboard
+from kalshi_assets.lake.behind import WriteBehind
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.reports.inputs import DayInputs
@@ -90,6 +92,8 @@ class DirectChain:
         self.method = load_method()
         self.seconds: dict[str, float] = {}
         self._kept: dict[tuple[Table, CityDay], pl.DataFrame] = {}
+        self._disk = WriteBehind(self.lake)
+        self._writing: list[Future[None]] = []
 
     def observe(self, key: CityDay) -> pl.DataFrame:
         """Make the observations of a city-day."""
@@ -108,10 +112,17 @@ class DirectChain:
         began = self.clock()
         write_day(self.data, DayInputs.of(city(key.city), key.date, made))
         self.seconds["page"] = self.seconds.get("page", 0.0) + self.clock() - began
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until everything made is on disk."""
+        while self._writing:
+            self._writing.pop().result()
 
     def _put(self, table: Table, key: CityDay, compute: Callable[[], pl.DataFrame]) -> pl.DataFrame:
         began = self.clock()
-        frame = self.lake.write(table, key, compute())
+        frame, writing = self._disk.write(table, key, compute())
+        self._writing.append(writing)
         name = table.full_name
         self.seconds[name] = self.seconds.get(name, 0.0) + self.clock() - began
         return frame

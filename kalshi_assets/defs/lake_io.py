@@ -7,7 +7,8 @@ tried: each partition would wait for it as long as the first.
 """
 
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ import dagster as dg
 import httpx
 import polars as pl
 
+from kalshi_assets.lake.behind import WriteBehind, failed
 from kalshi_assets.lake.store import Lake, Partitions
 from kalshi_assets.partitions import CITY_DAYS, CityDay
 from kalshi_assets.settings import Settings
@@ -157,25 +159,24 @@ class LakeIOManager(dg.IOManager):
         lake.claim(Settings().origin)
         failures: dict[CityDay, Exception] = {}
         written: dict[CityDay, Mapping[str, Any]] = {}
-        for key in obj.keys:
-            try:
-                frame = lake.write(table, key, obj.compute(key))
-                metadata = _facts(lake, table, key, frame)
-                if obj.describe is not None:
-                    metadata |= obj.describe(key, frame)
-            except Exception as error:  # noqa: BLE001 - any fault of one partition spares the others
-                failures[key] = error
-                trace = "".join(traceback.format_exception(error))
-                context.log.error(f"{table.full_name} {_line(key, error)}\n{trace}")
-                if _never_connected(error):
-                    break
-            else:
-                written[key] = metadata
+        with WriteBehind(lake) as disk:
+            for made in _one_behind(_make(disk, lake, table, obj)):
+                key = made.key
+                try:
+                    made.writing.result()
+                except Exception as error:  # noqa: BLE001 - any fault of one spares the others
+                    failures[key] = error
+                    trace = "".join(traceback.format_exception(error))
+                    context.log.error(f"{table.full_name} {_line(key, error)}\n{trace}")
+                    if _never_connected(error):
+                        break
+                    continue
+                written[key] = made.metadata
                 if self._on_written is not None:
                     self._on_written(table, key)
                 if len(obj.keys) > 1:
                     obj.context.add_asset_metadata(
-                        metadata, context.asset_key, str(key.dagster_key)
+                        made.metadata, context.asset_key, str(key.dagster_key)
                     )
         if obj.finish is not None:
             obj.finish()
@@ -195,6 +196,43 @@ class LakeIOManager(dg.IOManager):
                     context.asset_key, partition=str(key.dagster_key), metadata=metadata
                 )
             )
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A partition computed, and its writing, which may still go on."""
+
+    key: CityDay
+    writing: "Future[None]"
+    metadata: Mapping[str, Any]
+
+
+def _make(disk: WriteBehind, lake: Lake, table: Table, obj: Computation) -> Iterator[_Made]:
+    """Every partition of the run, or what went wrong with it."""
+    for key in obj.keys:
+        try:
+            frame, writing = disk.write(table, key, obj.compute(key))
+            metadata = _facts(lake, table, key, frame)
+            if obj.describe is not None:
+                metadata |= obj.describe(key, frame)
+        except Exception as error:  # noqa: BLE001 - any fault of one partition spares the others
+            yield _Made(key, failed(error), {})
+        else:
+            yield _Made(key, writing, metadata)
+
+
+def _one_behind(made: Iterator[_Made]) -> Iterator[_Made]:
+    """Each partition once the next is computed, so that its writing has had the time.
+
+    What has come to its end is not held back: a service out of reach stops the run at once.
+    """
+    waiting: list[_Made] = []
+    for each in made:
+        yield from waiting
+        waiting = [] if each.writing.done() else [each]
+        if not waiting:
+            yield each
+    yield from waiting
 
 
 def _facts(lake: Lake, table: Table, key: CityDay, frame: pl.DataFrame) -> dict[str, Any]:

@@ -163,6 +163,21 @@ def test_one_bad_partition_does_not_lose_the_good_ones(instance: dg.DagsterInsta
     assert sorted(_materialised(instance)) == [str(key.dagster_key) for key in good]
 
 
+def test_a_partition_that_the_disk_refuses_is_named_and_the_others_are_written(
+    instance: dg.DagsterInstance,
+) -> None:
+    folder = the_lake().path(OBSERVATIONS, DAYS[3]).parent
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file where a folder should be")
+    result = _run(instance, [_observations()], DAYS)
+    assert not result.success
+    said = _said(result)
+    assert "weather.observations: 1 of 5 partitions failed, 4 are written" in said
+    assert "new_york 2025-04-24: FileExistsError" in said
+    good = [key for key in DAYS if key.date.day != 24]
+    assert sorted(_materialised(instance)) == [str(key.dagster_key) for key in good]
+
+
 def test_a_bad_partition_keeps_what_was_there(instance: dg.DagsterInstance) -> None:
     assert _run(instance, [_observations()], DAYS).success
     before = the_lake().path(OBSERVATIONS, DAYS[2]).read_bytes()
