@@ -50,7 +50,9 @@ def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFra
         .cast(pl.Int32),
     )
     shape = (ladder.height, minutes.height)
-    frame = frame.with_columns(_motion(frame, shape))
+    frame = frame.with_columns(_motion(frame, shape)).with_columns(
+        spread_proxy_cents=pl.lit(None, pl.Float64), lead_lag_min=pl.lit(None, pl.Int8)
+    )
     return MINUTE_PANEL.arranged(frame)
 
 
@@ -135,6 +137,7 @@ def _motion(frame: pl.DataFrame, shape: tuple[int, int]) -> list[pl.Series]:
         return frame[name].to_numpy().astype(np.float64).reshape(shape)
 
     mid = matrix("mid")
+    log_odds = kinematics.logit(mid)
     columns = {
         "volume_15m": np.maximum(
             np.round(kinematics.trailing_sum(matrix("volume_1m"), 15), 2), 0.0
@@ -144,7 +147,9 @@ def _motion(frame: pl.DataFrame, shape: tuple[int, int]) -> list[pl.Series]:
         "velocity_5m": kinematics.velocity(mid, 5),
         "velocity_15m": kinematics.velocity(mid, 15),
         "acceleration_5m": kinematics.acceleration(mid, 5),
-        "logit_velocity_5m": kinematics.velocity(kinematics.logit(mid), 5),
+        "logit_velocity_1m": kinematics.velocity(log_odds, 1),
+        "logit_velocity_5m": kinematics.velocity(log_odds, 5),
+        "logit_acceleration_5m": kinematics.acceleration(log_odds, 5),
         "close_location": kinematics.close_location(mid, 15),
         "realised_volatility_30m": kinematics.realised_volatility(mid, 30),
         "relative_acceleration": kinematics.relative_acceleration(mid),

@@ -2,8 +2,11 @@
 
 import polars as pl
 
+from kalshi_assets.features.examples import model_features
 from kalshi_assets.tables import MINUTE_PANEL_FULL, MINUTE_PANEL_WITH_WEATHER
 from kalshi_assets.weather.asof import weather_as_of
+
+MEASURES = ("flow", "volume", "volatility", "spread")
 
 
 def with_weather(
@@ -30,11 +33,17 @@ def with_weather(
     weather = weather_as_of(minutes, observations, forecasts, events["climate_start"][0])
     joined = panel.join(
         weather.rename({"known_at": "weather_known_at"}), on="minute", how="left"
-    ).join(events.select("market_ticker", "hi_f"), on="market_ticker", how="left")
+    ).join(events.select("market_ticker", "lo_f", "hi_f"), on="market_ticker", how="left")
+    least = pl.col("running_max_lo_f")
     return MINUTE_PANEL_WITH_WEATHER.arranged(
         joined.with_columns(
             known_at=pl.max_horizontal("known_at", "weather_known_at"),
-            to_upper_edge_f=pl.col("hi_f") + 0.5 - pl.col("running_max_lo_f"),
+            to_upper_edge_f=pl.col("hi_f") + 0.5 - least,
+            to_lower_edge_f=least - (pl.col("lo_f") - 0.5),
+            forecast_gap_f=pl.col("forecast_max_f") - least,
+            hour_lst=(pl.col("minute") - events["climate_start"][0]).dt.total_minutes() / 60,
+            **{f"{name}_percentile": pl.lit(None, pl.Float64) for name in MEASURES},
+            activity_days=pl.lit(0, pl.Int16),
         )
     )
 
@@ -57,17 +66,7 @@ def full_panel(
         `panel.minute_panel_full`, the panel's rows.
     """
     key = ["market_ticker", "minute"]
-    hazards = hazard.sort("minute").select(
-        *key, "hazard_next_5m", "hazard_next_60m", hazard_known_at="known_at"
-    )
-    joined = (
-        panel.join(market.select(*key, market_known_at="known_at"), on=key)
-        .join(fused.drop("known_at", "bracket", "weather_status"), on=key)
-        .sort("minute")
-        .join_asof(hazards, on="minute", by="market_ticker", check_sortedness=False)
-    )
+    pooled = fused.select(*key, "p_fused", "weather_weight")
     return MINUTE_PANEL_FULL.arranged(
-        joined.with_columns(
-            known_at=pl.max_horizontal("known_at", "market_known_at", "hazard_known_at")
-        )
+        model_features(panel, market, hazard).join(pooled, on=key, maintain_order="left")
     )

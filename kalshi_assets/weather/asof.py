@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from kalshi_assets.weather.evidence import counted, evidence_floor, of_climate_day
+from kalshi_assets.weather.evidence import EXACT, counted, evidence_floor, of_climate_day
 
 STALE_AFTER = timedelta(minutes=180)
 FIRST_REPORT_DUE = timedelta(hours=3)
@@ -17,6 +17,7 @@ COLUMNS = (
     "weather_status",
     "temp_f",
     "observation_age_s",
+    "exact_age_s",
     "running_max_lo_f",
     "running_max_hi_f",
     "evidence_max_f",
@@ -61,6 +62,8 @@ def weather_as_of(
         ``running_max_lo_f``; see `evidence.evidence_floor`. A report far from the others does not
         count before a second one supports it; see `evidence.counted`.
 
+        ``exact_age_s`` counts from the end of a maximum's window.
+
         ``known_at`` is the latest among the rows used, null where none was. The forecast is that of
         the latest basis known: its ``tmax``, else the greatest of its ``temp``.
     """
@@ -97,6 +100,7 @@ def weather_as_of(
         .with_columns(
             weather_status=status,
             observation_age_s=age.dt.total_microseconds() / 1e6,
+            exact_age_s=(minute - pl.col("exact_at")).dt.total_microseconds() / 1e6,
             known_at=pl.max_horizontal("observation_known_at", "forecast_known_at"),
         )
         .select(COLUMNS)
@@ -106,12 +110,14 @@ def weather_as_of(
 def _known_observations(observations: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
     # A report that arrives late counts for the maximum but does not replace a younger one.
     measured = pl.when(pl.col("max_since").is_null()).then("event_time")
+    exact = pl.when(pl.col("kind").is_in(EXACT)).then("event_time")
     is_latest = measured == measured.cum_max()
     return (
         counted(of_climate_day(observations, climate_start))
         .select(
             observation_known_at="known_at",
             measured_at=measured.cum_max().forward_fill(),
+            exact_at=exact.cum_max().forward_fill(),
             temp_f=pl.when(is_latest).then("temp_f").forward_fill(),
             running_max_lo_f=pl.col("lo_f").cum_max(),
             running_max_hi_f=pl.col("hi_f").cum_max(),
