@@ -1,0 +1,105 @@
+"""What is said without features: the reference that trees start from and have to beat.
+
+A probability is always baseline plus trees on the scale of log odds, so that no trees means no
+skill and not something else.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kalshi_assets.learning.classifiers.targets import Sample, Target
+
+Array = NDArray[np.float64]
+
+LOG_FLOOR = 1e-6
+# Pulls the leader's bonus back to finite values where the leader never changed.
+RIDGE = 1e-3
+_RATES = (1e-4, 1 - 1e-4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """Score without features: intercept + slope * log p_mkt + leader_bonus * (has the lead).
+
+    Attributes
+    ----------
+    intercept
+        Log odds of the base rate; of binary targets, which have nothing else.
+    slope, leader_bonus
+        Of winner targets. Who is paid: 1 and 0, the market itself. Who leads: both fitted, since
+        the leader mostly stays; against the market alone any model would shine.
+    """
+
+    intercept: float = 0.0
+    slope: float = 0.0
+    leader_bonus: float = 0.0
+
+    def score(self, log_market: Array, leads: Array) -> Array:
+        """Log odds, or of winner targets log weights within the minute, shape (rows,)."""
+        return self.intercept + self.slope * log_market + self.leader_bonus * leads
+
+
+MARKET = Baseline(slope=1.0)
+
+
+def baseline_of(target: Target, train: Sample) -> Baseline:
+    """The reference of a target, from training days, every day weighing the same."""
+    if target.kind == "binary":
+        rate = np.clip(np.average(train.y, weights=train.weight), *_RATES)
+        return Baseline(intercept=float(np.log(rate / (1 - rate))))
+    return MARKET if target.name == "pays" else _persistence(train)
+
+
+def _persistence(train: Sample) -> Baseline:
+    """Conditional logit of who leads next, given the prices and who leads now."""
+    from scipy.optimize import minimize
+
+    inputs = np.stack([train.log_market, train.leads])
+    weight = train.weight / train.weight.sum()
+    prior = np.array([MARKET.slope, MARKET.leader_bonus])
+
+    def loss(parameters: Array) -> tuple[float, Array]:
+        p = softmax(np.einsum("p,pr->r", parameters, inputs), train.starts)
+        won = train.y == 1
+        away = parameters - prior
+        value = -np.sum(weight[won] * np.log(np.maximum(p[won], LOG_FLOOR)))
+        slope = np.einsum("pr,r->p", inputs, weight * (p - train.y))
+        return value + RIDGE * np.sum(away**2), slope + 2 * RIDGE * away
+
+    found = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
+    return Baseline(slope=float(found.x[0]), leader_bonus=float(found.x[1]))
+
+
+def softmax(score: Array, starts: NDArray[np.int64]) -> Array:
+    """Probabilities within each event and minute, shape (rows,); -inf becomes 0.
+
+    Parameters
+    ----------
+    score
+        Log weights, shape (rows,), at least one of a minute finite.
+    starts
+        First row of each minute.
+    """
+    sizes = np.diff(starts, append=len(score))
+    weight = np.exp(score - np.repeat(np.maximum.reduceat(score, starts), sizes))
+    return weight / np.repeat(np.add.reduceat(weight, starts), sizes)
+
+
+def probabilities(target: Target, score: Array, starts: NDArray[np.int64]) -> Array:
+    """From scores to P(y = 1), shape (rows,); of winner targets they sum to 1 per minute."""
+    return softmax(score, starts) if target.kind == "winner" else 1 / (1 + np.exp(-score))
+
+
+def daily_cross_entropy(
+    target: Target, p: Array, y: Array, day: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Mean -ln of what was given to what happened, nats, shape (days,); floored at 1e-6.
+
+    Of a binary target over rows, of a winner target over minutes.
+    """
+    given = np.where(y == 1, p, 1 - p)
+    counts = y == 1 if target.kind == "winner" else np.ones(len(y), dtype=np.bool_)
+    loss = -np.log(np.maximum(given[counts], LOG_FLOOR))
+    return np.bincount(day[counts], loss) / np.bincount(day[counts])

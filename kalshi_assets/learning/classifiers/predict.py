@@ -1,0 +1,143 @@
+"""What the classifiers in force say of a day, every minute of it."""
+
+from datetime import date
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.learning.classifiers.baseline import Baseline, probabilities
+from kalshi_assets.learning.classifiers.store import ModelStore
+from kalshi_assets.learning.classifiers.targets import (
+    TARGETS,
+    Target,
+    feature_matrix,
+    leads,
+    log_market,
+    minute_starts,
+)
+from kalshi_assets.tables.classifiers import CLASSIFIERS, PREDICTIONS
+
+Array = NDArray[np.float64]
+
+_COLUMNS = {"lead_1m": "p_lead_1m", "lead_5m": "p_lead_5m", "pays": "p_pays_model"}
+
+
+class LeakError(RuntimeError):
+    """A model has learnt from the day that it is asked about, or from a later one."""
+
+
+def predictions(
+    day: date, features: pl.DataFrame, classifiers: pl.DataFrame, store: ModelStore
+) -> pl.DataFrame:
+    """What the models in force say of a day that they have not seen.
+
+    Parameters
+    ----------
+    day
+        The partition.
+    features
+        `panel.model_features` of its event, every minute.
+    classifiers
+        `learning.classifiers` of the day.
+    store
+        Where its models lie.
+
+    Returns
+    -------
+    DataFrame
+        `learning.predictions`, the rows of `features`.
+
+    Raises
+    ------
+    LeakError
+        A model's last day is not before `day`.
+    ModelFileError
+        A model's file is missing or damaged.
+    """
+    _check_unseen(day, classifiers)
+    rows = features.sort("minute", "bracket")
+    during = rows.filter(pl.col("hour_lst") >= 0)
+    found = {
+        target.name: _answer(target, during, classifiers, store) if during.height else None
+        for target in TARGETS
+    }
+    said = during.select("market_ticker", "minute").with_columns(
+        **_directions(found),
+        **{column: _column(found[name]) for name, column in _COLUMNS.items()},
+    )
+    complete = (classifiers["status"] != "too_few_days").all()
+    status = pl.when(pl.col("hour_lst") < 0).then(pl.lit("before_climate_day"))
+    known = pl.when(pl.col("hour_lst") >= 0).then(pl.lit(classifiers["known_at"].max()))
+    return PREDICTIONS.arranged(
+        rows.select(
+            "market_ticker",
+            "bracket",
+            "minute",
+            pl.max_horizontal("known_at", known).alias("known_at"),
+            status.otherwise(pl.lit("ok" if complete else "too_few_days")).alias("status"),
+            fold_start=pl.lit(classifiers["fold_start"][0]),
+        )
+        .join(said, on=["market_ticker", "minute"], how="left", maintain_order="left")
+        .cast(pl.Schema(PREDICTIONS.dtypes))
+    )
+
+
+def _check_unseen(day: date, classifiers: pl.DataFrame) -> None:
+    late = classifiers.filter(pl.col("validation_end") >= day)
+    if late.height:
+        target, last = late.select("target", "validation_end").row(0)
+        raise LeakError(
+            f"predictions of {day}: {CLASSIFIERS.full_name} {target} has learnt from days up to "
+            f"{last}; materialise {CLASSIFIERS.full_name} of {day} and use that partition"
+        )
+
+
+def baseline_in_force(target: Target, classifiers: pl.DataFrame) -> Baseline | None:
+    """The baseline of a target; None: it was not fitted."""
+    row = classifiers.row(by_predicate=pl.col("target") == target.name, named=True)
+    if row["status"] == "too_few_days":
+        return None
+    return Baseline(**{name: row[name] for name in ("intercept", "slope", "leader_bonus")})
+
+
+def _answer(
+    target: Target, rows: pl.DataFrame, classifiers: pl.DataFrame, store: ModelStore
+) -> Array | None:
+    """P(y = 1) of a target, shape (rows,); None: it was not fitted."""
+    baseline = baseline_in_force(target, classifiers)
+    if baseline is None:
+        return None
+    row = classifiers.row(by_predicate=pl.col("target") == target.name, named=True)
+    score = baseline.score(log_market(rows), leads(rows))
+    if row["model_sha256"] is not None:
+        score = score + _trees(store.load(row["model_sha256"]), rows, row["features"])
+    starts = minute_starts(rows)
+    if target.name == "pays":
+        dead = rows["dead"].to_numpy()
+        some_alive = np.repeat(
+            np.logical_or.reduceat(~dead, starts), np.diff(starts, append=len(dead))
+        )
+        score = np.where(dead & some_alive, -np.inf, score)
+    return probabilities(target, score, starts)
+
+
+def _trees(model: str, rows: pl.DataFrame, features: list[str]) -> Array:
+    import lightgbm as lgb
+
+    booster = lgb.Booster(model_str=model)
+    return np.asarray(booster.predict(feature_matrix(rows, features), raw_score=True))
+
+
+def _directions(found: dict[str, Array | None]) -> dict[str, pl.Series | pl.Expr]:
+    columns: dict[str, pl.Series | pl.Expr] = {}
+    for horizon in ("1m", "5m"):
+        move, up = found[f"move_{horizon}"], found[f"up_{horizon}"]
+        known = move is not None and up is not None
+        columns[f"p_up_{horizon}"] = _column(move * up if known else None)
+        columns[f"p_down_{horizon}"] = _column(move * (1 - up) if known else None)
+    return columns
+
+
+def _column(p: Array | None) -> pl.Series | pl.Expr:
+    return pl.lit(None, pl.Float64) if p is None else pl.Series(p, dtype=pl.Float64)

@@ -1,0 +1,230 @@
+"""What is learnt: the targets, and the labelled rows of each.
+
+A direction of three classes is learnt as two questions with two answers: does the mid move beyond
+its dead zone, and if it does, up? The three log scores add up exactly (of the first, plus of the
+second where it moved), always make a distribution, and only the second question has a direction
+that a constraint can speak of; one softmax over three classes has none.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Kind = Literal["binary", "winner"]
+
+# The least market probability that enters a logarithm: a tenth of half a tick.
+LEAST_PRICE = 1e-4
+
+_MORE_WEATHER = {"p_wx": 1, "weather_gap": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One question that a model answers.
+
+    Attributes
+    ----------
+    name
+        In `learning.classifiers`.
+    label
+        Column of `panel.examples`.
+    kind
+        ``binary``: one bracket, yes or no. ``winner``: which bracket of the event; PMFs over it.
+    monotone
+        By feature +1 or -1: the score does not fall (rise) as it grows, all else equal. More
+        weather probability at the same price never speaks against a bracket, and that evidence
+        has passed it never for it. Nothing is claimed of other features: prices may revert or run.
+    known_after
+        From the label's known_at until the label is known indeed.
+    """
+
+    name: str
+    label: str
+    kind: Kind
+    monotone: Mapping[str, int] = field(default_factory=dict)
+    known_after: timedelta = timedelta(0)
+
+
+TARGETS: tuple[Target, ...] = (
+    *(Target(name=f"move_{h}m", label=f"y_dir_{h}m", kind="binary") for h in (1, 5)),
+    *(
+        Target(name=f"up_{h}m", label=f"y_dir_{h}m", kind="binary", monotone=_MORE_WEATHER)
+        for h in (1, 5)
+    ),
+    *(
+        Target(
+            name=f"lead_{h}m",
+            label=f"y_win_{h}m",
+            kind="winner",
+            monotone={**_MORE_WEATHER, "dead": -1},
+        )
+        for h in (1, 5)
+    ),
+    # Twelve hours after the close is when the exchange has settled; see exchange.ingest.
+    Target(
+        name="pays",
+        label="pays",
+        kind="winner",
+        monotone={**_MORE_WEATHER, "dead": -1},
+        known_after=timedelta(hours=12),
+    ),
+)
+"""Order of the rows of `learning.classifiers`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Rows of one target as arrays, sorted by day, minute and bracket.
+
+    Attributes
+    ----------
+    x
+        Features, shape (rows, features), NaN where unknown.
+    y
+        0 or 1, shape (rows,); of a winner target one 1 per event and minute.
+    day
+        Index of the row's day, shape (rows,), 0 upwards without gaps.
+    starts
+        First row of each event and minute, shape (minutes,).
+    log_market
+        Log of p_mkt, at least log 1e-4, shape (rows,).
+    leads
+        1 for the bracket with the greatest p_mkt, shape (rows,).
+    """
+
+    x: Array
+    y: Array
+    day: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    log_market: Array
+    leads: Array
+
+    @property
+    def n_days(self) -> int:
+        """Days with at least one row."""
+        return int(self.day[-1]) + 1 if len(self.day) else 0
+
+    @property
+    def weight(self) -> Array:
+        """Of each row, shape (rows,): every day weighs the same, the mean is 1."""
+        rows_of_day = np.bincount(self.day)
+        return len(self.day) / (len(rows_of_day) * rows_of_day[self.day])
+
+
+def training_rows(
+    days: Mapping[date, pl.DataFrame], wanted: Sequence[date], features: Sequence[str]
+) -> pl.DataFrame:
+    """The examples of the wanted days that there are, with a column `day`.
+
+    Parameters
+    ----------
+    days
+        `panel.examples` by day, of one city.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by day, minute and bracket: the features and what places a row as floats, the labels
+        as -1, 0, 1; null where unknown.
+
+    Raises
+    ------
+    ValueError
+        A feature is not a column; the message names it.
+    """
+    labels = list(dict.fromkeys(target.label for target in TARGETS))
+    floats = list(dict.fromkeys([*features, "bracket", "p_mkt", "bracket_from_leader"]))
+    times = ["minute", "known_at", "features_known_at"]
+    dtypes = {
+        "day": pl.Date(),
+        **dict.fromkeys(times, pl.Datetime("us", "UTC")),
+        **dict.fromkeys(labels, pl.Int8()),
+        **dict.fromkeys(floats, pl.Float64()),
+    }
+    frames = [pl.DataFrame(schema=dtypes)]
+    for day in wanted:
+        if (rows := days.get(day)) is not None:
+            check_columns(rows, floats)
+            frames.append(rows.select(pl.lit(day).alias("day"), *list(dtypes)[1:]).cast(dtypes))
+    return pl.concat(frames).sort("day", "minute", "bracket")
+
+
+def check_columns(rows: pl.DataFrame, names: Sequence[str]) -> None:
+    """Nothing, if all of them are columns.
+
+    Raises
+    ------
+    ValueError
+        Some are not; the message names them.
+    """
+    if missing := [name for name in names if name not in rows.columns]:
+        raise ValueError(
+            f"columns missing from the rows: {', '.join(missing)}; they have "
+            f"{', '.join(rows.columns)}"
+        )
+
+
+def labelled(target: Target, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that have the label, and the label as column `y` (0 or 1).
+
+    Parameters
+    ----------
+    rows
+        Of `training_rows`.
+
+    Returns
+    -------
+    DataFrame
+        Of a winner target only minutes at which every bracket has the label and one is true; of
+        an `up` target only rows that moved.
+    """
+    label = pl.col(target.label)
+    if target.kind == "winner":
+        minute = ["day", "minute"]
+        known = (label.null_count().over(minute) == 0) & (label.sum().over(minute) == 1)
+        return rows.filter(known).with_columns(y=label.cast(pl.Float64))
+    if target.name.startswith("up"):
+        return rows.filter(label != 0).with_columns(y=(label > 0).cast(pl.Float64))
+    return rows.filter(label.is_not_null()).with_columns(y=(label != 0).cast(pl.Float64))
+
+
+def sample(rows: pl.DataFrame, features: Sequence[str]) -> Sample:
+    """The rows of `labelled` as arrays."""
+    return Sample(
+        x=feature_matrix(rows, features),
+        y=rows["y"].to_numpy(),
+        day=rows["day"].rle_id().cast(pl.Int64).to_numpy(),
+        starts=minute_starts(rows),
+        log_market=log_market(rows),
+        leads=leads(rows),
+    )
+
+
+def feature_matrix(rows: pl.DataFrame, features: Sequence[str]) -> Array:
+    """Features as floats, shape (rows, features); null is NaN, false and true are 0 and 1."""
+    check_columns(rows, features)
+    columns = rows.select(pl.col(features).cast(pl.Float64).fill_null(float("nan")))
+    return columns.to_numpy(order="c")
+
+
+def minute_starts(rows: pl.DataFrame) -> NDArray[np.int64]:
+    """First row of each event and minute; `rows` are sorted by day, minute and bracket."""
+    by = ["day", "minute"] if "day" in rows.columns else ["minute"]
+    minute = rows.select(minute=pl.struct(by).rle_id())["minute"].to_numpy()
+    return np.flatnonzero(np.diff(minute.astype(np.int64), prepend=-1))
+
+
+def log_market(rows: pl.DataFrame) -> Array:
+    """Log of the market's probability, at least log 1e-4, shape (rows,)."""
+    return np.log(np.maximum(rows["p_mkt"].to_numpy(), LEAST_PRICE))
+
+
+def leads(rows: pl.DataFrame) -> Array:
+    """1 for the bracket with the greatest p_mkt of its minute, else 0, shape (rows,)."""
+    return (rows["bracket_from_leader"] == 0).cast(pl.Float64).to_numpy()
