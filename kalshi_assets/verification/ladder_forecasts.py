@@ -38,10 +38,13 @@ class LadderForecasts:
 
     @classmethod
     def of(cls, rows: pl.DataFrame) -> "LadderForecasts":
-        """From rows with columns city, date, p (list, coldest first) and winner, none null."""
-        brackets = rows["p"].list.len().to_numpy().astype(np.int64)
+        """From rows with columns city, date, p (list, coldest first) and winner.
+
+        A row without p has NaN for all brackets and must be left out by `at`.
+        """
+        brackets = rows["p"].list.len().fill_null(0).to_numpy().astype(np.int64)
         p = np.full((rows.height, int(brackets.max(initial=0))), np.nan)
-        p[np.arange(p.shape[1]) < brackets[:, None]] = rows["p"].explode().to_numpy()
+        p[np.arange(p.shape[1]) < brackets[:, None]] = rows["p"].drop_nulls().explode().to_numpy()
         day = rows.select(pl.struct("date", "city").rank("dense")).to_series()
         return cls(
             p=p,
@@ -50,10 +53,31 @@ class LadderForecasts:
             date=rows["date"].rank("dense").to_numpy().astype(np.int64) - 1,
         )
 
+    def at(self, instants: NDArray[np.bool_]) -> "LadderForecasts":
+        """Those at some instants, shape (instants,); days and dates are numbered anew."""
+        return LadderForecasts(
+            p=self.p[instants],
+            winner=self.winner[instants],
+            day=np.unique(self.day[instants], return_inverse=True)[1],
+            date=np.unique(self.date[instants], return_inverse=True)[1],
+        )
+
     @property
     def dates(self) -> int:
         """How many dates there are."""
         return int(self.date.max(initial=-1)) + 1
+
+    @property
+    def days(self) -> int:
+        """How many city-days there are."""
+        return int(self.day.max(initial=-1)) + 1
+
+    @cached_property
+    def date_of_day(self) -> Whole:
+        """Number of the date of every city-day, shape (days,)."""
+        found = np.zeros(self.days, dtype=np.int64)
+        found[self.day] = self.date
+        return found
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
