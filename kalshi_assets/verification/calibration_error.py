@@ -81,9 +81,9 @@ def calibration_error(
     cell = forecasts.date_of_pair * bins + of_bin
     shape = dates, bins
     counts = np.bincount(cell, minlength=dates * bins).reshape(shape).astype(np.float64)
-    expected = np.bincount(cell, p, minlength=dates * bins).reshape(shape)
-    happened = np.bincount(cell, forecasts.outcome, minlength=dates * bins).reshape(shape)
-    excess = happened - expected
+    outcome = forecasts.outcome.astype(np.float64)
+    strayed = np.bincount(cell, outcome - p, minlength=dates * bins)
+    excess = strayed.reshape(shape).astype(np.float64)
     weights = day_weights(dates, resamples, rng, block=block)
     found = _plug_in(
         np.einsum("rd,db->rb", weights, excess), np.einsum("rd,db->rb", weights, counts)
@@ -142,6 +142,6 @@ def _null_errors(
     happened = np.zeros((resamples, bins))
     for r in range(resamples):
         u = rng.random(forecasts.days)[forecasts.day]
-        paid = np.add.reduce(tops < u, axis=0, dtype=np.int8)
+        paid = np.sum(tops < u, axis=0, dtype=np.int8)
         happened[r] = np.bincount(flat[first + paid], minlength=bins)
     return _plug_in(happened - expected, counts)

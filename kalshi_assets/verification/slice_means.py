@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.tables.scoreboard import PROPER_SCORES
+from kalshi_assets.tables.scoreboard import PROPER_SCORES, SLICES
 from kalshi_assets.verification.bootstrap import day_weights, resampled_ratios
 from kalshi_assets.verification.significance import diebold_mariano
 from kalshi_assets.verification.slices import NOTHING, Instants, Mask, Slice
@@ -39,7 +39,13 @@ class Cell:
 
 
 def mean_rows(
-    instants: Instants, sample: Mask, *, seed: int, resamples: int, block: int
+    instants: Instants,
+    sample: Mask,
+    *,
+    seed: int,
+    resamples: int,
+    block: int,
+    kinds: Sequence[str] = SLICES,
 ) -> list[dict[str, object]]:
     """Rows of the scoreboard for all proper scores; see `tables.scoreboard`.
 
@@ -50,10 +56,12 @@ def mean_rows(
     seed, resamples, block
         Of the bootstrap over dates, see `bootstrap.day_weights`; every cell sees the same resampled
         dates, so that differences agree with the scores.
+    kinds
+        Of slices.
     """
     cells = [
         cell
-        for part in instants.slices(sample)
+        for part in instants.slices(sample, kinds)
         for source, against in _pairs(instants)
         for cell in _cells(instants, part, source, against)
     ]
@@ -117,7 +125,7 @@ def _by_date(
 ) -> Array:
     """City-days' means summed by date, shape (dates,)."""
     means = np.bincount(day, values, minlength=len(n)) / np.maximum(n, 1)
-    return np.bincount(date_of, means, minlength=dates)
+    return np.bincount(date_of, means, minlength=dates).astype(np.float64)
 
 
 def _row(cell: Cell, mean: float, lo: float, hi: float) -> dict[str, object]:

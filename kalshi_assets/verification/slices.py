@@ -4,7 +4,7 @@ Here: evaluations aligned by instant, and which instants count. Not here: what i
 (`slice_means`, `pooled_scores`), the labels (`evaluations`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.ladder.scores import brier_score, log_loss, ranked_probability_score
-from kalshi_assets.tables.scoreboard import PROPER_SCORES, SLICES, SOURCES
+from kalshi_assets.tables.scoreboard import PROPER_SCORES, SOURCES
 from kalshi_assets.verification.discrimination import cross_entropy
 from kalshi_assets.verification.evaluations import EVALUATIONS, sliced
 from kalshi_assets.verification.ladder_forecasts import LadderForecasts
@@ -23,6 +23,7 @@ Mask = NDArray[np.bool_]
 NOTHING = "nothing"
 CORE = ("market", "fused", "calibrated")
 WEATHER = "weather"
+BASE_RATE = "base_rate"
 _INSTANT = ["date", "city", "lst_hour"]
 
 
@@ -91,7 +92,7 @@ class Instants:
         if WEATHER in self.scores:
             yield "with_weather", common & self.has(WEATHER)
 
-    def slices(self, sample: Mask, kinds: tuple[str, ...] = tuple(SLICES)) -> Iterator[Slice]:
+    def slices(self, sample: Mask, kinds: Sequence[str]) -> Iterator[Slice]:
         """All slices of a sample that have instants."""
         for kind in kinds:
             labels = self.rows[kind].to_numpy()
@@ -105,8 +106,7 @@ class Instants:
         """
         pairs = [(source, "market") for source in self.scores if source != "market"]
         pairs += [("fused", "prior_pool"), ("calibrated", "fused")]
-        pairs += [(s, "base_rate") for s in self.scores if s not in ("base_rate", "market")]
-        pairs += [("market", "base_rate")]
+        pairs += [(source, BASE_RATE) for source in self.scores if source != BASE_RATE]
         return [pair for pair in pairs if all(source in self.scores for source in pair)]
 
 
