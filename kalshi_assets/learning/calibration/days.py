@@ -1,0 +1,187 @@
+"""A settled day as the calibrators see it, and the blocks into which its instants fall.
+
+Here: PMFs of one day at half-hour instants with the bracket that paid, and their sufficient
+statistics, so that a caller makes them once per day and not once per partition. Not here: fits
+(`rolling`), which days count (`calibrators`).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.ladder.scores import LOG_FLOOR
+from kalshi_assets.ladder.settlement import final, settled_by
+from kalshi_assets.learning.calibration.maps import (
+    CELL_WIDTH,
+    CELLS,
+    EXPONENTS,
+    cumulatives,
+    log_odds,
+)
+from kalshi_assets.tables.calibration import BLOCK_NAMES
+
+Array = NDArray[np.float64]
+
+EVERY_MINUTES = 30
+# Hours of standard time. The day's maximum is decided in the afternoon, so doubt falls fastest
+# between 9 and 18 and blocks are shortest there; every traded day has instants in each.
+LEAD_BLOCKS = tuple(BLOCK_NAMES)
+_BLOCK_STARTS_H = np.array([0, 9, 12, 15, 18])
+SEASONS = ("djf", "mam", "jja", "son")
+# A market opens 15 hours before its climate day in New York, 18 in Los Angeles, and the calibrators
+# of the day must be known then.
+OPENS_BEFORE = timedelta(hours=24)
+
+
+def as_of(climate_start: datetime) -> datetime:
+    """When the calibrators of a climate day are made: a day before it, ahead of its market.
+
+    The outcome of the day before last is known some hours later, so the last day that counts is
+    usually three days back; that is the purge of methods, section 10, too.
+    """
+    return climate_start - OPENS_BEFORE
+
+
+def season_of(climate_start: datetime) -> str:
+    """The meteorological season of a climate day."""
+    return SEASONS[climate_start.month % 12 // 3]
+
+
+def lead_block(hours: Array) -> NDArray[np.int8]:
+    """Index into `LEAD_BLOCKS` of hours of standard time since the climate day's start."""
+    return np.searchsorted(_BLOCK_STARTS_H, hours, side="right").astype(np.int8)
+
+
+def known_winner(
+    settlements: pl.DataFrame, events: pl.DataFrame, at: datetime
+) -> tuple[int, datetime] | None:
+    """Position of the bracket that paid, and when that was known, by what was known at `at`.
+
+    A source that speaks later, and whose word then counts more, is not heard. None: no source had
+    said its final word.
+    """
+    known = settlements.filter(pl.col("known_at") <= at)
+    settled = settled_by(known, events)
+    if settled is None:
+        return None
+    source, winner = settled
+    return winner, final(known).filter(pl.col("source") == source)["known_at"].max()  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CalibrationDay:
+    """One settled day.
+
+    Attributes
+    ----------
+    climate_start
+        Start of the climate day.
+    known_at
+        When the outcome was known.
+    winner
+        Position of the bracket that paid.
+    p
+        PMFs in order of time, shape (instants, brackets).
+    block
+        Lead block of every instant, ascending, shape (instants,).
+    counts, hits
+        Per block and cell of log odds of P(V <= u_k): instants and thresholds that lay there, and
+        those whose event happened; shape (blocks, cells).
+    losses
+        Summed log loss of p^T / sum p^T per block and exponent, shape (blocks, exponents).
+    """
+
+    climate_start: datetime
+    known_at: datetime
+    winner: int
+    p: Array
+    block: NDArray[np.int8]
+    counts: Array
+    hits: Array
+    losses: Array
+
+    @classmethod
+    def of(
+        cls, climate_start: datetime, fused: pl.DataFrame, *, winner: int, known_at: datetime
+    ) -> "CalibrationDay":
+        """The day of `probability.fused_pmf` of one event.
+
+        Parameters
+        ----------
+        fused
+            All minutes or fewer; those on the half hour count.
+        winner
+            Position of the bracket that paid.
+        known_at
+            When that was known.
+
+        Raises
+        ------
+        ValueError
+            The winner is no bracket of the event.
+        """
+        every = pl.col("minute").dt.epoch("s") % (EVERY_MINUTES * 60) == 0
+        rows = fused.filter(every).select("minute", "bracket", "p_fused").sort("minute", "bracket")
+        n = rows["bracket"].n_unique()
+        p = rows["p_fused"].to_numpy().reshape(-1, max(n, 1))
+        since = rows["minute"].gather_every(max(n, 1)) - climate_start
+        return cls.of_arrays(
+            climate_start,
+            p,
+            since.dt.total_seconds().to_numpy() / 3600,
+            winner=winner,
+            known_at=known_at,
+        )
+
+    @classmethod
+    def of_arrays(
+        cls, climate_start: datetime, p: Array, hours: Array, *, winner: int, known_at: datetime
+    ) -> "CalibrationDay":
+        """The day of PMFs (instants, brackets) at ascending hours since the climate day's start."""
+        if len(p) and not 0 <= winner < p.shape[1]:
+            raise ValueError(
+                f"{climate_start:%Y-%m-%d}: bracket {winner} cannot have paid, there are "
+                f"{p.shape[1]}; give the position of a bracket, the coldest is 0"
+            )
+        block = lead_block(hours)
+        counts, hits = _cells(p, block, winner)
+        return cls(
+            climate_start=climate_start,
+            known_at=known_at,
+            winner=winner,
+            p=p,
+            block=block,
+            counts=counts,
+            hits=hits,
+            losses=_losses(p, block, winner),
+        )
+
+
+def _cells(p: Array, block: NDArray[np.int8], winner: int) -> tuple[Array, Array]:
+    below, above = cumulatives(p)
+    # What is 0 or 1 no map changes, so it tells of none.
+    open_ = (below > 0) & (above > 0)
+    odds = log_odds(np.where(open_, below, 0.5), np.where(open_, above, 0.5))
+    cell = np.clip(np.rint((odds - CELLS[0]) / CELL_WIDTH), 0, len(CELLS) - 1).astype(np.int64)
+    place = (block[:, None].astype(np.int64) * len(CELLS) + cell)[open_]
+    happened = np.broadcast_to(np.arange(below.shape[1]) >= winner, below.shape)[open_]
+    size = len(LEAD_BLOCKS) * len(CELLS)
+    shape = (len(LEAD_BLOCKS), len(CELLS))
+    counts = np.bincount(place, minlength=size).reshape(shape).astype(np.float64)
+    return counts, np.bincount(place[happened], minlength=size).reshape(shape).astype(np.float64)
+
+
+def _losses(p: Array, block: NDArray[np.int8], winner: int) -> Array:
+    """Log loss of every exponent, floored where the winner has no probability."""
+    losses = np.zeros((len(LEAD_BLOCKS), len(EXPONENTS)))
+    if not len(p):
+        return losses
+    alive = p > 0
+    logs = np.log(np.where(alive, p, 1.0))
+    powered = np.exp(logs[..., None] * EXPONENTS) * alive[..., None]
+    share = powered[:, winner] / powered.sum(axis=1)
+    np.add.at(losses, block, -np.log(np.maximum(share, LOG_FLOOR)))
+    return losses

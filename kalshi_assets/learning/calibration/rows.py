@@ -1,0 +1,216 @@
+"""The form of `learning.calibrators`: rows from fits and choices, and what is in force from rows.
+
+Here: the table, written and read. Not here: what is in it (`rolling`, `selection`).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.learning.calibration.days import LEAD_BLOCKS
+from kalshi_assets.learning.calibration.maps import (
+    FAMILIES,
+    KNOTS,
+    NOTHING,
+    VENN_ABERS,
+    CalibrationMap,
+    Family,
+)
+from kalshi_assets.learning.calibration.rolling import SCOPES, Fits, Stack, keys_of
+from kalshi_assets.learning.calibration.selection import Choice, InForce, Trial
+from kalshi_assets.tables.calibration import CALIBRATORS
+
+Array = NDArray[np.float64]
+Row = dict[str, object]
+
+PACKAGED = "packaged"
+_PARENTS = dict(zip((PACKAGED, *SCOPES), ("none", PACKAGED, *SCOPES[:-1]), strict=True))
+_ENDS = ("lower", "upper")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedTo:
+    """Days that a key was fitted to: how many, the first and the last."""
+
+    n_days: int = 0
+    window_start: date | None = None
+    window_end: date | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlockMap:
+    """What is in force in one lead block.
+
+    Attributes
+    ----------
+    map, scope
+        The map, and where it was fitted.
+    band
+        Venn-Abers p0 and p1 at `KNOTS`, shape (2, knots); None: too few days.
+    """
+
+    map: CalibrationMap
+    scope: str
+    band: Array | None
+
+
+def days_of_keys(stack: Stack) -> list[FittedTo]:
+    """What every key was fitted to."""
+    dates = [day.climate_start.date() for day in stack.days]
+    found = []
+    for days in (np.flatnonzero(has) for has in stack.has().T):
+        some = len(days) > 0
+        found.append(
+            FittedTo(
+                n_days=len(days),
+                window_start=dates[days[0]] if some else None,
+                window_end=dates[days[-1]] if some else None,
+            )
+        )
+    return found
+
+
+def rows_of_maps(
+    fits: Fits,
+    fitted_to: Sequence[FittedTo],
+    choices: Mapping[int, Choice],
+    in_force: Sequence[InForce],
+    season: str,
+) -> Iterator[Row]:
+    """A row per lead block, scope, map and parameter; knots only of a map that is in force."""
+    for block, now in enumerate(in_force):
+        for scope, key in enumerate(keys_of(block)):
+            days = fitted_to[key]
+            for name, trial in choices[key].trials.items():
+                used = now == InForce(scope, name)
+                common = {
+                    **_common(block, SCOPES[scope], season, days),
+                    "map": name,
+                    **{field.name: getattr(trial, field.name) for field in fields(Trial)},
+                    "in_force": used,
+                }
+                family, theta = FAMILIES[name], fits.theta[name][-1, key]
+                own = fits.own[name][-1, key] if days.n_days else None
+                if family.parameters == ("value",) and not used:
+                    yield {**common, "parameter": "none", "knot": 0.0}
+                else:
+                    yield from _parameters(common, family, theta, own)
+
+
+def rows_of_packaged(packaged: CalibrationMap, in_force: Sequence[InForce]) -> Iterator[Row]:
+    """The packaged map for every lead block."""
+    for block, now in enumerate(in_force):
+        common = {
+            **_common(block, PACKAGED, "all", FittedTo()),
+            "map": packaged.family.name,
+            "scored_days": 0,
+            "verdict": PACKAGED,
+            "in_force": now.scope is None,
+        }
+        if packaged.family is NOTHING:
+            yield {**common, "parameter": "none", "knot": 0.0}
+        else:
+            yield from _parameters(common, packaged.family, packaged.theta, None)
+
+
+def rows_of_band(
+    block: int, scope: int, fitted_to: FittedTo, season: str, band: Array
+) -> Iterator[Row]:
+    """The Venn-Abers band of a lead block, shape (2, knots)."""
+    common = {
+        **_common(block, SCOPES[scope], season, fitted_to),
+        "map": VENN_ABERS.name,
+        "scored_days": 0,
+        "verdict": "band",
+        "in_force": True,
+    }
+    for parameter, ends in zip(_ENDS, band.tolist(), strict=True):
+        for knot, value in zip(KNOTS.tolist(), ends, strict=True):
+            yield {**common, "parameter": parameter, "knot": knot, "value": value, "own": value}
+
+
+def _common(block: int, scope: str, season: str, days: FittedTo) -> Row:
+    return {
+        "lead_block": LEAD_BLOCKS[block],
+        "scope": scope,
+        "season": season if scope == SCOPES[-1] else "all",
+        "parent": _PARENTS[scope],
+        "n_days": days.n_days,
+        "window_start": days.window_start,
+        "window_end": days.window_end,
+    }
+
+
+def _parameters(common: Row, family: Family, theta: Array, own: Array | None) -> Iterator[Row]:
+    names = family.parameters * (len(theta) // len(family.parameters))
+    own_values = [None] * len(theta) if own is None else own.tolist()
+    for name, knot, value, unshrunk in zip(
+        names, family.knots.tolist(), theta.tolist(), own_values, strict=True
+    ):
+        yield {**common, "parameter": name, "knot": knot, "value": value, "own": unshrunk}
+
+
+def as_frame(rows: Sequence[Row], event_time: datetime, known_at: datetime) -> pl.DataFrame:
+    """`learning.calibrators` of rows that lack their times."""
+    times = {"event_time": event_time, "known_at": known_at}
+    frame = pl.DataFrame(
+        {name: [row.get(name) for row in rows] for name in CALIBRATORS.dtypes if name not in times},
+        schema={k: v for k, v in CALIBRATORS.dtypes.items() if k not in times},
+    )
+    return CALIBRATORS.arranged(
+        frame.with_columns(
+            pl.col(pl.Float64).fill_nan(None),
+            *(
+                pl.lit(time).cast(CALIBRATORS.dtypes[name]).alias(name)
+                for name, time in times.items()
+            ),
+        )
+    )
+
+
+def in_force(frame: pl.DataFrame) -> list[BlockMap]:
+    """What `learning.calibrators` says is in force, per lead block.
+
+    Raises
+    ------
+    ValueError
+        A lead block does not have exactly one map in force.
+    """
+    used = frame.filter("in_force").sort("knot")
+    bands = used.filter(pl.col("verdict") == "band")
+    maps = used.filter(pl.col("verdict") != "band")
+    found = []
+    for name in LEAD_BLOCKS:
+        rows = maps.filter(pl.col("lead_block") == name)
+        kinds = rows.select("map", "scope").unique()
+        if kinds.height != 1:
+            raise ValueError(
+                f"lead block {name} has {kinds.height} maps in force, not one: materialise "
+                "learning/calibrators of the day again"
+            )
+        map_name, scope = kinds.row(0)
+        band = bands.filter(pl.col("lead_block") == name)
+        found.append(
+            BlockMap(
+                map=_map_of(map_name, rows),
+                scope=scope,
+                band=np.stack([band.filter(pl.col("parameter") == p)["value"] for p in _ENDS])
+                if band.height
+                else None,
+            )
+        )
+    return found
+
+
+def _map_of(name: str, rows: pl.DataFrame) -> CalibrationMap:
+    if name == NOTHING.name:
+        return CalibrationMap(family=NOTHING, theta=NOTHING.identity)
+    family = FAMILIES[name]
+    if family.parameters == ("value",):
+        return CalibrationMap(family=family, theta=rows["value"].to_numpy())
+    of = dict(rows.select("parameter", "value").iter_rows())
+    return CalibrationMap(family=family, theta=np.array([of[p] for p in family.parameters]))
