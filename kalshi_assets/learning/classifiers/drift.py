@@ -32,15 +32,19 @@ def stability_index(reference: Array, recent: Array) -> Array:
 
 def _index(reference: Array, recent: Array) -> float:
     known = reference[~np.isnan(reference)]
-    inner = np.linspace(0, 1, BINS + 1)[1:-1]
-    edges = np.unique(np.quantile(known, inner)) if len(known) else np.empty(0)
-    p, q = (_shares(values, edges) for values in (reference, recent))
+    cuts = _cuts(known) if len(known) else np.empty(0)
+    p, q = (_shares(values, cuts) for values in (reference, recent))
     return float(np.sum((q - p) * np.log(q / p)))
 
 
-def _shares(values: Array, edges: Array) -> Array:
-    unknown = np.isnan(values)
-    # Right: a value that equals an edge belongs above it, so that a mass at one value is a bin.
-    bins = np.where(unknown, len(edges) + 1, np.searchsorted(edges, values, side="right"))
-    counts = np.bincount(bins, minlength=len(edges) + 2) + 0.5
+def _cuts(known: Array) -> Array:
+    """Lower ends of the bins but the first; a value that fills two tenths is a bin of its own."""
+    inner, times = np.unique(np.quantile(known, np.arange(1, BINS) / BINS), return_counts=True)
+    return np.sort(np.concatenate([inner, np.nextafter(inner[times > 1], np.inf)]))
+
+
+def _shares(values: Array, cuts: Array) -> Array:
+    bins = np.searchsorted(cuts, values, side="right")
+    bins = np.where(np.isnan(values), len(cuts) + 1, bins)
+    counts = np.bincount(bins, minlength=len(cuts) + 2) + 0.5
     return counts / counts.sum()

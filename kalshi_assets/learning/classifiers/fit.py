@@ -44,9 +44,9 @@ class BoostingParams:
     """
 
     num_leaves: int = 15
-    learning_rate: float = 0.1
-    max_rounds: int = 150
-    patience: int = 15
+    learning_rate: float = 0.15
+    max_rounds: int = 80
+    patience: int = 10
     leaf_share: float = 0.01
     l2: float = 20.0
     feature_fraction: float = 0.6
@@ -68,7 +68,7 @@ class BoostingParams:
 
 NEXT_MINUTES = BoostingParams()
 # Sixty days are sixty outcomes, whatever the number of rows: stumps and large leaves.
-SETTLEMENT = BoostingParams(num_leaves=4, learning_rate=0.05, leaf_share=0.05, max_rounds=100)
+SETTLEMENT = BoostingParams(num_leaves=4, learning_rate=0.1, leaf_share=0.05)
 
 
 def params_of(target: Target) -> BoostingParams:
@@ -240,10 +240,13 @@ def _options(
         "lambda_l2": params.l2,
         "feature_fraction": params.feature_fraction,
         "max_bin": params.max_bin,
+        # A tenth of the default: thresholds to half a per cent, in half the time.
+        "bin_construct_sample_cnt": 20_000,
         "monotone_constraints": [target.monotone.get(name, 0) for name in features],
         "seed": params.seed,
         "deterministic": True,
-        "force_row_wise": True,
+        # On one core faster than by rows, 0.42 s against 0.55 s for 40 rounds of 104,000 rows.
+        "force_col_wise": True,
         # One: sums in one order, and partitions run side by side.
         "num_threads": 1,
         "verbosity": -1,

@@ -126,16 +126,19 @@ def _trees(model: str, rows: pl.DataFrame, features: list[str]) -> Array:
     import lightgbm as lgb
 
     booster = lgb.Booster(model_str=model)
-    return np.asarray(booster.predict(feature_matrix(rows, features), raw_score=True))
+    x = feature_matrix(rows, features)
+    return np.asarray(booster.predict(x, raw_score=True, num_threads=1))
 
 
 def _directions(found: dict[str, Array | None]) -> dict[str, pl.Series | pl.Expr]:
     columns: dict[str, pl.Series | pl.Expr] = {}
     for horizon in ("1m", "5m"):
         move, up = found[f"move_{horizon}"], found[f"up_{horizon}"]
-        known = move is not None and up is not None
-        columns[f"p_up_{horizon}"] = _column(move * up if known else None)
-        columns[f"p_down_{horizon}"] = _column(move * (1 - up) if known else None)
+        rises = falls = None
+        if move is not None and up is not None:
+            rises, falls = move * up, move * (1 - up)
+        columns[f"p_up_{horizon}"] = _column(rises)
+        columns[f"p_down_{horizon}"] = _column(falls)
     return columns
 
 

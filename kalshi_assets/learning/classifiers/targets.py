@@ -141,17 +141,19 @@ def training_rows(
     labels = list(dict.fromkeys(target.label for target in TARGETS))
     floats = list(dict.fromkeys([*features, "bracket", "p_mkt", "bracket_from_leader"]))
     times = ["minute", "known_at", "features_known_at"]
-    dtypes = {
-        "day": pl.Date(),
-        **dict.fromkeys(times, pl.Datetime("us", "UTC")),
-        **dict.fromkeys(labels, pl.Int8()),
-        **dict.fromkeys(floats, pl.Float64()),
-    }
-    frames = [pl.DataFrame(schema=dtypes)]
+    schema = pl.Schema(
+        {
+            "day": pl.Date(),
+            **dict.fromkeys(times, pl.Datetime("us", "UTC")),
+            **dict.fromkeys(labels, pl.Int8()),
+            **dict.fromkeys(floats, pl.Float64()),
+        }
+    )
+    frames = [schema.to_frame()]
     for day in wanted:
         if (rows := days.get(day)) is not None:
             check_columns(rows, floats)
-            frames.append(rows.select(pl.lit(day).alias("day"), *list(dtypes)[1:]).cast(dtypes))
+            frames.append(rows.with_columns(day=pl.lit(day)).select(schema.names()).cast(schema))
     return pl.concat(frames).sort("day", "minute", "bracket")
 
 

@@ -8,7 +8,6 @@ from datetime import date, datetime
 from importlib.metadata import version
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from kalshi_assets.learning.classifiers.drift import stability_index
@@ -190,7 +189,7 @@ def _digest(*frames: pl.DataFrame) -> str:
         for name, values in frame.to_dict().items():
             numbers = values.to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy()
             found.update(f"{name} {len(numbers)} ".encode())
-            found.update(np.ascontiguousarray(numbers))
+            found.update(numbers.tobytes())
     return found.hexdigest()
 
 

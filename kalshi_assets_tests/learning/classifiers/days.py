@@ -69,9 +69,9 @@ def history(
 
 def features_of(day: pl.DataFrame) -> pl.DataFrame:
     """As a live day has it: features without labels, with an instant of the eve."""
-    today = day.drop(
-        "y_dir_1m", "y_dir_5m", "y_win_1m", "y_win_5m", "pays", "known_at"
-    ).rename({"features_known_at": "known_at"})
+    today = day.drop("y_dir_1m", "y_dir_5m", "y_win_1m", "y_win_5m", "pays", "known_at").rename(
+        {"features_known_at": "known_at"}
+    )
     eve = today.filter(pl.col("minute") == pl.col("minute").min()).with_columns(
         pl.col("minute", "known_at") - pl.duration(hours=3), hour_lst=-3.0
     )

@@ -1,0 +1,87 @@
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kalshi_assets.learning.classifiers.baseline import (
+    MARKET,
+    baseline_of,
+    daily_cross_entropy,
+    probabilities,
+    softmax,
+)
+from kalshi_assets.learning.classifiers.targets import (
+    TARGETS,
+    Sample,
+    labelled,
+    sample,
+    training_rows,
+)
+from kalshi_assets_tests.learning.classifiers.days import BRACKETS, DAY, FEATURES, history
+
+BY_NAME = {target.name: target for target in TARGETS}
+
+
+def sample_of(name: str, skill: float = 0.0) -> Sample:
+    days = history(DAY, n=20, skill=skill)
+    rows = training_rows(days, list(days), FEATURES)
+    return sample(labelled(BY_NAME[name], rows), FEATURES)
+
+
+@given(st.lists(st.lists(st.floats(-700, 700), min_size=1, max_size=9), min_size=1, max_size=5))
+def test_winner_probabilities_sum_to_one_in_every_minute_of_any_size(minutes: list) -> None:
+    sizes = [len(minute) for minute in minutes]
+    starts = np.cumsum([0, *sizes[:-1]])
+    p = softmax(np.concatenate(minutes), starts)
+    assert np.add.reduceat(p, starts) == pytest.approx(np.ones(len(minutes)))
+    assert (p >= 0).all()
+
+
+def test_the_baseline_of_who_is_paid_is_the_market_itself() -> None:
+    paid = sample_of("pays")
+    assert baseline_of(BY_NAME["pays"], paid) == MARKET
+    score = MARKET.score(paid.log_market, paid.leads)
+    p = probabilities(BY_NAME["pays"], score, paid.starts)
+    assert p == pytest.approx(np.exp(paid.log_market), rel=1e-3)
+
+
+def test_the_baseline_of_a_direction_is_the_base_rate_with_days_weighing_the_same() -> None:
+    moves = sample_of("move_1m")
+    baseline = baseline_of(BY_NAME["move_1m"], moves)
+    assert 1 / (1 + np.exp(-baseline.intercept)) == pytest.approx(moves.y.mean())
+
+
+def test_the_baseline_of_the_leader_knows_that_leaders_stay() -> None:
+    """Against the market's probability alone, persistence would pass for skill."""
+    days = {
+        day: rows.with_columns(y_win_1m=pl.col("bracket_from_leader") == 0)
+        for day, rows in history(DAY, n=20).items()
+    }
+    target = BY_NAME["lead_1m"]
+    rows = sample(labelled(target, training_rows(days, list(days), FEATURES)), FEATURES)
+    fitted = baseline_of(target, rows)
+    losses = {}
+    for name, baseline in (("market", MARKET), ("fitted", fitted)):
+        p = probabilities(target, baseline.score(rows.log_market, rows.leads), rows.starts)
+        losses[name] = daily_cross_entropy(target, p, rows.y, rows.day).mean()
+    assert losses["fitted"] < 0.05 < losses["market"]
+
+
+def test_where_prices_are_honest_the_leader_baseline_is_the_market() -> None:
+    fitted = baseline_of(BY_NAME["lead_1m"], sample_of("lead_1m"))
+    assert fitted.slope == pytest.approx(1, abs=0.3)
+    assert fitted.leader_bonus == pytest.approx(0, abs=0.3)
+
+
+def test_cross_entropy_of_a_uniform_pmf_is_the_log_of_its_size() -> None:
+    paid = sample_of("pays")
+    p = np.full(len(paid.y), 1 / BRACKETS)
+    losses = daily_cross_entropy(BY_NAME["pays"], p, paid.y, paid.day)
+    assert losses == pytest.approx(np.full(20, np.log(BRACKETS)))
+
+
+def test_a_winner_that_was_given_nothing_costs_a_finite_price() -> None:
+    y, day = np.array([1.0, 0.0]), np.zeros(2, dtype=np.int64)
+    losses = daily_cross_entropy(BY_NAME["pays"], np.array([0.0, 1.0]), y, day)
+    assert losses == pytest.approx([-np.log(1e-6)])

@@ -1,0 +1,134 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from kalshi_assets.learning.classifiers.fit import (
+    BoostingParams,
+    Fit,
+    _softmax_objective,
+    area_under_curve,
+    fit_target,
+)
+from kalshi_assets.learning.classifiers.targets import (
+    TARGETS,
+    Sample,
+    Target,
+    labelled,
+    sample,
+    training_rows,
+)
+from kalshi_assets_tests.learning.classifiers.days import DAY, FEATURES, example_day
+
+BY_NAME = {target.name: target for target in TARGETS}
+QUICK = BoostingParams(num_leaves=4, max_rounds=15, patience=5)
+EVERY_KIND = ["move_1m", "up_1m", "lead_1m", "pays"]
+
+
+def parts(target: Target, *, skill: float, seed: int = 0) -> tuple[Sample, Sample]:
+    days = {}
+    for n in range(50):
+        day = DAY.fromordinal(DAY.toordinal() + n)
+        days[day] = example_day(day, skill=skill, seed=seed)
+    wanted = list(days)
+    train, validation = (
+        sample(labelled(target, training_rows(days, each, FEATURES)), FEATURES)
+        for each in (wanted[:40], wanted[40:])
+    )
+    return train, validation
+
+
+def fitted(name: str, *, skill: float, seed: int = 0, target: Target | None = None) -> Fit:
+    target = target or BY_NAME[name]
+    return fit_target(
+        target, *parts(target, skill=skill, seed=seed), FEATURES, lambda text: text, QUICK
+    )
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
+def test_a_planted_signal_is_found(name: str) -> None:
+    fit = fitted(name, skill=1.0)
+    assert fit.model_sha256 is not None
+    gain = fit.baseline_cross_entropy - fit.validation_cross_entropy
+    assert gain > 2 * fit.improvement_se
+    assert fit.gain_share[FEATURES.index("signal")] > 0.5
+    assert fit.validation_auc is not None
+    assert fit.baseline_auc is not None
+    assert fit.validation_auc > fit.baseline_auc + 0.03
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
+def test_without_a_signal_no_trees_come_into_force_more_often_than_chance(name: str) -> None:
+    """At 95 % confidence, two or more of six worlds with trees have a chance of 3 %."""
+    worlds = [fitted(name, skill=0.0, seed=seed) for seed in range(6)]
+    assert sum(fit.model_sha256 is not None for fit in worlds) < 2
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
+def test_the_same_data_give_the_same_trees_to_the_last_character(name: str) -> None:
+    assert fitted(name, skill=1.0) == fitted(name, skill=1.0)
+
+
+def test_the_objective_is_the_gradient_of_the_cross_entropy() -> None:
+    train, _ = parts(BY_NAME["pays"], skill=1.0)
+    objective = _softmax_objective(train)
+    score = train.log_market + 0.1 * train.x[:, FEATURES.index("noise")]
+
+    def loss(shift: np.ndarray) -> float:
+        moved = np.exp(score + shift)
+        sizes = np.diff(train.starts, append=len(score))
+        p = moved / np.repeat(np.add.reduceat(moved, train.starts), sizes)
+        return float(-(train.weight * train.y * np.log(p)).sum())
+
+    gradient, hessian = objective(score, None)
+    step = 1e-5
+    for row in (0, 7, len(score) - 1):
+        at = step * (np.arange(len(score)) == row)
+        assert gradient[row] == pytest.approx((loss(at) - loss(-at)) / (2 * step), rel=1e-4)
+    assert (hessian > 0).all()
+
+
+def test_a_monotone_constraint_holds_over_the_whole_range() -> None:
+    import lightgbm as lgb
+
+    bound = Target(name="pays", label="pays", kind="winner", monotone={"signal": 1})
+    fit = fitted("pays", skill=1.0, target=bound)
+    x = np.zeros((200, len(FEATURES)))
+    x[:, FEATURES.index("signal")] = np.linspace(-4, 4, 200)
+    score = np.asarray(lgb.Booster(model_str=fit.model_sha256).predict(x, raw_score=True))
+    assert (np.diff(score) >= 0).all()
+    assert score[-1] > score[0]
+
+
+def test_a_direction_of_which_one_side_never_happened_stays_with_its_base_rate() -> None:
+    target = BY_NAME["move_1m"]
+    calm = [
+        Sample(
+            x=part.x,
+            y=np.zeros_like(part.y),
+            day=part.day,
+            starts=part.starts,
+            log_market=part.log_market,
+            leads=part.leads,
+        )
+        for part in parts(target, skill=1.0)
+    ]
+    fit = fit_target(target, calm[0], calm[1], FEATURES, _refuse, QUICK)
+    assert fit.model_sha256 is None
+    assert fit.validation_auc is None
+
+
+_refuse: Callable[[str], str] = pytest.fail
+
+
+def test_area_under_curve_counts_pairs_and_halves_ties() -> None:
+    y, p = np.array([1, 1, 0, 0.0]), np.array([0.9, 0.4, 0.4, 0.1])
+    assert area_under_curve(y, p, np.ones(4)) == pytest.approx(3.5 / 4)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"num_leaves": 1}, {"leaf_share": 0.5}, {"feature_fraction": 0}, {"l2": -1}]
+)
+def test_parameters_out_of_range_are_refused(wrong: dict) -> None:
+    with pytest.raises(ValueError, match="must"):
+        BoostingParams(**wrong)

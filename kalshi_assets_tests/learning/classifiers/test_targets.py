@@ -1,0 +1,74 @@
+import numpy as np
+import polars as pl
+import pytest
+
+from kalshi_assets.learning.classifiers.targets import (
+    TARGETS,
+    labelled,
+    sample,
+    training_rows,
+)
+from kalshi_assets.tables.classifiers import CLASSIFIER_TARGETS
+from kalshi_assets_tests.learning.classifiers.days import (
+    BRACKETS,
+    DAY,
+    FEATURES,
+    example_day,
+    history,
+)
+
+BY_NAME = {target.name: target for target in TARGETS}
+ROWS = training_rows({DAY: example_day(DAY)}, [DAY], FEATURES)
+
+
+def test_every_target_is_in_the_contract() -> None:
+    assert set(BY_NAME) == set(CLASSIFIER_TARGETS)
+
+
+def test_move_and_up_together_tell_the_direction() -> None:
+    moves, ups = (labelled(BY_NAME[name], ROWS) for name in ("move_5m", "up_5m"))
+    assert moves["y"].to_list() == (ROWS["y_dir_5m"] != 0).cast(pl.Float64).to_list()
+    assert ups.height == int(moves["y"].sum())
+    assert ups["y"].to_list() == (ups["y_dir_5m"] == 1).cast(pl.Float64).to_list()
+
+
+def test_a_minute_without_exactly_one_winner_is_left_out_whole() -> None:
+    first, second = ROWS["minute"].unique().sort()[:2]
+    torn = ROWS.with_columns(
+        pays=pl.when((pl.col("minute") == first) & (pl.col("bracket") == 0))
+        .then(None)
+        .when(pl.col("minute") == second)
+        .then(0)
+        .otherwise(pl.col("pays"))
+        .cast(pl.Int8)
+    )
+    kept = labelled(BY_NAME["pays"], torn)
+    assert kept.height == ROWS.height - 2 * BRACKETS
+    assert kept["minute"].min() > second
+
+
+def test_every_day_weighs_the_same_whatever_its_rows() -> None:
+    days = {**history(DAY, n=3), DAY: example_day(DAY, minutes=6)}
+    rows = training_rows(days, list(days), FEATURES)
+    found = sample(labelled(BY_NAME["move_1m"], rows), FEATURES)
+    assert np.bincount(found.day, found.weight) == pytest.approx(np.full(4, len(found.y) / 4))
+    assert found.weight.mean() == pytest.approx(1)
+
+
+def test_unknown_features_are_nan_and_flags_are_numbers() -> None:
+    day = example_day(DAY).with_columns(signal=pl.lit(None, pl.Float64), dead=pl.lit(value=True))
+    rows = training_rows({DAY: day}, [DAY], FEATURES)
+    x = sample(labelled(BY_NAME["pays"], rows), FEATURES).x
+    assert np.isnan(x[:, FEATURES.index("signal")]).all()
+    assert (x[:, FEATURES.index("dead")] == 1).all()
+
+
+def test_a_feature_that_is_no_column_is_named() -> None:
+    with pytest.raises(ValueError, match="missing from the rows: moon"):
+        training_rows({DAY: example_day(DAY)}, [DAY], [*FEATURES, "moon"])
+
+
+def test_days_that_do_not_exist_are_left_out() -> None:
+    days = history(DAY, n=2)
+    assert training_rows(days, [*days, DAY], FEATURES)["day"].unique().sort().to_list() == [*days]
+    assert training_rows({}, [DAY], FEATURES).is_empty()
