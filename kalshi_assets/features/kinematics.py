@@ -39,7 +39,7 @@ def logit(p: Array) -> Array:
 
 def trailing_sum(x: Array, minutes: int) -> Array:
     """Sum over the last `minutes` columns, this one included; NaN counts as nothing."""
-    total = np.cumsum(np.nan_to_num(x), axis=1)
+    total = np.cumsum(np.where(np.isnan(x), 0.0, x), axis=1)
     out = total.copy()
     out[:, minutes:] -= total[:, :-minutes]
     return out
@@ -65,8 +65,9 @@ def close_location(x: Array, minutes: int) -> Array:
 
 def realised_volatility(x: Array, minutes: int) -> Array:
     """Root of the sum of squared one-minute logit changes over the last `minutes`."""
-    change = velocity(logit(x), 1)
-    return np.sqrt(np.maximum(trailing_sum(change**2, minutes), 0.0))
+    # In whole units of 1e-12 their sums are exact, so that a window without motion gives 0.
+    squares = np.round(velocity(logit(x), 1) ** 2 * 1e12)
+    return np.sqrt(trailing_sum(squares, minutes) / 1e12)
 
 
 def relative_acceleration(x: Array, minutes: int = 5, scale_minutes: int = 60) -> Array:
@@ -86,4 +87,4 @@ def relative_acceleration(x: Array, minutes: int = 5, scale_minutes: int = 60) -
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = trailing_sum(np.abs(excess), scale_minutes) / known
         # Below a hundredth of a cent a minute the scale is rounding of the sums, not motion.
-        return np.where(scale > 1e-4, excess / scale, np.nan)
+        return np.where(np.round(scale, 12) > 1e-4, excess / scale, np.nan)

@@ -1,17 +1,48 @@
 """The minute panel: one row per bracket and minute, from open to close, nothing later in it."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.features import kinematics
+from kalshi_assets.features.lead_lag import lead_lag
 from kalshi_assets.features.quotes import CC, quotes_as_of
+from kalshi_assets.features.spreads import PROXIES, Bars, SpreadProxy, spread_proxy_cents
 from kalshi_assets.tables import MINUTE_PANEL
 
 MINUTE = pl.duration(minutes=1)
 
 
-def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFrame) -> pl.DataFrame:
+@dataclass(frozen=True, kw_only=True)
+class PanelParams:
+    """Choices of the minute panel.
+
+    Attributes
+    ----------
+    spread_proxy
+        Which estimate of the spread from trades; see `spreads`.
+    """
+
+    spread_proxy: SpreadProxy = "range"
+
+    def __post_init__(self) -> None:
+        if self.spread_proxy not in PROXIES:
+            raise ValueError(
+                f"no spread proxy {self.spread_proxy!r}; there are {', '.join(PROXIES)}"
+            )
+
+
+DEFAULTS = PanelParams()
+
+
+def minute_panel(
+    events: pl.DataFrame,
+    candles: pl.DataFrame,
+    trades: pl.DataFrame,
+    params: PanelParams = DEFAULTS,
+) -> pl.DataFrame:
     """Build the panel of one event.
 
     Parameters
@@ -21,6 +52,8 @@ def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFra
     candles, trades
         `market.candles` and `market.trades` of its markets; either may be empty. Volume and flow
         come from the tape from the first trade on, before and without one from the candles.
+    params
+        Choices.
 
     Returns
     -------
@@ -50,9 +83,7 @@ def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFra
         .cast(pl.Int32),
     )
     shape = (ladder.height, minutes.height)
-    frame = frame.with_columns(_motion(frame, shape)).with_columns(
-        spread_proxy_cents=pl.lit(None, pl.Float64), lead_lag_min=pl.lit(None, pl.Int8)
-    )
+    frame = frame.with_columns(_motion(frame, shape, params))
     return MINUTE_PANEL.arranged(frame)
 
 
@@ -132,12 +163,13 @@ def _activity(grid: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFrame) -
     )
 
 
-def _motion(frame: pl.DataFrame, shape: tuple[int, int]) -> list[pl.Series]:
+def _motion(frame: pl.DataFrame, shape: tuple[int, int], params: PanelParams) -> list[pl.Series]:
     def matrix(name: str) -> NDArray[np.float64]:
         return frame[name].to_numpy().astype(np.float64).reshape(shape)
 
     mid = matrix("mid")
     log_odds = kinematics.logit(mid)
+    bars = Bars.of_dollars(matrix("high_1m"), matrix("low_1m"), matrix("last_price"))
     columns = {
         "volume_15m": np.maximum(
             np.round(kinematics.trailing_sum(matrix("volume_1m"), 15), 2), 0.0
@@ -153,8 +185,10 @@ def _motion(frame: pl.DataFrame, shape: tuple[int, int]) -> list[pl.Series]:
         "close_location": kinematics.close_location(mid, 15),
         "realised_volatility_30m": kinematics.realised_volatility(mid, 30),
         "relative_acceleration": kinematics.relative_acceleration(mid),
+        "spread_proxy_cents": spread_proxy_cents(bars, params.spread_proxy),
+        "lead_lag_min": lead_lag(log_odds),
     }
     return [
-        pl.Series(name, values.ravel(), dtype=pl.Float64, nan_to_null=True)
+        pl.Series(name, values.ravel(), nan_to_null=True).cast(MINUTE_PANEL.dtypes[name])
         for name, values in columns.items()
     ]

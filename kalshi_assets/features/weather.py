@@ -1,12 +1,14 @@
 """The minute panel joined with the weather as it was known at every minute."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import polars as pl
 
+from kalshi_assets.features.activity import percentiles
 from kalshi_assets.features.examples import model_features
 from kalshi_assets.tables import MINUTE_PANEL_FULL, MINUTE_PANEL_WITH_WEATHER
 from kalshi_assets.weather.asof import weather_as_of
-
-MEASURES = ("flow", "volume", "volatility", "spread")
 
 
 def with_weather(
@@ -14,6 +16,7 @@ def with_weather(
     events: pl.DataFrame,
     observations: pl.DataFrame,
     forecasts: pl.DataFrame,
+    earlier_activity: Sequence[pl.DataFrame] = (),
 ) -> pl.DataFrame:
     """Join reports and forecasts onto the panel by the time they were known.
 
@@ -23,27 +26,30 @@ def with_weather(
         `panel.minute_panel` and `market.events` of one event.
     observations, forecasts
         `weather.observations` and `weather.forecasts` of its climate day; either may be empty.
+    earlier_activity
+        `panel.activity` of earlier days of the city; see `activity.percentiles`.
 
     Returns
     -------
     DataFrame
         `panel.minute_panel_with_weather`, the same rows.
     """
+    climate_start: datetime = events["climate_start"][0]
     minutes = panel.select(pl.col("minute").unique().sort())
-    weather = weather_as_of(minutes, observations, forecasts, events["climate_start"][0])
-    joined = panel.join(
-        weather.rename({"known_at": "weather_known_at"}), on="minute", how="left"
-    ).join(events.select("market_ticker", "lo_f", "hi_f"), on="market_ticker", how="left")
+    weather = weather_as_of(minutes, observations, forecasts, climate_start)
+    joined = (
+        pl.concat([panel, percentiles(panel, climate_start, earlier_activity)], how="horizontal")
+        .join(weather.rename({"known_at": "weather_known_at"}), on="minute", how="left")
+        .join(events.select("market_ticker", "lo_f", "hi_f"), on="market_ticker", how="left")
+    )
     least = pl.col("running_max_lo_f")
     return MINUTE_PANEL_WITH_WEATHER.arranged(
         joined.with_columns(
-            known_at=pl.max_horizontal("known_at", "weather_known_at"),
+            known_at=pl.max_horizontal("known_at", "weather_known_at", "activity_known_at"),
             to_upper_edge_f=pl.col("hi_f") + 0.5 - least,
             to_lower_edge_f=least - (pl.col("lo_f") - 0.5),
             forecast_gap_f=pl.col("forecast_max_f") - least,
-            hour_lst=(pl.col("minute") - events["climate_start"][0]).dt.total_minutes() / 60,
-            **{f"{name}_percentile": pl.lit(None, pl.Float64) for name in MEASURES},
-            activity_days=pl.lit(0, pl.Int16),
+            hour_lst=(pl.col("minute") - climate_start).dt.total_minutes() / 60,
         )
     )
 
