@@ -138,10 +138,10 @@ def _null_errors(
     bin_of[forecasts.known] = of_bin
     # Brackets first, so that a sum over them runs along memory: a third of the time.
     tops, flat = np.ascontiguousarray(inner.T), bin_of.ravel()
-    first = np.arange(len(forecasts.day)) * bin_of.shape[1]
+    first = np.arange(len(forecasts.day)) * forecasts.p.shape[1]
     happened = np.zeros((resamples, bins))
     for r in range(resamples):
         u = rng.random(forecasts.days)[forecasts.day]
-        paid = np.sum(tops < u, axis=0, dtype=np.int8)
+        paid = (tops < u).sum(axis=0)
         happened[r] = np.bincount(flat[first + paid], minlength=bins)
     return _plug_in(happened - expected, counts)
