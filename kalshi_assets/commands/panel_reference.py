@@ -45,9 +45,10 @@ def reference_panel(
 
 
 def _grid(events: pl.DataFrame) -> pl.DataFrame:
-    first, last = events["open_time"].min(), events["close_time"].max()
-    minutes = pl.datetime_range(first, last, "1s", eager=True, time_unit="us").alias("minute")
-    whole = minutes.to_frame().filter(pl.col("minute").dt.truncate("1m") == pl.col("minute"))
+    seconds = events.select(
+        minute=pl.datetime_range(pl.col("open_time").min(), pl.col("close_time").max(), "1s")
+    )
+    whole = seconds.filter(pl.col("minute").dt.truncate("1m") == pl.col("minute"))
     return events.select(_MARKET, "bracket", "close_time").join(whole, how="cross")
 
 

@@ -5,7 +5,7 @@ which days are earlier, which the caller knows.
 """
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -46,9 +46,9 @@ def activity(panel: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
     values, hours = _by_minute(panel, climate_start)
     found = [
         (name, hour, _knots(known))
-        for hour in np.unique(hours)
-        for name, rows in zip(MEASURES, values[:, hours == hour], strict=True)
-        if (known := rows[~np.isnan(rows)]).size
+        for hour, rows in _rows_by_hour(hours)
+        for name, value in zip(MEASURES, values[:, rows], strict=True)
+        if (known := value[~np.isnan(value)]).size
     ]
     names, codes, knots = zip(*found, strict=True)
     return ACTIVITY.arranged(
@@ -78,6 +78,12 @@ def _by_minute(panel: pl.DataFrame, climate_start: datetime) -> tuple[Array, NDA
     return values, rows["hour"].to_numpy()
 
 
+def _rows_by_hour(hours: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    order = np.argsort(hours, kind="stable")
+    found, starts = np.unique(hours[order], return_index=True)
+    return zip(found.tolist(), np.split(order, starts[1:]), strict=True)
+
+
 def percentiles(
     panel: pl.DataFrame, climate_start: datetime, earlier: Sequence[pl.DataFrame]
 ) -> pl.DataFrame:
@@ -105,19 +111,17 @@ def percentiles(
     days = sorted(earlier, key=lambda day: day["event_time"][0])
     over, known_at = ([day[name][0] for day in days] for name in ("event_time", "known_at"))
     knots = _knots_of(days, first, many)
-    order = np.argsort(hours, kind="stable")
-    bounds = np.searchsorted(hours[order], first + np.arange(many + 1))
     ranks = np.full_like(values, np.nan)
     counts = np.zeros(many, dtype=np.int16)
-    latest: list[datetime | None] = []
-    for code in range(many):
-        past = bisect_right(over, climate_start + timedelta(hours=first + code))
+    latest: list[datetime | None] = [None] * many
+    for hour, rows in _rows_by_hour(hours):
+        code = hour - first
+        past = bisect_right(over, climate_start + timedelta(hours=hour))
         used = slice(max(past - DAYS, 0), past)
-        rows = order[bounds[code] : bounds[code + 1]]
         for rank, value, pool in zip(ranks, values, knots[:, code, used], strict=True):
             rank[rows] = _ranks(value[rows], pool)
         counts[code] = np.count_nonzero(~np.isnan(knots[0, code, used, 0]))
-        latest.append(max(known_at[used], default=None))
+        latest[code] = max(known_at[used], default=None)
     by_hour = pl.DataFrame(
         {"activity_days": counts, "activity_known_at": latest},
         schema_overrides={"activity_known_at": pl.Datetime("us", "UTC")},
@@ -133,15 +137,14 @@ def _knots_of(days: Sequence[pl.DataFrame], first: int, many: int) -> Array:
     knots = np.full((len(MEASURES), many, len(days), KNOTS), np.nan)
     if not days:
         return knots
-    rows = pl.concat(days).select(
-        pl.col("measure").cast(pl.Enum(list(MEASURES))).to_physical(), "hour", "knot", "value"
-    )
-    measure, hour, knot, value = (column.to_numpy() for column in rows)
-    day = np.repeat(np.arange(len(days)), [frame.height for frame in days])
-    code = hour.astype(np.int64) - first
-    inside = (code >= 0) & (code < many)
-    at = tuple(index[inside] for index in (measure, code, day, knot))
-    knots[at] = value[inside]
+    measure = pl.col("measure").cast(pl.Enum(list(MEASURES))).to_physical().cast(pl.Int64)
+    code = pl.col("hour").cast(pl.Int64) - first
+    day = pl.Series(np.repeat(np.arange(len(days)), [frame.height for frame in days]))
+    # One index into the flat array: 2.7 ms for thirty days, 4.3 by four indices.
+    at = ((measure * many + code) * len(days) + day) * KNOTS + pl.col("knot")
+    rows = pl.concat(days).select("value", at=pl.when(code.is_between(0, many - 1)).then(at))
+    inside = rows.drop_nulls()
+    knots.reshape(-1)[inside["at"].to_numpy()] = inside["value"].to_numpy()
     return knots
 
 
