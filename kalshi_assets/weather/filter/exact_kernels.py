@@ -18,6 +18,14 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+# Sums may be taken in any order, and so in vectors; NaN and infinity stay what they are.
+#
+# Whatever is called by a compiled function and sums must be inlined. Else a process that compiles
+# takes the callee as it was compiled alone, one that loads from the cache the callee as it was
+# compiled again with its caller: another order of sums, and the last bits of a day depend on who
+# made it. For the same reason no array's own sum().
+FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
+
 _ROOT_2PI = np.sqrt(2.0 * np.pi)
 # Mass below this share of the greatest is not moved on: 8.8 standard deviations, more than a step
 # reaches.
@@ -91,7 +99,7 @@ def fill_tables(
     return table, ratio
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST, inline="always")
 def row_panels(t: Transition, k: int, mean: float) -> tuple[int, int, int]:
     """Middle, first panel and end of a row, around its mean."""
     middle = int(np.floor(mean - t.lowest))
@@ -175,20 +183,26 @@ def fill_row(
 
 
 @njit(inline="always")
+def mass_of(row: Array, begin: int, end: int) -> float:
+    """The sum of a part of the row."""
+    total = 0.0
+    shown = row[begin:end]
+    for b in range(shown.size):
+        total += shown[b]
+    return total
+
+
+@njit(inline="always")
 def scale_of(row: Array, begin: int, end: int) -> float:
     """The factor that makes the row sum to one.
 
     With it the grid carries a Markov chain, so that forward equals backward and nothing is lost,
     whatever the error of the quadrature.
     """
-    total = 0.0
-    shown = row[begin:end]
-    for b in range(shown.size):
-        total += shown[b]
-    return 1.0 / total
+    return 1.0 / mass_of(row, begin, end)
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST, inline="always")
 def step_back(t: Transition, k: int, cut: Ints, after: Array, before: Array) -> None:
     """`before`, the values at slot k, from `after`, those at slot k + 1.
 
@@ -234,7 +248,7 @@ def step_back(t: Transition, k: int, cut: Ints, after: Array, before: Array) -> 
                 before[a, p * now + r] = scale * total
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST)
 def sweep_back(t: Transition, cut: Ints, stop: int, values: Array) -> None:
     """The values of every slot from the last down to `stop`; flat, `cut.size` rows a slot."""
     edges = cut.size
@@ -251,7 +265,7 @@ def slot_of(t: Transition, k: int, flat: Array, rows: int) -> Array:
     return flat[begin:end].reshape(rows, t.offset[k + 1] - t.offset[k])
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST, inline="always")
 def step_forward(
     t: Transition, k: int, cut: Ints, likelihood: Array, state: Array, out: Array
 ) -> float:
@@ -293,7 +307,7 @@ def step_forward(
     return weigh(likelihood, out)
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST, inline="always")
 def weigh(likelihood: Array, state: Array) -> float:
     """Multiply every row with the likelihood; the mass of the last."""
     barriers, nodes = state.shape
@@ -316,7 +330,7 @@ def normalise(state: Array, total: float) -> float:
     return np.log(total)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FAST)
 def start(cut_nodes: Ints, prior: Array, likelihood: Array, state: Array) -> float:
     """The state at slot 0; returns its mass, nothing is normalised."""
     for a in range(cut_nodes.size):
@@ -325,7 +339,7 @@ def start(cut_nodes: Ints, prior: Array, likelihood: Array, state: Array) -> flo
     return weigh(likelihood, state)
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FAST)
 def sweep_forward(
     t: Transition,
     cut: Ints,
@@ -343,7 +357,7 @@ def sweep_forward(
         log_mass[k] = normalise(out, step_forward(t, k - 1, cut, weights, state, out))
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST)
 def read_cdfs(
     t: Transition, first: int, states: Array, values: Array, total: Array, running: Array
 ) -> None:
@@ -361,7 +375,7 @@ def read_cdfs(
             running[s, a] = so_far
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST)
 def read_rows(t: Transition, slots: Ints, states: Array, values: Array, total: Array) -> None:
     """P(maximum of the day below each edge) at some slots, in any order; (slots, edges)."""
     edges = total.shape[1]

@@ -10,8 +10,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from kalshi_assets.weather.filter.exact_kernels import (
+    FAST,
     Transition,
     fill_row,
+    mass_of,
     row_panels,
     rows_of,
     scale_of,
@@ -29,7 +31,7 @@ STRICT: Care = (7.5, 1e-13)
 QUICK: Care = (5.0, 1e-7)
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST, inline="always")
 def out_of_reach(
     t: Transition, k: int, first: int, last: int, edge: float, beyond_sd: float
 ) -> float:
@@ -51,7 +53,7 @@ def out_of_reach(
     return lowest
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST, inline="always")
 def panels_in_use(states: Array, nodes: int, least: Array) -> tuple[int, int]:
     """First panel where a row has more than its least, and the one after the last."""
     first, end = states.shape[1], 0
@@ -89,7 +91,7 @@ def lay_down(share: float, row: Array, out: Array, first: int, end: int) -> None
             target[b] += share * shown[b]
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST, inline="always")
 def staying_below(
     t: Transition,
     k: int,
@@ -121,7 +123,7 @@ def staying_below(
     lowest, mass = np.empty(rows), np.empty(rows)
     for a in range(rows):
         least[a] = care[1] * np.max(states[a])
-        kept[a] = states[a].sum()
+        kept[a] = mass_of(states[a], 0, states.shape[1])
     last = min(k + np.max(leads + horizons[:, -1]), t.shift.size)
     ahead = np.empty((2, rows, t.panels * t.nodes[k : last + 1].max()))
     state = states
@@ -163,7 +165,7 @@ def staying_below(
                     lay_down(scale * mass[a], row[skip:], out[a], first * then, limit * then)
         state, begin, finish = out, leftmost, max(rightmost, leftmost)
         for a in range(rows):
-            kept[a] = aside[a] + state[a, begin * then : finish * then].sum()
+            kept[a] = aside[a] + mass_of(state[a], begin * then, finish * then)
             if done[a] < horizons.shape[1] and step + 1 == k + leads[a] + horizons[a, done[a]]:
                 below[a, done[a]] = kept[a]
                 done[a] += 1
@@ -173,7 +175,7 @@ def staying_below(
         below[a, done[a] :] = kept[a]
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FAST)
 def next_hour(
     t: Transition,
     states: Array,
@@ -223,7 +225,7 @@ def next_hour(
         until[:edges] = leads[n] + horizons[-1]
         until[edges] = horizons
         staying_below(t, heads[n], chosen, limit, delay, until, QUICK, below)
-        mass = state[rows - 1].sum()
+        mass = mass_of(state[rows - 1], 0, state.shape[1])
         for h in range(asked):
             found[n, h] = min(max(1.0 - below[edges, h] / mass, 0.0), 1.0)
         for a in range(edges):

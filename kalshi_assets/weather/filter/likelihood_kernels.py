@@ -14,6 +14,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from kalshi_assets.weather.filter.exact_kernels import FAST, mass_of
+
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -87,7 +89,7 @@ def kernels_of(
     return Kernels(places, weights, rho, sd, scales, shares, law, table)
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST, inline="always")
 def move_usual(
     kernels: Kernels, slot: int, shift: float,
     first: int, panels: int, mass: Array, target: int, targets: int, out: Array, part: Array,
@@ -123,7 +125,7 @@ def move_usual(
     return total
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST, inline="always")
 def move(
     kernels: Kernels, rho: float, sd: float, mixed: bool, shift: float,
     first: int, panels: int, mass: Array, target: int, targets: int, out: Array,
@@ -159,7 +161,7 @@ def move(
     return total
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST, inline="always")
 def begin(kernels: Kernels, mean: float, sd: float, low: int, panels: int, out: Array) -> float:
     """The mass on the panels of a day's first report; its sum."""
     q = kernels.place.shape[1] // 2
@@ -187,7 +189,7 @@ def trimmed(
     return a, b
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath=FAST)
 def log_likelihoods(
     lowest: Array, width: Array, eps: Array, baseline: Array, start_sd: float, kernels: Kernels
 ) -> Array:
@@ -243,7 +245,7 @@ def log_likelihoods(
                 for p in range(targets):
                     right = low <= target + p < low + n
                     out[p * q : (p + 1) * q] *= 1 - wrong if right else wrong
-                total = out[: targets * q].sum()
+                total = mass_of(out, 0, targets * q)
                 found[d, k] = np.log(total)
                 least = (_FAR_MASS if far else _NEAR_MASS) * total
                 a, b = trimmed(q, targets, least, out, total, mass)

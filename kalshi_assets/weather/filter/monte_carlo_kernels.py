@@ -4,6 +4,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from kalshi_assets.weather.filter.exact_kernels import FAST
+
 Array = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -22,7 +24,7 @@ def begin_at(quantiles: Array, cumulative: Array, temps: Array, value: Ints, tem
         value[p], temp[p] = v, temps[v]
 
 
-@njit(cache=True, fastmath=True)
+@njit(cache=True, fastmath=FAST)
 def accumulate(
     innovations: Singles,
     shift: Singles,
