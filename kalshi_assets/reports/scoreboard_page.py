@@ -191,9 +191,9 @@ def _opening(study: MarketStudy, command: str, titles: Mapping[str, str]) -> str
     dates = study.days["date"].sort()
     origin = (
         f"Written by `{command}` from {study.days.height} settled city-days, {dates[0]} to "
-        f"{dates[-1]}; not edited by hand. Every probability is of what was known at its instant, every fitted "
-        "weight and map of days before. Differences are paired at the same instants, less is "
-        "better, brackets hold 95 % intervals by resampling dates."
+        f"{dates[-1]}; not edited by hand. Every probability is of what was known at its instant, "
+        "every fitted weight and map of days before. Differences are paired at the same instants, "
+        "less is better, brackets hold 95 % intervals by resampling dates."
     )
     listed = [
         *verdicts(study.scoreboard, titles),
