@@ -1,81 +1,32 @@
-"""Pooling of PMFs: log-linear, with hard zeros by evidence only and last."""
-
-from dataclasses import dataclass
+"""The fused PMF of a city-day: market and weather pooled, hard zeros by evidence only and last."""
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.ladder.pools.inputs import COLUMNS, pool_inputs
+from kalshi_assets.ladder.pools.simplex import without_dead
+from kalshi_assets.ladder.pools.weights import PRIOR_WEIGHTS, PoolWeights
 from kalshi_assets.tables import FUSED_PMF
 
 Array = NDArray[np.float64]
 
-
-@dataclass(frozen=True, kw_only=True)
-class PoolWeights:
-    """Exponents and floors of the log-linear pool.
-
-    The prior weights of the conditional logit, in force until there are thirty training days.
-    They need not sum to one.
-    """
-
-    market: float = 0.65
-    weather: float = 0.35
-    market_floor: float = 0.002
-    weather_floor: float = 0.0005
-
-    def __post_init__(self) -> None:
-        if self.market < 0 or self.weather < 0:
-            raise ValueError(f"pool weights must not be negative: {self}")
-
-
-PRIOR = PoolWeights()
-
-
-def log_pool(market: Array, weather: Array, weights: PoolWeights = PRIOR) -> Array:
-    """softmax(w_m log p_m + w_w log p_w), both floored first.
-
-    Parameters
-    ----------
-    market, weather
-        Shape (..., brackets); every row a PMF.
-
-    Returns
-    -------
-    Array
-        The same shape; every row a PMF.
-    """
-    score = weights.market * np.log(_floored(market, weights.market_floor))
-    score += weights.weather * np.log(_floored(weather, weights.weather_floor))
-    score -= score.max(axis=-1, keepdims=True)
-    pooled = np.exp(score)
-    return pooled / pooled.sum(axis=-1, keepdims=True)
-
-
-def without_dead(p: Array, dead: NDArray[np.bool_]) -> Array:
-    """`p` with the dead brackets at zero, renormalised; uniform over the living if they had none.
-
-    Raises
-    ------
-    ValueError
-        Every bracket of some row is dead: the evidence contradicts the ladder.
-    """
-    if dead.all(axis=-1).any():
-        raise ValueError("every bracket is dead: the evidence contradicts the ladder")
-    alive = np.where(dead, 0.0, p)
-    total = alive.sum(axis=-1, keepdims=True)
-    uniform = (~dead) / (~dead).sum(axis=-1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        renormalised = np.where(total > 0, alive / total, uniform)
-    return np.where(dead.any(axis=-1, keepdims=True), renormalised, p)
-
-
-def _floored(p: Array, floor: float) -> Array:
-    return (1 - p.shape[-1] * floor) * p + floor
+# Of the panel, what the weights depend on.
+CONDITIONS = {
+    "hour_lst": pl.Float64(),
+    "volume_percentile": pl.Float64(),
+    "volatility_percentile": pl.Float64(),
+    "spread_percentile": pl.Float64(),
+    "observation_age_s": pl.Float64(),
+}
+_KEY = ("market_ticker", "minute")
 
 
 def fused_pmf(
-    market: pl.DataFrame, hazard: pl.DataFrame, weights: PoolWeights = PRIOR
+    market: pl.DataFrame,
+    hazard: pl.DataFrame,
+    panel: pl.DataFrame | None = None,
+    weights: PoolWeights = PRIOR_WEIGHTS,
 ) -> pl.DataFrame:
     """Pool the market's PMF of every minute with the latest weather PMF known then.
 
@@ -85,43 +36,48 @@ def fused_pmf(
         `probability.market_pmf` of one event.
     hazard
         `probability.hazard_pmf` of it; minutes before its first row have no weather.
+    panel
+        `panel.minute_panel_with_weather` of it: the conditions that the weights depend on. The
+        prior weights depend on none and need no panel.
+    weights
+        In force on the day.
 
     Returns
     -------
     DataFrame
         `probability.fused_pmf`. Where the weather is unknown, or is of the eve only, the pool is
-        the market's PMF, its weather weight is 0 and `weather_status` says why.
+        the market's PMF, its weather weight is 0 and `weather_status` says why. With status ok a
+        weather weight of 0 says that the weights hold to the market at that hour.
+
+    Raises
+    ------
+    ValueError
+        The weights depend on conditions and there is no panel, or it is of other minutes.
     """
-    rows = (
-        market.sort("minute")
-        .join_asof(
-            hazard.sort("minute").select(
-                "market_ticker",
-                "minute",
-                "status",
-                "p_wx",
-                "dead",
-                hazard_known_at="known_at",
-            ),
-            on="minute",
-            by="market_ticker",
-            check_sortedness=False,
-        )
-        .sort("minute", "bracket")
-        .with_columns(
-            weather_status=pl.col("status").fill_null("before_climate_day"),
-            dead=pl.col("dead").fill_null(value=False),
-        )
+    rows = _with_conditions(market.sort(_KEY), panel, weights).join_asof(
+        hazard.sort(_KEY).select(
+            *_KEY, "status", "p_wx", "dead", "hazard_next_60m", hazard_known_at="known_at"
+        ),
+        on="minute",
+        by="market_ticker",
+        check_sortedness=False,
     )
-    n = rows["bracket"].n_unique()
-    p_mkt = rows["p_mkt"].to_numpy().reshape(-1, n)
-    p_wx = rows["p_wx"].to_numpy().astype(np.float64).reshape(-1, n)
-    dead = rows["dead"].to_numpy().reshape(-1, n)
-    enters = (rows["weather_status"] == "ok").to_numpy().reshape(-1, n).all(axis=1, keepdims=True)
-    known = enters & ~np.isnan(p_wx).any(axis=1, keepdims=True)
-    pooled = np.where(known, log_pool(p_mkt, np.where(known, p_wx, 1 / n), weights), p_mkt)
-    p_fused = without_dead(pooled, dead)
-    used = np.repeat(known.ravel(), n)
+    rows = rows.with_columns(
+        pl.col("status").fill_null("before_climate_day").alias("hazard_status"),
+        pl.col("dead").fill_null(value=False),
+    )
+    minutes = _by_minute(rows)
+    by_minute = rows.select(*COLUMNS, "dead")[minutes]
+    inputs = pool_inputs(by_minute)
+    exponents = weights.exponents(inputs)
+    dead = by_minute["dead"].to_numpy().reshape(inputs.market.shape)
+    p_fused = without_dead(weights.pool(inputs), dead)
+
+    def in_rows(values: Array) -> Array:
+        out = np.empty(len(minutes))
+        out[minutes] = np.broadcast_to(values, dead.shape).ravel()
+        return out
+
     return FUSED_PMF.arranged(
         rows.select(
             "market_ticker",
@@ -129,12 +85,37 @@ def fused_pmf(
             "minute",
             "p_mkt",
             "p_wx",
-            "weather_status",
             "dead",
-            known_at=pl.max_horizontal("known_at", "hazard_known_at"),
-            p_fused=p_fused.ravel(),
-            market_weight=np.where(used, weights.market, 1.0),
-            weather_weight=np.where(used, weights.weather, 0.0),
+            known_at=pl.max_horizontal("known_at", "hazard_known_at", "condition_known_at"),
+            p_fused=in_rows(p_fused),
+            market_weight=in_rows(exponents[0][:, None]),
+            weather_weight=in_rows(exponents[1][:, None]),
+            weather_status="hazard_status",
             market_valid="valid",
         )
     )
+
+
+def _with_conditions(
+    market: pl.DataFrame, panel: pl.DataFrame | None, weights: PoolWeights
+) -> pl.DataFrame:
+    if panel is not None:
+        conditions = panel.select(*_KEY, *CONDITIONS, condition_known_at="known_at").sort(_KEY)
+        if not conditions.select(_KEY).equals(market.select(_KEY)):
+            raise ValueError("the panel and the market's PMF are not of the same event and minutes")
+        return pl.concat([market, conditions.drop(_KEY)], how="horizontal")
+    if weights != PRIOR_WEIGHTS:
+        raise ValueError(
+            "these weights depend on conditions: pass panel.minute_panel_with_weather of the day"
+        )
+    return market.with_columns(
+        *(pl.lit(None, dtype).alias(name) for name, dtype in CONDITIONS.items()),
+        condition_known_at=pl.lit(None, pl.Datetime("us", "UTC")),
+    )
+
+
+def _by_minute(rows: pl.DataFrame) -> NDArray[np.int64]:
+    """Positions of rows sorted by market and minute, in the order of minute and bracket."""
+    brackets = rows["bracket"].to_numpy().reshape(rows["bracket"].n_unique(), -1)
+    minutes = np.arange(brackets.shape[1])
+    return (np.argsort(brackets[:, 0]) * len(minutes) + minutes[:, None]).ravel()

@@ -153,6 +153,69 @@ class HazardPmf(Contract):
     )
 
 
+class FusionWeights(Contract):
+    """Weights of the pool as of the climate day's first instant, learnt from earlier days.
+
+    p_fused is in proportion to p_mkt^market_weight times p_wx^weather_weight, with market_weight =
+    1 - s + s w_m, weather_weight = s w_w, s the share of the hour, w_m the sum of the market_*
+    coefficients times their conditions and w_w that of the weather_* ones. Share 0 is the market.
+    """
+
+    parameter: pl.String = column(
+        "Coefficient of: constant: 1; flow, volatility: the event's mean percentiles of volume and "
+        "volatility; tightness: 1 less that of the spread; no_new_high: 1 less the probability of "
+        "one within the hour; quiet: 1 less that of volatility; freshness: exp(-age of the report "
+        "/ 30 min). share: how much of the pool is in force at the hours.",
+        isin=[
+            "market_constant",
+            "market_flow",
+            "market_volatility",
+            "market_tightness",
+            "weather_constant",
+            "weather_no_new_high",
+            "weather_quiet",
+            "weather_freshness",
+            "share",
+        ],
+    )
+    hour_from: pl.Int8 = column("From this hour of standard time on.", unit="h", ge=0, le=23)
+    hour_to: pl.Int8 = column("Up to this hour.", unit="h", ge=1, le=24)
+    value: pl.Float64 = column("The value in force.", ge=0)
+    prior: pl.Float64 = column("What holds without evidence, and what it is drawn to.", ge=0)
+    standard_error: pl.Float64 = column(
+        "Of a fitted coefficient, a day being one observation; null: at zero, or not fitted.",
+        ge=0,
+        nullable=True,
+    )
+    status: pl.String = column(
+        "Of coefficients: fitted, or prior for want of 30 days. Of shares: whole, part; market: "
+        "harm was not excluded; unproven: fewer than 10 days.",
+        isin=["fitted", "prior", "whole", "part", "market", "unproven"],
+    )
+    difference: pl.Float64 = column(
+        "Of a share: mean log loss at it less the market's, on days not learnt from.",
+        unit="nats",
+        nullable=True,
+    )
+    difference_bound: pl.Float64 = column(
+        "Its upper 95 % bound, by resampling days; at most 0.01 for the share to be in force.",
+        unit="nats",
+        nullable=True,
+    )
+    whole_difference: pl.Float64 = column(
+        "The same mean of the whole pool, share 1.", unit="nats", nullable=True
+    )
+    n_days: pl.Int16 = column("Earlier days that tell of it.", unit="days", ge=0)
+    window_start: pl.Date = column("First of them; null: none.", nullable=True)
+    window_end: pl.Date = column(
+        "Last of them, at least two days before the climate day; null: none.", nullable=True
+    )
+    event_time: UtcTime = column("The climate day's start: nothing later is in it.")
+    known_at: UtcTime = column(
+        "When the last outcome is taken to be official: a day after its climate day."
+    )
+
+
 class FusedPmf(Contract):
     """Market and weather pooled; where there is no weather it is the market's and says so."""
 
@@ -163,7 +226,9 @@ class FusedPmf(Contract):
     p_fused: pl.Float64 = column("Pooled probability.", ge=0, le=1)
     p_mkt: pl.Float64 = column("The market's.", ge=0, le=1)
     p_wx: pl.Float64 = column("The weather's; null: see weather_status.", ge=0, le=1, nullable=True)
-    market_weight: pl.Float64 = column("Exponent of the market in the pool.", ge=0)
+    market_weight: pl.Float64 = column(
+        "Exponent of the market in the pool; 1 with no weather: p_mkt.", ge=0
+    )
     weather_weight: pl.Float64 = column("Exponent of the weather in the pool; 0: none.", ge=0)
     weather_status: pl.String = column(
         "ok, or why the weather was left out.",
@@ -183,6 +248,13 @@ MC_PARAMS = Table(
 )
 HAZARD_PMF = Table(
     "probability", "hazard_pmf", HazardPmf, key=_KEY, point_in_time="minute", pmfs=("p_wx",)
+)
+FUSION_WEIGHTS = Table(
+    "probability",
+    "fusion_weights",
+    FusionWeights,
+    key=("parameter", "hour_from"),
+    point_in_time="event_time",
 )
 FUSED_PMF = Table(
     "probability",

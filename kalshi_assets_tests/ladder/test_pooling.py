@@ -1,100 +1,168 @@
+from datetime import timedelta
+
 import numpy as np
+import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from kalshi_assets.ladder.pooling import PRIOR, PoolWeights, log_pool, without_dead
+from kalshi_assets.ladder.market_pmf import market_pmf
+from kalshi_assets.ladder.pooling import fused_pmf
+from kalshi_assets.ladder.pools.simplex import log_pool
+from kalshi_assets.ladder.pools.weights import PRIOR_WEIGHTS, PoolWeights
+from kalshi_assets.tables import FUSED_PMF
+from kalshi_assets_tests.ladder.books import NOON, book
 
-Array = NDArray[np.float64]
-
-UNFLOORED = {"market_floor": 0.0, "weather_floor": 0.0}
-pmfs = st.lists(st.floats(1e-4, 1.0), min_size=6, max_size=6).map(lambda x: np.array(x) / np.sum(x))
-
-
-@given(pmfs, pmfs)
-def test_the_pool_is_a_pmf(market: Array, weather: Array) -> None:
-    pooled = log_pool(market, weather)
-    assert abs(pooled.sum() - 1) < 1e-12
-    assert (pooled > 0).all()
-
-
-@given(pmfs, pmfs)
-def test_all_weight_on_the_market_is_the_market(market: Array, weather: Array) -> None:
-    weights = PoolWeights(market=1.0, weather=0.0, **UNFLOORED)
-    assert log_pool(market, weather, weights) == pytest.approx(market, abs=1e-12)
+QUOTED = [(0.10, 0.12), (0.58, 0.60), (0.29, 0.31)]
+MINUTES = 12
+P_WX = (0.2, 0.2, 0.6)
+PANEL = book(*[QUOTED] * MINUTES)
+MARKET = market_pmf(PANEL)
+WEIGHTS = PoolWeights(
+    coefficients=(0.5, 0.3, 0.0, 0.0, 0.2, 0.0, 0.4, 0.0), shares=(0.0, 0.0, 1.0, 0.0, 0.0)
+)
 
 
-@given(pmfs)
-def test_equal_opinions_of_equal_weight_stay_as_they_are(p: Array) -> None:
-    weights = PoolWeights(market=0.5, weather=0.5, **UNFLOORED)
-    assert log_pool(p, p, weights) == pytest.approx(p, abs=1e-12)
-
-
-@given(pmfs, pmfs, st.permutations(range(6)))
-def test_the_order_of_brackets_does_not_matter(
-    market: Array, weather: Array, order: list[int]
-) -> None:
-    assert log_pool(market[order], weather[order]) == pytest.approx(
-        log_pool(market, weather)[order], abs=1e-12
+def _hazard(
+    *, status: str = "ok", p_wx: tuple[float, ...] | None = P_WX, dead: int | None = None
+) -> pl.DataFrame:
+    """The weather from the third minute on, every five."""
+    return pl.DataFrame(
+        [
+            {
+                "market_ticker": f"B{i}",
+                "bracket": i,
+                "minute": NOON + timedelta(minutes=2 + late),
+                "known_at": NOON + timedelta(minutes=1 + late),
+                "status": status,
+                "p_wx": None if p_wx is None else p_wx[i],
+                "dead": i == dead,
+                "hazard_next_60m": 0.3,
+            }
+            for late in (0, 5)
+            for i in range(3)
+        ],
+        schema_overrides={
+            "p_wx": pl.Float64,
+            "minute": pl.Datetime("us", "UTC"),
+            "known_at": pl.Datetime("us", "UTC"),
+        },
     )
 
 
-@given(pmfs, pmfs)
-def test_minutes_are_pooled_each_for_itself(market: Array, weather: Array) -> None:
-    stacked = log_pool(np.stack([market, weather]), np.stack([weather, market]))
-    assert (stacked[0] == log_pool(market, weather)).all()
-    assert (stacked[1] == log_pool(weather, market)).all()
-
-
-def test_weights_above_one_sharpen() -> None:
-    p = np.array([0.2, 0.5, 0.3])
-    sharp = log_pool(p, p, PoolWeights(market=1.0, weather=1.0, **UNFLOORED))
-    assert sharp == pytest.approx(p**2 / (p**2).sum())
-
-
-def test_a_zero_of_one_side_is_floored_and_does_not_kill_the_bracket() -> None:
-    market, weather = np.array([0.0, 0.5, 0.5]), np.array([0.9, 0.05, 0.05])
-    pooled = log_pool(market, weather)
-    floored = (1 - 3 * PRIOR.market_floor) * market + PRIOR.market_floor
-    assert 0 < pooled[0] < 1
-    assert floored.sum() == pytest.approx(1)
-    assert np.log(pooled[0] / pooled[1]) == pytest.approx(
-        PRIOR.market * np.log(floored[0] / floored[1])
-        + PRIOR.weather * np.log((0.9 + 0.0005 * (1 - 2.7)) / (0.05 + 0.0005 * (1 - 0.15)))
+def _conditions(hour: float) -> pl.DataFrame:
+    return PANEL.with_columns(
+        hour_lst=pl.lit(hour),
+        volume_percentile=(pl.col("minute") - NOON).dt.total_minutes() / MINUTES,
+        volatility_percentile=pl.lit(0.25),
+        spread_percentile=pl.lit(None, pl.Float64),
+        observation_age_s=pl.lit(600.0),
     )
 
 
-def test_the_prior_weights_are_those_of_the_conditional_logit() -> None:
-    assert (PRIOR.market, PRIOR.weather) == (0.65, 0.35)
+def _by_minute(frame: pl.DataFrame, name: str) -> np.ndarray:
+    return frame.sort("minute", "bracket")[name].to_numpy().reshape(MINUTES, 3)
 
 
-def test_negative_weights_are_refused() -> None:
-    with pytest.raises(ValueError, match="must not be negative"):
-        PoolWeights(market=-0.1)
+def test_the_fused_pmf_keeps_its_contract_and_sums_to_one() -> None:
+    fused = fused_pmf(MARKET, _hazard())
+    FUSED_PMF.conform(fused)
+    assert _by_minute(fused, "p_fused").sum(axis=1) == pytest.approx(1, abs=1e-12)
 
 
-@given(pmfs, st.lists(st.booleans(), min_size=6, max_size=6).filter(lambda d: not all(d)))
-def test_dead_brackets_are_exactly_zero_and_the_living_share_the_rest(
-    p: Array, dead: list[bool]
-) -> None:
-    mask = np.array(dead)
-    alive = without_dead(p, mask)
-    assert (alive[mask] == 0).all()
-    assert abs(alive.sum() - 1) < 1e-12
-    assert alive[~mask] == pytest.approx(p[~mask] / p[~mask].sum())
+def test_before_the_first_weather_the_pool_is_the_market_and_says_why() -> None:
+    fused = fused_pmf(MARKET, _hazard())
+    early = fused.filter(pl.col("minute") < NOON + timedelta(minutes=2))
+    assert (early["p_fused"] == early["p_mkt"]).all()
+    assert set(early["weather_status"]) == {"before_climate_day"}
+    assert set(early["market_weight"]) == {1.0}
+    assert set(early["weather_weight"]) == {0.0}
 
 
-@given(pmfs)
-def test_without_dead_brackets_not_a_bit_changes(p: Array) -> None:
-    assert (without_dead(p, np.zeros(6, dtype=bool)) == p).all()
+def test_without_fitted_weights_the_prior_is_in_force() -> None:
+    fused = fused_pmf(MARKET, _hazard())
+    p_mkt = _by_minute(fused, "p_mkt")[2:]
+    weather = np.tile(P_WX, (MINUTES - 2, 1))
+    expected = log_pool(p_mkt, weather, 0.65, 0.35)
+    assert _by_minute(fused, "p_fused")[2:] == pytest.approx(expected)
+    late = fused.filter(pl.col("weather_status") == "ok")
+    assert late.select("market_weight", "weather_weight").unique().row(0) == (0.65, 0.35)
 
 
-def test_where_only_the_dead_had_probability_the_living_are_equal() -> None:
-    alive = without_dead(np.array([1.0, 0.0, 0.0]), np.array([True, False, False]))
-    assert alive.tolist() == [0.0, 0.5, 0.5]
+@pytest.mark.parametrize("status", ["day_ahead", "stale", "feed_alarm"])
+def test_weather_of_another_status_leaves_the_market(status: str) -> None:
+    fused = fused_pmf(MARKET, _hazard(status=status))
+    assert (fused["p_fused"] == fused["p_mkt"]).all()
+    assert status in set(fused["weather_status"])
+    assert set(fused["weather_weight"]) == {0.0}
 
 
-def test_a_ladder_with_every_bracket_dead_contradicts_itself() -> None:
-    with pytest.raises(ValueError, match="evidence contradicts the ladder"):
-        without_dead(np.full((2, 3), 1 / 3), np.array([[True] * 3, [False] * 3]))
+def test_a_weather_pmf_that_is_null_leaves_the_market() -> None:
+    fused = fused_pmf(MARKET, _hazard(p_wx=None))
+    assert (fused["p_fused"] == fused["p_mkt"]).all()
+
+
+def test_a_bracket_dead_by_evidence_is_zero_whatever_the_pool_says() -> None:
+    for hazard in (_hazard(dead=1), _hazard(dead=1, status="stale")):
+        fused = fused_pmf(MARKET, hazard, _conditions(13.0), WEIGHTS)
+        p = _by_minute(fused, "p_fused")
+        assert (p[2:, 1] == 0).all()
+        assert (p[:2, 1] > 0).all()
+        assert p.sum(axis=1) == pytest.approx(1, abs=1e-12)
+
+
+def test_weights_follow_the_conditions_of_the_minute() -> None:
+    fused = fused_pmf(MARKET, _hazard(), _conditions(13.0), WEIGHTS)
+    minutes = np.arange(MINUTES)[2:]
+    market = _by_minute(fused, "market_weight")[2:, 0]
+    weather = _by_minute(fused, "weather_weight")[2:, 0]
+    assert market == pytest.approx(0.5 + 0.3 * minutes / MINUTES)
+    assert weather == pytest.approx(np.full(len(minutes), 0.2 + 0.4 * 0.75))
+    expected = log_pool(
+        _by_minute(fused, "p_mkt")[2:], np.tile(P_WX, (len(minutes), 1)), market, weather
+    )
+    assert _by_minute(fused, "p_fused")[2:] == pytest.approx(expected)
+
+
+def test_at_hours_without_a_share_the_pool_is_the_market_to_the_bit() -> None:
+    fused = fused_pmf(MARKET, _hazard(), _conditions(16.0), WEIGHTS)
+    assert (fused["p_fused"] == fused["p_mkt"]).all()
+    assert set(fused["weather_weight"]) == {0.0}
+    assert "ok" in set(fused["weather_status"])
+
+
+def test_weights_that_depend_on_conditions_need_their_panel() -> None:
+    with pytest.raises(ValueError, match=r"pass panel\.minute_panel_with_weather"):
+        fused_pmf(MARKET, _hazard(), weights=WEIGHTS)
+    with pytest.raises(ValueError, match="not of the same event and minutes"):
+        fused_pmf(MARKET, _hazard(), _conditions(13.0).head(12), WEIGHTS)
+
+
+def test_a_pmf_is_known_when_the_last_of_its_inputs_is() -> None:
+    fused = fused_pmf(MARKET, _hazard(), _conditions(13.0), WEIGHTS).sort("minute")
+    assert fused["known_at"][0] == NOON
+    at = fused.filter(pl.col("minute") == NOON + timedelta(minutes=3))
+    assert set(at["known_at"]) == {NOON + timedelta(minutes=1)}
+
+
+def test_a_minute_knows_nothing_of_later_ones() -> None:
+    until = NOON + timedelta(minutes=6)
+
+    def cut(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.filter(pl.col("minute") <= until)
+
+    whole = fused_pmf(MARKET, _hazard(), _conditions(13.0), WEIGHTS)
+    early = fused_pmf(cut(MARKET), cut(_hazard()), cut(_conditions(13.0)), WEIGHTS)
+    assert early.equals(cut(whole))
+
+
+def test_rows_may_come_in_any_order() -> None:
+    def mixed(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.sample(fraction=1.0, shuffle=True, seed=1)
+
+    whole = fused_pmf(MARKET, _hazard(), _conditions(13.0), WEIGHTS)
+    assert whole.equals(
+        fused_pmf(mixed(MARKET), mixed(_hazard()), mixed(_conditions(13.0)), WEIGHTS)
+    )
+
+
+def test_all_of_the_prior_is_in_force_at_every_hour() -> None:
+    assert set(PRIOR_WEIGHTS.shares) == {1.0}

@@ -1,0 +1,237 @@
+"""What a pool sees at an instant: two PMFs and the conditions that their weights depend on.
+
+The same function reads a day that is learnt from and a day that is priced.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+# Minutes in which an observation's freshness falls to 1/e.
+FRESH_MIN = 30.0
+# Half-hours are enough: neighbouring instants share their day's outcome.
+TRAINING_EVERY_MIN = 30
+# What is not known of a condition is taken to be its middle.
+UNKNOWN = 0.5
+
+MARKET_CONDITIONS = ("constant", "flow", "volatility", "tightness")
+WEATHER_CONDITIONS = ("constant", "no_new_high", "quiet", "freshness")
+
+# Columns of `panel.examples` that are read; of a day to be priced all but `pays`.
+COLUMNS = (
+    "bracket",
+    "minute",
+    "hour_lst",
+    "p_mkt",
+    "p_wx",
+    "hazard_status",
+    "hazard_next_60m",
+    "volume_percentile",
+    "volatility_percentile",
+    "spread_percentile",
+    "observation_age_s",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolInputs:
+    """Rows of one or more events, each event's in order of time.
+
+    Attributes
+    ----------
+    market, weather
+        Shape (rows, brackets); every row a PMF. The weather is NaN where it does not enter.
+    market_conditions
+        Shape (rows, 4): 1; mean volume percentile; mean volatility percentile; 1 less the mean
+        spread percentile. Means over brackets, 1/2 where no earlier day tells.
+    weather_conditions
+        Shape (rows, 4): 1; 1 less the probability of a new high within the hour; 1 less the mean
+        volatility percentile; exp(-age of the latest report / 30 minutes).
+    hour
+        Shape (rows,): hours since the climate day's start.
+    minute
+        Shape (rows,): minutes since the epoch.
+    """
+
+    market: Array
+    weather: Array
+    market_conditions: Array
+    weather_conditions: Array
+    hour: Array
+    minute: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.hour)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether the weather enters, shape (rows,)."""
+        return np.asarray(~np.isnan(self.weather).any(axis=-1))
+
+    def where(self, rows: NDArray | slice) -> "PoolInputs":
+        """Some of the rows, by mask, position or slice."""
+        return PoolInputs(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Instants of settled days at which the weather was known.
+
+    Attributes
+    ----------
+    inputs
+        In order of time.
+    winner
+        Shape (rows,): position of the bracket that paid.
+    day
+        Shape (rows,): the climate day, in days since the epoch.
+    """
+
+    inputs: PoolInputs
+    winner: NDArray[np.int64]
+    day: NDArray[np.int64]
+
+    @property
+    def days(self) -> NDArray[np.int64]:
+        """The climate days, each once, in order."""
+        return np.unique(self.day)
+
+    @property
+    def n_days(self) -> int:
+        """How many days there are: the sample size."""
+        return len(self.days)
+
+    @property
+    def weight(self) -> Array:
+        """Shape (rows,): one over the rows of its day, so that every day counts once."""
+        _, inverse, count = np.unique(self.day, return_inverse=True, return_counts=True)
+        return 1.0 / count[inverse]
+
+    def where(self, rows: NDArray | slice) -> "Training":
+        """Some of the rows, by mask, position or slice."""
+        return Training(
+            inputs=self.inputs.where(rows), winner=self.winner[rows], day=self.day[rows]
+        )
+
+
+def pool_inputs(frame: pl.DataFrame) -> PoolInputs:
+    """What a pool sees, from one row per bracket and minute.
+
+    Parameters
+    ----------
+    frame
+        `COLUMNS`; sorted by minute and bracket, every minute with all brackets.
+    """
+    n = frame["bracket"].n_unique()
+
+    def matrix(name: str) -> Array:
+        return frame[name].to_numpy().astype(np.float64).reshape(-1, n)
+
+    def percentile(name: str) -> Array:
+        values = matrix(name)
+        known = ~np.isnan(values)
+        count = known.sum(axis=1)
+        total = np.where(known, values, 0.0).sum(axis=1)
+        return np.where(count > 0, total / np.maximum(count, 1), UNKNOWN)
+
+    def known_or(values: Array, otherwise: float) -> Array:
+        return np.where(np.isnan(values), otherwise, values)
+
+    enters = (frame["hazard_status"] == "ok").fill_null(value=False).to_numpy().reshape(-1, n)
+    weather = matrix("p_wx")
+    weather[~enters.all(axis=1)] = np.nan
+    volatility = percentile("volatility_percentile")
+    hazard = known_or(matrix("hazard_next_60m")[:, 0], UNKNOWN)
+    age_min = known_or(matrix("observation_age_s")[:, 0], np.inf) / 60
+    one = np.ones(len(weather))
+    minute = frame["minute"].dt.epoch("s").to_numpy().reshape(-1, n)[:, 0] // 60
+    return PoolInputs(
+        market=matrix("p_mkt"),
+        weather=weather,
+        market_conditions=np.stack(
+            [
+                one,
+                percentile("volume_percentile"),
+                volatility,
+                1 - percentile("spread_percentile"),
+            ],
+            axis=1,
+        ),
+        weather_conditions=np.stack(
+            [one, 1 - hazard, 1 - volatility, np.exp(-age_min / FRESH_MIN)], axis=1
+        ),
+        hour=matrix("hour_lst")[:, 0],
+        minute=minute,
+    )
+
+
+def training_of(earlier: Sequence[tuple[datetime, pl.DataFrame]]) -> Training:
+    """The half-hours of settled climate days at which the weather was known.
+
+    Parameters
+    ----------
+    earlier
+        Start of the climate day and `panel.examples` of it. Days that are not settled are left
+        out, and days with another number of brackets than the latest.
+
+    Returns
+    -------
+    Training
+        Perhaps without rows.
+    """
+    days = [
+        frame.select(*COLUMNS, "pays", climate_start=pl.lit(start, pl.Datetime("us", "UTC")))
+        for start, frame in sorted(earlier, key=lambda day: day[0])
+        if frame.height
+    ]
+    if not days:
+        return _NO_TRAINING
+    brackets = days[-1]["bracket"].n_unique()
+    rows = (
+        pl.concat(days)
+        .filter(_IS_INSTANT)
+        .filter(_is_usable(brackets))
+        .sort("climate_start", "minute", "bracket")
+    )
+    if rows.is_empty():
+        return _NO_TRAINING
+    per_instant = rows.gather_every(brackets)
+    return Training(
+        inputs=pool_inputs(rows),
+        winner=rows["pays"].to_numpy().reshape(-1, brackets).argmax(axis=1),
+        day=per_instant["climate_start"].cast(pl.Date).to_physical().to_numpy().astype(np.int64),
+    )
+
+
+_IS_INSTANT = (pl.col("minute").dt.epoch("s") % (TRAINING_EVERY_MIN * 60) == 0) & pl.col(
+    "hour_lst"
+).is_between(0, 24, closed="left")
+
+
+def _is_usable(brackets: int) -> pl.Expr:
+    """Whether the instant has its whole ladder, a weather PMF, and one bracket that paid."""
+    known = (pl.col("hazard_status") == "ok") & pl.col("p_wx").is_not_null()
+    return (
+        (pl.len() == brackets) & known.all(ignore_nulls=False) & (pl.col("pays").sum() == 1)
+    ).over("climate_start", "minute")
+
+
+_NO_ROWS = np.empty(0)
+_NO_TRAINING = Training(
+    inputs=PoolInputs(
+        market=np.empty((0, 1)),
+        weather=np.empty((0, 1)),
+        market_conditions=np.empty((0, len(MARKET_CONDITIONS))),
+        weather_conditions=np.empty((0, len(WEATHER_CONDITIONS))),
+        hour=_NO_ROWS,
+        minute=_NO_ROWS.astype(np.int64),
+    ),
+    winner=_NO_ROWS.astype(np.int64),
+    day=_NO_ROWS.astype(np.int64),
+)

@@ -1,0 +1,224 @@
+"""The weights of the pool in force, as of a climate day's first instant.
+
+Here: coefficients and shares, how they are learnt from earlier days, and their form as the table
+`probability.fusion_weights`. Not here: the fit itself (`conditional_logit`), the test that sets
+the shares (`anchor`), the pooled PMF of a day (`pooling`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.ladder.pools.anchor import (
+    BLOCK_EDGES,
+    BLOCKS,
+    MIN_DAYS,
+    Anchor,
+    anchored,
+    block_of,
+)
+from kalshi_assets.ladder.pools.conditional_logit import (
+    COEFFICIENTS,
+    PRIOR,
+    UNFITTED,
+    ConditionalLogit,
+    FittedLogit,
+)
+from kalshi_assets.ladder.pools.inputs import PoolInputs, Training, training_of
+from kalshi_assets.ladder.pools.rolling_origin import PURGE_DAYS, out_of_sample
+from kalshi_assets.ladder.pools.simplex import log_pool
+from kalshi_assets.tables.probability import FUSION_WEIGHTS
+
+Array = NDArray[np.float64]
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolWeights:
+    """Coefficients of the conditional logit, and how much of it is in force at which hours.
+
+    Attributes
+    ----------
+    coefficients
+        In the order of `COEFFICIENTS`: the market's exponent, then the weather's.
+    shares
+        By block of hours, 0 (the market alone) to 1 (the whole pool).
+    """
+
+    coefficients: tuple[float, ...] = tuple(PRIOR)
+    shares: tuple[float, ...] = (1.0,) * BLOCKS
+
+    def __post_init__(self) -> None:
+        if len(self.coefficients) != len(COEFFICIENTS) or len(self.shares) != BLOCKS:
+            raise ValueError(
+                f"pool weights need {len(COEFFICIENTS)} coefficients and {BLOCKS} shares, got "
+                f"{len(self.coefficients)} and {len(self.shares)}"
+            )
+        if min(self.coefficients) < 0:
+            negative = dict(zip(COEFFICIENTS, self.coefficients, strict=True))
+            raise ValueError(f"pool weights must not be negative: {negative}")
+        if not all(0 <= share <= 1 for share in self.shares):
+            raise ValueError(f"shares of a pool lie between 0 and 1: {self.shares}")
+
+    @classmethod
+    def from_frame(cls, frame: pl.DataFrame) -> "PoolWeights":
+        """The weights that a partition of `probability.fusion_weights` holds."""
+        values = {
+            (name, hour): value
+            for name, hour, value in frame.select("parameter", "hour_from", "value").iter_rows()
+        }
+        return cls(
+            coefficients=tuple(values[name, 0] for name in COEFFICIENTS),
+            shares=tuple(values["share", hour] for hour in BLOCK_EDGES[:-1]),
+        )
+
+    def exponents(self, inputs: PoolInputs) -> tuple[Array, Array]:
+        """Exponents of market and weather in every row, each of shape (rows,).
+
+        Of share s they are 1 - s + s w_m and s w_w: the geometric path from the market to the pool.
+        """
+        fitted = FittedLogit(coefficients=np.array(self.coefficients), standard_errors=PRIOR)
+        market, weather = fitted.exponents(inputs)
+        share = np.array(self.shares)[block_of(inputs.hour)] * inputs.known
+        return 1 - share + share * market, share * weather
+
+    def pool(self, inputs: PoolInputs) -> Array:
+        """The pooled PMF of every row, shape (rows, brackets).
+
+        Where the weather is unknown or the share is 0 it is the market's, to the bit.
+        """
+        market, weather = self.exponents(inputs)
+        pooled = inputs.market.copy()
+        moved = (market != 1) | (weather != 0)
+        rows = inputs.where(moved)
+        pooled[moved] = log_pool(rows.market, rows.weather, market[moved], weather[moved])
+        return pooled
+
+
+PRIOR_WEIGHTS = PoolWeights()
+
+
+def fusion_weights(
+    climate_start: datetime, earlier: Sequence[tuple[datetime, pl.DataFrame]]
+) -> pl.DataFrame:
+    """Weights of a city's pool, learnt from the days before.
+
+    Parameters
+    ----------
+    climate_start
+        First instant of the climate day that the weights are for.
+    earlier
+        Start of the climate day and `panel.examples` of earlier days of the city. Later ones, and
+        the day right before, whose outcome is not official yet, are left out.
+
+    Returns
+    -------
+    DataFrame
+        `probability.fusion_weights`: a row per coefficient and per share.
+    """
+    latest = climate_start - (1 + PURGE_DAYS) * DAY
+    training = training_of([(start, day) for start, day in earlier if start <= latest])
+    fitted = ConditionalLogit().fit(training)
+    shares = anchored(training, out_of_sample(training, ConditionalLogit()))
+    return FUSION_WEIGHTS.arranged(
+        pl.concat([_coefficients(fitted, training), _shares(shares)]).with_columns(
+            _when(climate_start, training)
+        )
+    )
+
+
+def _coefficients(fitted: FittedLogit, training: Training) -> pl.DataFrame:
+    unjudged = pl.lit(None, pl.Float64)
+    return (
+        pl.DataFrame(
+            {
+                "parameter": COEFFICIENTS,
+                "value": fitted.coefficients,
+                "prior": PRIOR,
+                "standard_error": pl.Series(fitted.standard_errors, nan_to_null=True),
+            }
+        )
+        .with_columns(
+            hour_from=pl.lit(BLOCK_EDGES[0], pl.Int8),
+            hour_to=pl.lit(BLOCK_EDGES[-1], pl.Int8),
+            status=pl.lit("prior" if fitted is UNFITTED else "fitted"),
+            n_days=pl.lit(training.n_days, pl.Int16),
+            difference=unjudged,
+            difference_bound=unjudged,
+            whole_difference=unjudged,
+        )
+        .select(_COLUMNS)
+    )
+
+
+def _shares(anchor: Anchor) -> pl.DataFrame:
+    return (
+        pl.DataFrame(
+            {
+                "value": anchor.share,
+                "hour_from": pl.Series(BLOCK_EDGES[:-1], dtype=pl.Int8),
+                "hour_to": pl.Series(BLOCK_EDGES[1:], dtype=pl.Int8),
+                "n_days": pl.Series(anchor.n_days, dtype=pl.Int16),
+                "difference": pl.Series(anchor.difference, nan_to_null=True),
+                "difference_bound": pl.Series(anchor.bound, nan_to_null=True),
+                "whole_difference": pl.Series(anchor.whole_difference, nan_to_null=True),
+            }
+        )
+        .with_columns(
+            parameter=pl.lit("share"),
+            prior=pl.lit(0.0),
+            standard_error=pl.lit(None, pl.Float64),
+            status=pl.when(pl.col("n_days") < MIN_DAYS)
+            .then(pl.lit("unproven"))
+            .when(pl.col("value") == 0)
+            .then(pl.lit("market"))
+            .when(pl.col("value") < 1)
+            .then(pl.lit("part"))
+            .otherwise(pl.lit("whole")),
+        )
+        .select(_COLUMNS)
+    )
+
+
+_COLUMNS = (
+    "parameter",
+    "hour_from",
+    "hour_to",
+    "value",
+    "prior",
+    "standard_error",
+    "status",
+    "difference",
+    "difference_bound",
+    "whole_difference",
+    "n_days",
+)
+
+
+def _when(climate_start: datetime, training: Training) -> list[pl.Expr]:
+    """Window and times: an outcome counts as known a day after its climate day has ended."""
+    start = pl.lit(climate_start, pl.Datetime("us", "UTC"))
+    if not training.n_days:
+        nothing = pl.lit(None, pl.Date)
+        return [
+            nothing.alias("window_start"),
+            nothing.alias("window_end"),
+            start.alias("event_time"),
+            start.alias("known_at"),
+        ]
+    first, last = (_EPOCH + int(day) * DAY for day in training.days[[0, -1]])
+    known_at = datetime.combine(last, climate_start.timetz()) + (1 + PURGE_DAYS) * DAY
+    return [
+        pl.lit(first).alias("window_start"),
+        pl.lit(last).alias("window_end"),
+        start.alias("event_time"),
+        pl.lit(known_at, pl.Datetime("us", "UTC")).alias("known_at"),
+    ]
+
+
+_EPOCH = date(1970, 1, 1)
