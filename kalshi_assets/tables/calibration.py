@@ -70,8 +70,8 @@ class Calibrators(Contract):
     log_loss_before: pl.Float64 = column("The same of the log loss.", unit="nats", nullable=True)
     log_loss_after: pl.Float64 = column("The same of the log loss.", unit="nats", nullable=True)
     lower_bound: pl.Float64 = column(
-        "5 % quantile of the mean of brier_before - brier_after over 2000 resamples of days; "
-        "null: no day was scored.",
+        "5 % quantile, 5 %/6 of scopes with a lead block, of the mean of brier_before - "
+        "brier_after over 2000 resamples of days; null: no day was scored.",
         nullable=True,
     )
     verdict: pl.String = column(

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 # Cells of log odds that fits see. Rounding to .1 adds a variance of .0008 to log odds that spread
-# over several units.
+# over several units; pools are floored at .0005, so that few lie outside.
 CELL_WIDTH = 0.1
 CELLS = np.arange(-80.0, 81.0) * CELL_WIDTH
 # Log of the exponents at which a day's log loss is kept; the fit is the vertex through three.
