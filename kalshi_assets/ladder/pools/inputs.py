@@ -5,7 +5,6 @@ The same function reads a day that is learnt from and a day that is priced.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -171,45 +170,39 @@ def pool_inputs(frame: pl.DataFrame) -> PoolInputs:
     )
 
 
-def training_of(earlier: Sequence[tuple[datetime, pl.DataFrame]]) -> Training:
+def training_of(earlier: Sequence[pl.DataFrame]) -> Training:
     """The half-hours of settled climate days at which the weather was known.
 
     Parameters
     ----------
     earlier
-        Start of the climate day and `panel.examples` of it. Days that are not settled are left
-        out, and days with another number of brackets than the latest.
+        `panel.examples` of earlier days, one frame each. Days that are not settled are left out,
+        and days with another number of brackets than the latest.
 
     Returns
     -------
     Training
         Perhaps without rows.
     """
-    days = [
-        frame.select(*COLUMNS, "pays", climate_start=pl.lit(start, pl.Datetime("us", "UTC")))
-        for start, frame in sorted(earlier, key=lambda day: day[0])
-        if frame.height
-    ]
+    days = [frame[[*COLUMNS, "pays"]] for frame in earlier if frame.height]
     if not days:
         return _NO_TRAINING
-    brackets = days[-1]["bracket"].n_unique()
-    rows = (
-        pl.concat(days)
-        .filter(_IS_INSTANT)
-        .filter(_is_usable(brackets))
-        .sort("climate_start", "minute", "bracket")
-    )
+    instants = pl.concat(days).filter(IS_INSTANT)
+    latest = instants["minute"].max()
+    brackets = instants.filter(pl.col("minute") == latest).height
+    rows = instants.filter(_is_usable(brackets)).sort("minute", "bracket")
     if rows.is_empty():
         return _NO_TRAINING
-    per_instant = rows.gather_every(brackets)
+    inputs = pool_inputs(rows)
     return Training(
-        inputs=pool_inputs(rows),
+        inputs=inputs,
         winner=rows["pays"].to_numpy().reshape(-1, brackets).argmax(axis=1),
-        day=per_instant["climate_start"].cast(pl.Date).to_physical().to_numpy().astype(np.int64),
+        day=(inputs.minute - np.round(inputs.hour * 60).astype(np.int64)) // _MINUTES_A_DAY,
     )
 
 
-_IS_INSTANT = (pl.col("minute").dt.epoch("s") % (TRAINING_EVERY_MIN * 60) == 0) & pl.col(
+_MINUTES_A_DAY = 24 * 60
+IS_INSTANT = (pl.col("minute").dt.epoch("s") % (TRAINING_EVERY_MIN * 60) == 0) & pl.col(
     "hour_lst"
 ).is_between(0, 24, closed="left")
 
@@ -219,7 +212,7 @@ def _is_usable(brackets: int) -> pl.Expr:
     known = (pl.col("hazard_status") == "ok") & pl.col("p_wx").is_not_null()
     return (
         (pl.len() == brackets) & known.all(ignore_nulls=False) & (pl.col("pays").sum() == 1)
-    ).over("climate_start", "minute")
+    ).over("minute")
 
 
 _NO_ROWS = np.empty(0)

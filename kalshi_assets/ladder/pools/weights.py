@@ -122,7 +122,7 @@ def fusion_weights(
         `probability.fusion_weights`: a row per coefficient and per share.
     """
     latest = climate_start - (1 + PURGE_DAYS) * DAY
-    training = training_of([(start, day) for start, day in earlier if start <= latest])
+    training = training_of([frame for start, frame in earlier if start <= latest])
     fitted = ConditionalLogit().fit(training)
     shares = anchored(training, out_of_sample(training, ConditionalLogit()))
     return FUSION_WEIGHTS.arranged(

@@ -50,7 +50,7 @@ def test_shares_say_what_was_proved(weights: pl.DataFrame) -> None:
 
 def test_the_weights_come_back_from_their_table(weights: pl.DataFrame) -> None:
     back = PoolWeights.from_frame(weights.sample(fraction=1.0, shuffle=True, seed=0))
-    fitted = ConditionalLogit().fit(training_of(DAYS[:40]))
+    fitted = ConditionalLogit().fit(training_of([frame for _, frame in DAYS[:40]]))
     assert back.coefficients == tuple(fitted.coefficients)
     shares = weights.filter(pl.col("parameter") == "share").sort("hour_from")
     assert back.shares == tuple(shares["value"])
@@ -74,16 +74,15 @@ def test_the_order_of_days_and_rows_does_not_matter(weights: pl.DataFrame) -> No
 
 
 def test_days_without_outcome_or_weather_are_not_learnt_from(weights: pl.DataFrame) -> None:
-    stale = [examples(day, WORLD, status="stale") for day in range(10)]
-    open_ = [examples(day, WORLD, pays=False) for day in range(10)]
-    shifted = [(start - timedelta(days=20), frame) for start, frame in [*stale, *open_]]
-    assert fusion_weights(MORNING, [*shifted, *DAYS]).equals(weights)
+    before, long_before = timedelta(days=20), timedelta(days=40)
+    stale = [examples(day, WORLD, status="stale", earlier_by=before) for day in range(10)]
+    unsettled = [examples(day, WORLD, pays=False, earlier_by=long_before) for day in range(10)]
+    assert fusion_weights(MORNING, [*unsettled, *stale, *DAYS]).equals(weights)
 
 
 def test_days_with_another_number_of_brackets_are_left_out(weights: pl.DataFrame) -> None:
     seven = settled_days(3, STRENGTH, seed=3, brackets=7)
-    older = [examples(day, seven) for day in range(3)]
-    older = [(start - timedelta(days=9), frame) for start, frame in older]
+    older = [examples(day, seven, earlier_by=timedelta(days=9)) for day in range(3)]
     assert fusion_weights(MORNING, [*older, *DAYS]).equals(weights)
 
 

@@ -87,13 +87,18 @@ def excess_log_loss(training: Training, p: Array) -> Array:
 
 
 def examples(
-    day: int, training: Training, *, pays: bool = True, status: str = "ok"
+    day: int,
+    training: Training,
+    *,
+    pays: bool = True,
+    status: str = "ok",
+    earlier_by: timedelta = timedelta(),
 ) -> tuple[datetime, pl.DataFrame]:
     """Start and the columns of `panel.examples` that pools read, of one of the settled days.
 
     Between the half-hours lie rows that no pool may learn from.
     """
-    start = START + timedelta(days=day)
+    start = START + timedelta(days=day) - earlier_by
     mine = training.where(training.day == day)
     n = mine.inputs.market.shape[1]
     rows = [
