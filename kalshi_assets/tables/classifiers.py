@@ -59,7 +59,8 @@ class Classifiers(Contract):
         nullable=True,
     )
     leader_bonus: pl.Float64 = column(
-        "Baseline of lead: what having the greatest p_mkt adds to the log weight; else 0.",
+        "Baseline of lead: what having the greatest price now, as y_win defines it, adds to the "
+        "log weight; else 0.",
         nullable=True,
     )
     validation_cross_entropy: pl.Float64 = column(

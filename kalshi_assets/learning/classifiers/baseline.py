@@ -29,7 +29,8 @@ class Baseline:
         Log odds of the base rate; of binary targets, which have nothing else.
     slope, leader_bonus
         Of winner targets. Who is paid: 1 and 0, the market itself. Who leads: both fitted, since
-        the leader mostly stays; against the market alone any model would shine.
+        the leader mostly stays; against the market alone any model would shine (on five months of
+        Chicago by 0.15 nats).
     """
 
     intercept: float = 0.0

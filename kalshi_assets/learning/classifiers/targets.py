@@ -95,7 +95,7 @@ class Sample:
     log_market
         Log of p_mkt, at least log 1e-4, shape (rows,).
     leads
-        1 for the bracket with the greatest p_mkt, shape (rows,).
+        1 for the bracket with the greatest price, see `leads`, shape (rows,).
     """
 
     x: Array
@@ -139,7 +139,7 @@ def training_rows(
         A feature is not a column; the message names it.
     """
     labels = list(dict.fromkeys(target.label for target in TARGETS))
-    floats = list(dict.fromkeys([*features, "bracket", "p_mkt", "bracket_from_leader"]))
+    floats = list(dict.fromkeys([*features, "bracket", "p_mkt", "bid", "ask"]))
     times = ["minute", "known_at", "features_known_at"]
     schema = pl.Schema(
         {
@@ -217,8 +217,7 @@ def feature_matrix(rows: pl.DataFrame, features: Sequence[str]) -> Array:
 
 def minute_starts(rows: pl.DataFrame) -> NDArray[np.int64]:
     """First row of each event and minute; `rows` are sorted by day, minute and bracket."""
-    by = ["day", "minute"] if "day" in rows.columns else ["minute"]
-    minute = rows.select(minute=pl.struct(by).rle_id())["minute"].to_numpy()
+    minute = rows.select(minute=pl.struct(_minute_of(rows)).rle_id())["minute"].to_numpy()
     return np.flatnonzero(np.diff(minute.astype(np.int64), prepend=-1))
 
 
@@ -228,5 +227,18 @@ def log_market(rows: pl.DataFrame) -> Array:
 
 
 def leads(rows: pl.DataFrame) -> Array:
-    """1 for the bracket with the greatest p_mkt of its minute, else 0, shape (rows,)."""
-    return (rows["bracket_from_leader"] == 0).cast(pl.Float64).to_numpy()
+    """1 for the bracket with the greatest price of its minute, else 0, shape (rows,).
+
+    The price is that of the labels: the mid, or with one side only the middle of that and 0 or 1.
+    Of equal prices all lead.
+    """
+    by = _minute_of(rows)
+    bid, ask = pl.col("bid"), pl.col("ask")
+    middle = ((bid.fill_null(0.0) + ask.fill_null(1.0)) / 2).round(6)
+    price = pl.when(bid.is_null() & ask.is_null()).then(-1.0).otherwise(middle)
+    lead = (price == price.max().over(by)).cast(pl.Float64)
+    return rows.select(lead=lead)["lead"].to_numpy()
+
+
+def _minute_of(rows: pl.DataFrame) -> list[str]:
+    return ["day", "minute"] if "day" in rows.columns else ["minute"]

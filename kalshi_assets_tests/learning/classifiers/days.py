@@ -42,9 +42,8 @@ def example_day(day: date, *, skill: float = 0.0, minutes: int = 24, seed: int =
             "minute": pl.Series([m for m in at for _ in range(BRACKETS)], dtype=UTC_TIME),
             "hour_lst": hours.repeat(BRACKETS),
             "p_mkt": market.ravel(),
-            "bracket_from_leader": (np.arange(BRACKETS) - market.argmax(axis=1)[:, None])
-            .ravel()
-            .astype(np.int8),
+            "bid": np.maximum(market.ravel() - 0.01, 0),
+            "ask": market.ravel() + 0.01,
             "signal": signal.ravel(),
             "noise": noise.ravel(),
             "dead": np.zeros(minutes * BRACKETS, dtype=np.bool_),

@@ -5,6 +5,7 @@ import pytest
 from kalshi_assets.learning.classifiers.targets import (
     TARGETS,
     labelled,
+    leads,
     sample,
     training_rows,
 )
@@ -61,6 +62,18 @@ def test_unknown_features_are_nan_and_flags_are_numbers() -> None:
     x = sample(labelled(BY_NAME["pays"], rows), FEATURES).x
     assert np.isnan(x[:, FEATURES.index("signal")]).all()
     assert (x[:, FEATURES.index("dead")] == 1).all()
+
+
+def test_the_leader_is_told_by_the_price_that_the_labels_use() -> None:
+    rows = pl.DataFrame(
+        {
+            "minute": [1, 1, 1, 2, 2, 2, 3, 3, 3],
+            "bid": [0.2, 0.5, None, None, 0.1, None, 0.3, 0.3, 0.1],
+            "ask": [0.3, 0.6, None, 0.2, None, 0.9, 0.5, 0.5, 0.2],
+        }
+    )
+    # Unquoted never leads; one-sided prices 0.1, 0.55, 0.45; of a tie both lead.
+    assert leads(rows).tolist() == [0, 1, 0, 0, 1, 0, 1, 1, 0]
 
 
 def test_a_feature_that_is_no_column_is_named() -> None:
