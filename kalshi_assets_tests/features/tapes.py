@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
+import numpy as np
 import polars as pl
 
 from kalshi_assets.tables import CANDLES, TRADES
-from kalshi_assets_tests.lake.handmade import events, frame_of
+from kalshi_assets_tests.lake.handmade import TICKERS, events, frame_of
 
 EVENT = events()
 OPEN: datetime = EVENT["open_time"][0]
@@ -63,3 +65,36 @@ def trades(*made: Trade, block: Sequence[int] = ()) -> pl.DataFrame:
         taker_side=[trade[2] for trade in made],
         is_block_trade=[n in block for n in range(len(made))],
     )
+
+
+@lru_cache
+def busy_tape(seed: int, minutes: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Candles and trades of the four brackets, as a generator of that seed draws them.
+
+    The last bracket is never quoted and never trades.
+    """
+    rng = np.random.default_rng(seed)
+    quotes: list[Quote] = []
+    made: list[Trade] = []
+    for market in TICKERS[:-1]:
+        mid = rng.integers(20, 60)
+        for minute in range(1, minutes):
+            mid = int(np.clip(mid + rng.integers(-1, 2) * rng.integers(0, 2), 3, 96))
+            if rng.random() < 0.6:
+                quotes.append((market, minute, mid - 1, mid + int(rng.integers(1, 4))))
+            for second in np.sort(rng.choice(60, rng.poisson(0.8), replace=False)):
+                side = "yes" if rng.random() < 0.5 else "no"
+                price = mid + (1 if side == "yes" else -1)
+                made.append((market, minute + second / 60, side, price, float(rng.integers(1, 50))))
+    return candles(*quotes), trades(*made)
+
+
+def past(frame: pl.DataFrame, minutes: float) -> pl.DataFrame:
+    """What was known some minutes after the open."""
+    return frame.filter(pl.col("known_at") <= OPEN + timedelta(minutes=minutes))
+
+
+def spliced(early: pl.DataFrame, late: pl.DataFrame, minutes: float) -> pl.DataFrame:
+    """`early` up to some minutes after the open and `late` from then on."""
+    until = pl.col("known_at") <= OPEN + timedelta(minutes=minutes)
+    return pl.concat([early.filter(until), late.filter(~until)])

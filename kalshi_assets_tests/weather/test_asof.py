@@ -258,3 +258,11 @@ def test_on_real_days_the_evidence_never_exceeds_the_official_maximum(day: date)
     assert frame["running_max_lo_f"].max() <= official
     assert frame["running_max_hi_f"].max() >= official - 1
     assert frame.filter(weather_status="ok").height > 1000
+
+
+def test_the_age_of_the_exact_product_is_that_of_the_latest_one_known() -> None:
+    # 71.6 F is 22 whole degrees C; 71.1 and 73.0 are tenths, so exact.
+    reports = [(5, 71.6, 10), (10, 71.1, 10), (15, 71.6, 10), (20, 73.0, 90)]
+    frame = weather_as_of(grid(), observations(reports), NO_FORECASTS, START)
+    ages = [row_at(frame, n)["exact_age_s"] for n in (15, 19, 20, 60, 109, 110)]
+    assert ages == [None, None, 600.0, 3000.0, 99 * 60.0, 90 * 60.0]

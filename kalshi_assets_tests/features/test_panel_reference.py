@@ -1,0 +1,40 @@
+import polars as pl
+import pytest
+
+from kalshi_assets.commands.panel_reference import reference_panel
+from kalshi_assets.features.panel import PanelParams, minute_panel
+from kalshi_assets_tests.features.tapes import busy_tape, short_event
+
+MINUTES = 300
+
+
+@pytest.mark.parametrize("keep", ["both", "candles", "trades", "neither"])
+def test_the_panel_equals_the_one_made_the_plain_way(keep: str) -> None:
+    candles, trades = busy_tape(5, MINUTES)
+    candles = candles if keep in ("both", "candles") else candles.clear()
+    trades = trades if keep in ("both", "trades") else trades.clear()
+    made = minute_panel(short_event(MINUTES), candles, trades)
+    plain = reference_panel(short_event(MINUTES), candles, trades)
+    assert made.schema == plain.schema
+    for name, dtype in made.schema.items():
+        if dtype == pl.Float64:
+            assert made[name].is_null().equals(plain[name].is_null()), name
+            assert ((made[name] - plain[name]).abs().max() or 0.0) <= 1e-9, name
+        else:
+            assert made[name].equals(plain[name]), name
+
+
+def test_another_spread_proxy_changes_that_column_only() -> None:
+    tape = busy_tape(5, MINUTES)
+    default, roll = (
+        minute_panel(short_event(MINUTES), *tape, PanelParams(spread_proxy=proxy))
+        for proxy in ("range", "roll")
+    )
+    changed = "spread_proxy_cents"
+    assert default.drop(changed).equals(roll.drop(changed))
+    assert not default[changed].equals(roll[changed])
+
+
+def test_an_unknown_spread_proxy_is_an_error_that_names_the_others() -> None:
+    with pytest.raises(ValueError, match=r"no spread proxy 'effective'; there are range, roll"):
+        PanelParams(spread_proxy="effective")  # type: ignore[arg-type]
