@@ -20,14 +20,13 @@ from kalshi_assets.learning.calibration.maps import (
     CalibrationMap,
     Family,
 )
-from kalshi_assets.learning.calibration.rolling import SCOPES, Fits, Stack, keys_of
+from kalshi_assets.learning.calibration.rolling import PACKAGED, SCOPES, Fits, Stack, keys_of
 from kalshi_assets.learning.calibration.selection import Choice, InForce, Trial
 from kalshi_assets.tables.calibration import CALIBRATORS
 
 Array = NDArray[np.float64]
 Row = dict[str, object]
 
-PACKAGED = "packaged"
 _PARENTS = dict(zip((PACKAGED, *SCOPES), ("none", PACKAGED, *SCOPES[:-1]), strict=True))
 _ENDS = ("lower", "upper")
 

@@ -6,8 +6,9 @@ A map is adopted if the 5 % quantile of 2000 day bootstraps of the mean Brier sc
 would be in force without it lies above zero, the mean log loss is no greater, and at least thirty
 days were scored; of several, the one with the greatest quantile (methods, section 6). At the city
 that is compared with the packaged map, at finer scopes with what their parent adopted, and there
-the quantile is 5 %/6 because six lead blocks are looked at: with 5 % something was adopted
-somewhere on 20 % of perfectly calibrated sources of 150 days.
+the quantile is 5 %/6 because six lead blocks are looked at. Of 150 perfectly calibrated days of two
+generated worlds something was adopted somewhere in 25 % and 6 % of a hundred repetitions with 5 %
+throughout, in 12 % and 2 % so.
 """
 
 from collections.abc import Mapping, Sequence
