@@ -35,6 +35,8 @@ _STEPS = 50
 # Newton squares its error: after a step so small the next would move the tenth digit.
 _SMALL_STEP = 1e-5
 _HALVINGS = 30
+# A score that no other reaches: its exponential is 0.
+_NEVER = -1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,7 @@ class _Problem:
     weather: Array
     market_conditions: Array
     weather_conditions: Array
+    excluded: Array
     winner: NDArray[np.int64]
     weight: Array
 
@@ -128,6 +131,7 @@ class _Problem:
             weather=np.ascontiguousarray(np.log(floored(inputs.weather, WEATHER_FLOOR)).T),
             market_conditions=inputs.market_conditions,
             weather_conditions=inputs.weather_conditions,
+            excluded=np.where(training.dead.T, _NEVER, 0.0),
             winner=training.winner,
             weight=training.weight / training.n_days,
         )
@@ -136,7 +140,7 @@ class _Problem:
         """Loss, gradient and Hessian."""
         market_weight = np.einsum("rk,k->r", self.market_conditions, at[:_WIDTH])
         weather_weight = np.einsum("rk,k->r", self.weather_conditions, at[_WIDTH:])
-        score = market_weight * self.market + weather_weight * self.weather
+        score = market_weight * self.market + weather_weight * self.weather + self.excluded
         score -= score.max(axis=0)
         p = np.exp(score)
         total = p.sum(axis=0)

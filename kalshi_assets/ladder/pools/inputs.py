@@ -4,11 +4,13 @@ The same function reads a day that is learnt from and a day that is priced.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from kalshi_assets.ladder.pools.simplex import without_dead
 
 Array = NDArray[np.float64]
 
@@ -22,7 +24,7 @@ UNKNOWN = 0.5
 MARKET_CONDITIONS = ("constant", "flow", "volatility", "tightness")
 WEATHER_CONDITIONS = ("constant", "no_new_high", "quiet", "freshness")
 
-# Columns of `panel.examples` that are read; of a day to be priced all but `pays`.
+# Columns that a pool reads; to learn it reads `dead` and `pays` too.
 COLUMNS = (
     "bracket",
     "minute",
@@ -73,6 +75,11 @@ class PoolInputs:
         """Whether the weather enters, shape (rows,)."""
         return np.asarray(~np.isnan(self.weather).any(axis=-1))
 
+    @property
+    def start(self) -> NDArray[np.int64]:
+        """Start of the row's climate day, minutes since the epoch, shape (rows,)."""
+        return self.minute - np.round(self.hour * 60).astype(np.int64)
+
     def where(self, rows: NDArray | slice) -> "PoolInputs":
         """Some of the rows, by mask, position or slice."""
         return PoolInputs(**{each.name: getattr(self, each.name)[rows] for each in fields(self)})
@@ -85,7 +92,10 @@ class Training:
     Attributes
     ----------
     inputs
-        In order of time.
+        In order of time; the market's PMF without dead brackets, as it would be alone.
+    dead
+        Shape (rows, brackets): the evidence had passed the bracket. What the evidence rules out is
+        ruled out of every pool, so that the weather earns no weight by it.
     winner
         Shape (rows,): position of the bracket that paid.
     day
@@ -93,6 +103,7 @@ class Training:
     """
 
     inputs: PoolInputs
+    dead: NDArray[np.bool_]
     winner: NDArray[np.int64]
     day: NDArray[np.int64]
 
@@ -115,7 +126,10 @@ class Training:
     def where(self, rows: NDArray | slice) -> "Training":
         """Some of the rows, by mask, position or slice."""
         return Training(
-            inputs=self.inputs.where(rows), winner=self.winner[rows], day=self.day[rows]
+            inputs=self.inputs.where(rows),
+            dead=self.dead[rows],
+            winner=self.winner[rows],
+            day=self.day[rows],
         )
 
 
@@ -184,7 +198,7 @@ def training_of(earlier: Sequence[pl.DataFrame]) -> Training:
     Training
         Perhaps without rows.
     """
-    days = [frame[[*COLUMNS, "pays"]] for frame in earlier if frame.height]
+    days = [frame[[*COLUMNS, "dead", "pays"]] for frame in earlier if frame.height]
     if not days:
         return _NO_TRAINING
     instants = pl.concat(days).filter(IS_INSTANT)
@@ -194,10 +208,12 @@ def training_of(earlier: Sequence[pl.DataFrame]) -> Training:
     if rows.is_empty():
         return _NO_TRAINING
     inputs = pool_inputs(rows)
+    dead = rows["dead"].to_numpy().reshape(-1, brackets)
     return Training(
-        inputs=inputs,
+        inputs=replace(inputs, market=without_dead(inputs.market, dead)),
+        dead=dead,
         winner=rows["pays"].to_numpy().reshape(-1, brackets).argmax(axis=1),
-        day=(inputs.minute - np.round(inputs.hour * 60).astype(np.int64)) // _MINUTES_A_DAY,
+        day=inputs.start // _MINUTES_A_DAY,
     )
 
 
@@ -208,10 +224,12 @@ IS_INSTANT = (pl.col("minute").dt.epoch("s") % (TRAINING_EVERY_MIN * 60) == 0) &
 
 
 def _is_usable(brackets: int) -> pl.Expr:
-    """Whether the instant has its whole ladder, a weather PMF, and one bracket that paid."""
+    """Whether the instant has its whole ladder, a weather PMF, and one living bracket that paid."""
     known = (pl.col("hazard_status") == "ok") & pl.col("p_wx").is_not_null()
     return (
-        (pl.len() == brackets) & known.all(ignore_nulls=False) & (pl.col("pays").sum() == 1)
+        (pl.len() == brackets)
+        & known.all(ignore_nulls=False)
+        & ((pl.col("pays") & ~pl.col("dead")).sum() == 1)
     ).over("minute")
 
 
@@ -225,6 +243,7 @@ _NO_TRAINING = Training(
         hour=_NO_ROWS,
         minute=_NO_ROWS.astype(np.int64),
     ),
+    dead=np.empty((0, 1), dtype=bool),
     winner=_NO_ROWS.astype(np.int64),
     day=_NO_ROWS.astype(np.int64),
 )

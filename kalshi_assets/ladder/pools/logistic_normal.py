@@ -26,8 +26,6 @@ DRIFT = 0.01
 # In the ratio that makes the prior of the conditional logit the limit of a fast walk.
 PRIOR_MARKET, PRIOR_WEATHER = 0.35 * 0.2, 0.65 * 0.2
 GREATEST_AUTOCORRELATION = 0.9
-# Longer than any break within an event, shorter than from one day to the next.
-NEW_EVENT_MIN = 6 * 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +53,8 @@ class FittedLogisticNormal:
 
     def run(self, inputs: PoolInputs) -> tuple[Array, Array]:
         """The state after every row's readings, and the market's innovation at it."""
-        gap = np.diff(inputs.minute, prepend=inputs.minute[:1]).astype(float)
-        new = (gap <= 0) | (gap > NEW_EVENT_MIN)
+        new = np.diff(inputs.start, prepend=-1) != 0
+        gap = np.diff(inputs.minute, prepend=0).astype(float)
         gap[new] = TRAINING_EVERY_MIN
         hazard = 1 - inputs.weather_conditions[:, 1]
         wide = 1 - inputs.market_conditions[:, 3]

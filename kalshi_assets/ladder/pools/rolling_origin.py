@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.ladder.pools.inputs import Training
 from kalshi_assets.ladder.pools.protocol import Pool
+from kalshi_assets.ladder.pools.simplex import without_dead
 
 Array = NDArray[np.float64]
 
@@ -32,11 +33,12 @@ def out_of_sample(training: Training, pool: Pool) -> Array:
     Returns
     -------
     Array
-        Shape (rows, brackets).
+        Shape (rows, brackets); dead brackets at zero.
     """
     pooled = np.empty(training.inputs.market.shape)
     for earlier, rows in _origins(training):
-        pooled[rows] = pool.fit(training.where(earlier)).pool(training.inputs.where(rows))
+        fitted = pool.fit(training.where(earlier))
+        pooled[rows] = without_dead(fitted.pool(training.inputs.where(rows)), training.dead[rows])
     return pooled
 
 

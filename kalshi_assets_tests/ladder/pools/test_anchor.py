@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -86,7 +88,7 @@ def test_the_same_days_give_the_same_shares() -> None:
 def _changed_from(training: Training, day: int) -> Training:
     """The same days up to `day`; from it on other outcomes."""
     winner = np.where(training.day >= day, (training.winner + 3) % 6, training.winner)
-    return Training(inputs=training.inputs, winner=winner, day=training.day)
+    return replace(training, winner=winner)
 
 
 @pytest.mark.parametrize("first", [3 * ORIGIN_EVERY_DAYS, 4 * ORIGIN_EVERY_DAYS])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,6 +13,7 @@ from kalshi_assets.ladder.pools.conditional_logit import (
     _Problem,
 )
 from kalshi_assets.ladder.pools.inputs import Training
+from kalshi_assets.ladder.pools.simplex import without_dead
 from kalshi_assets_tests.ladder.pools.worlds import settled_days
 
 Array = NDArray[np.float64]
@@ -97,3 +100,16 @@ def test_days_count_equally_however_many_instants_they_have() -> None:
     assert ConditionalLogit().fit(training.where(again)).coefficients == pytest.approx(
         ConditionalLogit().fit(training).coefficients, abs=1e-9
     )
+
+
+def test_what_the_evidence_rules_out_earns_the_weather_no_weight() -> None:
+    training = settled_days(200, (0.0, 0.0), seed=6)
+    dead = np.zeros_like(training.dead)
+    rows = np.arange(len(dead))
+    dead[rows, (training.winner + 2) % 6] = True
+    # The weather knows which brackets are dead, and nothing else.
+    knowing = replace(training.inputs, weather=without_dead(training.inputs.weather, dead))
+    blind = ConditionalLogit().fit(replace(training, inputs=knowing))
+    seeing = ConditionalLogit().fit(replace(training, inputs=knowing, dead=dead))
+    assert blind.exponents(knowing)[1].mean() > 0.1
+    assert seeing.exponents(knowing)[1].mean() < 0.07

@@ -157,3 +157,12 @@ def test_a_filter_fed_more_often_knows_no_more(every_min: int, tolerance: float)
         return fitted.pool(same)[-1]
 
     assert last(every_min, rows) == pytest.approx(last(30, 5), abs=tolerance)
+
+
+def test_the_filter_knows_nothing_of_the_day_before() -> None:
+    training = settled_days(4, (0.8,) * 5, seed=4)
+    fitted = FittedLogisticNormal(market=0.1, weather=0.2)
+    together = fitted.pool(training.inputs)
+    for day in training.days:
+        alone = training.where(training.day == day)
+        assert (fitted.pool(alone.inputs) == together[training.day == day]).all()

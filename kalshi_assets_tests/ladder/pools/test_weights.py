@@ -166,3 +166,16 @@ def test_weather_of_another_status_than_ok_does_not_enter() -> None:
     inputs = pool_inputs(day.sort("minute", "bracket"))
     assert not inputs.known.any()
     assert (PRIOR_WEIGHTS.pool(inputs) == inputs.market).all()
+
+
+def test_the_market_is_learnt_from_without_its_dead_brackets() -> None:
+    _, day = examples(0, WORLD)
+    loser = day.filter(~pl.col("pays"))["bracket"][0]
+    marked = day.with_columns(dead=pl.col("bracket") == loser)
+    training = training_of([marked])
+    assert (training.inputs.market[:, loser] == 0).all()
+    assert training.inputs.market.sum(axis=1) == pytest.approx(1)
+    assert training.dead[:, loser].all()
+    winner = day.filter(pl.col("pays"))["bracket"][0]
+    contradicted = day.with_columns(dead=pl.col("bracket") == winner)
+    assert training_of([contradicted]).n_days == 0

@@ -40,7 +40,7 @@ def inputs_of(
         weather=weather,
         market_conditions=given,
         weather_conditions=given,
-        hour=np.full(rows, hour),
+        hour=hour + np.arange(rows) * every_min / 60,
         minute=np.arange(rows) * every_min,
     )
 
@@ -71,8 +71,10 @@ def settled_days(days: int, strength: Sequence[float], seed: int, brackets: int 
             market_conditions=np.column_stack([np.ones(rows), rng.random((rows, 3))]),
             weather_conditions=np.column_stack([np.ones(rows), rng.random((rows, 3))]),
             hour=np.tile(HOURS[:blocks], days),
-            minute=np.arange(rows) * 60,
+            minute=(np.arange(days).repeat(blocks) * 24 + np.tile(HOURS[:blocks], days)).astype(int)
+            * 60,
         ),
+        dead=np.zeros((rows, brackets), dtype=bool),
         winner=winner.repeat(blocks),
         day=np.arange(days).repeat(blocks),
     )
@@ -114,6 +116,7 @@ def examples(
             "volatility_percentile": mine.inputs.market_conditions[row, 2],
             "spread_percentile": 1 - mine.inputs.market_conditions[row, 3],
             "observation_age_s": 600.0,
+            "dead": False,
             "pays": bool(bracket == mine.winner[row]) if pays else None,
         }
         for row, hour in enumerate(mine.inputs.hour)
