@@ -54,12 +54,13 @@ class Classifiers(Contract):
         "Baseline of move and up: log odds of the base rate; else 0.", nullable=True
     )
     slope: pl.Float64 = column(
-        "Baseline of lead and pays: exponent of p_mkt; 1 for pays, which is the market; else 0.",
+        "Baseline of lead: exponent of the price that y_win compares; of pays 1, of p_mkt: the "
+        "market itself; else 0.",
         ge=0,
         nullable=True,
     )
     leader_bonus: pl.Float64 = column(
-        "Baseline of lead: what having the greatest price now, as y_win defines it, adds to the "
+        "Baseline of lead: what having the greatest price now, as y_win compares it, adds to the "
         "log weight; else 0.",
         nullable=True,
     )

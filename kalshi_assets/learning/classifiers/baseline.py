@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.learning.classifiers.targets import Sample, Target
+from kalshi_assets.learning.classifiers.targets import Prices, Sample, Target
 
 Array = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ _RATES = (1e-4, 1 - 1e-4)
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """Score without features: intercept + slope * log p_mkt + leader_bonus * (has the lead).
+    """Score without features: intercept + slope * log price + leader_bonus * (has the lead).
 
     Attributes
     ----------
@@ -29,17 +29,18 @@ class Baseline:
         Log odds of the base rate; of binary targets, which have nothing else.
     slope, leader_bonus
         Of winner targets. Who is paid: 1 and 0, the market itself. Who leads: both fitted, since
-        the leader mostly stays; against the market alone any model would shine (on five months of
-        Chicago by 0.15 nats).
+        the leader mostly stays: on Chicago's days of early 2025 the market's leader with p_mkt has
+        0.54 nats a minute ahead, its price and whose is the greatest 0.11. Against the former any
+        model would shine.
     """
 
     intercept: float = 0.0
     slope: float = 0.0
     leader_bonus: float = 0.0
 
-    def score(self, log_market: Array, leads: Array) -> Array:
+    def score(self, prices: Prices) -> Array:
         """Log odds, or of winner targets log weights within the minute, shape (rows,)."""
-        return self.intercept + self.slope * log_market + self.leader_bonus * leads
+        return self.intercept + self.slope * prices.log_price + self.leader_bonus * prices.leads
 
 
 MARKET = Baseline(slope=1.0)
@@ -57,7 +58,7 @@ def _persistence(train: Sample) -> Baseline:
     """Conditional logit of who leads next, given the prices and who leads now."""
     from scipy.optimize import minimize
 
-    inputs = np.stack([train.log_market, train.leads])
+    inputs = np.stack([train.prices.log_price, train.prices.leads])
     weight = train.weight / train.weight.sum()
     prior = np.array([MARKET.slope, MARKET.leader_bonus])
 

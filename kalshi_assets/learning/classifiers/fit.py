@@ -155,7 +155,7 @@ def fit_target(
 
     baseline = baseline_of(target, train)
     booster = _boosted(target, baseline, train, validation, features, params or params_of(target))
-    offset = baseline.score(validation.log_market, validation.leads)
+    offset = baseline.score(validation.prices)
     before = probabilities(target, offset, validation.starts)
     score = offset + booster.predict(validation.x, raw_score=True)
     after = probabilities(target, score, validation.starts)
@@ -207,7 +207,7 @@ def _boosted(
             rows.x,
             rows.y,
             weight=rows.weight,
-            init_score=baseline.score(rows.log_market, rows.leads),
+            init_score=baseline.score(rows.prices),
             feature_name=list(features),
             params=options,
         )

@@ -12,9 +12,8 @@ from kalshi_assets.learning.classifiers.targets import (
     TARGETS,
     Target,
     feature_matrix,
-    leads,
-    log_market,
     minute_starts,
+    prices,
 )
 from kalshi_assets.tables.classifiers import CLASSIFIERS, PREDICTIONS
 
@@ -109,7 +108,7 @@ def _answer(
     if baseline is None:
         return None
     row = classifiers.row(by_predicate=pl.col("target") == target.name, named=True)
-    score = baseline.score(log_market(rows), leads(rows))
+    score = baseline.score(prices(target, rows))
     if row["model_sha256"] is not None:
         score = score + _trees(store.load(row["model_sha256"]), rows, row["features"])
     starts = minute_starts(rows)

@@ -16,9 +16,8 @@ from kalshi_assets.learning.classifiers.targets import (
     TARGETS,
     Target,
     labelled,
-    leads,
-    log_market,
     minute_starts,
+    prices,
 )
 
 DAILY_SCORES = pl.Schema(
@@ -81,7 +80,7 @@ def _scored(target: Target, rows: pl.DataFrame, classifiers: pl.DataFrame) -> di
         return None
     y, day = judged["y"].to_numpy(), judged["day"].to_numpy()
     p = judged[f"p_{target.name}"].to_numpy()
-    score = baseline.score(log_market(judged), leads(judged))
+    score = baseline.score(prices(target, judged))
     reference = probabilities(target, score, minute_starts(judged))
     weight = np.ones(len(y))
     in_force = classifiers.filter(pl.col("target") == target.name)["status"].item() == "trees"

@@ -18,8 +18,10 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Kind = Literal["binary", "winner"]
 
-# The least market probability that enters a logarithm: a tenth of half a tick.
-LEAST_PRICE = 1e-4
+# What enters a logarithm at least: half a tick as a price; as a probability far below any that the
+# market can tell, or a model would win by naming less.
+LEAST_PRICE = 0.005
+LEAST_PROBABILITY = 1e-4
 
 _MORE_WEATHER = {"p_wx": 1, "weather_gap": 1}
 
@@ -79,6 +81,24 @@ TARGETS: tuple[Target, ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prices:
+    """What a baseline may look at, each of shape (rows,).
+
+    Attributes
+    ----------
+    log_price
+        Log of the probability or price that the baseline is a power of: of p_mkt, at least 1e-4;
+        for who leads, of the price that y_win compares, at least half a cent: the mid, or with one
+        side only the middle of that and 0 or 1.
+    leads
+        1 for the bracket with the greatest such price of its minute, of equal ones for each.
+    """
+
+    log_price: Array
+    leads: Array
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sample:
     """Rows of one target as arrays, sorted by day, minute and bracket.
 
@@ -92,18 +112,15 @@ class Sample:
         Index of the row's day, shape (rows,), 0 upwards without gaps.
     starts
         First row of each event and minute, shape (minutes,).
-    log_market
-        Log of p_mkt, at least log 1e-4, shape (rows,).
-    leads
-        1 for the bracket with the greatest price, see `leads`, shape (rows,).
+    prices
+        What its baseline may look at.
     """
 
     x: Array
     y: Array
     day: NDArray[np.int64]
     starts: NDArray[np.int64]
-    log_market: Array
-    leads: Array
+    prices: Prices
 
     @property
     def n_days(self) -> int:
@@ -196,15 +213,14 @@ def labelled(target: Target, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(label.is_not_null()).with_columns(y=(label != 0).cast(pl.Float64))
 
 
-def sample(rows: pl.DataFrame, features: Sequence[str]) -> Sample:
+def sample(target: Target, rows: pl.DataFrame, features: Sequence[str]) -> Sample:
     """The rows of `labelled` as arrays."""
     return Sample(
         x=feature_matrix(rows, features),
         y=rows["y"].to_numpy(),
         day=rows["day"].rle_id().cast(pl.Int64).to_numpy(),
         starts=minute_starts(rows),
-        log_market=log_market(rows),
-        leads=leads(rows),
+        prices=prices(target, rows),
     )
 
 
@@ -221,23 +237,21 @@ def minute_starts(rows: pl.DataFrame) -> NDArray[np.int64]:
     return np.flatnonzero(np.diff(minute.astype(np.int64), prepend=-1))
 
 
-def log_market(rows: pl.DataFrame) -> Array:
-    """Log of the market's probability, at least log 1e-4, shape (rows,)."""
-    return np.log(np.maximum(rows["p_mkt"].to_numpy(), LEAST_PRICE))
-
-
-def leads(rows: pl.DataFrame) -> Array:
-    """1 for the bracket with the greatest price of its minute, else 0, shape (rows,).
-
-    The price is that of the labels: the mid, or with one side only the middle of that and 0 or 1.
-    Of equal prices all lead.
-    """
-    by = _minute_of(rows)
+def prices(target: Target, rows: pl.DataFrame) -> Prices:
+    """What a baseline may look at; `rows` hold whole minutes, sorted by day, minute and bracket."""
     bid, ask = pl.col("bid"), pl.col("ask")
     middle = ((bid.fill_null(0.0) + ask.fill_null(1.0)) / 2).round(6)
-    price = pl.when(bid.is_null() & ask.is_null()).then(-1.0).otherwise(middle)
-    lead = (price == price.max().over(by)).cast(pl.Float64)
-    return rows.select(lead=lead)["lead"].to_numpy()
+    curve = pl.when(bid.is_null() & ask.is_null()).then(0.0).otherwise(middle)
+    found = rows.select(
+        p_mkt=pl.max_horizontal("p_mkt", LEAST_PROBABILITY).log(),
+        curve=pl.max_horizontal(curve, LEAST_PRICE).log(),
+        leads=((curve > 0) & (curve == curve.max().over(_minute_of(rows)))).cast(pl.Float64),
+    )
+    leader = target.label.startswith("y_win")
+    return Prices(
+        log_price=found["curve" if leader else "p_mkt"].to_numpy(),
+        leads=found["leads"].to_numpy(),
+    )
 
 
 def _minute_of(rows: pl.DataFrame) -> list[str]:

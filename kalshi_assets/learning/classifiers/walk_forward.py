@@ -117,7 +117,7 @@ def _fit(
     key = _sha256([target.name, target.monotone, _params_sha256(target), list(features), digest])
     fit = store.recall(key)
     if fit is None:
-        train, validation = (sample(part, features) for part in parts)
+        train, validation = (sample(target, part, features) for part in parts)
         fit = fit_target(target, train, validation, features, store.save)
         store.remember(key, fit)
     return fit

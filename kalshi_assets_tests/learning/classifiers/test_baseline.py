@@ -26,7 +26,7 @@ BY_NAME = {target.name: target for target in TARGETS}
 def sample_of(name: str, skill: float = 0.0) -> Sample:
     days = history(DAY, n=20, skill=skill)
     rows = training_rows(days, list(days), FEATURES)
-    return sample(labelled(BY_NAME[name], rows), FEATURES)
+    return sample(BY_NAME[name], labelled(BY_NAME[name], rows), FEATURES)
 
 
 @given(st.lists(st.lists(st.floats(-700, 700), min_size=1, max_size=9), min_size=1, max_size=5))
@@ -41,9 +41,9 @@ def test_winner_probabilities_sum_to_one_in_every_minute_of_any_size(minutes: li
 def test_the_baseline_of_who_is_paid_is_the_market_itself() -> None:
     paid = sample_of("pays")
     assert baseline_of(BY_NAME["pays"], paid) == MARKET
-    score = MARKET.score(paid.log_market, paid.leads)
+    score = MARKET.score(paid.prices)
     p = probabilities(BY_NAME["pays"], score, paid.starts)
-    assert p == pytest.approx(np.exp(paid.log_market), rel=1e-3)
+    assert p == pytest.approx(np.exp(paid.prices.log_price), rel=1e-3)
 
 
 def test_the_baseline_of_a_direction_is_the_base_rate_with_days_weighing_the_same() -> None:
@@ -59,11 +59,11 @@ def test_the_baseline_of_the_leader_knows_that_leaders_stay() -> None:
         for day, rows in history(DAY, n=20).items()
     }
     target = BY_NAME["lead_1m"]
-    rows = sample(labelled(target, training_rows(days, list(days), FEATURES)), FEATURES)
+    rows = sample(target, labelled(target, training_rows(days, list(days), FEATURES)), FEATURES)
     fitted = baseline_of(target, rows)
     losses = {}
     for name, baseline in (("market", MARKET), ("fitted", fitted)):
-        p = probabilities(target, baseline.score(rows.log_market, rows.leads), rows.starts)
+        p = probabilities(target, baseline.score(rows.prices), rows.starts)
         losses[name] = daily_cross_entropy(target, p, rows.y, rows.day).mean()
     assert losses["fitted"] < 0.05 < losses["market"]
 

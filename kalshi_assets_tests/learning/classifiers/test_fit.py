@@ -32,7 +32,7 @@ def parts(target: Target, *, skill: float, seed: int = 0) -> tuple[Sample, Sampl
         days[day] = example_day(day, skill=skill, seed=seed)
     wanted = list(days)
     train, validation = (
-        sample(labelled(target, training_rows(days, each, FEATURES)), FEATURES)
+        sample(target, labelled(target, training_rows(days, each, FEATURES)), FEATURES)
         for each in (wanted[:40], wanted[40:])
     )
     return train, validation
@@ -72,7 +72,7 @@ def test_the_same_data_give_the_same_trees_to_the_last_character(name: str) -> N
 def test_the_objective_is_the_gradient_of_the_cross_entropy() -> None:
     train, _ = parts(BY_NAME["pays"], skill=1.0)
     objective = _softmax_objective(train)
-    score = train.log_market + 0.1 * train.x[:, FEATURES.index("noise")]
+    score = train.prices.log_price + 0.1 * train.x[:, FEATURES.index("noise")]
 
     def loss(shift: np.ndarray) -> float:
         moved = np.exp(score + shift)
@@ -108,8 +108,7 @@ def test_a_direction_of_which_one_side_never_happened_stays_with_its_base_rate()
             y=np.zeros_like(part.y),
             day=part.day,
             starts=part.starts,
-            log_market=part.log_market,
-            leads=part.leads,
+            prices=part.prices,
         )
         for part in parts(target, skill=1.0)
     ]

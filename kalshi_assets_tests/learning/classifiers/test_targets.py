@@ -5,7 +5,7 @@ import pytest
 from kalshi_assets.learning.classifiers.targets import (
     TARGETS,
     labelled,
-    leads,
+    prices,
     sample,
     training_rows,
 )
@@ -51,7 +51,7 @@ def test_a_minute_without_exactly_one_winner_is_left_out_whole() -> None:
 def test_every_day_weighs_the_same_whatever_its_rows() -> None:
     days = {**history(DAY, n=3), DAY: example_day(DAY, minutes=6)}
     rows = training_rows(days, list(days), FEATURES)
-    found = sample(labelled(BY_NAME["move_1m"], rows), FEATURES)
+    found = sample(BY_NAME["move_1m"], labelled(BY_NAME["move_1m"], rows), FEATURES)
     assert np.bincount(found.day, found.weight) == pytest.approx(np.full(4, len(found.y) / 4))
     assert found.weight.mean() == pytest.approx(1)
 
@@ -59,7 +59,7 @@ def test_every_day_weighs_the_same_whatever_its_rows() -> None:
 def test_unknown_features_are_nan_and_flags_are_numbers() -> None:
     day = example_day(DAY).with_columns(signal=pl.lit(None, pl.Float64), dead=pl.lit(value=True))
     rows = training_rows({DAY: day}, [DAY], FEATURES)
-    x = sample(labelled(BY_NAME["pays"], rows), FEATURES).x
+    x = sample(BY_NAME["pays"], labelled(BY_NAME["pays"], rows), FEATURES).x
     assert np.isnan(x[:, FEATURES.index("signal")]).all()
     assert (x[:, FEATURES.index("dead")] == 1).all()
 
@@ -73,7 +73,13 @@ def test_the_leader_is_told_by_the_price_that_the_labels_use() -> None:
         }
     )
     # Unquoted never leads; one-sided prices 0.1, 0.55, 0.45; of a tie both lead.
-    assert leads(rows).tolist() == [0, 1, 0, 0, 1, 0, 1, 1, 0]
+    found = prices(BY_NAME["lead_1m"], rows.with_columns(p_mkt=0.5))
+    assert found.leads.tolist() == [0, 1, 0, 0, 1, 0, 1, 1, 0]
+    compared = [0.25, 0.55, 0.005, 0.1, 0.55, 0.45, 0.4, 0.4, 0.15]
+    assert np.exp(found.log_price) == pytest.approx(compared)
+    assert np.exp(prices(BY_NAME["pays"], rows.with_columns(p_mkt=0.5)).log_price) == pytest.approx(
+        [0.5] * 9
+    )
 
 
 def test_a_feature_that_is_no_column_is_named() -> None:
