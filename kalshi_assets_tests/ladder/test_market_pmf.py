@@ -34,7 +34,7 @@ def _bounds(quoted: Quotes) -> tuple[np.ndarray, np.ndarray]:
 
 @settings(max_examples=200, deadline=None)
 @given(quotes())
-def test_it_sums_to_one_and_stays_within_every_bid_and_ask(quoted: Quotes) -> None:
+def test_oracle_13_it_sums_to_one_and_stays_within_every_bid_and_ask(quoted: Quotes) -> None:
     frame = market_pmf(book(quoted)).sort("bracket")
     p = frame["p_mkt"].to_numpy()
     bid, ask = _bounds(quoted)
@@ -48,7 +48,7 @@ def test_it_sums_to_one_and_stays_within_every_bid_and_ask(quoted: Quotes) -> No
         assert (p <= ask + 1e-9).all()
 
 
-def test_it_is_plain_normalisation_where_no_bound_binds() -> None:
+def test_oracle_13_it_is_plain_normalisation_where_no_bound_binds() -> None:
     mids = np.array([0.02, 0.10, 0.38, 0.36, 0.14, 0.05])
     frame = book([(m - 0.02, m + 0.02) if m > 0.03 else (0.001, 0.039) for m in mids])
     p = _p(frame)
@@ -57,13 +57,13 @@ def test_it_is_plain_normalisation_where_no_bound_binds() -> None:
     assert p == pytest.approx([0.0190, 0.0952, 0.3619, 0.3429, 0.1333, 0.0476], abs=1e-4)
 
 
-def test_a_binding_ask_is_kept_and_the_rest_takes_the_difference() -> None:
+def test_oracle_13_a_binding_ask_is_kept_and_the_rest_takes_the_difference() -> None:
     p = _p(book([(0.08, 0.10), (0.20, 0.60), (0.25, 0.60)]))
     assert p[0] == pytest.approx(0.10)
     assert p.sum() == pytest.approx(1)
 
 
-def test_a_binding_bid_is_kept() -> None:
+def test_oracle_13_a_binding_bid_is_kept() -> None:
     p = _p(book([(0.70, 0.72), (0.10, 0.50), (0.10, 0.14)]))
     assert p[0] >= 0.70
     assert p.sum() == pytest.approx(1)
