@@ -56,9 +56,9 @@ def day_weights(
     starts = rng.integers(days, size=(resamples, -(-days // block)))
     runs = (starts[:, :, None] + np.arange(block)) % days
     drawn = runs.reshape(resamples, -1)[:, :days]
-    counts = np.zeros((resamples, days))
-    np.add.at(counts, (np.arange(resamples)[:, None], drawn), 1.0)
-    return counts
+    cell = np.arange(resamples)[:, None] * days + drawn
+    counts = np.bincount(cell.ravel(), minlength=resamples * days)
+    return counts.reshape(resamples, days).astype(np.float64)
 
 
 def resampled_means(

@@ -81,6 +81,28 @@ class MarketDay:
     hours: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HOURS))
 
 
+def known_hours(panel: pl.DataFrame) -> pl.DataFrame:
+    """What is known of an event's minutes, as its leading bracket has it.
+
+    Parameters
+    ----------
+    panel
+        `panel.minute_panel_full` of one event, or its columns minute, bracket, p_mkt,
+        hazard_next_60m, regime and minutes_to_close. The regime is a bracket's; the event's is that
+        of the bracket with the greatest p_mkt, the coldest of equals.
+
+    Returns
+    -------
+    DataFrame
+        Of schema `HOURS`, a row per minute.
+    """
+    return (
+        panel.sort("minute", "p_mkt", "bracket", descending=[False, True, False])
+        .unique("minute", keep="first", maintain_order=True)
+        .select(HOURS.names())
+    )
+
+
 def evaluations(day: MarketDay) -> pl.DataFrame:
     """Every source's PMF at the full hours of the eve and of the climate day.
 

@@ -45,12 +45,27 @@ class MarketStudy:
     def of(
         cls, days: Iterable[MarketDay], classifier_days: Iterable[pl.DataFrame] = (), block: int = 1
     ) -> "MarketStudy":
-        """From settled days, each let go once evaluated, and the classifiers' daily scores."""
+        """From settled days, each let go once evaluated, and the classifiers' daily scores.
+
+        Parameters
+        ----------
+        days
+            In any order.
+        classifier_days
+            `learning.classifiers.scores.daily_scores` with columns city and date.
+        block
+            Dates resampled together.
+        """
         return cls(
             evaluations=pl.concat(
                 [pl.DataFrame(schema=EVALUATIONS), *(evaluations(day) for day in days)]
             ),
-            classifier_days=pl.concat([pl.DataFrame(schema=CLASSIFIER_DAYS), *classifier_days]),
+            classifier_days=pl.concat(
+                [
+                    pl.DataFrame(schema=CLASSIFIER_DAYS),
+                    *(day.select(CLASSIFIER_DAYS.names()) for day in classifier_days),
+                ]
+            ),
             block=block,
         )
 

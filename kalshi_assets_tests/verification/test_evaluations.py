@@ -10,6 +10,7 @@ from kalshi_assets.verification.evaluations import (
     PMF,
     MarketDay,
     evaluations,
+    known_hours,
     sliced,
 )
 
@@ -101,3 +102,20 @@ def test_labels_divide_by_season_time_hazard_regime_and_lead() -> None:
     assert found["lead"].to_list() == ["unknown", "1-3 h", "0-1 h"]
     assert found["city_hour"].to_list() == ["chicago -2", "chicago 05", "chicago 15"]
     assert np.array_equal(found["all"].unique(), ["all"])
+
+
+def test_the_event_has_the_regime_of_its_leading_bracket() -> None:
+    panel = pl.DataFrame(
+        {
+            "minute": [START, START, START + timedelta(minutes=1), START + timedelta(minutes=1)],
+            "bracket": pl.Series([0, 1, 0, 1], dtype=pl.Int8),
+            "p_mkt": [0.3, 0.7, 0.5, 0.5],
+            "hazard_next_60m": [0.1, 0.1, None, None],
+            "regime": ["quiet", "trending", "late", "quiet"],
+            "minutes_to_close": pl.Series([61, 61, 60, 60], dtype=pl.Int32),
+        },
+        schema_overrides={"minute": HOURS["minute"]},
+    )
+    found = known_hours(panel)
+    assert found.schema == HOURS
+    assert found["regime"].to_list() == ["trending", "late"]
