@@ -68,10 +68,7 @@ def minute_panel(
     minutes = _minutes(ladder)
     grid = ladder.select("market_ticker", "bracket", "close_time").join(minutes, how="cross")
     activity = _activity(grid, candles, trades)
-    frame = pl.concat(
-        [quotes_as_of(grid.sort("minute"), candles, trades).sort("bracket", "minute"), activity],
-        how="horizontal",
-    )
+    frame = pl.concat([quotes_as_of(grid, candles, trades), activity], how="horizontal")
     contract_known_at = ladder["known_at"].max()
     frame = frame.with_columns(
         # Half a hundredth of a cent is the least step of a mid.
