@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.ladder.pools.inputs import COLUMNS, pool_inputs
 from kalshi_assets.ladder.pools.simplex import without_dead
-from kalshi_assets.ladder.pools.weights import PRIOR_WEIGHTS, PoolWeights
+from kalshi_assets.ladder.pools.weights import PRIOR_WEIGHTS, PoolWeights, pooled
 from kalshi_assets.tables import FUSED_PMF
 
 Array = NDArray[np.float64]
@@ -56,22 +56,23 @@ def fused_pmf(
     """
     rows = _with_conditions(market.sort(_KEY), panel, weights).join_asof(
         hazard.sort(_KEY).select(
-            *_KEY, "status", "p_wx", "dead", "hazard_next_60m", hazard_known_at="known_at"
+            *_KEY,
+            "p_wx",
+            "dead",
+            "hazard_next_60m",
+            hazard_status="status",
+            hazard_known_at="known_at",
         ),
         on="minute",
         by="market_ticker",
         check_sortedness=False,
     )
-    rows = rows.with_columns(
-        pl.col("status").fill_null("before_climate_day").alias("hazard_status"),
-        pl.col("dead").fill_null(value=False),
-    )
     minutes = _by_minute(rows)
-    by_minute = rows.select(*COLUMNS, "dead")[minutes]
+    by_minute = rows[[*COLUMNS, "dead"]][minutes]
     inputs = pool_inputs(by_minute)
     exponents = weights.exponents(inputs)
-    dead = by_minute["dead"].to_numpy().reshape(inputs.market.shape)
-    p_fused = without_dead(weights.pool(inputs), dead)
+    dead = by_minute["dead"].fill_null(value=False).to_numpy().reshape(inputs.market.shape)
+    p_fused = without_dead(pooled(inputs, *exponents), dead)
 
     def in_rows(values: Array) -> Array:
         out = np.empty(len(minutes))
@@ -85,12 +86,12 @@ def fused_pmf(
             "minute",
             "p_mkt",
             "p_wx",
-            "dead",
+            pl.col("dead").fill_null(value=False),
             known_at=pl.max_horizontal("known_at", "hazard_known_at", "condition_known_at"),
             p_fused=in_rows(p_fused),
             market_weight=in_rows(exponents[0][:, None]),
             weather_weight=in_rows(exponents[1][:, None]),
-            weather_status="hazard_status",
+            weather_status=pl.col("hazard_status").fill_null("before_climate_day"),
             market_valid="valid",
         )
     )

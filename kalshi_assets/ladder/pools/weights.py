@@ -92,12 +92,16 @@ class PoolWeights:
 
         Where the weather is unknown or the share is 0 it is the market's, to the bit.
         """
-        market, weather = self.exponents(inputs)
-        pooled = inputs.market.copy()
-        moved = (market != 1) | (weather != 0)
-        rows = inputs.where(moved)
-        pooled[moved] = log_pool(rows.market, rows.weather, market[moved], weather[moved])
-        return pooled
+        return pooled(inputs, *self.exponents(inputs))
+
+
+def pooled(inputs: PoolInputs, market_weight: Array, weather_weight: Array) -> Array:
+    """The log pool of rows that are moved from the market; of others the market, to the bit."""
+    p = inputs.market.copy()
+    moved = (market_weight != 1) | (weather_weight != 0)
+    rows = inputs.where(moved)
+    p[moved] = log_pool(rows.market, rows.weather, market_weight[moved], weather_weight[moved])
+    return p
 
 
 PRIOR_WEIGHTS = PoolWeights()
