@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from kalshi_assets.ladder.scores import LOG_FLOOR
 from kalshi_assets.learning.classifiers.targets import Prices, Sample, Target
 
 Array = NDArray[np.float64]
 
-LOG_FLOOR = 1e-6
 # Pulls the leader's bonus back to finite values where the leader never changed.
 RIDGE = 1e-3
 _RATES = (1e-4, 1 - 1e-4)

@@ -50,6 +50,7 @@ def test_winners_sum_to_one_and_directions_to_no_more(
     said = PREDICTIONS.conform(predictions(DAY, LIVE, in_force, store))
     during = said.filter(pl.col("status") == "ok")
     assert during.height == TODAY.height
+    assert (said["known_at"] <= said["minute"]).all()
     sums = during.group_by("minute").agg(pl.col(WINNERS).sum())
     assert np.abs(sums.select(WINNERS).to_numpy() - 1).max() < 1e-9
     for h in ("1m", "5m"):
