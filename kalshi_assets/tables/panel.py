@@ -1,4 +1,4 @@
-"""Tables of schema `panel`: one row per bracket and minute, everything as known at that minute.
+"""Tables of schema `panel`: a row per bracket and minute, as known then; labels, what came of it.
 
 Probabilities and prices are float dollars of a YES contract (0 to 1).
 """
@@ -101,9 +101,8 @@ class MinutePanel(BracketMinute):
         nullable=True,
     )
     spread_proxy_cents: pl.Float64 = column(
-        "Spread as trades show it, over 60 minutes: mean of high_1m - low_1m where they differ, or "
-        "the estimate that is configured (Roll, Abdi-Ranaldo, Corwin-Schultz); null: no such "
-        "minute.",
+        "Spread as trades show it: mean of high_1m - low_1m over those of 60 minutes in which they "
+        "differ, or the estimate chosen (Roll, Abdi-Ranaldo, Corwin-Schultz); null: no minute.",
         unit="cents",
         ge=0,
         nullable=True,
