@@ -30,7 +30,7 @@ class Baseline:
     slope, leader_bonus
         Of winner targets. Who is paid: 1 and 0, the market itself. Who leads: both fitted, since
         the leader mostly stays: on Chicago's days of early 2025 the market's leader with p_mkt has
-        0.54 nats a minute ahead, its price and whose is the greatest 0.11. Against the former any
+        0.54 nats a minute ahead, the price and whose is the greatest 0.12. Against the former any
         model would shine.
     """
 

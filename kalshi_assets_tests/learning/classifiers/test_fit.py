@@ -1,6 +1,9 @@
 from collections.abc import Callable
+from datetime import timedelta
+from functools import cache
 
 import numpy as np
+import polars as pl
 import pytest
 
 from kalshi_assets.learning.classifiers.fit import (
@@ -25,15 +28,16 @@ QUICK = BoostingParams(num_leaves=4, max_rounds=15, patience=5)
 EVERY_KIND = ["move_1m", "up_1m", "lead_1m", "pays"]
 
 
+@cache
+def fifty_days(skill: float, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    wanted = [DAY + timedelta(days=n) for n in range(50)]
+    days = {day: example_day(day, skill=skill, seed=seed) for day in wanted}
+    return training_rows(days, wanted[:40], FEATURES), training_rows(days, wanted[40:], FEATURES)
+
+
 def parts(target: Target, *, skill: float, seed: int = 0) -> tuple[Sample, Sample]:
-    days = {}
-    for n in range(50):
-        day = DAY.fromordinal(DAY.toordinal() + n)
-        days[day] = example_day(day, skill=skill, seed=seed)
-    wanted = list(days)
     train, validation = (
-        sample(target, labelled(target, training_rows(days, each, FEATURES)), FEATURES)
-        for each in (wanted[:40], wanted[40:])
+        sample(target, labelled(target, rows), FEATURES) for rows in fifty_days(skill, seed)
     )
     return train, validation
 
