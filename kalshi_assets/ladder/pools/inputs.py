@@ -24,7 +24,7 @@ UNKNOWN = 0.5
 MARKET_CONDITIONS = ("constant", "flow", "volatility", "tightness")
 WEATHER_CONDITIONS = ("constant", "no_new_high", "quiet", "freshness")
 
-# Columns that a pool reads; to learn it reads `dead` and `pays` too.
+# Columns that a pool reads, and those that it learns from.
 COLUMNS = (
     "bracket",
     "minute",
@@ -38,6 +38,7 @@ COLUMNS = (
     "spread_percentile",
     "observation_age_s",
 )
+LEARNT_FROM = [*COLUMNS, "dead", "pays"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,10 +199,10 @@ def training_of(earlier: Sequence[pl.DataFrame]) -> Training:
     Training
         Perhaps without rows.
     """
-    days = [frame[[*COLUMNS, "dead", "pays"]] for frame in earlier if frame.height]
+    days = [frame[LEARNT_FROM] for frame in earlier if frame.height]
     if not days:
         return _NO_TRAINING
-    instants = pl.concat(days).filter(IS_INSTANT)
+    instants = half_hours(pl.concat(days))
     latest = instants["minute"].max()
     brackets = instants.filter(pl.col("minute") == latest).height
     rows = instants.filter(_is_usable(brackets)).sort("minute", "bracket")
@@ -215,6 +216,14 @@ def training_of(earlier: Sequence[pl.DataFrame]) -> Training:
         winner=rows["pays"].to_numpy().reshape(-1, brackets).argmax(axis=1),
         day=inputs.start // _MINUTES_A_DAY,
     )
+
+
+def half_hours(examples: pl.DataFrame) -> pl.DataFrame:
+    """Rows and columns of `panel.examples` that pools learn from; what a caller may keep of a day.
+
+    Applied again it changes nothing.
+    """
+    return examples[LEARNT_FROM].filter(IS_INSTANT)
 
 
 _MINUTES_A_DAY = 24 * 60

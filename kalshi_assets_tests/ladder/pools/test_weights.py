@@ -5,7 +5,12 @@ import polars as pl
 import pytest
 
 from kalshi_assets.ladder.pools.conditional_logit import COEFFICIENTS, ConditionalLogit
-from kalshi_assets.ladder.pools.inputs import MARKET_CONDITIONS, pool_inputs, training_of
+from kalshi_assets.ladder.pools.inputs import (
+    MARKET_CONDITIONS,
+    half_hours,
+    pool_inputs,
+    training_of,
+)
 from kalshi_assets.ladder.pools.weights import PRIOR_WEIGHTS, PoolWeights, fusion_weights
 from kalshi_assets.tables.probability import FUSION_WEIGHTS
 from kalshi_assets_tests.ladder.pools.worlds import START, examples, inputs_of, settled_days
@@ -64,6 +69,12 @@ def test_weights_know_nothing_of_the_day_before_nor_of_any_later_one(weights: pl
     assert fusion_weights(MORNING, DAYS[:40]).equals(weights)
     assert fusion_weights(MORNING, [*DAYS[:40], *map(other, DAYS[40:])]).equals(weights)
     assert not fusion_weights(MORNING, [*DAYS[:39], other(DAYS[39])]).equals(weights)
+
+
+def test_the_half_hours_of_a_day_are_all_that_is_learnt_from(weights: pl.DataFrame) -> None:
+    kept = [(start, half_hours(frame.with_columns(other=pl.lit(0)))) for start, frame in DAYS]
+    assert kept[0][1].height < DAYS[0][1].height
+    assert fusion_weights(MORNING, kept).equals(weights)
 
 
 def test_the_order_of_days_and_rows_does_not_matter(weights: pl.DataFrame) -> None:
