@@ -5,7 +5,6 @@ What the benchmark measures Dagster against; its lake must equal the one that th
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +12,16 @@ import polars as pl
 from kalshi_assets.cities import city
 from kalshi_assets.collector import relax
 from kalshi_assets.defs.backtest.assets import outcome_of, params_for, terms_of
-from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
+from kalshi_assets.defs.learning.assets import (
+    CALIBRATION_DAYS,
+    CLASSIFIER_DAYS,
+    calibration_days,
+    calibrators_of,
+    classifiers_of,
+    the_models,
+)
+from kalshi_assets.defs.panel.assets import ACTIVITY_DAYS
+from kalshi_assets.defs.probability.assets import FUSION_DAYS, LOOK_BACK_DAYS, learnt_from
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.contract import EventContract
@@ -23,37 +31,53 @@ from kalshi_assets.exchange.ingest import (
     fetch_settlement,
     fetch_trades,
 )
+from kalshi_assets.features.activity import activity
+from kalshi_assets.features.examples import examples
+from kalshi_assets.features.labels import labels
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.features.weather import full_panel, with_weather
 from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.ladder.pooling import fused_pmf
+from kalshi_assets.ladder.pools.weights import PoolWeights, fusion_weights
 from kalshi_assets.ladder.scoreboard import scoreboard
 from kalshi_assets.lake.behind import WriteBehind
+from kalshi_assets.lake.history import History
 from kalshi_assets.lake.store import Lake
+from kalshi_assets.learning.calibration.calibrators import calibrated
+from kalshi_assets.learning.classifiers.predict import predictions
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.reports.inputs import DayInputs
 from kalshi_assets.reports.library import write_day
 from kalshi_assets.tables import (
+    ACTIVITY,
+    CALIBRATED,
+    CALIBRATORS,
     CANDLES,
+    CLASSIFIERS,
     DAILY_PNL,
     DECISIONS,
     EVENTS,
+    EXAMPLES,
     FILLS,
     FORECASTS,
     FUSED_PMF,
+    FUSION_WEIGHTS,
     HAZARD_PMF,
+    LABELS,
     MARKET_PMF,
     MC_PARAMS,
     MINUTE_PANEL,
     MINUTE_PANEL_FULL,
     MINUTE_PANEL_WITH_WEATHER,
     OBSERVATIONS,
+    PREDICTIONS,
     REPORT,
     SETTLEMENTS,
     TRADES,
     Table,
 )
 from kalshi_assets.trading.engine import DayResult, run_day
+from kalshi_assets.trading.signal import priced
 from kalshi_assets.weather.fit.fitting import mc_params
 from kalshi_assets.weather.fit.priors import load_priors
 from kalshi_assets.weather.hazard.method import load_method
@@ -61,6 +85,18 @@ from kalshi_assets.weather.hazard.pmf import hazard_pmf
 from kalshi_assets.weather.sources.climate_report import fetch_climate_report
 from kalshi_assets.weather.sources.visual_crossing import fetch_forecasts, fetch_observations
 from kalshi_assets.weather.sources.weather_company import fetch_weather_company
+
+WINDOWS = {
+    ACTIVITY: ACTIVITY_DAYS,
+    OBSERVATIONS: LOOK_BACK_DAYS,
+    SETTLEMENTS: LOOK_BACK_DAYS,
+    FORECASTS: LOOK_BACK_DAYS,
+    EXAMPLES: CLASSIFIER_DAYS,
+}
+"""Earlier days that are read as they are."""
+
+SETTLED = (FUSED_PMF, EVENTS, SETTLEMENTS)
+"""What calibrators learn of a day from."""
 
 
 class DirectChain:
@@ -91,7 +127,16 @@ class DirectChain:
         self.clock = clock
         self.method = load_method()
         self.seconds: dict[str, float] = {}
-        self._kept: dict[tuple[Table, CityDay], pl.DataFrame] = {}
+        self._earlier = {
+            table: History(days, self._if_there(table)) for table, days in WINDOWS.items()
+        }
+        self._half_hours = History(
+            FUSION_DAYS, lambda day: learnt_from(self._if_there(EXAMPLES)(day))
+        )
+        self._settled = History(
+            CALIBRATION_DAYS,
+            lambda day: calibration_days(day, *(self._if_there(table)(day) for table in SETTLED)),
+        )
         self._disk = WriteBehind(self.lake)
         self._writing: list[Future[None]] = []
 
@@ -108,6 +153,7 @@ class DirectChain:
         """Make every table of a city-day, and its page."""
         made = self.ingest(key)
         made |= self._probabilities(key, made)
+        made[CALIBRATED] = self._learnt(key, made)
         made |= self._backtest(key, made)
         began = self.clock()
         write_day(self.data, DayInputs.of(city(key.city), key.date, made))
@@ -169,60 +215,79 @@ class DirectChain:
     def _probabilities(
         self, key: CityDay, made: Mapping[Table, pl.DataFrame]
     ) -> dict[Table, pl.DataFrame]:
-        events, observations = made[EVENTS], made[OBSERVATIONS]
+        events, observations, forecasts = made[EVENTS], made[OBSERVATIONS], made[FORECASTS]
+        climate_start = events["climate_start"][0]
         panel = self._put(
             MINUTE_PANEL, key, lambda: minute_panel(events, made[CANDLES], made[TRADES])
         )
+        usual = [frame for _, frame in self._earlier[ACTIVITY].before(key)]
+        self._put(ACTIVITY, key, lambda: activity(panel, climate_start))
         weather = self._put(
             MINUTE_PANEL_WITH_WEATHER,
             key,
-            lambda: with_weather(panel, events, observations, made[FORECASTS]),
+            lambda: with_weather(panel, events, observations, forecasts, usual),
         )
         market = self._put(MARKET_PMF, key, lambda: market_pmf(panel))
-        parameters = self._put(MC_PARAMS, key, lambda: self._parameters(key))
-        hazard = self._put(
+        hazard = self._hazard(key, made)
+        weights = self._weights(key)
+        fused = self._put(FUSED_PMF, key, lambda: fused_pmf(market, hazard, weather, weights))
+        full = self._put(MINUTE_PANEL_FULL, key, lambda: full_panel(weather, market, hazard, fused))
+        labelled = self._put(
+            LABELS, key, lambda: labels(panel, events, observations, made[SETTLEMENTS])
+        )
+        self._put(EXAMPLES, key, lambda: examples(weather, market, hazard, labelled))
+        return {HAZARD_PMF: hazard, FUSED_PMF: fused, MINUTE_PANEL_FULL: full}
+
+    def _hazard(self, key: CityDay, made: Mapping[Table, pl.DataFrame]) -> pl.DataFrame:
+        start, _ = city(key.city).climate_day(key.date)
+        observed, settled, expected = (
+            self._earlier[table].with_starts(key)
+            for table in (OBSERVATIONS, SETTLEMENTS, FORECASTS)
+        )
+        parameters = self._put(
+            MC_PARAMS, key, lambda: mc_params(start, observed, settled, expected, load_priors())
+        )
+        return self._put(
             HAZARD_PMF,
             key,
             lambda: hazard_pmf(
-                events,
-                observations,
+                made[EVENTS],
+                made[OBSERVATIONS],
                 made[FORECASTS],
-                self._earlier_days(OBSERVATIONS, key),
+                observed,
                 parameters,
                 self.method,
             ),
         )
-        fused = self._put(FUSED_PMF, key, lambda: fused_pmf(market, hazard))
-        full = self._put(MINUTE_PANEL_FULL, key, lambda: full_panel(weather, market, hazard, fused))
-        return {HAZARD_PMF: hazard, FUSED_PMF: fused, MINUTE_PANEL_FULL: full}
 
-    def _parameters(self, key: CityDay) -> pl.DataFrame:
+    def _weights(self, key: CityDay) -> PoolWeights:
         start, _ = city(key.city).climate_day(key.date)
-        return mc_params(
-            start,
-            self._earlier_days(OBSERVATIONS, key),
-            self._earlier_days(SETTLEMENTS, key),
-            self._earlier_days(FORECASTS, key),
-            load_priors(),
+        earlier = self._half_hours.with_starts(key)
+        return PoolWeights.from_frame(
+            self._put(FUSION_WEIGHTS, key, lambda: fusion_weights(start, earlier))
         )
 
-    def _earlier_days(self, table: Table, key: CityDay) -> list[tuple[datetime, pl.DataFrame]]:
-        return [
-            (city(day.city).climate_day(day.date)[0], frame)
-            for day in key.earlier(LOOK_BACK_DAYS)
-            if (frame := self._read(table, day)) is not None
-        ]
+    def _learnt(self, key: CityDay, made: Mapping[Table, pl.DataFrame]) -> pl.DataFrame:
+        """The calibrated PMFs; and what the classifiers say."""
+        seen = {day.date: frame for day, frame in self._earlier[EXAMPLES].before(key)}
+        models = self._put(CLASSIFIERS, key, lambda: classifiers_of(key, seen))
+        self._put(
+            PREDICTIONS,
+            key,
+            lambda: predictions(key.date, made[MINUTE_PANEL_FULL], models, the_models()),
+        )
+        settled = self._settled.before(key)
+        maps = self._put(CALIBRATORS, key, lambda: calibrators_of(key, settled))
+        start, _ = city(key.city).climate_day(key.date)
+        return self._put(CALIBRATED, key, lambda: calibrated(made[FUSED_PMF], maps, start))
 
-    def _read(self, table: Table, key: CityDay) -> pl.DataFrame | None:
-        """A partition of an earlier day, if it is there; kept, since windows overlap."""
-        if (table, key) not in self._kept and self.lake.has(table, key):
-            self._kept[table, key] = self.lake.read(table, key)
-        return self._kept.get((table, key))
+    def _if_there(self, table: Table) -> Callable[[CityDay], pl.DataFrame | None]:
+        return lambda day: self.lake.read(table, day) if self.lake.has(table, day) else None
 
     def _backtest(
         self, key: CityDay, made: Mapping[Table, pl.DataFrame]
     ) -> dict[Table, pl.DataFrame]:
-        events, panel = made[EVENTS], made[MINUTE_PANEL_FULL]
+        events, panel = made[EVENTS], priced(made[MINUTE_PANEL_FULL], made[CALIBRATED])
         outcome = outcome_of(made[SETTLEMENTS], events)
         winner = None if outcome is None else outcome.winning_bracket
         traded: list[DayResult] = []

@@ -3,11 +3,22 @@
 import dagster as dg
 
 from kalshi_assets.defs.lake_io import ASSET_KEYS
-from kalshi_assets.tables import DAILY_PNL, FILLS, REPORT, SETTLEMENTS, TABLES
+from kalshi_assets.tables import (
+    ACTIVITY,
+    DAILY_PNL,
+    EXAMPLES,
+    FILLS,
+    LABELS,
+    REPORT,
+    SETTLEMENTS,
+    TABLES,
+)
 
-AFTER_SETTLEMENT = (SETTLEMENTS, FILLS, DAILY_PNL, REPORT)
+AFTER_SETTLEMENT = (SETTLEMENTS, LABELS, EXAMPLES, FILLS, DAILY_PNL, REPORT)
+# Only of a day that is over later days learn.
+OF_DAYS_PAST = (ACTIVITY, SETTLEMENTS, LABELS, EXAMPLES)
 DURING_THE_DAY = tuple(
-    table for table in TABLES if table.schema != "backtest" and table is not SETTLEMENTS
+    table for table in TABLES if table.schema != "backtest" and table not in OF_DAYS_PAST
 )
 
 refresh = dg.define_asset_job(
@@ -19,7 +30,7 @@ refresh = dg.define_asset_job(
 intraday = dg.define_asset_job(
     "intraday",
     selection=dg.AssetSelection.assets(*(ASSET_KEYS[table] for table in DURING_THE_DAY)),
-    description="What is known of a city-day so far, up to the fused PMF; no backtest.",
+    description="What is known of a city-day so far, up to the calibrated PMF; no backtest.",
 )
 
 settle = dg.define_asset_job(

@@ -6,27 +6,27 @@ from numpy.typing import NDArray
 
 from kalshi_assets.ladder.pools.inputs import COLUMNS, pool_inputs
 from kalshi_assets.ladder.pools.simplex import without_dead
-from kalshi_assets.ladder.pools.weights import PRIOR_WEIGHTS, PoolWeights, pooled
+from kalshi_assets.ladder.pools.weights import PoolWeights, pooled
 from kalshi_assets.tables import FUSED_PMF
 
 Array = NDArray[np.float64]
 
 # Of the panel, what the weights depend on.
-CONDITIONS = {
-    "hour_lst": pl.Float64(),
-    "volume_percentile": pl.Float64(),
-    "volatility_percentile": pl.Float64(),
-    "spread_percentile": pl.Float64(),
-    "observation_age_s": pl.Float64(),
-}
+CONDITIONS = (
+    "hour_lst",
+    "volume_percentile",
+    "volatility_percentile",
+    "spread_percentile",
+    "observation_age_s",
+)
 _KEY = ("market_ticker", "minute")
 
 
 def fused_pmf(
     market: pl.DataFrame,
     hazard: pl.DataFrame,
-    panel: pl.DataFrame | None = None,
-    weights: PoolWeights = PRIOR_WEIGHTS,
+    panel: pl.DataFrame,
+    weights: PoolWeights,
 ) -> pl.DataFrame:
     """Pool the market's PMF of every minute with the latest weather PMF known then.
 
@@ -37,8 +37,7 @@ def fused_pmf(
     hazard
         `probability.hazard_pmf` of it; minutes before its first row have no weather.
     panel
-        `panel.minute_panel_with_weather` of it: the conditions that the weights depend on. The
-        prior weights depend on none and need no panel.
+        `panel.minute_panel_with_weather` of it: the conditions that the weights depend on.
     weights
         In force on the day.
 
@@ -52,9 +51,9 @@ def fused_pmf(
     Raises
     ------
     ValueError
-        The weights depend on conditions and there is no panel, or it is of other minutes.
+        The panel is of another event or of other minutes.
     """
-    rows = _with_conditions(market.sort(_KEY), panel, weights).join_asof(
+    rows = _with_conditions(market.sort(_KEY), panel).join_asof(
         hazard.sort(_KEY).select(
             *_KEY,
             "p_wx",
@@ -97,22 +96,11 @@ def fused_pmf(
     )
 
 
-def _with_conditions(
-    market: pl.DataFrame, panel: pl.DataFrame | None, weights: PoolWeights
-) -> pl.DataFrame:
-    if panel is not None:
-        conditions = panel.select(*_KEY, *CONDITIONS, condition_known_at="known_at").sort(_KEY)
-        if not conditions.select(_KEY).equals(market.select(_KEY)):
-            raise ValueError("the panel and the market's PMF are not of the same event and minutes")
-        return pl.concat([market, conditions.drop(_KEY)], how="horizontal")
-    if weights != PRIOR_WEIGHTS:
-        raise ValueError(
-            "these weights depend on conditions: pass panel.minute_panel_with_weather of the day"
-        )
-    return market.with_columns(
-        *(pl.lit(None, dtype).alias(name) for name, dtype in CONDITIONS.items()),
-        condition_known_at=pl.lit(None, pl.Datetime("us", "UTC")),
-    )
+def _with_conditions(market: pl.DataFrame, panel: pl.DataFrame) -> pl.DataFrame:
+    conditions = panel.select(*_KEY, *CONDITIONS, condition_known_at="known_at").sort(_KEY)
+    if not conditions.select(_KEY).equals(market.select(_KEY)):
+        raise ValueError("the panel and the market's PMF are not of the same event and minutes")
+    return pl.concat([market, conditions.drop(_KEY)], how="horizontal")
 
 
 def _by_minute(rows: pl.DataFrame) -> NDArray[np.int64]:

@@ -215,7 +215,7 @@ class Partitions(Mapping[CityDay, pl.DataFrame]):
     """Some partitions of one table, read when asked for.
 
     What an asset gets as input: one partition, a range, or a look-back window, of which those
-    that do not exist are left out of `window` and an error under `[]`.
+    that do not exist are None by `if_there` and an error under `[]`.
     """
 
     def __init__(self, lake: Lake, table: Table, keys: Iterable[CityDay]) -> None:
@@ -234,14 +234,11 @@ class Partitions(Mapping[CityDay, pl.DataFrame]):
     def __len__(self) -> int:
         return len(self._keys)
 
-    def window(self, keys: Iterable[CityDay]) -> dict[CityDay, pl.DataFrame]:
-        """Those of `keys` that exist, in the order given.
+    def if_there(self, key: CityDay) -> pl.DataFrame | None:
+        """The partition of `key`; None: it does not exist, or was not asked for.
 
         In a range run the input covers the union of all windows: naming the keys of one
-        partition's window is what keeps its future out.
+        partition's window (`lake.history`) is what keeps its future out.
         """
-        return {
-            key: self.lake.read(self.table, key)
-            for key in keys
-            if key in self._keys and self.lake.has(self.table, key)
-        }
+        there = key in self._keys and self.lake.has(self.table, key)
+        return self.lake.read(self.table, key) if there else None

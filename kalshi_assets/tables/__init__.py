@@ -5,10 +5,26 @@ views and the docs page all read these declarations; nothing else says what a co
 """
 
 from kalshi_assets.tables.backtest import DAILY_PNL, DECISIONS, FILLS, REPORT
+from kalshi_assets.tables.calibration import CALIBRATED, CALIBRATORS
+from kalshi_assets.tables.classifiers import CLASSIFIERS, PREDICTIONS
 from kalshi_assets.tables.contract import ContractViolationError, Table
 from kalshi_assets.tables.market import CANDLES, EVENTS, TRADES
-from kalshi_assets.tables.panel import MINUTE_PANEL, MINUTE_PANEL_FULL, MINUTE_PANEL_WITH_WEATHER
-from kalshi_assets.tables.probability import FUSED_PMF, HAZARD_PMF, MARKET_PMF, MC_PARAMS
+from kalshi_assets.tables.panel import (
+    ACTIVITY,
+    EXAMPLES,
+    LABELS,
+    MINUTE_PANEL,
+    MINUTE_PANEL_FULL,
+    MINUTE_PANEL_WITH_WEATHER,
+)
+from kalshi_assets.tables.probability import (
+    FUSED_PMF,
+    FUSION_WEIGHTS,
+    HAZARD_PMF,
+    MARKET_PMF,
+    MC_PARAMS,
+)
+from kalshi_assets.tables.scoreboard import SCOREBOARD
 from kalshi_assets.tables.weather import FORECASTS, OBSERVATIONS, SETTLEMENTS, VERIFICATION
 
 TABLES: tuple[Table, ...] = (
@@ -19,12 +35,20 @@ TABLES: tuple[Table, ...] = (
     FORECASTS,
     SETTLEMENTS,
     MINUTE_PANEL,
+    ACTIVITY,
     MINUTE_PANEL_WITH_WEATHER,
+    LABELS,
     MARKET_PMF,
     MC_PARAMS,
     HAZARD_PMF,
+    EXAMPLES,
+    FUSION_WEIGHTS,
     FUSED_PMF,
     MINUTE_PANEL_FULL,
+    CLASSIFIERS,
+    PREDICTIONS,
+    CALIBRATORS,
+    CALIBRATED,
     DECISIONS,
     FILLS,
     DAILY_PNL,
@@ -32,25 +56,34 @@ TABLES: tuple[Table, ...] = (
 )
 """What a backfill makes of every city-day."""
 
-STUDIES: tuple[Table, ...] = (VERIFICATION,)
+STUDIES: tuple[Table, ...] = (VERIFICATION, SCOREBOARD)
 """What a command makes of many days; a partition's date is the last of them."""
 
 __all__ = [
+    "ACTIVITY",
+    "CALIBRATED",
+    "CALIBRATORS",
     "CANDLES",
+    "CLASSIFIERS",
     "DAILY_PNL",
     "DECISIONS",
     "EVENTS",
+    "EXAMPLES",
     "FILLS",
     "FORECASTS",
     "FUSED_PMF",
+    "FUSION_WEIGHTS",
     "HAZARD_PMF",
+    "LABELS",
     "MARKET_PMF",
     "MC_PARAMS",
     "MINUTE_PANEL",
     "MINUTE_PANEL_FULL",
     "MINUTE_PANEL_WITH_WEATHER",
     "OBSERVATIONS",
+    "PREDICTIONS",
     "REPORT",
+    "SCOREBOARD",
     "SETTLEMENTS",
     "STUDIES",
     "TABLES",

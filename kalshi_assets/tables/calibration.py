@@ -48,7 +48,7 @@ class Calibrators(Contract):
             "upper",
         ],
     )
-    knot: pl.Float64 = column("Where on P the value stands; 0: nowhere.", ge=0, le=1)
+    knot_p: pl.Float64 = column("Where on P the value stands; 0: nowhere.", ge=0, le=1)
     value: pl.Float64 = column(
         "The parameter: its parent's + n/(n+60) (own - its parent's), n = n_days.", nullable=True
     )
@@ -127,7 +127,7 @@ CALIBRATORS = Table(
     "learning",
     "calibrators",
     Calibrators,
-    key=("lead_block", "scope", "map", "parameter", "knot"),
+    key=("lead_block", "scope", "map", "parameter", "knot_p"),
     point_in_time="event_time",
 )
 CALIBRATED = Table(

@@ -51,7 +51,7 @@ def run_day(
     Parameters
     ----------
     panel
-        `panel.minute_panel_full` of one event: brackets x minutes rows.
+        The `signal.priced` panel of one event: brackets x minutes rows.
     terms, params
         The event's fee and tick; what a trader tunes.
     outcome

@@ -38,7 +38,7 @@ class MarketDay:
 
     @classmethod
     def of(cls, panel: pl.DataFrame, params: TradingParams) -> "MarketDay":
-        """The bars of `panel`, one event's `panel.minute_panel_full`.
+        """The bars of `panel`, one event's `panel.minute_panel_full`, priced or not.
 
         Raises
         ------

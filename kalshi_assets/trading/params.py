@@ -28,7 +28,7 @@ class TradingParams(BaseModel):
         Above this P(new high within 5 minutes) no order is sent and resting ones are pulled.
     honesty
         Share of the disagreement with the market that is believed:
-        ``p_used = p_mkt + honesty (p_fused - p_mkt)``.
+        ``p_used = p_mkt + honesty (p_calibrated - p_mkt)``.
     adverse_selection_cents
         What a maker's fill is worth less than its fair price, beyond half the spread.
     slippage_cents

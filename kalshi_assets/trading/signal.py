@@ -12,13 +12,47 @@ from kalshi_assets.trading.params import TradingParams
 _CC_A_CENT = 100
 
 
+def priced(panel: pl.DataFrame, calibrated: pl.DataFrame) -> pl.DataFrame:
+    """The panel with the only probabilities that trading reads beside the market's.
+
+    Parameters
+    ----------
+    panel
+        `panel.minute_panel_full`, one event.
+    calibrated
+        `learning.calibrated` of it.
+
+    Returns
+    -------
+    DataFrame
+        The panel's rows and columns, and `p_calibrated`; its `known_at` is the later of both.
+
+    Raises
+    ------
+    ValueError
+        A row of the panel has no calibrated probability.
+    """
+    key = ["market_ticker", "minute"]
+    later = calibrated.select(*key, "p_calibrated", calibrated_known_at="known_at")
+    rows = panel.join(later, on=key, how="left", maintain_order="left")
+    if rows["p_calibrated"].null_count():
+        without = rows.filter(pl.col("p_calibrated").is_null()).select(key).row(0)
+        raise ValueError(
+            f"{without[0]} at {without[1]:%Y-%m-%dT%H:%MZ} has no calibrated probability; "
+            "materialise learning.calibrated of the day again"
+        )
+    return rows.with_columns(known_at=pl.max_horizontal("known_at", "calibrated_known_at")).drop(
+        "calibrated_known_at"
+    )
+
+
 def signals(panel: pl.DataFrame, params: TradingParams, fee: FeeOf) -> pl.DataFrame:
     """What every bracket and minute of `panel` says about trading it.
 
     Parameters
     ----------
     panel
-        Rows of `panel.minute_panel_full`, any slice.
+        Rows of a `priced` panel, any slice.
     params
         Gates and edges.
     fee
@@ -52,7 +86,7 @@ def signals(panel: pl.DataFrame, params: TradingParams, fee: FeeOf) -> pl.DataFr
         "market_valid",
         "dead",
         "p_mkt",
-        p_used=(pl.col("p_mkt") + params.honesty * (pl.col("p_fused") - pl.col("p_mkt"))).clip(
+        p_used=(pl.col("p_mkt") + params.honesty * (pl.col("p_calibrated") - pl.col("p_mkt"))).clip(
             0.0, 1.0
         ),
         hazard=pl.col("hazard_next_5m"),

@@ -10,7 +10,7 @@ from kalshi_assets.partitions import CityDay
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets.sandbox.world import generate
-from kalshi_assets_tests.chain.inputs import Inputs, read_inputs
+from kalshi_assets_tests.chain.inputs import Inputs, read_inputs, with_usual_activity
 from kalshi_assets_tests.shared import ARCHIVE
 
 WORLD_SEED = 7
@@ -51,7 +51,8 @@ def recordings() -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def generated_day(sandbox: Sandbox) -> Inputs:
     """A lively day of the generated world, with twelve days before it."""
-    return read_inputs(sandbox, CityDay(WORLD_CITY, WORLD_END - timedelta(days=1)))
+    day = read_inputs(sandbox, CityDay(WORLD_CITY, WORLD_END - timedelta(days=1)))
+    return with_usual_activity(day)
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +62,8 @@ def city_day(request: pytest.FixtureRequest) -> Iterator[Callable[[CityDay], Inp
 
     def of(key: CityDay) -> Inputs:
         if key not in read:
-            read[key] = read_inputs(request.getfixturevalue("recordings"), key)
+            day = read_inputs(request.getfixturevalue("recordings"), key)
+            read[key] = with_usual_activity(day)
         return read[key]
 
     return of

@@ -3,10 +3,11 @@
 The tests of the whole chain attack these inputs and compare what comes out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from kalshi_assets.cities import city
@@ -14,13 +15,18 @@ from kalshi_assets.defs.backtest.assets import params_for, terms_of
 from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import fetch_candles, fetch_event, fetch_trades
+from kalshi_assets.features.activity import activity
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.features.weather import full_panel, with_weather
 from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.ladder.pooling import fused_pmf
+from kalshi_assets.ladder.pools.weights import PoolWeights
+from kalshi_assets.learning.calibration.calibrators import calibrated, calibrators
+from kalshi_assets.learning.calibration.maps import FAMILIES, CalibrationMap
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.sandbox.server import Sandbox
 from kalshi_assets.tables import (
+    CALIBRATED,
     CANDLES,
     DECISIONS,
     FORECASTS,
@@ -36,6 +42,7 @@ from kalshi_assets.tables import (
 )
 from kalshi_assets.trading.engine import decide_day
 from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.trading.signal import priced
 from kalshi_assets.weather.fit.fitting import mc_params
 from kalshi_assets.weather.fit.priors import load_priors
 from kalshi_assets.weather.hazard.method import HazardMethod, load_method
@@ -68,6 +75,8 @@ class Inputs:
         Of the engine that decides.
     method
         Of the hazard.
+    usual
+        `panel.activity` of earlier days.
     """
 
     key: CityDay
@@ -81,6 +90,7 @@ class Inputs:
     settled: Earlier = ()
     expected: Earlier = ()
     method: HazardMethod = field(default_factory=load_method)
+    usual: Sequence[pl.DataFrame] = ()
 
     @property
     def start(self) -> datetime:
@@ -136,6 +146,30 @@ def read_inputs(sandbox: Sandbox, key: CityDay, look_back: int = LOOK_BACK_DAYS)
         )
 
 
+LIVELY = PoolWeights(coefficients=(0.5, 0.2, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1))
+"""Weights that follow every condition."""
+
+SHARPER = CalibrationMap(family=FAMILIES["temperature"], theta=np.array([0.2]))
+"""A map that moves every probability."""
+
+
+def with_usual_activity(inputs: Inputs, days: int = 6) -> Inputs:
+    """The day with as many earlier ones, each as active as itself."""
+    panel = minute_panel(inputs.events, inputs.candles, inputs.trades)
+    one = activity(panel, inputs.start)
+    opened = inputs.events["open_time"][0]
+    before = (opened - timedelta(days=n) for n in range(days))
+    return replace(
+        inputs,
+        usual=tuple(
+            one.with_columns(pl.lit(at, pl.Datetime("us", "UTC")).alias("event_time")).with_columns(
+                known_at="event_time"
+            )
+            for at in before
+        ),
+    )
+
+
 _fitted: dict[tuple[int, ...], tuple[Inputs, pl.DataFrame]] = {}
 
 
@@ -152,7 +186,7 @@ def chain_of(inputs: Inputs) -> Chain:
     """Everything computed from the inputs, by the functions that the assets call."""
     events = inputs.events
     panel = minute_panel(events, inputs.candles, inputs.trades)
-    seen = with_weather(panel, events, inputs.observations, inputs.forecasts)
+    seen = with_weather(panel, events, inputs.observations, inputs.forecasts, inputs.usual)
     market = market_pmf(panel)
     hazard = hazard_pmf(
         events,
@@ -162,9 +196,13 @@ def chain_of(inputs: Inputs) -> Chain:
         parameters_of(inputs),
         inputs.method,
     )
-    fused = fused_pmf(market, hazard)
+    fused = fused_pmf(market, hazard, seen, LIVELY)
     full = full_panel(seen, market, hazard, fused)
-    decisions = decide_day(full, terms=terms_of(events), params=inputs.params)
+    maps = calibrators(inputs.start, [], SHARPER)
+    calibrated_pmf = calibrated(fused, maps, inputs.start)
+    decisions = decide_day(
+        priced(full, calibrated_pmf), terms=terms_of(events), params=inputs.params
+    )
     return {
         MINUTE_PANEL: panel,
         MINUTE_PANEL_WITH_WEATHER: seen,
@@ -172,5 +210,6 @@ def chain_of(inputs: Inputs) -> Chain:
         HAZARD_PMF: hazard,
         FUSED_PMF: fused,
         MINUTE_PANEL_FULL: full,
+        CALIBRATED: calibrated_pmf,
         DECISIONS: decisions,
     }

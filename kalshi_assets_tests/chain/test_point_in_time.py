@@ -15,6 +15,7 @@ from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.ladder.pooling import fused_pmf
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import (
+    CALIBRATED,
     DECISIONS,
     FUSED_PMF,
     HAZARD_PMF,
@@ -22,13 +23,15 @@ from kalshi_assets.tables import (
     MC_PARAMS,
     MINUTE_PANEL,
     MINUTE_PANEL_FULL,
+    MINUTE_PANEL_WITH_WEATHER,
 )
 from kalshi_assets.trading.engine import decide_day
+from kalshi_assets.trading.signal import priced
 from kalshi_assets.weather.fit.fitting import mc_params
 from kalshi_assets.weather.fit.parameters import HazardParameters
 from kalshi_assets.weather.fit.priors import load_priors
 from kalshi_assets_tests.chain.attacks import Attack, assert_past_is_untouched, cut, noise
-from kalshi_assets_tests.chain.inputs import Inputs, chain_of
+from kalshi_assets_tests.chain.inputs import LIVELY, Inputs, chain_of
 from kalshi_assets_tests.shared import needs_archive
 
 NEW_YORK = CityDay("new_york", date(2025, 4, 25))
@@ -128,8 +131,9 @@ def test_minutes_that_have_not_happened_need_not_be_there(generated_day: Inputs)
     for instant in _instants(day)[2:]:
         panel = whole[MINUTE_PANEL].filter(pl.col("minute") <= instant)
         hazard = whole[HAZARD_PMF].filter(pl.col("minute") <= instant)
+        seen = whole[MINUTE_PANEL_WITH_WEATHER].filter(pl.col("minute") <= instant)
         market = market_pmf(panel)
-        so_far = {MARKET_PMF: market, FUSED_PMF: fused_pmf(market, hazard)}
+        so_far = {MARKET_PMF: market, FUSED_PMF: fused_pmf(market, hazard, seen, LIVELY)}
         assert_past_is_untouched({table: whole[table] for table in so_far}, so_far, instant)
 
 
@@ -139,7 +143,9 @@ def test_a_session_decides_like_the_backtest_on_the_minutes_it_has_seen(
     day = replace(generated_day, params=EAGER)
     whole = chain_of(day)
     for instant in _instants(day)[4:]:
-        seen = whole[MINUTE_PANEL_FULL].filter(pl.col("minute") <= instant)
+        so_far = pl.col("minute") <= instant
+        full, calibrated = (whole[t].filter(so_far) for t in (MINUTE_PANEL_FULL, CALIBRATED))
+        seen = priced(full, calibrated)
         decided = decide_day(seen, terms=terms_of(day.events), params=EAGER)
         assert_past_is_untouched({DECISIONS: whole[DECISIONS]}, {DECISIONS: decided}, instant)
 

@@ -63,13 +63,13 @@ def _by_minute(frame: pl.DataFrame, name: str) -> np.ndarray:
 
 
 def test_the_fused_pmf_keeps_its_contract_and_sums_to_one() -> None:
-    fused = fused_pmf(MARKET, _hazard())
+    fused = fused_pmf(MARKET, _hazard(), _conditions(13.0), PRIOR_WEIGHTS)
     FUSED_PMF.conform(fused)
     assert _by_minute(fused, "p_fused").sum(axis=1) == pytest.approx(1, abs=1e-12)
 
 
 def test_before_the_first_weather_the_pool_is_the_market_and_says_why() -> None:
-    fused = fused_pmf(MARKET, _hazard())
+    fused = fused_pmf(MARKET, _hazard(), _conditions(13.0), PRIOR_WEIGHTS)
     early = fused.filter(pl.col("minute") < NOON + timedelta(minutes=2))
     assert (early["p_fused"] == early["p_mkt"]).all()
     assert set(early["weather_status"]) == {"before_climate_day"}
@@ -78,7 +78,7 @@ def test_before_the_first_weather_the_pool_is_the_market_and_says_why() -> None:
 
 
 def test_without_fitted_weights_the_prior_is_in_force() -> None:
-    fused = fused_pmf(MARKET, _hazard())
+    fused = fused_pmf(MARKET, _hazard(), _conditions(13.0), PRIOR_WEIGHTS)
     p_mkt = _by_minute(fused, "p_mkt")[2:]
     weather = np.tile(P_WX, (MINUTES - 2, 1))
     expected = log_pool(p_mkt, weather, 0.65, 0.35)
@@ -89,14 +89,14 @@ def test_without_fitted_weights_the_prior_is_in_force() -> None:
 
 @pytest.mark.parametrize("status", ["day_ahead", "stale", "feed_alarm"])
 def test_weather_of_another_status_leaves_the_market(status: str) -> None:
-    fused = fused_pmf(MARKET, _hazard(status=status))
+    fused = fused_pmf(MARKET, _hazard(status=status), _conditions(13.0), PRIOR_WEIGHTS)
     assert (fused["p_fused"] == fused["p_mkt"]).all()
     assert status in set(fused["weather_status"])
     assert set(fused["weather_weight"]) == {0.0}
 
 
 def test_a_weather_pmf_that_is_null_leaves_the_market() -> None:
-    fused = fused_pmf(MARKET, _hazard(p_wx=None))
+    fused = fused_pmf(MARKET, _hazard(p_wx=None), _conditions(13.0), PRIOR_WEIGHTS)
     assert (fused["p_fused"] == fused["p_mkt"]).all()
 
 
@@ -129,9 +129,7 @@ def test_at_hours_without_a_share_the_pool_is_the_market_to_the_bit() -> None:
     assert "ok" in set(fused["weather_status"])
 
 
-def test_weights_that_depend_on_conditions_need_their_panel() -> None:
-    with pytest.raises(ValueError, match=r"pass panel\.minute_panel_with_weather"):
-        fused_pmf(MARKET, _hazard(), weights=WEIGHTS)
+def test_a_panel_of_other_minutes_is_refused() -> None:
     with pytest.raises(ValueError, match="not of the same event and minutes"):
         fused_pmf(MARKET, _hazard(), _conditions(13.0).head(12), WEIGHTS)
 

@@ -91,11 +91,11 @@ def test_a_partition_of_another_version_says_so_and_how_to_renew_it(lake: Lake) 
     assert lake.read(OBSERVATIONS, KEY).height == 1
 
 
-def test_a_window_over_a_partition_of_another_version_does_not_pass_it_over(lake: Lake) -> None:
+def test_a_partition_of_another_version_is_not_passed_over_as_missing(lake: Lake) -> None:
     earlier = KEY.earlier(2)
     _as_an_older_version(lake, earlier[0])
     with pytest.raises(OutdatedPartitionError, match=f"{earlier[0]}"):
-        Partitions(lake, OBSERVATIONS, earlier).window(earlier)
+        Partitions(lake, OBSERVATIONS, earlier).if_there(earlier[0])
 
 
 def test_all_partitions_at_once_name_those_of_another_version(lake: Lake) -> None:
@@ -173,14 +173,12 @@ def test_a_partition_that_was_not_asked_for_is_refused(lake: Lake) -> None:
         Partitions(lake, OBSERVATIONS, KEY.earlier(1))[KEY]
 
 
-def test_a_window_holds_the_days_that_exist_and_no_others(lake: Lake) -> None:
-    days = [*KEY.earlier(3), KEY]
-    for key in (days[0], days[2], days[3]):
+def test_a_partition_that_is_not_there_or_was_not_asked_for_is_none(lake: Lake) -> None:
+    days = KEY.earlier(3)
+    for key in (days[0], days[2]):
         lake.write(OBSERVATIONS, key, observations([61], key))
-    union = Partitions(lake, OBSERVATIONS, days)
-    assert list(union.window(KEY.earlier(3))) == [days[0], days[2]]
-    assert list(union.window(days[2].earlier(2))) == [days[0]]
-    assert list(Partitions(lake, OBSERVATIONS, days[1:]).window(days)) == [days[2], days[3]]
+    asked = Partitions(lake, OBSERVATIONS, days[:2])
+    assert [asked.if_there(key) is not None for key in days] == [True, False, False]
 
 
 def test_a_placeholder_of_an_older_contract_is_renewed(lake: Lake) -> None:

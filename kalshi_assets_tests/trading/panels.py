@@ -9,6 +9,7 @@ import polars as pl
 from kalshi_assets.config import load_toml
 from kalshi_assets.tables import MINUTE_PANEL_FULL
 from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.trading.signal import priced
 
 START = datetime(2025, 5, 5, 14, 0, tzinfo=UTC)
 TICKERS = tuple(f"KXHIGHCHI-25MAY05-{name}" for name in ("T80", "B81", "B83", "B85", "B87", "T88"))
@@ -27,9 +28,9 @@ def params(**changes: Any) -> TradingParams:
 def panel(
     minutes: int = 60, brackets: int = 6, minutes_to_close: int | None = None, **columns: Any
 ) -> pl.DataFrame:
-    """A panel of `minutes` rows for each of `brackets` brackets.
+    """A priced panel of `minutes` rows for each of `brackets` brackets.
 
-    By default every bracket is quoted 48/50, the market says 0.49, the fused PMF the same: no
+    By default every bracket is quoted 48/50, the market says 0.49, the calibrated PMF the same: no
     edge. `columns` overrides: a value for all, or an array that broadcasts to [minutes, brackets].
     The PMFs are not made to sum to one: nothing in trading reads them across brackets.
     """
@@ -45,7 +46,7 @@ def panel(
         "volume_15m": 500.0,
         "minutes_to_close": (last + minutes - 1 - np.arange(minutes))[:, None],
         "p_mkt": 0.49,
-        "p_fused": 0.49,
+        "p_calibrated": 0.49,
         "market_valid": True,
         "hazard_next_5m": 0.0,
         "dead": False,
@@ -53,6 +54,18 @@ def panel(
         "flow_15m": 0.0,
         "weather_status": "ok",
         "weather_weight": 1.0,
+        "hour_lst": 12.0,
+        "activity_days": 0,
+        "thin": False,
+        "overround_bid": 0.0,
+        "overround_ask": 0.0,
+        "coverage": 1.0,
+        "hazard_status": "ok",
+        "regime": "quiet",
+        "regime_code": 0,
+        "is_recorded": True,
+        "bracket_from_leader": 0,
+        "p_fused": 0.49,
     }
     values = {**defaults, **columns}
     shape = (minutes, brackets)
@@ -67,12 +80,14 @@ def panel(
         }
     )
     frame = frame.with_columns(known_at=pl.col("minute"))
-    return MINUTE_PANEL_FULL.conform(
+    calibrated = frame.select("market_ticker", "minute", "known_at", "p_calibrated")
+    full = MINUTE_PANEL_FULL.conform(
         frame.select(
             _typed(frame, name, dtype).alias(name)
             for name, dtype in MINUTE_PANEL_FULL.dtypes.items()
         )
     )
+    return priced(full, calibrated.cast({"p_calibrated": pl.Float64}))
 
 
 def _spread(value: Any, shape: tuple[int, int]) -> list[Any]:
@@ -97,7 +112,7 @@ def column(minutes: int, default: Any, changes: dict[int, Any], brackets: int = 
 def random_panel(
     seed: int, minutes: int = 120, brackets: int = 6, edge: float = 0.04
 ) -> pl.DataFrame:
-    """Quotes that wander, trades around them, and a fused PMF that disagrees by about `edge`."""
+    """Quotes that wander, trades around them, a calibrated PMF that disagrees by about `edge`."""
     rng = np.random.default_rng(seed)
     shape = (minutes, brackets)
     mid = np.clip(0.5 + np.cumsum(rng.normal(0, 0.008, shape), axis=0), 0.05, 0.95)
@@ -113,7 +128,7 @@ def random_panel(
         ask=ask,
         quote_source=np.where(rng.random(shape) < 0.8, "recorded", "inferred"),
         p_mkt=(bid + ask) / 2,
-        p_fused=np.clip(mid + rng.normal(0, edge, shape), 0, 1),
+        p_calibrated=np.clip(mid + rng.normal(0, edge, shape), 0, 1),
         hazard_next_5m=np.where(rng.random((minutes, 1)) < 0.05, 0.2, 0.001),
         low_1m=np.where(traded, centre - 0.01, np.nan),
         high_1m=np.where(traded, centre + 0.01, np.nan),

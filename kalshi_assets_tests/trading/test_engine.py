@@ -41,7 +41,7 @@ def one_opinion(fused: float, at: dict[int, dict[str, Any]], minutes: int = 12) 
         name: column(minutes, plain[name], {k: v[name] for k, v in at.items() if name in v})
         for name in names
     }
-    return panel(minutes, p_fused=column(minutes, 0.49, {0: fused}), **bent)
+    return panel(minutes, p_calibrated=column(minutes, 0.49, {0: fused}), **bent)
 
 
 TRADE_THROUGH = {"low_1m": 0.46, "high_1m": 0.49, "volume_1m": 60.0}
@@ -127,7 +127,7 @@ def test_a_maker_order_that_fills_in_pieces_pays_the_fee_of_one_order() -> None:
 def test_positions_stop_at_the_limit_and_every_refusal_says_why() -> None:
     frame = panel(
         60,
-        p_fused=column(60, 0.49, dict.fromkeys(range(60), MAKES)),
+        p_calibrated=column(60, 0.49, dict.fromkeys(range(60), MAKES)),
         **{
             name: column(60, np.nan, dict.fromkeys(range(60), value))
             for name, value in (("low_1m", 0.46), ("high_1m", 0.49))
@@ -148,7 +148,7 @@ def test_the_loss_limit_stops_the_day_and_then_lets_it_only_reduce() -> None:
     trades = {"low_1m": 0.46, "high_1m": 0.52}
     frame = panel(
         60,
-        p_fused=column(60, 0.49, fused),
+        p_calibrated=column(60, 0.49, fused),
         **{name: column(60, np.nan, dict.fromkeys(range(60), v)) for name, v in trades.items()},
         volume_1m=column(60, 0.0, dict.fromkeys(range(60), 1000.0)),
     )
@@ -163,7 +163,7 @@ def test_the_loss_limit_stops_the_day_and_then_lets_it_only_reduce() -> None:
 
 
 def test_no_edge_means_no_orders_and_no_money() -> None:
-    result = run(random_panel(3).with_columns(p_fused=pl.col("p_mkt")))
+    result = run(random_panel(3).with_columns(p_calibrated=pl.col("p_mkt")))
     assert result.fills.is_empty()
     assert "trade" not in result.decisions["reason"].to_list()
     assert result.daily_pnl.select("orders", "fees_cc", "net_cc", "worst_case_cc").rows() == [
@@ -228,7 +228,7 @@ def test_for_the_same_orders_touch_fills_at_least_what_conservative_fills() -> N
     decides = ((pl.col("minute") - minute(0)).dt.total_minutes() % 8) == 0
     frame = frame.with_columns(
         quote_source=pl.lit("recorded"),
-        p_fused=pl.when(decides).then("p_fused").otherwise("p_mkt"),
+        p_calibrated=pl.when(decides).then("p_calibrated").otherwise("p_mkt"),
         hazard_next_5m=pl.lit(0.0),
     )
     result = run(frame, max_position_contracts=10**6, max_daily_loss_cc=10**9)

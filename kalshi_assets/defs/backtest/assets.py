@@ -15,6 +15,7 @@ from kalshi_assets.partitions import CityDay
 from kalshi_assets.reports.inputs import PAGE_TABLES, DayInputs
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import (
+    CALIBRATED,
     DAILY_PNL,
     DECISIONS,
     EVENTS,
@@ -28,6 +29,7 @@ from kalshi_assets.trading.engine import FILL_MODELS, decide_day, fill_day
 from kalshi_assets.trading.params import TradingParams, load_params
 from kalshi_assets.trading.records import Outcome
 from kalshi_assets.trading.records import daily_pnl as pnl_of_day
+from kalshi_assets.trading.signal import priced
 from kalshi_assets.trading.terms import EventTerms
 
 SHOWN = [table for table in PAGE_TABLES if table is not REPORT]
@@ -35,14 +37,22 @@ SHOWN = [table for table in PAGE_TABLES if table is not REPORT]
 
 
 @dg.asset(
-    **lake_asset(DECISIONS, code_version="1", kinds={"python"}),
-    ins={"events": asset_in(EVENTS), "panel": asset_in(MINUTE_PANEL_FULL)},
+    **lake_asset(DECISIONS, code_version="2", kinds={"python"}),
+    ins={
+        "events": asset_in(EVENTS),
+        "panel": asset_in(MINUTE_PANEL_FULL),
+        "calibrated": asset_in(CALIBRATED),
+    },
 )
 def decisions(
-    context: dg.AssetExecutionContext, events: Partitions, panel: Partitions
+    context: dg.AssetExecutionContext,
+    events: Partitions,
+    panel: Partitions,
+    calibrated: Partitions,
 ) -> Computation:
     def decide(key: CityDay) -> pl.DataFrame:
-        return decide_day(panel[key], terms=terms_of(events[key]), params=params_for(key))
+        seen = priced(panel[key], calibrated[key])
+        return decide_day(seen, terms=terms_of(events[key]), params=params_for(key))
 
     return by_partition(
         context,
@@ -52,10 +62,11 @@ def decisions(
 
 
 @dg.asset(
-    **lake_asset(FILLS, code_version="1", kinds={"python"}),
+    **lake_asset(FILLS, code_version="2", kinds={"python"}),
     ins={
         "events": asset_in(EVENTS),
         "panel": asset_in(MINUTE_PANEL_FULL),
+        "calibrated": asset_in(CALIBRATED),
         "settlements": asset_in(SETTLEMENTS),
     },
 )
@@ -63,11 +74,12 @@ def fills(
     context: dg.AssetExecutionContext,
     events: Partitions,
     panel: Partitions,
+    calibrated: Partitions,
     settlements: Partitions,
 ) -> Computation:
     def fill(key: CityDay) -> pl.DataFrame:
         return fill_day(
-            panel[key],
+            priced(panel[key], calibrated[key]),
             terms=terms_of(events[key]),
             params=params_for(key),
             outcome=outcome_of(settlements[key], events[key]),

@@ -1,28 +1,39 @@
 """The minute panel, with weather, with probabilities."""
 
 import dagster as dg
+import polars as pl
 
 from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset
+from kalshi_assets.features.activity import DAYS as ACTIVITY_DAYS
+from kalshi_assets.features.activity import activity as usual_activity
+from kalshi_assets.features.examples import examples as learnt_from
+from kalshi_assets.features.labels import labels as label
 from kalshi_assets.features.panel import minute_panel as build_panel
 from kalshi_assets.features.weather import full_panel, with_weather
+from kalshi_assets.lake.history import History
 from kalshi_assets.lake.store import Partitions
+from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import (
+    ACTIVITY,
     CANDLES,
     EVENTS,
+    EXAMPLES,
     FORECASTS,
     FUSED_PMF,
     HAZARD_PMF,
+    LABELS,
     MARKET_PMF,
     MINUTE_PANEL,
     MINUTE_PANEL_FULL,
     MINUTE_PANEL_WITH_WEATHER,
     OBSERVATIONS,
+    SETTLEMENTS,
     TRADES,
 )
 
 
 @dg.asset(
-    **lake_asset(MINUTE_PANEL, code_version="1", kinds={"polars"}),
+    **lake_asset(MINUTE_PANEL, code_version="2", kinds={"polars"}),
     ins={
         "events": asset_in(EVENTS),
         "candles": asset_in(CANDLES),
@@ -40,12 +51,25 @@ def minute_panel(
 
 
 @dg.asset(
-    **lake_asset(MINUTE_PANEL_WITH_WEATHER, code_version="1", kinds={"polars"}),
+    **lake_asset(ACTIVITY, code_version="1", kinds={"polars"}),
+    ins={"panel": asset_in(MINUTE_PANEL), "events": asset_in(EVENTS)},
+)
+def activity(
+    context: dg.AssetExecutionContext, panel: Partitions, events: Partitions
+) -> Computation:
+    return by_partition(
+        context, lambda key: usual_activity(panel[key], events[key]["climate_start"][0])
+    )
+
+
+@dg.asset(
+    **lake_asset(MINUTE_PANEL_WITH_WEATHER, code_version="2", kinds={"polars"}),
     ins={
         "panel": asset_in(MINUTE_PANEL),
         "events": asset_in(EVENTS),
         "observations": asset_in(OBSERVATIONS),
         "forecasts": asset_in(FORECASTS),
+        "activity": asset_in(ACTIVITY, look_back_days=ACTIVITY_DAYS),
     },
 )
 def minute_panel_with_weather(
@@ -54,16 +78,72 @@ def minute_panel_with_weather(
     events: Partitions,
     observations: Partitions,
     forecasts: Partitions,
+    activity: Partitions,
 ) -> Computation:
+    usual = History(ACTIVITY_DAYS, activity.if_there)
+
+    def join(key: CityDay) -> pl.DataFrame:
+        earlier = [frame for _, frame in usual.before(key)]
+        return with_weather(panel[key], events[key], observations[key], forecasts[key], earlier)
+
     return by_partition(
         context,
-        lambda key: with_weather(panel[key], events[key], observations[key], forecasts[key]),
-        lambda _, frame: {"weather": dict(frame["weather_status"].value_counts().iter_rows())},
+        join,
+        lambda _, frame: {
+            "weather": dict(frame["weather_status"].value_counts().iter_rows()),
+            "earlier days": frame["activity_days"].max(),
+        },
     )
 
 
 @dg.asset(
-    **lake_asset(MINUTE_PANEL_FULL, code_version="1", kinds={"polars"}),
+    **lake_asset(LABELS, code_version="1", kinds={"polars"}),
+    ins={
+        "panel": asset_in(MINUTE_PANEL),
+        "events": asset_in(EVENTS),
+        "observations": asset_in(OBSERVATIONS),
+        "settlements": asset_in(SETTLEMENTS),
+    },
+)
+def labels(
+    context: dg.AssetExecutionContext,
+    panel: Partitions,
+    events: Partitions,
+    observations: Partitions,
+    settlements: Partitions,
+) -> Computation:
+    return by_partition(
+        context,
+        lambda key: label(panel[key], events[key], observations[key], settlements[key]),
+        lambda _, frame: {"direction in 5 minutes": _shares(frame["y_dir_5m"])},
+    )
+
+
+@dg.asset(
+    **lake_asset(EXAMPLES, code_version="1", kinds={"polars"}),
+    ins={
+        "panel": asset_in(MINUTE_PANEL_WITH_WEATHER),
+        "market": asset_in(MARKET_PMF),
+        "hazard": asset_in(HAZARD_PMF),
+        "labels": asset_in(LABELS),
+    },
+)
+def examples(
+    context: dg.AssetExecutionContext,
+    panel: Partitions,
+    market: Partitions,
+    hazard: Partitions,
+    labels: Partitions,
+) -> Computation:
+    return by_partition(
+        context,
+        lambda key: learnt_from(panel[key], market[key], hazard[key], labels[key]),
+        lambda _, frame: {"regime": _shares(frame["regime"])},
+    )
+
+
+@dg.asset(
+    **lake_asset(MINUTE_PANEL_FULL, code_version="2", kinds={"polars"}),
     ins={
         "panel": asset_in(MINUTE_PANEL_WITH_WEATHER),
         "market": asset_in(MARKET_PMF),
@@ -81,3 +161,9 @@ def minute_panel_full(
     return by_partition(
         context, lambda key: full_panel(panel[key], market[key], hazard[key], fused[key])
     )
+
+
+def _shares(values: pl.Series) -> dict[str, float]:
+    """How much of the rows each value has."""
+    counted = values.value_counts(sort=True, normalize=True)
+    return {str(value): round(share, 4) for value, share in counted.iter_rows()}

@@ -1,8 +1,6 @@
 """Parameters of the hazard; market, hazard and fused PMFs of a city-day."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from functools import cache
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -12,17 +10,24 @@ from kalshi_assets.cities import city
 from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset
 from kalshi_assets.ladder.market_pmf import market_pmf as implied_pmf
 from kalshi_assets.ladder.pooling import fused_pmf as pooled_pmf
+from kalshi_assets.ladder.pools.inputs import half_hours
+from kalshi_assets.ladder.pools.weights import PoolWeights
+from kalshi_assets.ladder.pools.weights import fusion_weights as fitted_weights
+from kalshi_assets.lake.history import History
 from kalshi_assets.lake.store import Partitions
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.reports.inputs import DayInputs, no_rows
 from kalshi_assets.tables import (
     EVENTS,
+    EXAMPLES,
     FORECASTS,
     FUSED_PMF,
+    FUSION_WEIGHTS,
     HAZARD_PMF,
     MARKET_PMF,
     MC_PARAMS,
     MINUTE_PANEL,
+    MINUTE_PANEL_WITH_WEATHER,
     OBSERVATIONS,
     SETTLEMENTS,
     Table,
@@ -36,10 +41,11 @@ from kalshi_assets.weather.hazard.pmf import hazard_pmf as weather_hazard
 
 LOOK_BACK_DAYS = analogue.DEFAULTS.look_back_days
 MIN_DAYS = analogue.DEFAULTS.min_days
+FUSION_DAYS = 150
 
 
 @dg.asset(
-    **lake_asset(MARKET_PMF, code_version="1", kinds={"polars", "numba"}),
+    **lake_asset(MARKET_PMF, code_version="2", kinds={"polars", "numba"}),
     ins={"panel": asset_in(MINUTE_PANEL)},
 )
 def market_pmf(context: dg.AssetExecutionContext, panel: Partitions) -> Computation:
@@ -65,11 +71,19 @@ def mc_params(
     forecasts: Partitions,
 ) -> Computation:
     priors = load_priors()
-    observed, settled, expected = map(earlier_days, (observations, settlements, forecasts))
+    observed, settled, expected = (
+        History(LOOK_BACK_DAYS, each.if_there) for each in (observations, settlements, forecasts)
+    )
 
     def estimate(key: CityDay) -> pl.DataFrame:
         start, _ = city(key.city).climate_day(key.date)
-        return fitted_params(start, observed(key), settled(key), expected(key), priors)
+        return fitted_params(
+            start,
+            observed.with_starts(key),
+            settled.with_starts(key),
+            expected.with_starts(key),
+            priors,
+        )
 
     return by_partition(context, estimate, _describe_params)
 
@@ -90,10 +104,10 @@ def hazard_pmf(
     forecasts: Partitions,
     parameters: Partitions,
 ) -> Computation:
-    observed, method = earlier_days(observations), load_method()
+    observed, method = History(LOOK_BACK_DAYS, observations.if_there), load_method()
 
     def evaluate(key: CityDay) -> pl.DataFrame:
-        library = observed(key)
+        library = observed.with_starts(key)
         if len(library) < MIN_DAYS:
             context.log.warning(
                 f"{key}: observations of {len(library)} earlier days, less than {MIN_DAYS}: "
@@ -112,35 +126,66 @@ def hazard_pmf(
 
 
 @dg.asset(
-    **lake_asset(FUSED_PMF, code_version="1", kinds={"polars"}),
-    ins={"market": asset_in(MARKET_PMF), "hazard": asset_in(HAZARD_PMF)},
+    **lake_asset(FUSION_WEIGHTS, code_version="1", kinds={"numpy"}),
+    ins={"examples": asset_in(EXAMPLES, look_back_days=FUSION_DAYS)},
+)
+def fusion_weights(context: dg.AssetExecutionContext, examples: Partitions) -> Computation:
+    earlier = History(FUSION_DAYS, lambda day: learnt_from(examples.if_there(day)))
+
+    def fit(key: CityDay) -> pl.DataFrame:
+        start, _ = city(key.city).climate_day(key.date)
+        return fitted_weights(start, earlier.with_starts(key))
+
+    return by_partition(context, fit, _describe_weights)
+
+
+@dg.asset(
+    **lake_asset(FUSED_PMF, code_version="2", kinds={"polars"}),
+    ins={
+        "market": asset_in(MARKET_PMF),
+        "hazard": asset_in(HAZARD_PMF),
+        "panel": asset_in(MINUTE_PANEL_WITH_WEATHER),
+        "weights": asset_in(FUSION_WEIGHTS),
+    },
 )
 def fused_pmf(
-    context: dg.AssetExecutionContext, market: Partitions, hazard: Partitions
+    context: dg.AssetExecutionContext,
+    market: Partitions,
+    hazard: Partitions,
+    panel: Partitions,
+    weights: Partitions,
 ) -> Computation:
-    return by_partition(context, lambda key: pooled_pmf(market[key], hazard[key]))
+    def pool(key: CityDay) -> pl.DataFrame:
+        in_force = PoolWeights.from_frame(weights[key])
+        return pooled_pmf(market[key], hazard[key], panel[key], in_force)
+
+    return by_partition(context, pool)
 
 
-def earlier_days(
-    partitions: Partitions,
-) -> Callable[[CityDay], list[tuple[datetime, pl.DataFrame]]]:
-    """From a city-day to the starts and partitions of the days before it that exist.
+def learnt_from(examples: pl.DataFrame | None) -> pl.DataFrame | None:
+    """What the pool's weights are fitted to of a day; None: it has no examples."""
+    return None if examples is None else half_hours(examples)
 
-    Windows of neighbouring days overlap, so each partition is read once in a run.
-    """
 
-    @cache
-    def read(day: CityDay) -> pl.DataFrame | None:
-        return partitions.window([day]).get(day)
-
-    def window(key: CityDay) -> list[tuple[datetime, pl.DataFrame]]:
-        return [
-            (city(day.city).climate_day(day.date)[0], frame)
-            for day in key.earlier(LOOK_BACK_DAYS)
-            if (frame := read(day)) is not None
-        ]
-
-    return window
+def _describe_weights(key: CityDay, frame: pl.DataFrame) -> Mapping[str, Any]:
+    lines = [
+        f"| {name} | {hours} | {value:.3f} | {_number(error)} | {status} | {_number(bound)} |"
+        for name, hours, value, error, status, bound in frame.select(
+            "parameter",
+            pl.format("{}-{}", "hour_from", "hour_to"),
+            "value",
+            "standard_error",
+            "status",
+            "difference_bound",
+        ).iter_rows()
+    ]
+    head = (
+        "| parameter | hours | value | standard error | status | bound |\n|---|---|---|---|---|---|"
+    )
+    return {
+        "days": frame.select(pl.max("n_days")).item(),
+        "weights": dg.MetadataValue.md("\n".join([head, *lines])),
+    }
 
 
 def _describe_params(key: CityDay, frame: pl.DataFrame) -> Mapping[str, Any]:

@@ -56,7 +56,7 @@ def settlements(
                 fetch_climate_report(reports, city(key.city), key.date),
                 fetch_weather_company(portal, city(key.city), key.date),
             ]
-        event = events.window([key]).get(key)
+        event = events.if_there(key)
         if event is None:
             context.log.warning(
                 f"{key}: market/events is not there, so the exchange's word is left out"

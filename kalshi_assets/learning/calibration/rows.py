@@ -95,7 +95,7 @@ def rows_of_maps(
                 family, theta = FAMILIES[name], fits.theta[name][-1, key]
                 own = fits.own[name][-1, key] if days.n_days else None
                 if family.parameters == ("value",) and not used:
-                    yield {**common, "parameter": "none", "knot": 0.0}
+                    yield {**common, "parameter": "none", "knot_p": 0.0}
                 else:
                     yield from _parameters(common, family, theta, own)
 
@@ -111,7 +111,7 @@ def rows_of_packaged(packaged: CalibrationMap, in_force: Sequence[InForce]) -> I
             "in_force": now.scope is None,
         }
         if packaged.family is NOTHING:
-            yield {**common, "parameter": "none", "knot": 0.0}
+            yield {**common, "parameter": "none", "knot_p": 0.0}
         else:
             yield from _parameters(common, packaged.family, packaged.theta, None)
 
@@ -129,7 +129,7 @@ def rows_of_band(
     }
     for parameter, ends in zip(_ENDS, band.tolist(), strict=True):
         for knot, value in zip(KNOTS.tolist(), ends, strict=True):
-            yield {**common, "parameter": parameter, "knot": knot, "value": value, "own": value}
+            yield {**common, "parameter": parameter, "knot_p": knot, "value": value, "own": value}
 
 
 def _common(block: int, scope: str, season: str, days: FittedTo) -> Row:
@@ -150,7 +150,7 @@ def _parameters(common: Row, family: Family, theta: Array, own: Array | None) ->
     for name, knot, value, unshrunk in zip(
         names, family.knots.tolist(), theta.tolist(), own_values, strict=True
     ):
-        yield {**common, "parameter": name, "knot": knot, "value": value, "own": unshrunk}
+        yield {**common, "parameter": name, "knot_p": knot, "value": value, "own": unshrunk}
 
 
 def as_frame(rows: Sequence[Row], event_time: datetime, known_at: datetime) -> pl.DataFrame:
@@ -179,7 +179,7 @@ def in_force(frame: pl.DataFrame) -> list[BlockMap]:
     ValueError
         A lead block does not have exactly one map in force.
     """
-    used = frame.filter("in_force").sort("knot")
+    used = frame.filter("in_force").sort("knot_p")
     bands = used.filter(pl.col("verdict") == "band")
     maps = used.filter(pl.col("verdict") != "band")
     found = []
