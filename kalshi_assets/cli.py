@@ -221,6 +221,32 @@ def study_weather(
     )
 
 
+@study_app.command("market")
+def study_market(
+    archive: Annotated[
+        Path | None, typer.Option(help="Recordings; default: ../shared/data/archive.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of scoreboard.md.")] = Path("docs"),
+    city: Cities = ["new_york", "chicago", "miami", "austin", "denver"],  # noqa: B006
+    start: Day = datetime(2024, 12, 1),  # noqa: DTZ001
+    end: Day = datetime(2025, 4, 30),  # noqa: DTZ001
+    json: Annotated[bool, typer.Option("--json", help="The scoreboard as JSON.")] = False,
+) -> None:
+    """Score market, weather, pool, calibration and classifiers; a stopped study goes on."""
+    from kalshi_assets.commands.study_market import run_market_study
+
+    run_market_study(
+        console,
+        archive=archive,
+        out=out,
+        cities=city,
+        start=start.date(),
+        end=end.date(),
+        as_json=json,
+        command=f"kalshi-assets study market --start {start.date()} --end {end.date()}",
+    )
+
+
 def main() -> None:
     """Run the command line; known faults end in one sentence and exit code 2, not in a trace."""
     import duckdb

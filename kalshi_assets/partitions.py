@@ -23,6 +23,9 @@ FIRST_DAY = date(2024, 1, 1)
 CITY = "city"
 DATE = "date"
 
+EVERY_CITY = "every_city"
+"""Stands for the city where a study of several is kept; the graph has no such partition."""
+
 
 @dataclass(frozen=True, order=True)
 class CityDay:
@@ -32,7 +35,8 @@ class CityDay:
     date: date
 
     def __post_init__(self) -> None:
-        city(self.city)
+        if self.city != EVERY_CITY:
+            city(self.city)
 
     def __str__(self) -> str:
         return f"{self.city} {self.date}"

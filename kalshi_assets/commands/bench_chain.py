@@ -22,10 +22,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from kalshi_assets.cities import CITIES
-from kalshi_assets.commands.services import environment
+from kalshi_assets.commands.services import UNLIMITED, environment, service_variables
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.partitions import CityDay, city_days
-from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.sandbox.world import generate
 from kalshi_assets.tables import OBSERVATIONS, TABLES
@@ -34,7 +33,6 @@ CORES = 2
 FIRST_DAY = date(2026, 3, 1)
 HISTORY_DAYS = 15
 SEED = 11
-UNLIMITED = BucketSize(refill_rate=1e9, capacity=1e9)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,23 +173,17 @@ def _record(barrier: Barrier, world: Path, work: Work) -> Timing:
     from kalshi_assets.commands.chain import DirectChain
     from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 
-    with running(world, read_bucket=UNLIMITED, anonymous_bucket=UNLIMITED) as sandbox:
-        variables = {
-            "KALSHI_ASSETS_DATA": str(work.data),
-            "KALSHI_API_URL": sandbox.api_url,
-            "VISUAL_CROSSING_URL": sandbox.url,
-            "VISUAL_CROSSING_KEY": sandbox.weather_key,
-            "CLIMATE_REPORT_URL": sandbox.url,
-            "WEATHER_COMPANY_URL": sandbox.url,
-        }
-        with environment(variables):
-            services = KalshiResource(unthrottled=True), WeatherResource()
-            chain = DirectChain(work.data, *services, time.perf_counter)
-            for key in work.history:
-                chain.observe(key)
-            for key in [work.warm_up, *work.timed]:
-                chain.ingest(key)
-            chain.settle()
+    with (
+        running(world, read_bucket=UNLIMITED, anonymous_bucket=UNLIMITED) as sandbox,
+        environment({"KALSHI_ASSETS_DATA": str(work.data)} | service_variables(sandbox)),
+    ):
+        services = KalshiResource(unthrottled=True), WeatherResource()
+        chain = DirectChain(work.data, *services, time.perf_counter)
+        for key in work.history:
+            chain.observe(key)
+        for key in [work.warm_up, *work.timed]:
+            chain.ingest(key)
+        chain.settle()
     return Timing(began=0.0, ended=0.0, stages={})
 
 

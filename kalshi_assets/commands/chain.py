@@ -32,7 +32,7 @@ from kalshi_assets.exchange.ingest import (
     fetch_trades,
 )
 from kalshi_assets.features.activity import activity
-from kalshi_assets.features.examples import examples
+from kalshi_assets.features.examples import examples, model_features
 from kalshi_assets.features.labels import labels
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.features.weather import full_panel, with_weather
@@ -151,14 +151,19 @@ class DirectChain:
 
     def make(self, key: CityDay) -> None:
         """Make every table of a city-day, and its page."""
-        made = self.ingest(key)
-        made |= self._probabilities(key, made)
-        made[CALIBRATED] = self._learnt(key, made)
+        made = self.learn(key)
         made |= self._backtest(key, made)
         began = self.clock()
         write_day(self.data, DayInputs.of(city(key.city), key.date, made))
         self.seconds["page"] = self.seconds.get("page", 0.0) + self.clock() - began
         self.settle()
+
+    def learn(self, key: CityDay) -> dict[Table, pl.DataFrame]:
+        """Make what is known and believed of a city-day; nothing is traded and no page written."""
+        made = self.ingest(key)
+        made |= self._probabilities(key, made)
+        made[CALIBRATED] = self._learnt(key, made)
+        return made
 
     def settle(self) -> None:
         """Wait until everything made is on disk."""
@@ -236,7 +241,13 @@ class DirectChain:
             LABELS, key, lambda: labels(panel, events, observations, made[SETTLEMENTS])
         )
         self._put(EXAMPLES, key, lambda: examples(weather, market, hazard, labelled))
-        return {HAZARD_PMF: hazard, FUSED_PMF: fused, MINUTE_PANEL_FULL: full}
+        return {
+            MINUTE_PANEL_WITH_WEATHER: weather,
+            MARKET_PMF: market,
+            HAZARD_PMF: hazard,
+            FUSED_PMF: fused,
+            MINUTE_PANEL_FULL: full,
+        }
 
     def _hazard(self, key: CityDay, made: Mapping[Table, pl.DataFrame]) -> pl.DataFrame:
         start, _ = city(key.city).climate_day(key.date)
@@ -274,12 +285,15 @@ class DirectChain:
         self._put(
             PREDICTIONS,
             key,
-            lambda: predictions(key.date, made[MINUTE_PANEL_FULL], models, the_models()),
+            lambda: predictions(key.date, self._features(made), models, the_models()),
         )
         settled = self._settled.before(key)
         maps = self._put(CALIBRATORS, key, lambda: calibrators_of(key, settled))
         start, _ = city(key.city).climate_day(key.date)
         return self._put(CALIBRATED, key, lambda: calibrated(made[FUSED_PMF], maps, start))
+
+    def _features(self, made: Mapping[Table, pl.DataFrame]) -> pl.DataFrame:
+        return model_features(made[MINUTE_PANEL_WITH_WEATHER], made[MARKET_PMF], made[HAZARD_PMF])
 
     def _if_there(self, table: Table) -> Callable[[CityDay], pl.DataFrame | None]:
         return lambda day: self.lake.read(table, day) if self.lake.has(table, day) else None

@@ -13,9 +13,12 @@ from rich.console import Console
 
 from kalshi_assets.commands.generate import generate_watched
 from kalshi_assets.partitions import CityDay, city_days
+from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import PEM_NAME, Sandbox, launched
 
 RECORDINGS = Path("..") / "shared" / "data" / "archive"
+# For readers of recordings that nobody else waits for.
+UNLIMITED = BucketSize(refill_rate=1e9, capacity=1e9)
 WORLD_SEED = 7
 WORLD_CITIES = ("new_york", "chicago")
 WORLD_END = date(2026, 6, 30)
@@ -118,16 +121,22 @@ def sandbox_environment(archive: ServedArchive, data: Path, port: int = 0) -> It
     with launched(archive.root, port=port, state_dir=state_dir) as sandbox:
         variables = {
             "KALSHI_ASSETS_ORIGIN": archive.origin,
-            "KALSHI_API_URL": sandbox.api_url,
             "KALSHI_API_KEY_ID": sandbox.key_id,
             "KALSHI_PRIVATE_KEY_PEM_PATH": str((state_dir / PEM_NAME).resolve()),
-            "VISUAL_CROSSING_URL": sandbox.url,
-            "VISUAL_CROSSING_KEY": sandbox.weather_key,
-            "CLIMATE_REPORT_URL": sandbox.url,
-            "WEATHER_COMPANY_URL": sandbox.url,
         }
-        with environment(variables):
+        with environment(variables | service_variables(sandbox)):
             yield sandbox
+
+
+def service_variables(sandbox: Sandbox) -> dict[str, str]:
+    """Environment of a process that reads from `sandbox` without an account."""
+    return {
+        "KALSHI_API_URL": sandbox.api_url,
+        "VISUAL_CROSSING_URL": sandbox.url,
+        "VISUAL_CROSSING_KEY": sandbox.weather_key,
+        "CLIMATE_REPORT_URL": sandbox.url,
+        "WEATHER_COMPANY_URL": sandbox.url,
+    }
 
 
 @contextmanager

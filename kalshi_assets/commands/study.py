@@ -19,7 +19,7 @@ from rich.table import Table as RichTable
 
 from kalshi_assets.cities import City, city
 from kalshi_assets.commands.backfill import instance
-from kalshi_assets.commands.services import RECORDINGS, find_archive
+from kalshi_assets.commands.services import RECORDINGS, UNLIMITED, find_archive
 from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
 from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.exchange.client import KalshiClient
@@ -36,7 +36,6 @@ from kalshi_assets.partitions import CityDay, city_days
 from kalshi_assets.reports.svg import svg_data_uri
 from kalshi_assets.reports.verification_page import log_loss_by_sample, write_page
 from kalshi_assets.reports.verification_plots import score_figure
-from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import VERIFICATION
@@ -56,7 +55,6 @@ from kalshi_assets.weather.sources.visual_crossing import (
     fetch_observations,
 )
 
-UNLIMITED = BucketSize(refill_rate=1e9, capacity=1e9)
 DIGITS = 6
 
 

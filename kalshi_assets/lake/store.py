@@ -143,6 +143,11 @@ class Lake:
         """Whether a partition is there."""
         return self.path(table, key).is_file()
 
+    def is_current(self, table: Table, key: CityDay) -> bool:
+        """Whether a partition is there and has the table's columns."""
+        path = self.path(table, key)
+        return path.is_file() and pl.read_parquet_schema(path) == table.dtypes
+
     def read(self, table: Table, key: CityDay) -> pl.DataFrame:
         """One partition.
 

@@ -195,7 +195,7 @@ def calibration_table(board: pl.DataFrame) -> str:
             f"{error['null_mean']:.3f}, {error['null_hi']:.3f}",
             beyond,
             *(
-                f"{own[part]['value']:.4f}".replace("-", "−")
+                f"{own[part]['value']:.4f}".replace("-", "−") if part in own else ""
                 for part in ("ece_debiased", "miscalibration", "discrimination", "uncertainty")
             ),
         ]

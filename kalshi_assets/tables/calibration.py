@@ -55,7 +55,7 @@ class Calibrators(Contract):
     own: pl.Float64 = column(
         "The parameter before it was shrunk to its parent's; null: it has no days.", nullable=True
     )
-    n_days: pl.Int32 = column("Days fitted to.", unit="days", ge=0)
+    n_days: pl.Int16 = column("Days fitted to.", unit="days", ge=0)
     window_start: pl.Date = column("First of them; null: none.", nullable=True)
     window_end: pl.Date = column("Last of them; null: none.", nullable=True)
     scored_days: pl.Int32 = column(

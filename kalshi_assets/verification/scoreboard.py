@@ -52,7 +52,8 @@ def scoreboard(
         frame = pl.DataFrame(rows, schema=SCOREBOARD.dtypes)
         known = frame.with_columns(pl.col(pl.Float64).fill_nan(None), instants=pl.lit(name))
         frames.append(_with_discoveries(known))
-    return SCOREBOARD.arranged(pl.concat(frames))
+    # Of a handful of city-days some scores say nothing.
+    return SCOREBOARD.arranged(pl.concat(frames).drop_nulls("value"))
 
 
 def _with_discoveries(frame: pl.DataFrame) -> pl.DataFrame:

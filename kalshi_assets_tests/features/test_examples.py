@@ -12,7 +12,14 @@ from kalshi_assets.features.labels import labels
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.features.weather import full_panel, with_weather
 from kalshi_assets.ladder.market_pmf import market_pmf
-from kalshi_assets.tables import FORECASTS, FUSED_PMF, HAZARD_PMF, MINUTE_PANEL_FULL, SETTLEMENTS
+from kalshi_assets.tables import (
+    FORECASTS,
+    FUSED_PMF,
+    HAZARD_PMF,
+    MINUTE_PANEL_FULL,
+    MINUTE_PANEL_WITH_WEATHER,
+    SETTLEMENTS,
+)
 from kalshi_assets.tables.panel import EXAMPLES, LABELS, MODEL_FEATURES
 from kalshi_assets_tests.features.tapes import OPEN, busy_tape, past, spliced
 from kalshi_assets_tests.features.test_labels import EVENT, LATER_REPORTS, REPORTS, at
@@ -141,7 +148,9 @@ def test_the_full_panel_is_the_features_and_what_was_pooled() -> None:
         weather_weight=0.5,
     )
     full = MINUTE_PANEL_FULL.conform(full_panel(SEEN, MARKET, _hazard(), pooled))
-    assert full.select(MODEL_FEATURES.dtypes.keys()).equals(WHOLE)
+    shared = [name for name in MODEL_FEATURES.dtypes if name in full.columns]
+    assert set(shared) > set(MINUTE_PANEL_WITH_WEATHER.dtypes)
+    assert full.select(shared).equals(WHOLE.select(shared))
     assert set(full["weather_weight"]) == {0.5}
     assert full["p_fused"].equals(WHOLE["p_mkt"].alias("p_fused"))
 

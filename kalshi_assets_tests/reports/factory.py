@@ -306,15 +306,8 @@ def _panel_bracket(
         "dead": dead,
         "hour_lst": minutes / 60,
         "activity_days": [0] * n,
-        "thin": [False] * n,
-        "overround_bid": [0.0] * n,
-        "overround_ask": [0.0] * n,
-        "coverage": [1.0] * n,
         "hazard_status": ["ok" if known else "before_climate_day" for known in ok],
         "regime": ["quiet"] * n,
-        "regime_code": [0] * n,
-        "is_recorded": [True] * n,
-        "bracket_from_leader": [0] * n,
     }
     dtypes = MINUTE_PANEL_FULL.dtypes
     return pl.DataFrame(

@@ -56,15 +56,8 @@ def panel(
         "weather_weight": 1.0,
         "hour_lst": 12.0,
         "activity_days": 0,
-        "thin": False,
-        "overround_bid": 0.0,
-        "overround_ask": 0.0,
-        "coverage": 1.0,
         "hazard_status": "ok",
         "regime": "quiet",
-        "regime_code": 0,
-        "is_recorded": True,
-        "bracket_from_leader": 0,
         "p_fused": 0.49,
     }
     values = {**defaults, **columns}

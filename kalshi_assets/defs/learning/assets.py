@@ -9,7 +9,7 @@ import polars as pl
 
 from kalshi_assets.cities import city
 from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset
-from kalshi_assets.features.examples import FEATURES
+from kalshi_assets.features.examples import FEATURES, model_features
 from kalshi_assets.ladder.settlement import final
 from kalshi_assets.lake.history import History
 from kalshi_assets.lake.store import Partitions
@@ -29,7 +29,9 @@ from kalshi_assets.tables import (
     EVENTS,
     EXAMPLES,
     FUSED_PMF,
-    MINUTE_PANEL_FULL,
+    HAZARD_PMF,
+    MARKET_PMF,
+    MINUTE_PANEL_WITH_WEATHER,
     PREDICTIONS,
     SETTLEMENTS,
 )
@@ -52,15 +54,29 @@ def classifiers(context: dg.AssetExecutionContext, examples: Partitions) -> Comp
 
 @dg.asset(
     **lake_asset(PREDICTIONS, code_version="1", kinds={"lightgbm"}),
-    ins={"panel": asset_in(MINUTE_PANEL_FULL), "classifiers": asset_in(CLASSIFIERS)},
+    ins={
+        "panel": asset_in(MINUTE_PANEL_WITH_WEATHER),
+        "market": asset_in(MARKET_PMF),
+        "hazard": asset_in(HAZARD_PMF),
+        "classifiers": asset_in(CLASSIFIERS),
+    },
 )
 def predictions(
-    context: dg.AssetExecutionContext, panel: Partitions, classifiers: Partitions
+    context: dg.AssetExecutionContext,
+    panel: Partitions,
+    market: Partitions,
+    hazard: Partitions,
+    classifiers: Partitions,
 ) -> Computation:
     store = the_models()
+
+    def predict(key: CityDay) -> pl.DataFrame:
+        features = model_features(panel[key], market[key], hazard[key])
+        return predicted(key.date, features, classifiers[key], store)
+
     return by_partition(
         context,
-        lambda key: predicted(key.date, panel[key], classifiers[key], store),
+        predict,
         lambda _, frame: {"status": dict(frame["status"].value_counts().iter_rows())},
     )
 

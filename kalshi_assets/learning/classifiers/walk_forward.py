@@ -84,7 +84,8 @@ def classifiers(
     train = training_rows(days, fold.training, features)
     validation = training_rows(days, fold.validation, features)
     recent = training_rows(days, recent_days(day), features)
-    digest = _digest(train, validation)
+    enough = train["day"].n_unique() >= MIN_TRAINING_DAYS
+    digest = _digest(train, validation) if enough else ""
     drift = _drift(train, recent, features)
     rows = []
     for target in TARGETS:

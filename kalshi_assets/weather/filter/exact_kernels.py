@@ -99,7 +99,7 @@ def fill_tables(
     return table, ratio
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
+@njit(cache=True)
 def row_panels(t: Transition, k: int, mean: float) -> tuple[int, int, int]:
     """Middle, first panel and end of a row, around its mean."""
     middle = int(np.floor(mean - t.lowest))

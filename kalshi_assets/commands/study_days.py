@@ -1,0 +1,210 @@
+"""City-days of the market study: made once, kept, and read as what is judged.
+
+Here: a lake of the study's own, its city-days made by several processes, and one city-day as the
+study looks at it. Not here: judging (`verification`), pages (`reports`), printing (`study_market`).
+"""
+
+import multiprocessing
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from time import perf_counter
+
+import polars as pl
+import stamina
+
+from kalshi_assets.cities import city
+from kalshi_assets.commands.chain import DirectChain
+from kalshi_assets.defs.resources import KalshiResource, WeatherResource
+from kalshi_assets.exchange.ingest import EventNotFoundError
+from kalshi_assets.ladder.pooling import fused_pmf
+from kalshi_assets.ladder.pools.weights import PRIOR_WEIGHTS, PoolWeights
+from kalshi_assets.ladder.settlement import settled_by
+from kalshi_assets.lake.store import Lake
+from kalshi_assets.learning.classifiers.scores import daily_scores
+from kalshi_assets.partitions import CityDay
+from kalshi_assets.tables import (
+    CALIBRATED,
+    CLASSIFIERS,
+    EVENTS,
+    EXAMPLES,
+    FORECASTS,
+    FUSION_WEIGHTS,
+    HAZARD_PMF,
+    MARKET_PMF,
+    MC_PARAMS,
+    MINUTE_PANEL_FULL,
+    MINUTE_PANEL_WITH_WEATHER,
+    OBSERVATIONS,
+    PREDICTIONS,
+    SETTLEMENTS,
+    Table,
+)
+from kalshi_assets.verification.evaluations import MarketDay, known_hours
+from kalshi_assets.weather.hazard.method import load_method
+from kalshi_assets.weather.hazard.pmf import hazard_pmf
+
+DAY = timedelta(days=1)
+READ = (EVENTS, SETTLEMENTS, EXAMPLES, CLASSIFIERS, PREDICTIONS, CALIBRATED, MINUTE_PANEL_FULL)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A city-day that was made, or why not.
+
+    Attributes
+    ----------
+    missing
+        Why there is nothing of it; None: it is there.
+    """
+
+    key: CityDay
+    missing: str | None
+
+
+def make_days(data: Path, keys: Sequence[CityDay], processes: int) -> Iterator[Made]:
+    """Make what is not there yet of the city-days, city by city, each in order of days.
+
+    Parameters
+    ----------
+    data
+        Folder of the study's lake, raw answers and models.
+    keys
+        City-days.
+    processes
+        Cities made at once.
+
+    Yields
+    ------
+    Made
+        As they come; those that were there already, too.
+    """
+    cities = list(dict.fromkeys(key.city for key in keys))
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
+        told = manager.Queue()
+        running = [
+            pool.submit(_make_city, data, [key for key in keys if key.city == name], told)
+            for name in cities
+        ]
+        for _ in keys:
+            yield _next(told, running)
+        for future in as_completed(running):
+            future.result()
+
+
+def _next(told, running) -> Made:  # type: ignore[no-untyped-def]
+    """The next city-day that is told of, or the error of the process that should have."""
+    from queue import Empty
+
+    while True:
+        try:
+            found: Made = told.get(timeout=1.0)
+        except Empty:
+            for future in running:
+                if future.done() and future.exception() is not None:
+                    raise future.exception() from None
+        else:
+            return found
+
+
+def _make_city(data: Path, keys: Sequence[CityDay], told) -> None:  # type: ignore[no-untyped-def]
+    stamina.instrumentation.set_on_retry_hooks([])
+    os.environ["KALSHI_ASSETS_DATA"] = str(data)
+    chain = DirectChain(data, KalshiResource(unthrottled=True), WeatherResource(), perf_counter)
+    for key in keys:
+        told.put(Made(key, _make_day(chain, key)))
+
+
+def _make_day(chain: DirectChain, key: CityDay) -> str | None:
+    if all(chain.lake.is_current(table, key) for table in READ):
+        return None
+    try:
+        chain.learn(key)
+    except EventNotFoundError:
+        return "the recordings have no event"
+    finally:
+        chain.settle()
+    return None
+
+
+def study_day(lake: Lake, key: CityDay) -> tuple[MarketDay, pl.DataFrame] | None:
+    """A city-day as it is judged: its PMFs, and the classifiers' scores; None: never settled."""
+    read = {table: lake.read(table, key) for table in READ}
+    events = read[EVENTS]
+    settled = settled_by(read[SETTLEMENTS], events)
+    if settled is None:
+        return None
+    full = read[MINUTE_PANEL_FULL]
+    day = MarketDay(
+        city=key.city,
+        date=key.date,
+        climate_start=events["climate_start"][0],
+        winner=settled[1],
+        sources={**_sources(full, read[CALIBRATED]), **_controls(lake, key)},
+        hours=known_hours(full),
+    )
+    scores = daily_scores(read[PREDICTIONS], read[EXAMPLES], read[CLASSIFIERS])
+    return day, scores.with_columns(city=pl.lit(key.city), date=pl.lit(key.date))
+
+
+def _sources(full: pl.DataFrame, calibrated: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    at = ["minute", "bracket"]
+    enters = (pl.col("hazard_status") == "ok").all().over("minute")
+    named = {"market": "p_mkt", "fused": "p_fused"}
+    return {
+        **{source: full.select(*at, p=column) for source, column in named.items()},
+        "weather": full.filter(enters).select(*at, p="p_wx"),
+        "calibrated": calibrated.select(*at, p="p_calibrated"),
+    }
+
+
+def _controls(lake: Lake, key: CityDay) -> dict[str, pl.DataFrame]:
+    """The pool at its prior weights; and weather and pool with the weather of the day before."""
+    market, panel = (lake.read(t, key) for t in (MARKET_PMF, MINUTE_PANEL_WITH_WEATHER))
+    hazard = lake.read(HAZARD_PMF, key)
+    if not (hazard["status"] == "ok").any():
+        return {}
+    at = ["minute", "bracket"]
+    prior = fused_pmf(market, hazard, panel, PRIOR_WEIGHTS)
+    found = {"prior_pool": prior.select(*at, p="p_fused")}
+    lagged = _lagged_hazard(lake, key)
+    if lagged is not None:
+        weights = PoolWeights.from_frame(lake.read(FUSION_WEIGHTS, key))
+        pooled = fused_pmf(market, lagged, panel, weights)
+        known = lagged.filter((pl.col("status") == "ok").all().over("minute"))
+        found["weather_lagged"] = known.select(*at, p="p_wx")
+        found["fused_lagged"] = pooled.select(*at, p="p_fused")
+    return found
+
+
+def _lagged_hazard(lake: Lake, key: CityDay) -> pl.DataFrame | None:
+    """What the hazard would say if the day's reports and forecasts were those of the day before.
+
+    Its evidence kills no bracket: it is of another day.
+    """
+    before = CityDay(key.city, key.date - DAY)
+    if not lake.has(OBSERVATIONS, before):
+        return None
+    earlier = [
+        (city(day.city).climate_day(day.date)[0], lake.read(OBSERVATIONS, day))
+        for day in key.earlier(45)
+        if lake.has(OBSERVATIONS, day)
+    ]
+    hazard = hazard_pmf(
+        lake.read(EVENTS, key),
+        _a_day_later(OBSERVATIONS, lake.read(OBSERVATIONS, before)),
+        _a_day_later(FORECASTS, lake.read(FORECASTS, before)),
+        earlier,
+        lake.read(MC_PARAMS, key),
+        load_method(),
+    )
+    return hazard.with_columns(dead=pl.lit(value=False))
+
+
+def _a_day_later(table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+    times = [name for name, dtype in table.dtypes.items() if dtype == pl.Datetime("us", "UTC")]
+    return frame.with_columns(pl.col(times) + DAY)
