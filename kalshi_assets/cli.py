@@ -186,6 +186,18 @@ def bench_chain(
     run_bench(console, cities=cities, days=days, as_json=json)
 
 
+@bench_app.command("features")
+def bench_features(
+    cities: Annotated[int, typer.Option(help="Cities that are learnt from.")] = 5,
+    days: Annotated[int, typer.Option(help="Days of each.")] = 150,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object of figures.")] = False,
+) -> None:
+    """Time features, market PMF, pool and classifiers against a plain reference."""
+    from kalshi_assets.commands.bench_features import run_feature_bench
+
+    run_feature_bench(console, cities=cities, days=days, as_json=json)
+
+
 @bench_app.command("hazard")
 def bench_hazard(
     json: Annotated[bool, typer.Option("--json", help="One JSON object of figures.")] = False,

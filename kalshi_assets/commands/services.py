@@ -24,9 +24,10 @@ WORLD_CITIES = ("new_york", "chicago")
 WORLD_END = date(2026, 6, 30)
 WORLD_DAYS = 60
 
-# Recorded days that show most: New York with tapes and observations, Chicago with quotes.
+# Recorded days that show most: New York with tapes and observations, from so early on that the
+# last eleven days have enough before them for the pool's weights; Chicago with quotes.
 SHOWN_RECORDINGS = {
-    "new_york": (date(2025, 4, 20), date(2025, 4, 30)),
+    "new_york": (date(2025, 4, 8), date(2025, 4, 30)),
     "chicago": (date(2025, 5, 5), date(2025, 5, 9)),
 }
 SHOWN_DAYS = 8

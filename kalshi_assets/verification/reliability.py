@@ -3,18 +3,19 @@
 Here: observed frequencies in bins of probability beside consistency bands. Not here: scores, or
 what the probabilities are of.
 
-The bands tell how far frequencies stray when the forecasts are right: days are resampled, outcomes
-drawn from the forecast probabilities, and the frequency compared with the mean probability of the
-bin (Bröcker and Smith 2007, Weather and Forecasting 22, 651-661). Outcomes of one day are drawn
-independently, which is right for forecasts that know the day's earlier outcomes: their errors are
-then uncorrelated.
+The bands tell how far frequencies stray when the forecasts are right: outcomes are drawn from the
+forecast probabilities, and the frequency compared with the mean probability of the bin (Bröcker and
+Smith 2007, Weather and Forecasting 22, 651-661). The forecasts stay as they are: resampling days and
+with them the outcomes drawn would count each draw again as often as its day, and make the bands
+wider by the root of two. Outcomes of one day are drawn independently, which is right for forecasts
+that know the day's earlier outcomes: their errors are then uncorrelated.
 """
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.verification.bootstrap import LEVEL, RESAMPLES, day_weights
+from kalshi_assets.verification.bootstrap import LEVEL, RESAMPLES
 
 Array = NDArray[np.float64]
 
@@ -72,7 +73,7 @@ def reliability(
     if not ((probability >= 0) & (probability <= 1)).all():
         raise ValueError("reliability needs probabilities within [0, 1]; leave out unknown ones")
     of_bin = np.clip(np.searchsorted(bins, probability, side="right") - 1, 0, len(bins) - 2)
-    strayed = _strayed(probability, day, of_bin, len(bins) - 1, seed, resamples)
+    strayed = _strayed(probability, of_bin, len(bins) - 1, seed, resamples)
     rows = []
     for b in np.unique(of_bin):
         inside = of_bin == b
@@ -95,22 +96,14 @@ def reliability(
 
 
 def _strayed(
-    probability: Array,
-    day: NDArray[np.int64],
-    of_bin: NDArray[np.int64],
-    bins: int,
-    seed: int,
-    resamples: int,
+    probability: Array, of_bin: NDArray[np.int64], bins: int, seed: int, resamples: int
 ) -> Array:
-    """Frequency less mean probability of resampled, well forecast days: (resamples, bins)."""
+    """Frequency less mean probability where the forecasts are right: (resamples, bins)."""
     rng = np.random.default_rng(seed)
-    days = int(day.max(initial=-1)) + 1
-    weights = day_weights(days, resamples, rng) if days else np.zeros((resamples, 0))
+    count = np.bincount(of_bin, minlength=bins)
     strayed = np.full((resamples, bins), np.nan)
     for r in range(resamples):
         happened = rng.random(len(probability)) < probability
-        weight = weights[r, day]
-        count = np.bincount(of_bin, weight, minlength=bins)
-        excess = np.bincount(of_bin, weight * (happened - probability), minlength=bins)
+        excess = np.bincount(of_bin, happened - probability, minlength=bins)
         strayed[r, count > 0] = excess[count > 0] / count[count > 0]
     return strayed
