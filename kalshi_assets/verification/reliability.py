@@ -4,11 +4,11 @@ Here: observed frequencies in bins of probability beside consistency bands. Not 
 what the probabilities are of.
 
 The bands tell how far frequencies stray when the forecasts are right: outcomes are drawn from the
-forecast probabilities, and the frequency compared with the mean probability of the bin (Bröcker and
-Smith 2007, Weather and Forecasting 22, 651-661). The forecasts stay as they are: resampling days and
-with them the outcomes drawn would count each draw again as often as its day, and make the bands
-wider by the root of two. Outcomes of one day are drawn independently, which is right for forecasts
-that know the day's earlier outcomes: their errors are then uncorrelated.
+forecast probabilities, and the frequency compared with the mean probability of the bin (Bröcker
+and Smith 2007, Weather and Forecasting 22, 651-661). The forecasts stay as they are: resampled days
+would count each outcome drawn as often as its day, and the bands be wider by the root of two.
+Outcomes of one day are drawn independently, which is right for forecasts that know the day's
+earlier outcomes: their errors are then uncorrelated.
 """
 
 import numpy as np
