@@ -33,6 +33,12 @@ def weather_sentence(day: DayInputs) -> str:
             "There are no station observations for this climate day: "
             "the fused probabilities are the market's."
         )
+    if (day.hazard_pmf["status"] == "ok").any():
+        return (
+            "The weather was known, but earlier days do not show that it helps (see "
+            "probability.fusion_weights): the fused probabilities are the market's, without the "
+            "brackets that the evidence has passed."
+        )
     statuses = day.hazard_pmf["status"].value_counts(sort=True)["status"].to_list()
     often = WEATHER_WORDS[statuses[0]] if statuses else "none was computed"
     return (
