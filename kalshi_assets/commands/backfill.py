@@ -49,17 +49,20 @@ class Plan:
         Earlier days of which something is missing that the hazard's parameters rest on.
     look_back_tables
         What is made of those.
+    tables
+        What is made of the climate days asked for.
     """
 
     city: str
     days: list[CityDay]
     look_back: list[CityDay]
     look_back_tables: Sequence[Table] = LOOK_BACK_TABLES
+    tables: Sequence[Table] = TABLES
 
     @property
     def partitions(self) -> int:
         """How many partitions it writes."""
-        return len(self.days) * len(TABLES) + len(self.look_back) * len(self.look_back_tables)
+        return len(self.days) * len(self.tables) + len(self.look_back) * len(self.look_back_tables)
 
 
 @dataclass
@@ -127,14 +130,14 @@ def run(
     unreachable = False
     with instance() as dagster_instance:
 
-        def made(selection: Sequence[Table] | None, keys: Sequence[CityDay]) -> str | None:
-            """Make the tables, or all; the error, if there is one."""
+        def made(selection: Sequence[Table], keys: Sequence[CityDay]) -> str | None:
+            """Make the tables; the error, if there is one."""
             nonlocal unreachable
             if not keys or unreachable:
                 return None
             result = job.execute_in_process(
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                asset_selection=[ASSET_KEYS[table] for table in selection] if selection else None,
+                asset_selection=[ASSET_KEYS[table] for table in selection],
                 instance=dagster_instance,
                 raise_on_error=False,
                 tags={
@@ -152,7 +155,7 @@ def run(
             before = made(each.look_back_tables, each.look_back)
             if before is not None and unreachable:
                 outcome.failed[each.city] = before
-            elif error := made(None, each.days):
+            elif error := made(each.tables, each.days):
                 outcome.failed[each.city] = error
             elif before is not None:
                 outcome.incomplete[each.city] = before

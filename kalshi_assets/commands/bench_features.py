@@ -21,6 +21,7 @@ from polars.testing import assert_frame_equal
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from kalshi_assets.commands.chain import DirectChain
 from kalshi_assets.commands.services import UNLIMITED, environment, service_variables
 from kalshi_assets.features.activity import DAYS as ACTIVITY_DAYS
 from kalshi_assets.partitions import city_days
@@ -113,7 +114,6 @@ def _measured(progress: Console, folder: Path, cities: int, days: int) -> dict[s
 
 
 def _walk(folder: Path) -> Walked:
-    from kalshi_assets.commands.chain import DirectChain
     from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 
     world = folder / "world"
@@ -127,7 +127,6 @@ def _walk(folder: Path) -> Walked:
         chain = DirectChain(folder, *services, time.perf_counter)
         for key in keys:
             chain.learn(key)
-            chain.settle()
     read = chain.lake.read
     wanted = (EVENTS, CANDLES, TRADES, OBSERVATIONS, FORECASTS, HAZARD_PMF)
     usual = [read(ACTIVITY, key) for key in keys[:-2]]

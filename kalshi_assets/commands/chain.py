@@ -95,6 +95,9 @@ WINDOWS = {
 }
 """Earlier days that are read as they are."""
 
+BESIDE_THE_REPORT = (CLASSIFIERS, PREDICTIONS)
+"""Nothing in the report rests on them."""
+
 SETTLED = (FUSED_PMF, EVENTS, SETTLEMENTS)
 """What calibrators learn of a day from."""
 
@@ -150,19 +153,23 @@ class DirectChain:
         return self._put(OBSERVATIONS, key, fetch)
 
     def make(self, key: CityDay) -> None:
-        """Make every table of a city-day, and its page."""
-        made = self.learn(key)
+        """Make every table that the report rests on, and its page."""
+        made = self._believed(key)
         made |= self._backtest(key, made)
         began = self.clock()
         write_day(self.data, DayInputs.of(city(key.city), key.date, made))
         self.seconds["page"] = self.seconds.get("page", 0.0) + self.clock() - began
         self.settle()
 
-    def learn(self, key: CityDay) -> dict[Table, pl.DataFrame]:
-        """Make what is known and believed of a city-day; nothing is traded and no page written."""
+    def learn(self, key: CityDay) -> None:
+        """Make what is known, believed and predicted; nothing is traded and no page written."""
+        self._predicted(key, self._believed(key))
+        self.settle()
+
+    def _believed(self, key: CityDay) -> dict[Table, pl.DataFrame]:
         made = self.ingest(key)
         made |= self._probabilities(key, made)
-        made[CALIBRATED] = self._learnt(key, made)
+        made[CALIBRATED] = self._calibrated(key, made)
         return made
 
     def settle(self) -> None:
@@ -278,8 +285,13 @@ class DirectChain:
             self._put(FUSION_WEIGHTS, key, lambda: fusion_weights(start, earlier))
         )
 
-    def _learnt(self, key: CityDay, made: Mapping[Table, pl.DataFrame]) -> pl.DataFrame:
-        """The calibrated PMFs; and what the classifiers say."""
+    def _calibrated(self, key: CityDay, made: Mapping[Table, pl.DataFrame]) -> pl.DataFrame:
+        settled = self._settled.before(key)
+        maps = self._put(CALIBRATORS, key, lambda: calibrators_of(key, settled))
+        start, _ = city(key.city).climate_day(key.date)
+        return self._put(CALIBRATED, key, lambda: calibrated(made[FUSED_PMF], maps, start))
+
+    def _predicted(self, key: CityDay, made: Mapping[Table, pl.DataFrame]) -> None:
         seen = {day.date: frame for day, frame in self._earlier[EXAMPLES].before(key)}
         models = self._put(CLASSIFIERS, key, lambda: classifiers_of(key, seen))
         self._put(
@@ -287,10 +299,6 @@ class DirectChain:
             key,
             lambda: predictions(key.date, self._features(made), models, the_models()),
         )
-        settled = self._settled.before(key)
-        maps = self._put(CALIBRATORS, key, lambda: calibrators_of(key, settled))
-        start, _ = city(key.city).climate_day(key.date)
-        return self._put(CALIBRATED, key, lambda: calibrated(made[FUSED_PMF], maps, start))
 
     def _features(self, made: Mapping[Table, pl.DataFrame]) -> pl.DataFrame:
         return model_features(made[MINUTE_PANEL_WITH_WEATHER], made[MARKET_PMF], made[HAZARD_PMF])

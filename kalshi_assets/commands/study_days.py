@@ -126,8 +126,6 @@ def _make_day(chain: DirectChain, key: CityDay) -> str | None:
         chain.learn(key)
     except EventNotFoundError:
         return "the recordings have no event"
-    finally:
-        chain.settle()
     return None
 
 
@@ -155,9 +153,15 @@ def _sources(full: pl.DataFrame, calibrated: pl.DataFrame) -> dict[str, pl.DataF
     at = ["minute", "bracket"]
     enters = (pl.col("hazard_status") == "ok").all().over("minute")
     named = {"market": "p_mkt", "fused": "p_fused"}
+    known = full.filter(enters)
+    alive = pl.when(pl.col("dead")).then(0.0).otherwise("p_mkt")
     return {
         **{source: full.select(*at, p=column) for source, column in named.items()},
-        "weather": full.filter(enters).select(*at, p="p_wx"),
+        "weather": known.select(*at, p="p_wx"),
+        # Where the market gave all to brackets that are dead, nothing is left of it.
+        "market_alive": known.filter(alive.sum().over("minute") > 0).select(
+            *at, p=alive / alive.sum().over("minute")
+        ),
         "calibrated": calibrated.select(*at, p="p_calibrated"),
     }
 

@@ -38,7 +38,8 @@ from kalshi_assets.verification.market_study import MarketStudy
 
 PROCESSES = 2
 DIGITS = 6
-SHOWN = ("market", "fused", "calibrated", "weather", "prior_pool")
+EVERYWHERE = ("market", "fused", "calibrated")
+SHOWN = ("market", "market_alive", "fused", "calibrated", "weather", "prior_pool")
 
 
 def run_market_study(
@@ -97,7 +98,7 @@ def run_market_study(
         return
     console.print(_table(study))
     for sentence in verdicts(study.scoreboard, titles):
-        console.print(sentence)
+        console.print(sentence.replace("**", ""))
     for path in [*written, kept]:
         console.print(f"[dim]{path}[/dim]", soft_wrap=True)
 
@@ -161,28 +162,31 @@ def _keep(lake: Lake, study: MarketStudy, end: date) -> str:
 
 
 def _table(study: MarketStudy) -> RichTable:
-    """Mean log loss by city and source, with intervals."""
+    """Mean log loss by city and source, with intervals; a row's sources at the same instants."""
     rows = study.scoreboard.filter(
-        (pl.col("instants") == "all") & (pl.col("score") == "log_loss"),
-        (pl.col("against") == "nothing") & pl.col("slice").is_in(["all", "city"]),
+        (pl.col("score") == "log_loss") & (pl.col("against") == "nothing"),
+        pl.col("slice").is_in(["all", "city"]),
+        (pl.col("instants") == "with_weather") | pl.col("source").is_in(EVERYWHERE),
     )
     sources = [source for source in SHOWN if (rows["source"] == source).any()]
     table = RichTable(
         title=f"mean log loss of {study.days.height} city-days, 95 % intervals",
         title_justify="left",
     )
-    table.add_column("city")
+    for name in ("instants", "city"):
+        table.add_column(name)
     for source in sources:
-        table.add_column(source, justify="right")
+        table.add_column(source.replace("_", " "), justify="right")
     table.add_column("days", justify="right")
-    for (name,), cells in rows.group_by("slice_value", maintain_order=True):
+    for (instants, name), cells in rows.group_by("instants", "slice_value", maintain_order=True):
         of = {row["source"]: row for row in cells.to_dicts()}
         table.add_row(
+            str(instants).replace("_", " "),
             str(name),
             *(
                 f"{of[s]['value']:.3f} [{of[s]['lo']:.3f}, {of[s]['hi']:.3f}]" if s in of else ""
                 for s in sources
             ),
-            str(cells["n_days"][0]),
+            str(cells["n_days"].max()),
         )
     return table

@@ -17,6 +17,7 @@ from kalshi_assets.verification.ladder_reliability import Diagram
 COLOURS = {
     **SOURCE_COLOURS,
     "calibrated": "#7c3aed",
+    "market_alive": "#60a5fa",
     "prior_pool": "#71717a",
     "weather_lagged": "#a8a29e",
     "fused_lagged": "#a8a29e",

@@ -37,6 +37,9 @@ _RULES = """## How it was done
 
 - **Instants** are the full standard hours of the eve and of the climate day while the market is
   open. All instants: market, pool and calibrated pool have a PMF. With weather: p_wx is known too.
+- **Sources.** market_alive is the market's PMF without the brackets that the evidence has passed:
+  what fused gains beyond it, pooling gains. prior_pool has the weights .65 and .35 at every hour;
+  *_lagged has the weather of the day before and may show no skill.
 - **Units.** A city-day's score is the mean over its instants in the slice, a value the mean over
   city-days. 2,000 resamples draw {drawn} with all their cities: the hours of a day share an
   outcome, the cities of a date their weather.

@@ -7,6 +7,7 @@ from kalshi_assets.tables.contract import Contract, Table, column
 SOURCES = [
     "market",
     "weather",
+    "market_alive",
     "prior_pool",
     "fused",
     "calibrated",
@@ -58,8 +59,9 @@ class Scoreboard(Contract):
     )
     slice_value: pl.String = column("Which part; of slice all: all.")
     source: pl.String = column(
-        "Whose PMF: prior_pool has the fixed prior weights; *_lagged has the weather of the day "
-        "before, base_rate the frequency of the bracket's position: both only for control.",
+        "Whose PMF: market_alive is the market's without the brackets that evidence has passed; "
+        "prior_pool has the fixed prior weights; *_lagged has the weather of the day before, "
+        "base_rate the frequency of the bracket's position: both only for control.",
         isin=SOURCES,
     )
     against: pl.String = column(

@@ -105,7 +105,7 @@ class Instants:
         Control sources enter too: they must not be found better than the market.
         """
         pairs = [(source, "market") for source in self.scores if source != "market"]
-        pairs += [("fused", "prior_pool"), ("calibrated", "fused")]
+        pairs += [("fused", "market_alive"), ("fused", "prior_pool"), ("calibrated", "fused")]
         pairs += [(source, BASE_RATE) for source in self.scores if source != BASE_RATE]
         return [pair for pair in pairs if all(source in self.scores for source in pair)]
 
