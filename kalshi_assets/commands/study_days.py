@@ -20,11 +20,17 @@ from kalshi_assets.cities import city
 from kalshi_assets.commands.chain import DirectChain
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.exchange.ingest import EventNotFoundError
+from kalshi_assets.features.examples import FEATURES
 from kalshi_assets.ladder.pooling import fused_pmf
 from kalshi_assets.ladder.pools.weights import PRIOR_WEIGHTS, PoolWeights
 from kalshi_assets.ladder.settlement import settled_by
 from kalshi_assets.lake.store import Lake
+from kalshi_assets.learning.classifiers.controls import shuffled_labels
+from kalshi_assets.learning.classifiers.predict import predictions
+from kalshi_assets.learning.classifiers.schedule import fold_of
 from kalshi_assets.learning.classifiers.scores import daily_scores
+from kalshi_assets.learning.classifiers.store import ModelStore
+from kalshi_assets.learning.classifiers.walk_forward import classifiers
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import (
     CALIBRATED,
@@ -48,6 +54,8 @@ from kalshi_assets.weather.hazard.method import load_method
 from kalshi_assets.weather.hazard.pmf import hazard_pmf
 
 DAY = timedelta(days=1)
+SHUFFLE_SEED = 20250401
+EVERY_FOLD = 3
 READ = (EVENTS, SETTLEMENTS, EXAMPLES, CLASSIFIERS, PREDICTIONS, CALIBRATED, MINUTE_PANEL_FULL)
 
 
@@ -127,6 +135,38 @@ def _make_day(chain: DirectChain, key: CityDay) -> str | None:
     except EventNotFoundError:
         return "the recordings have no event"
     return None
+
+
+def control_scores(data: Path, keys: Sequence[CityDay], processes: int) -> Iterator[pl.DataFrame]:
+    """Daily scores of classifiers fitted to, and judged on, the labels of other days, by city.
+
+    Every third fold is enough to see a skill that is none. Fits are kept like others, so that a
+    study that was stopped finds them.
+    """
+    cities = list(dict.fromkeys(key.city for key in keys))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        yield from pool.map(
+            _control_of_city,
+            [data] * len(cities),
+            [[key for key in keys if key.city == name] for name in cities],
+        )
+
+
+def _control_of_city(data: Path, keys: Sequence[CityDay]) -> pl.DataFrame:
+    lake, store = Lake(data / "lake"), ModelStore(data / "models")
+    examples = {key.date: lake.read(EXAMPLES, key) for key in keys}
+    shuffled = shuffled_labels(examples, SHUFFLE_SEED)
+    found = []
+    for start in [day for day in examples if fold_of(day).start == day][::EVERY_FOLD]:
+        as_of, _ = city(keys[0].city).climate_day(start)
+        models = classifiers(start, as_of, shuffled, FEATURES, store)
+        for day in fold_of(start).prediction:
+            if day in shuffled:
+                said = predictions(day, examples[day], models, store)
+                scores = daily_scores(said, shuffled[day], models)
+                found.append(scores.with_columns(city=pl.lit(keys[0].city), date=pl.lit(day)))
+    return pl.concat(found)
 
 
 def study_day(lake: Lake, key: CityDay) -> tuple[MarketDay, pl.DataFrame] | None:

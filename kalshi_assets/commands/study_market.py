@@ -26,7 +26,7 @@ from kalshi_assets.commands.services import (
     find_archive,
     service_variables,
 )
-from kalshi_assets.commands.study_days import make_days, study_day
+from kalshi_assets.commands.study_days import control_scores, make_days, study_day
 from kalshi_assets.defs.lake_io import ASSET_KEYS
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.partitions import EVERY_CITY, CityDay, city_days
@@ -83,7 +83,7 @@ def run_market_study(
     data = Settings().data.resolve() / "study"
     lake = Lake(data / "lake")
     made = _made(progress, served, data, keys)
-    study = _judged(progress, lake, made)
+    study = _judged(progress, data, made)
     if not study.days.height:
         raise ValueError(
             f"no day of {', '.join(cities)} from {start} to {end} could be judged; events with an "
@@ -117,10 +117,14 @@ def _made(
     return sorted(made.key for made in found if made.missing is None)
 
 
-def _judged(progress: Console, lake: Lake, keys: Sequence[CityDay]) -> MarketStudy:
+def _judged(progress: Console, data: Path, keys: Sequence[CityDay]) -> MarketStudy:
+    lake = Lake(data / "lake")
     with _bar(progress, "judged", len(keys)) as step:
         read = [found for key in keys if (found := step(study_day(lake, key))) is not None]
-    return MarketStudy.of([day for day, _ in read], [scores for _, scores in read])
+    cities = {key.city for key in keys}
+    with _bar(progress, "classifiers on other days' labels, cities", len(cities)) as step:
+        control = [step(scores) for scores in control_scores(data, keys, PROCESSES)]
+    return MarketStudy.of([day for day, _ in read], [scores for _, scores in read], control)
 
 
 @contextmanager
@@ -162,31 +166,32 @@ def _keep(lake: Lake, study: MarketStudy, end: date) -> str:
 
 
 def _table(study: MarketStudy) -> RichTable:
-    """Mean log loss by city and source, with intervals; a row's sources at the same instants."""
+    """Mean log loss by city and source; a row's sources at the same instants."""
     rows = study.scoreboard.filter(
-        (pl.col("score") == "log_loss") & (pl.col("against") == "nothing"),
+        pl.col("score") == "log_loss",
         pl.col("slice").is_in(["all", "city"]),
         (pl.col("instants") == "with_weather") | pl.col("source").is_in(EVERYWHERE),
     )
-    sources = [source for source in SHOWN if (rows["source"] == source).any()]
+    means, gaps = (rows.filter(against=against) for against in ("nothing", "market"))
+    sources = [source for source in SHOWN if (means["source"] == source).any()]
     table = RichTable(
-        title=f"mean log loss of {study.days.height} city-days, 95 % intervals",
+        title=f"mean log loss of {study.days.height} city-days; difference with 95 % interval",
         title_justify="left",
     )
     for name in ("instants", "city"):
         table.add_column(name)
     for source in sources:
         table.add_column(source.replace("_", " "), justify="right")
-    table.add_column("days", justify="right")
-    for (instants, name), cells in rows.group_by("instants", "slice_value", maintain_order=True):
-        of = {row["source"]: row for row in cells.to_dicts()}
+    for name in ("calibrated less market", "days"):
+        table.add_column(name, justify="right")
+    for (instants, name), cells in means.group_by("instants", "slice_value", maintain_order=True):
+        of = {row["source"]: row["value"] for row in cells.to_dicts()}
+        (gap,) = gaps.filter(instants=instants, slice_value=name, source="calibrated").to_dicts()
         table.add_row(
             str(instants).replace("_", " "),
             str(name),
-            *(
-                f"{of[s]['value']:.3f} [{of[s]['lo']:.3f}, {of[s]['hi']:.3f}]" if s in of else ""
-                for s in sources
-            ),
+            *(f"{of[source]:.3f}" if source in of else "" for source in sources),
+            f"{gap['value']:+.3f} [{gap['lo']:+.3f}, {gap['hi']:+.3f}]",
             str(cells["n_days"].max()),
         )
     return table

@@ -45,7 +45,7 @@ def pmfs_sum_to_one(table: Table, frame: pl.DataFrame) -> Verdict:
     """Every PMF sums to one at every instant, or is null as a whole."""
     worst, torn = 0.0, 0
     for name in table.pmfs:
-        sums = frame.group_by(table.point_in_time).agg(
+        sums = frame.group_by("minute").agg(
             total=pl.col(name).sum(), unknown=pl.col(name).null_count(), n=pl.len()
         )
         torn += sums.filter(

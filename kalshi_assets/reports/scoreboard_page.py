@@ -198,6 +198,8 @@ def _opening(study: MarketStudy, command: str, titles: Mapping[str, str]) -> str
     listed = [
         *verdicts(study.scoreboard, titles),
         anchor_verdict(study.scoreboard),
+        *filter(None, [tables.source_of_gain(study.scoreboard)]),
+        tables.classifier_verdict(study.classifier_skill),
         tables.controls_verdict(study),
     ]
     bullets = "\n".join(paragraph(f"- {said}", indent="  ") for said in listed)

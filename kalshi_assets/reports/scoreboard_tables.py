@@ -32,6 +32,7 @@ COLUMNS = {
     "auc": "AUC",
 }
 LAGGED = ("weather_lagged", "fused_lagged")
+CONTROLLED = ("up_1m", "up_5m", "lead_1m", "lead_5m")
 
 _RULES = """## How it was done
 
@@ -238,11 +239,50 @@ def classifier_section(skill: pl.DataFrame, titles: Mapping[str, str]) -> str:
         "is what is said without features: the base rate of earlier days for moves, the market for "
         "who is paid, prices and who leads now for who leads next. Means over city-days; cross-"
         "entropy less is better, AUC more. On days without trees the baseline is in force and both "
-        "are the same."
+        "are the same. move: whether a price leaves its dead zone; up: which way, if it does. "
+        "Where quotes are inferred from trades a move is often the other side catching up: it can "
+        "be foreseen, and nobody could have traded at the price it starts from."
     )
     head = ["score", "target", "where", "value", "baseline", "difference", "", "days", "with trees"]
     rule = "|---|---|---|---:|---:|---:|---|---:|---:|"
     return "\n\n".join(["## Classifiers", paragraph(said), "\n".join([_line(head), rule, *lines])])
+
+
+def source_of_gain(board: pl.DataFrame) -> str | None:
+    """What of the pool's difference is evidence and what is pooling; None: nothing tells."""
+    rows = board.filter(
+        instants="with_weather", slice="all", source="fused", score="log_loss"
+    ).to_dicts()
+    less = {row["against"]: row for row in rows}
+    if not {"market", "market_alive"} <= less.keys():
+        return None
+    return (
+        f"**What the weather gives**: where it is known, fused less market is "
+        f"{_signed(less['market'])} nats; less the market without the brackets that the evidence "
+        f"has passed, {_signed(less['market_alive'])}. The second is what pooling adds."
+    )
+
+
+def classifier_verdict(skill: pl.DataFrame) -> str:
+    """One sentence for the top of the page."""
+    rows = skill.filter(slice="all", score="cross_entropy")
+    said = [
+        f"{words} {_VERDICT_WORDS[row['verdict']]} ({_signed(row | {'value': row['difference']})})"
+        for target, words in _TARGET_WORDS.items()
+        for row in rows.filter(target=target).to_dicts()
+    ]
+    if not said:
+        return "**Classifiers**: no day had enough before it to fit one."
+    return f"**Classifiers**, in nats a row against what is said without them: {'; '.join(said)}."
+
+
+_TARGET_WORDS = {
+    "up_1m": "direction in one minute",
+    "up_5m": "direction in five minutes",
+    "lead_5m": "the leader in five minutes",
+    "pays": "who is paid",
+}
+_VERDICT_WORDS = {"better": "skill", "worse": "worse", "undecided": "no proved skill"}
 
 
 def failed_controls(study: MarketStudy) -> list[str]:
@@ -256,7 +296,13 @@ def failed_controls(study: MarketStudy) -> list[str]:
         score="log_loss",
         verdict="better",
     )
-    return failed + [f"{name} against the market" for name in lagged["source"].unique().sort()]
+    failed += [f"{name} against the market" for name in lagged["source"].unique().sort()]
+    learnt = study.control_skill.filter(
+        pl.col("target").is_in(CONTROLLED), slice="all", score="cross_entropy", verdict="better"
+    )
+    return failed + [
+        f"classifier {name} with the labels of other days" for name in learnt["target"]
+    ]
 
 
 def controls_verdict(study: MarketStudy) -> str:
@@ -264,7 +310,10 @@ def controls_verdict(study: MarketStudy) -> str:
     failed = failed_controls(study)
     if failed:
         return f"**Controls failed**: skill where there can be none: {', '.join(failed)}."
-    return "**Controls hold**: no source shows skill on winners of other days or with old weather."
+    return (
+        "**Controls hold**: no source shows skill on winners of other days or with old weather, no "
+        "classifier of direction or leader on the labels of other days."
+    )
 
 
 def controls_section(study: MarketStudy) -> str:
@@ -299,7 +348,34 @@ def controls_section(study: MarketStudy) -> str:
             "Weather of the day before:",
             "\n".join([head, "|---|---|---:|---|---:|", *listed]),
         ]
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *_shuffled_labels(study.control_skill)])
+
+
+def _shuffled_labels(skill: pl.DataFrame) -> list[str]:
+    rows = skill.filter(
+        pl.col("target").is_in(CONTROLLED), slice="all", score="cross_entropy"
+    ).to_dicts()
+    if not rows:
+        return []
+    listed = [
+        _line(
+            [
+                row["target"],
+                _signed(row | {"value": row["difference"]}, digits=4),
+                row["verdict"],
+                str(row["n_days"]),
+                str(row["days_with_trees"]),
+            ]
+        )
+        for row in rows
+    ]
+    head = _line(["target", "cross-entropy less the baseline's", "", "days", "with trees"])
+    said = (
+        "Classifiers fitted to, and judged on, the labels of other days of the month at the same "
+        "minute, every third fold. That prices move more at some hours is true of other days, too, "
+        "so move is not listed; nor is pays, whose baseline, the market, knows the true winner."
+    )
+    return [paragraph(said), "\n".join([head, "|---|---:|---|---:|---:|", *listed])]
 
 
 def _control(rows: pl.DataFrame, source: str, winners: str) -> str:

@@ -31,6 +31,8 @@ class MarketStudy:
         Of schema `evaluations.EVALUATIONS`.
     classifier_days
         Of schema `classifier_skill.CLASSIFIER_DAYS`; without rows where there are no classifiers.
+    control_days
+        The same of classifiers fitted to, and judged on, the labels of other days.
     block
         Dates resampled together.
     """
@@ -39,11 +41,16 @@ class MarketStudy:
     classifier_days: pl.DataFrame = field(
         default_factory=lambda: pl.DataFrame(schema=CLASSIFIER_DAYS)
     )
+    control_days: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CLASSIFIER_DAYS))
     block: int = 1
 
     @classmethod
     def of(
-        cls, days: Iterable[MarketDay], classifier_days: Iterable[pl.DataFrame] = (), block: int = 1
+        cls,
+        days: Iterable[MarketDay],
+        classifier_days: Iterable[pl.DataFrame] = (),
+        control_days: Iterable[pl.DataFrame] = (),
+        block: int = 1,
     ) -> "MarketStudy":
         """From settled days, each let go once evaluated, and the classifiers' daily scores.
 
@@ -53,6 +60,8 @@ class MarketStudy:
             In any order.
         classifier_days
             `learning.classifiers.scores.daily_scores` with columns city and date.
+        control_days
+            The same, of labels that belong to other days.
         block
             Dates resampled together.
         """
@@ -60,12 +69,8 @@ class MarketStudy:
             evaluations=pl.concat(
                 [pl.DataFrame(schema=EVALUATIONS), *(evaluations(day) for day in days)]
             ),
-            classifier_days=pl.concat(
-                [
-                    pl.DataFrame(schema=CLASSIFIER_DAYS),
-                    *(day.select(CLASSIFIER_DAYS.names()) for day in classifier_days),
-                ]
-            ),
+            classifier_days=_gathered(classifier_days),
+            control_days=_gathered(control_days),
             block=block,
         )
 
@@ -99,3 +104,13 @@ class MarketStudy:
     def classifier_skill(self) -> pl.DataFrame:
         """Of schema `classifier_skill.CLASSIFIER_SKILL`."""
         return classifier_skill(self.classifier_days, seed=SEED, block=self.block)
+
+    @cached_property
+    def control_skill(self) -> pl.DataFrame:
+        """`classifier_skill` with the labels of other days."""
+        return classifier_skill(self.control_days, seed=SEED, block=self.block)
+
+
+def _gathered(days: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    wanted = (day.select(CLASSIFIER_DAYS.names()) for day in days)
+    return pl.concat([pl.DataFrame(schema=CLASSIFIER_DAYS), *wanted])

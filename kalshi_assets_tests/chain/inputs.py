@@ -62,6 +62,13 @@ Chain = Mapping[Table, pl.DataFrame]
 Earlier = tuple[tuple[datetime, pl.DataFrame], ...]
 
 
+LIVELY = PoolWeights(coefficients=(0.5, 0.2, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1))
+"""Weights that follow every condition."""
+
+SHARPER = CalibrationMap(family=FAMILIES["temperature"], theta=np.array([0.2]))
+"""A map that moves every probability."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
     """What the chain of one city-day is computed from.
@@ -77,6 +84,8 @@ class Inputs:
         Of the hazard.
     usual
         `panel.activity` of earlier days.
+    weights, packaged
+        Of the pool, and the calibration map in force.
     """
 
     key: CityDay
@@ -91,6 +100,8 @@ class Inputs:
     expected: Earlier = ()
     method: HazardMethod = field(default_factory=load_method)
     usual: Sequence[pl.DataFrame] = ()
+    weights: PoolWeights = LIVELY
+    packaged: CalibrationMap = SHARPER
 
     @property
     def start(self) -> datetime:
@@ -146,13 +157,6 @@ def read_inputs(sandbox: Sandbox, key: CityDay, look_back: int = LOOK_BACK_DAYS)
         )
 
 
-LIVELY = PoolWeights(coefficients=(0.5, 0.2, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1))
-"""Weights that follow every condition."""
-
-SHARPER = CalibrationMap(family=FAMILIES["temperature"], theta=np.array([0.2]))
-"""A map that moves every probability."""
-
-
 def with_usual_activity(inputs: Inputs, days: int = 6) -> Inputs:
     """The day with as many earlier ones, each as active as itself."""
     panel = minute_panel(inputs.events, inputs.candles, inputs.trades)
@@ -196,9 +200,9 @@ def chain_of(inputs: Inputs) -> Chain:
         parameters_of(inputs),
         inputs.method,
     )
-    fused = fused_pmf(market, hazard, seen, LIVELY)
+    fused = fused_pmf(market, hazard, seen, inputs.weights)
     full = full_panel(seen, market, hazard, fused)
-    maps = calibrators(inputs.start, [], SHARPER)
+    maps = calibrators(inputs.start, [], inputs.packaged)
     calibrated_pmf = calibrated(fused, maps, inputs.start)
     decisions = decide_day(
         priced(full, calibrated_pmf), terms=terms_of(events), params=inputs.params

@@ -1,6 +1,7 @@
 """A range of days in one run computes what the functions compute; days do not leak into others."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,11 @@ from polars.testing import assert_frame_equal
 from kalshi_assets.commands.backfill import RANGE_END, RANGE_START, plan, run
 from kalshi_assets.definitions import build
 from kalshi_assets.defs.lake_io import ASSET_KEYS, LakeIOManager, the_lake
+from kalshi_assets.ladder.pools.weights import PoolWeights
+from kalshi_assets.learning.calibration.maps import IDENTITY
 from kalshi_assets.partitions import CityDay, city_days
 from kalshi_assets.sandbox.server import Sandbox
-from kalshi_assets.tables import HAZARD_PMF, OBSERVATIONS, Table
+from kalshi_assets.tables import ACTIVITY, FUSION_WEIGHTS, HAZARD_PMF, OBSERVATIONS, Table
 from kalshi_assets_tests.chain.backfills import service_settings
 from kalshi_assets_tests.chain.conftest import WORLD_CITY, WORLD_END
 from kalshi_assets_tests.chain.inputs import chain_of, read_inputs
@@ -57,8 +60,15 @@ def _materialise(table: Table, keys: Sequence[CityDay]) -> None:
 
 @pytest.mark.parametrize("key", DAYS, ids=str)
 def test_the_graph_computes_what_the_functions_compute(sandbox: Sandbox, key: CityDay) -> None:
-    for table, frame in chain_of(read_inputs(sandbox, key)).items():
-        assert_frame_equal(the_lake().read(table, key), table.conform(frame), check_exact=True)
+    lake = the_lake()
+    inputs = replace(
+        read_inputs(sandbox, key),
+        usual=[lake.read(ACTIVITY, day) for day in key.earlier(3) if lake.has(ACTIVITY, day)],
+        weights=PoolWeights.from_frame(lake.read(FUSION_WEIGHTS, key)),
+        packaged=IDENTITY,
+    )
+    for table, frame in chain_of(inputs).items():
+        assert_frame_equal(lake.read(table, key), table.conform(frame), check_exact=True)
 
 
 def test_a_range_gives_the_same_as_day_by_day() -> None:

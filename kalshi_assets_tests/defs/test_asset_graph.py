@@ -12,7 +12,7 @@ from kalshi_assets.partitions import CITY_DAYS
 from kalshi_assets.tables import STUDIES, TABLES
 
 PROJECT = Path(__file__).parents[2]
-GROUPS = {"market", "weather", "panel", "probability", "backtest"}
+GROUPS = {"market", "weather", "panel", "probability", "learning", "backtest"}
 
 
 @pytest.fixture(scope="module")
