@@ -373,7 +373,9 @@ def _shuffled_labels(skill: pl.DataFrame) -> list[str]:
     said = (
         "Classifiers fitted to, and judged on, the labels of other days of the month at the same "
         "minute, every third fold. That prices move more at some hours is true of other days, too, "
-        "so move is not listed; nor is pays, whose baseline, the market, knows the true winner."
+        "so move is not listed; nor is pays, whose baseline, the market, knows the true winner. "
+        "What lead may show is the position: middle brackets lead more often on any day, and the "
+        "baseline sees prices alone."
     )
     return [paragraph(said), "\n".join([head, "|---|---:|---|---:|---:|", *listed])]
 

@@ -92,13 +92,21 @@ class DagsterUI:
 
     def backfill(self, params: Mapping[str, object], patience_s: float) -> Mapping[str, Any]:
         """Launch a backfill as a page does and wait until it has ended."""
+        return self.ended(self.launch(params), patience_s)
+
+    def launch(self, params: Mapping[str, object]) -> str:
+        """Launch a backfill as a page does; its id."""
         launched = self.ask(_LAUNCH, params=params)["launchPartitionBackfill"]
         assert launched["__typename"] == "LaunchBackfillSuccess", launched
+        return str(launched["backfillId"])
+
+    def ended(self, backfill_id: str, patience_s: float) -> Mapping[str, Any]:
+        """A backfill once it has ended."""
         backfill: Mapping[str, Any] = {}
 
         def ended() -> bool:
             nonlocal backfill
-            answer = self.ask(_BACKFILL, id=launched["backfillId"])
+            answer = self.ask(_BACKFILL, id=backfill_id)
             backfill = answer["partitionBackfillOrError"]
             return backfill["status"] in ENDED
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -11,14 +11,12 @@ import pytest
 from kalshi_assets.defs.checks import checks_of
 from kalshi_assets.partitions import CityDay, city_days
 from kalshi_assets.tables import HAZARD_PMF, OBSERVATIONS, STUDIES, TABLES
-from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 from kalshi_assets_tests.ui.conftest import CITIES, LAST
 from kalshi_assets_tests.ui.dagster_ui import (
     DagsterUI,
     button_params,
     members,
     named_params,
-    started,
     wait_until,
 )
 
@@ -137,23 +135,34 @@ def test_what_it_prints_tells_where_it_is_and_what_to_try(ui: DagsterUI) -> None
     assert "Traceback" not in ui.log
 
 
-def test_the_button_s_backfill_makes_what_was_asked_and_nothing_else(ui: DagsterUI) -> None:
-    keys = city_days(["chicago"], LAST - timedelta(days=1), LAST)
-    backfill = ui.backfill(button_params(ASSETS, keys), BACKFILLED_WITHIN_S)
-    _assert_made(ui, backfill, keys)
+PRESSED = city_days(["chicago"], LAST - timedelta(days=1), LAST)
+NAMED = CityDay("new_york", LAST)
+OF_THIRTEEN_DAYS = (OBSERVATIONS.schema, OBSERVATIONS.name)
+
+
+@pytest.fixture(scope="module")
+def backfills(ui: DagsterUI) -> tuple[str, str]:
+    """Two of them at once, as the defaults allow: the button's, and one with days per asset."""
+    first = NAMED.earlier(13)[0]
+    named = {asset: (first if asset == OF_THIRTEEN_DAYS else NAMED, NAMED) for asset in ASSETS}
+    return ui.launch(button_params(ASSETS, PRESSED)), ui.launch(named_params(named))
+
+
+def test_the_button_s_backfill_makes_what_was_asked_and_nothing_else(
+    ui: DagsterUI, backfills: tuple[str, str]
+) -> None:
+    backfill = ui.ended(backfills[0], BACKFILLED_WITHIN_S)
+    assert_made(ui, backfill, PRESSED)
     lines = {_tag(run, "dagster/asset_partition_range_end") for run in backfill["runs"]}
     assert lines == {f"chicago|{LAST}"}
 
 
-def test_a_backfill_with_partitions_per_asset_brings_its_look_back_along(ui: DagsterUI) -> None:
-    day = CityDay("new_york", LAST)
-    observations = (OBSERVATIONS.schema, OBSERVATIONS.name)
-    params = named_params(
-        {asset: (day.earlier(13)[0] if asset == observations else day, day) for asset in ASSETS}
-    )
-    backfill = ui.backfill(params, BACKFILLED_WITHIN_S)
-    _assert_made(ui, backfill, [day], {observations: [*day.earlier(13), day]})
-    hazard = ui.lake.read(HAZARD_PMF, day)
+def test_a_backfill_with_partitions_per_asset_brings_its_look_back_along(
+    ui: DagsterUI, backfills: tuple[str, str]
+) -> None:
+    backfill = ui.ended(backfills[1], BACKFILLED_WITHIN_S)
+    assert_made(ui, backfill, [NAMED], {OF_THIRTEEN_DAYS: [*NAMED.earlier(13), NAMED]})
+    hazard = ui.lake.read(HAZARD_PMF, NAMED)
     assert hazard["p_wx"].drop_nulls().len() > 0
     assert hazard["days"].max() == 13
 
@@ -204,19 +213,7 @@ def test_the_sandbox_and_the_daemon_belong_to_the_ui_and_end_with_it(ui: Dagster
     assert any("dagster._daemon" in line for line in family)
 
 
-@needs_archive
-def test_the_recorded_days_of_new_york_backfill_from_the_ui(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    keys = city_days(["new_york"], date(2025, 4, 20), date(2025, 4, 30))
-    with started(tmp_path_factory.mktemp("recordings"), ARCHIVE) as ui:
-        assert "sandbox with archive archive" in ui.log
-        backfill = ui.backfill(button_params(ASSETS, keys), BACKFILLED_WITHIN_S)
-        _assert_made(ui, backfill, keys)
-        assert (ui.folder / "data" / "reports" / "new_york" / "2025-04-25.html").is_file()
-
-
-def _assert_made(
+def assert_made(
     ui: DagsterUI,
     backfill: Mapping[str, Any],
     keys: Sequence[CityDay],
