@@ -29,6 +29,8 @@ app.add_typer(study_app, name="study")
 
 PIPED_WIDTH = 140
 
+STUDIED_CITIES = ["new_york", "chicago", "miami", "austin", "denver"]
+
 console = Console(width=None if Console().is_terminal else PIPED_WIDTH)
 errors = Console(stderr=True)
 
@@ -239,7 +241,7 @@ def study_market(
         Path | None, typer.Option(help="Recordings; default: ../shared/data/archive.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of scoreboard.md.")] = Path("docs"),
-    city: Cities = ["new_york", "chicago", "miami", "austin", "denver"],  # noqa: B006
+    city: Cities = STUDIED_CITIES,
     start: Day = datetime(2024, 12, 1),  # noqa: DTZ001
     end: Day = datetime(2025, 4, 30),  # noqa: DTZ001
     json: Annotated[bool, typer.Option("--json", help="The scoreboard as JSON.")] = False,
@@ -255,7 +257,13 @@ def study_market(
         start=start.date(),
         end=end.date(),
         as_json=json,
-        command=f"kalshi-assets study market --start {start.date()} --end {end.date()}",
+        command=" ".join(
+            [
+                "kalshi-assets study market",
+                *(f"--city {name}" for name in city if city != STUDIED_CITIES),
+                f"--start {start.date()} --end {end.date()}",
+            ]
+        ),
     )
 
 

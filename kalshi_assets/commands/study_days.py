@@ -7,10 +7,11 @@ study looks at it. Not here: judging (`verification`), pages (`reports`), printi
 import multiprocessing
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from queue import Empty, Queue
 from time import perf_counter
 
 import polars as pl
@@ -49,6 +50,7 @@ from kalshi_assets.tables import (
     SETTLEMENTS,
     Table,
 )
+from kalshi_assets.verification.classifier_skill import CLASSIFIER_DAYS
 from kalshi_assets.verification.evaluations import MarketDay, known_hours
 from kalshi_assets.weather.hazard.method import load_method
 from kalshi_assets.weather.hazard.pmf import hazard_pmf
@@ -100,26 +102,24 @@ def make_days(data: Path, keys: Sequence[CityDay], processes: int) -> Iterator[M
         ]
         for _ in keys:
             yield _next(told, running)
-        for future in as_completed(running):
+        for future in running:
             future.result()
 
 
-def _next(told, running) -> Made:  # type: ignore[no-untyped-def]
+def _next(told: "Queue[Made]", running: Sequence["Future[None]"]) -> Made:
     """The next city-day that is told of, or the error of the process that should have."""
-    from queue import Empty
-
     while True:
         try:
             found: Made = told.get(timeout=1.0)
         except Empty:
             for future in running:
-                if future.done() and future.exception() is not None:
-                    raise future.exception() from None
+                if future.done():
+                    future.result()
         else:
             return found
 
 
-def _make_city(data: Path, keys: Sequence[CityDay], told) -> None:  # type: ignore[no-untyped-def]
+def _make_city(data: Path, keys: Sequence[CityDay], told: "Queue[Made]") -> None:
     stamina.instrumentation.set_on_retry_hooks([])
     os.environ["KALSHI_ASSETS_DATA"] = str(data)
     chain = DirectChain(data, KalshiResource(unthrottled=True), WeatherResource(), perf_counter)
@@ -157,7 +157,7 @@ def _control_of_city(data: Path, keys: Sequence[CityDay]) -> pl.DataFrame:
     lake, store = Lake(data / "lake"), ModelStore(data / "models")
     examples = {key.date: lake.read(EXAMPLES, key) for key in keys}
     shuffled = shuffled_labels(examples, SHUFFLE_SEED)
-    found = []
+    found = [pl.DataFrame(schema=CLASSIFIER_DAYS)]
     for start in [day for day in examples if fold_of(day).start == day][::EVERY_FOLD]:
         as_of, _ = city(keys[0].city).climate_day(start)
         models = classifiers(start, as_of, shuffled, FEATURES, store)
@@ -165,7 +165,8 @@ def _control_of_city(data: Path, keys: Sequence[CityDay]) -> pl.DataFrame:
             if day in shuffled:
                 said = predictions(day, examples[day], models, store)
                 scores = daily_scores(said, shuffled[day], models)
-                found.append(scores.with_columns(city=pl.lit(keys[0].city), date=pl.lit(day)))
+                named = scores.with_columns(city=pl.lit(keys[0].city), date=pl.lit(day))
+                found.append(named.select(CLASSIFIER_DAYS.names()))
     return pl.concat(found)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import dagster as dg
 import polars as pl
@@ -20,6 +21,7 @@ from rich.table import Table as RichTable
 from kalshi_assets.cities import city
 from kalshi_assets.commands.backfill import instance
 from kalshi_assets.commands.services import (
+    RECORDINGS,
     UNLIMITED,
     ServedArchive,
     environment,
@@ -74,11 +76,12 @@ def run_market_study(
         No day could be judged.
     """
     keys = city_days(cities, start, end)
-    served = find_archive(archive, Settings().data)
-    if not (served.root / "markets.parquet").is_file():
+    root = archive or RECORDINGS
+    if not (root / "markets.parquet").is_file():
         raise FileNotFoundError(
-            f"{served.root} is not an archive: markets.parquet is missing; name one with --archive"
+            f"{root} is not an archive: markets.parquet is missing; name one with --archive"
         )
+    served = find_archive(archive, Settings().data)
     progress = Console(stderr=True, quiet=as_json)
     data = Settings().data.resolve() / "study"
     lake = Lake(data / "lake")
@@ -127,9 +130,18 @@ def _judged(progress: Console, data: Path, keys: Sequence[CityDay]) -> MarketStu
     return MarketStudy.of([day for day, _ in read], [scores for _, scores in read], control)
 
 
+T = TypeVar("T")
+
+
+class Step(Protocol):
+    """Moves a progress bar by one and gives back what it is given."""
+
+    def __call__(self, found: T) -> T: ...
+
+
 @contextmanager
-def _bar(console: Console, what: str, total: int) -> Iterator:
-    """A progress bar, and a function that moves it and gives back what it is given."""
+def _bar(console: Console, what: str, total: int) -> Iterator[Step]:
+    """A progress bar and its step."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
@@ -139,7 +151,7 @@ def _bar(console: Console, what: str, total: int) -> Iterator:
     with Progress(*columns, console=console) as bars:
         task = bars.add_task(what, total=total)
 
-        def step(found):  # type: ignore[no-untyped-def]
+        def step(found: T) -> T:
             bars.advance(task)
             return found
 
