@@ -85,6 +85,22 @@ def find_archive(asked: Path | None, data: Path) -> ServedArchive:
     )
 
 
+def recordings(asked: Path | None) -> Path:
+    """The archive asked for, else the recordings beside the project.
+
+    Raises
+    ------
+    FileNotFoundError
+        It is no archive.
+    """
+    root = asked or RECORDINGS
+    if not (root / "markets.parquet").is_file():
+        raise FileNotFoundError(
+            f"{root} is not an archive: markets.parquet is missing; name one with --archive"
+        )
+    return root
+
+
 def prepared_archive(console: Console, asked: Path | None, data: Path) -> ServedArchive:
     """The archive to serve; the world is generated where it is wanted and not there yet.
 

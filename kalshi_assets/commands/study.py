@@ -19,7 +19,7 @@ from rich.table import Table as RichTable
 
 from kalshi_assets.cities import City, city
 from kalshi_assets.commands.backfill import instance
-from kalshi_assets.commands.services import RECORDINGS, UNLIMITED, find_archive
+from kalshi_assets.commands.services import UNLIMITED, find_archive, recordings
 from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
 from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.exchange.client import KalshiClient
@@ -189,11 +189,7 @@ def run_weather_study(
         No day could be scored.
     """
     keys = city_days([name], start, end)
-    root = archive or RECORDINGS
-    if not (root / "markets.parquet").is_file():
-        raise FileNotFoundError(
-            f"{root} is not an archive: markets.parquet is missing; name one with --archive"
-        )
+    root = recordings(archive)
     progress = Console(stderr=True, quiet=as_json)
     in_force = load_method()
     study = WeatherStudy([evaluated(day, in_force) for day in _read(progress, root, keys)])

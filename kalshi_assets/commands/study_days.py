@@ -19,13 +19,15 @@ import stamina
 
 from kalshi_assets.cities import city
 from kalshi_assets.commands.chain import DirectChain
+from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.exchange.ingest import EventNotFoundError
 from kalshi_assets.features.examples import FEATURES
 from kalshi_assets.ladder.pooling import fused_pmf
 from kalshi_assets.ladder.pools.weights import PRIOR_WEIGHTS, PoolWeights
 from kalshi_assets.ladder.settlement import settled_by
-from kalshi_assets.lake.store import Lake
+from kalshi_assets.lake.history import History
+from kalshi_assets.lake.store import Lake, Partitions
 from kalshi_assets.learning.classifiers.controls import shuffled_labels
 from kalshi_assets.learning.classifiers.predict import predictions
 from kalshi_assets.learning.classifiers.schedule import fold_of
@@ -234,16 +236,12 @@ def _lagged_hazard(lake: Lake, key: CityDay) -> pl.DataFrame | None:
     before = CityDay(key.city, key.date - DAY)
     if not lake.has(OBSERVATIONS, before):
         return None
-    earlier = [
-        (city(day.city).climate_day(day.date)[0], lake.read(OBSERVATIONS, day))
-        for day in key.earlier(45)
-        if lake.has(OBSERVATIONS, day)
-    ]
+    earlier = Partitions(lake, OBSERVATIONS, key.earlier(LOOK_BACK_DAYS))
     hazard = hazard_pmf(
         lake.read(EVENTS, key),
         _a_day_later(OBSERVATIONS, lake.read(OBSERVATIONS, before)),
         _a_day_later(FORECASTS, lake.read(FORECASTS, before)),
-        earlier,
+        History(LOOK_BACK_DAYS, earlier.if_there).with_starts(key),
         lake.read(MC_PARAMS, key),
         load_method(),
     )

@@ -21,11 +21,11 @@ from rich.table import Table as RichTable
 from kalshi_assets.cities import city
 from kalshi_assets.commands.backfill import instance
 from kalshi_assets.commands.services import (
-    RECORDINGS,
     UNLIMITED,
     ServedArchive,
     environment,
     find_archive,
+    recordings,
     service_variables,
 )
 from kalshi_assets.commands.study_days import control_scores, make_days, study_day
@@ -76,11 +76,7 @@ def run_market_study(
         No day could be judged.
     """
     keys = city_days(cities, start, end)
-    root = archive or RECORDINGS
-    if not (root / "markets.parquet").is_file():
-        raise FileNotFoundError(
-            f"{root} is not an archive: markets.parquet is missing; name one with --archive"
-        )
+    recordings(archive)
     served = find_archive(archive, Settings().data)
     progress = Console(stderr=True, quiet=as_json)
     data = Settings().data.resolve() / "study"

@@ -119,14 +119,6 @@ class MinutePanel(BracketMinute):
     minutes_to_close: pl.Int32 = column("Until trading closes.", unit="minutes", ge=0)
 
 
-_PASSED = "P(the maximum is above the bracket, now or in 60 minutes); null: the last, or no p_wx."
-_LIKELIHOOD = "Mean log probability of the last twelve reports before they came; null: fewer."
-_REGIME = (
-    "late: little time to the close; post_high: past the usual peak, and a new high within the "
-    "hour improbable; trending: volatility high for the hour, or the leader moving; quiet: else."
-)
-
-
 class MinutePanelWithWeather(MinutePanel):
     """The minute panel with the station's weather as it was known at the minute."""
 
@@ -203,15 +195,11 @@ class MinutePanelWithWeather(MinutePanel):
     )
 
 
-class ModelFeatures(MinutePanelWithWeather):
-    """Panel, weather, and both PMFs as of the minute: what models may see, on any day."""
+class MinutePanelWithPmfs(MinutePanelWithWeather):
+    """Panel, weather, and what market and weather say of the bracket as of the minute."""
 
     p_mkt: pl.Float64 = column("Market-implied probability.", ge=0, le=1)
     market_valid: pl.Boolean = column("Whether p_mkt rests on enough two-sided quotes.")
-    thin: pl.Boolean = column("The bracket's book was wide, one-sided or empty.")
-    overround_bid: pl.Float64 = column("Sum of bids less 1, of the event.", unit="dollars")
-    overround_ask: pl.Float64 = column("Sum of asks less 1, of the event.", unit="dollars")
-    coverage: pl.Float64 = column("Share of brackets quoted; see market_pmf.", ge=0, le=1)
     p_wx: pl.Float64 = column(
         "Weather probability; null: see hazard_status.", ge=0, le=1, nullable=True
     )
@@ -221,9 +209,32 @@ class ModelFeatures(MinutePanelWithWeather):
     hazard_next_60m: pl.Float64 = column(
         "P(new high within 60 minutes).", ge=0, le=1, nullable=True
     )
-    p_pass_60m: pl.Float64 = column(_PASSED, ge=0, le=1, nullable=True)
-    log_likelihood: pl.Float64 = column(_LIKELIHOOD, le=0, nullable=True)
-    regime: pl.String = column(_REGIME, isin=REGIMES)
+    p_pass_60m: pl.Float64 = column(
+        "P(the maximum is above the bracket, now or in 60 minutes); null: the last, or no p_wx.",
+        ge=0,
+        le=1,
+        nullable=True,
+    )
+    log_likelihood: pl.Float64 = column(
+        "Mean log probability of the last twelve reports before they came; null: fewer.",
+        le=0,
+        nullable=True,
+    )
+    regime: pl.String = column(
+        "late: little time to the close; post_high: past the usual peak, and a new high within the "
+        "hour improbable; trending: volatility high for the hour, or the leader moving; quiet: "
+        "else.",
+        isin=REGIMES,
+    )
+
+
+class ModelFeatures(MinutePanelWithPmfs):
+    """Panel, weather, and both PMFs as of the minute: what models may see, on any day."""
+
+    thin: pl.Boolean = column("The bracket's book was wide, one-sided or empty.")
+    overround_bid: pl.Float64 = column("Sum of bids less 1, of the event.", unit="dollars")
+    overround_ask: pl.Float64 = column("Sum of asks less 1, of the event.", unit="dollars")
+    coverage: pl.Float64 = column("Share of brackets quoted; see market_pmf.", ge=0, le=1)
     regime_code: pl.Int8 = column(
         "The regime as a number: 0 quiet, 1 trending, 2 post_high, 3 late.", ge=0, le=3
     )
@@ -236,23 +247,9 @@ class ModelFeatures(MinutePanelWithWeather):
     weather_gap: pl.Float64 = column("p_wx less p_mkt.", nullable=True)
 
 
-class MinutePanelFull(MinutePanelWithWeather):
+class MinutePanelFull(MinutePanelWithPmfs):
     """Everything known per bracket and minute: panel, weather and the three PMFs."""
 
-    p_mkt: pl.Float64 = column("Market-implied probability.", ge=0, le=1)
-    market_valid: pl.Boolean = column("Whether p_mkt rests on enough two-sided quotes.")
-    p_wx: pl.Float64 = column(
-        "Weather probability; null: see hazard_status.", ge=0, le=1, nullable=True
-    )
-    hazard_status: pl.String = column("ok, or why p_wx is null or left out.", isin=WEATHER_STATUSES)
-    dead: pl.Boolean = column("The evidence has passed the bracket: it cannot pay.")
-    hazard_next_5m: pl.Float64 = column("P(new high within 5 minutes).", ge=0, le=1, nullable=True)
-    hazard_next_60m: pl.Float64 = column(
-        "P(new high within 60 minutes).", ge=0, le=1, nullable=True
-    )
-    p_pass_60m: pl.Float64 = column(_PASSED, ge=0, le=1, nullable=True)
-    log_likelihood: pl.Float64 = column(_LIKELIHOOD, le=0, nullable=True)
-    regime: pl.String = column(_REGIME, isin=REGIMES)
     p_fused: pl.Float64 = column("Pooled probability.", ge=0, le=1)
     weather_weight: pl.Float64 = column("Weight of the weather in the pool; 0: none.", ge=0)
 

@@ -24,7 +24,6 @@ HOUR = 12
 LAGS = np.arange(3, 49, 3)
 LEAST_RHO, GREATEST_RHO = 0.90, 0.9995
 LEAST_SD = 0.12
-LATE_MORNING = slice(9 * HOUR, 15 * HOUR)
 MISSED_DEGREES = 4
 # Broadie, Glasserman and Kou's shift of a barrier watched at steps of one standard deviation, and
 # what is left of it when five steps are watched as one.
@@ -174,30 +173,6 @@ def block_means(residual: Array, weights: Array) -> Estimated:
         return sums / np.where(totals > 0, totals, np.nan)
 
     return jackknifed(mean, of_day * weight, weight)
-
-
-def day_level_variance(rho: float, variance: float, slots: int) -> float:
-    """Variance of the mean of `slots` neighbours of an autoregression of that variance."""
-    ahead = np.arange(1, slots)
-    return variance / slots**2 * (slots + 2 * float(((slots - ahead) * rho**ahead).sum()))
-
-
-def day_bias_sd(residual: Array, rho: float, variance: float) -> Estimated:
-    """Spread of the late-morning level beyond what the autoregression makes of itself; shape ()."""
-    late = residual[:, LATE_MORNING]
-    there = ~np.isnan(late)
-    kept = there.mean(axis=1) >= 0.5
-    level = np.where(there, late, 0.0)[kept].sum(axis=1) / there[kept].sum(axis=1)
-    expected = day_level_variance(rho, variance, late.shape[1])
-
-    def sd(sums: Array) -> Array:
-        n = np.maximum(sums[..., 2], 2.0)
-        spread = (sums[..., 1] - sums[..., 0] ** 2 / n) / (n - 1)
-        return np.sqrt(np.maximum(spread - expected, 0.0))
-
-    if kept.sum() < 3:
-        return Estimated(np.array(np.nan), np.array(np.nan), int(kept.sum()))
-    return jackknifed(sd, np.stack([level, level**2, np.ones_like(level)], axis=1))
 
 
 def missed_degrees(official: Array, lo: Array, hi: Array, prior: Array) -> Estimated:

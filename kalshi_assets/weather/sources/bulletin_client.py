@@ -24,7 +24,6 @@ from kalshi_assets.weather.reports.climate_bulletin import (
 from kalshi_assets.weather.sources.client import WeatherClient
 from kalshi_assets.weather.sources.service import Answer, Ask
 
-NWS_API = "https://api.weather.gov"
 SOURCE = "climate_bulletin"
 # A climate day's bulletins come from its morning to a few days after it, for corrections.
 CORRECTIONS = timedelta(days=4)
