@@ -1,7 +1,9 @@
 """The event log with kept connections is the stock event log, only quicker."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
@@ -10,6 +12,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from kalshi_assets.event_log import KEPT_ENGINES, KeptEngineEventLogStorage
 
+RUN_ID = "00000000-0000-4000-8000-000000000001"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -39,6 +42,60 @@ def test_what_it_stored_the_stock_storage_reads(
     stock = SqliteEventLogStorage(base_dir=str(tmp_path / ".dagster" / "history" / "runs"))
     assert stock.get_materialized_partitions(thing.key) == {"a", "b"}
     assert instance.get_materialized_partitions(thing.key) == {"a", "b"}
+
+
+def _rows(folder: Path, statement: str) -> list[tuple]:
+    found = []
+    for path in sorted((folder / ".dagster" / "history" / "runs").glob("*.db")):
+        with closing(sqlite3.connect(path)) as connection:
+            found += connection.execute(statement).fetchall()
+    return found
+
+
+def test_a_range_is_logged_together_as_it_would_be_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events, tags and the assets' last words: what every partition said, and in what order."""
+
+    @dg.asset(
+        partitions_def=dg.StaticPartitionsDefinition([str(n) for n in range(9)]),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        check_specs=[dg.AssetCheckSpec("whole", asset="several")],
+    )
+    def several(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        for key in context.partition_keys:
+            context.add_asset_metadata({"n": int(key)}, partition_key=key)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion("7"), check_results=[dg.AssetCheckResult(passed=True)]
+        )
+
+    def logged(name: str, batch: int) -> list[list[tuple]]:
+        home = tmp_path / name
+        home.mkdir()
+        shutil.copy(ROOT / "dagster.yaml", home)
+        monkeypatch.chdir(home)
+        monkeypatch.setenv("DAGSTER_EVENT_BATCH_SIZE", str(batch))
+        monkeypatch.setenv("DAGSTER_HOME", str(home))
+        with dg.DagsterInstance.get() as made:
+            tags = {"dagster/asset_partition_range_start": "2"}
+            tags["dagster/asset_partition_range_end"] = "6"
+            job = dg.Definitions([several]).resolve_implicit_global_asset_job_def()
+            assert job.execute_in_process(instance=made, tags=tags, run_id=RUN_ID).success
+            assert made.get_materialized_partitions(several.key) == set("23456")
+            last = made.get_latest_materialization_event(several.key)
+            assert last is not None
+            assert last.asset_materialization is not None
+            assert last.asset_materialization.metadata["n"].value == 6
+        return [
+            _rows(home, "SELECT dagster_event_type, step_key, asset_key, partition FROM event_logs"),
+            _rows(home, "SELECT event_id, asset_key, key, value FROM asset_event_tags"),
+            _rows(home, "SELECT asset_key, last_run_id FROM asset_keys"),
+        ]
+
+    one_by_one, together = logged("alone", 0), logged("together", 1000)
+    assert len(together[0]) > 20
+    assert len(together[1]) >= 5
+    assert together == one_by_one
 
 
 def test_connections_to_old_runs_are_let_go(instance: dg.DagsterInstance) -> None:

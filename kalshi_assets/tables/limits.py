@@ -1,0 +1,113 @@
+"""Whether a frame keeps what a contract says of its values and its key, asked of whole columns.
+
+A contract is checked at every write, so this is on the way of every partition: smallest and
+greatest value, sum and count of nulls of a column cost two microseconds each, a comparison row by
+row ten times as much. Here: yes or no. Not here: which rows offend (Pandera, in `contract`).
+"""
+
+import math
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+_BOUNDS: dict[str, tuple[str, str, Callable[[Any, Any], bool]]] = {
+    "greater_than_or_equal_to": ("min", "min_value", operator.ge),
+    "greater_than": ("min", "min_value", operator.gt),
+    "less_than_or_equal_to": ("max", "max_value", operator.le),
+    "less_than": ("max", "max_value", operator.lt),
+}
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A limit of a column's smallest (``min``) or greatest (``max``) value."""
+
+    extreme: str
+    holds: Callable[[Any, Any], bool]
+    limit: Any
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a contract says of one column's values.
+
+    Attributes
+    ----------
+    nullable
+        Whether null, and NaN, are allowed.
+    bounds
+        What smallest and greatest value must keep; NaN is greater than any.
+    allowed
+        The only values there may be; None: any.
+    """
+
+    nullable: bool
+    bounds: Sequence[Bound]
+    allowed: Sequence[Any] | None
+
+    @classmethod
+    def of(cls, spec: Any) -> "Limits":
+        """Those of a Pandera column."""
+        bounds, allowed = [], None
+        for check in spec.checks:
+            if check.name == "isin":
+                allowed = list(check.statistics["allowed_values"])
+            else:
+                extreme, name, holds = _BOUNDS[check.name]
+                bounds.append(Bound(extreme, holds, check.statistics[name]))
+        return cls(spec.nullable, bounds, allowed)
+
+    def hold(self, values: pl.Series) -> bool:
+        """Whether all values keep them."""
+        if not self.nullable and values.null_count():
+            return False
+        if _has_nan(values) and (
+            not self.nullable or any(bound.extreme == "max" for bound in self.bounds)
+        ):
+            return False
+        for bound in self.bounds:
+            extreme = values.min() if bound.extreme == "min" else values.max()
+            if extreme is not None and not (
+                bound.holds(extreme, bound.limit) or extreme != extreme  # NaN: the only value
+            ):
+                return False
+        return self.allowed is None or _only(values, self.allowed)
+
+
+def _only(values: pl.Series, allowed: Iterable[Any]) -> bool:
+    """Whether there are no others; nulls are no values."""
+    # Most rows go with the first or second, which is five times cheaper than `is_in`.
+    left = values.drop_nulls()
+    for value in allowed:
+        if left.is_empty():
+            break
+        left = left.filter(left != value)
+    return left.is_empty()
+
+
+def _has_nan(values: pl.Series) -> bool:
+    if not values.dtype.is_float():
+        return False
+    # The sum is NaN if a value is; but so is that of two infinities.
+    return math.isnan(values.sum()) and bool(values.is_nan().any())
+
+
+def strictly_ascending(frame: pl.DataFrame, key: Iterable[str]) -> bool:
+    """Whether every row's key is greater than that of the row before: in order, and unique.
+
+    A key with nulls is not.
+    """
+    equal = pl.repeat(value=True, n=max(frame.height - 1, 0), dtype=pl.Boolean, eager=True)
+    for name in key:
+        values = frame.get_column(name)
+        if values.null_count():
+            return False
+        before, after = values.slice(0, equal.len()), values.slice(1)
+        differs = (before != after) & equal
+        if not (before.filter(differs) < after.filter(differs)).all():
+            return False
+        equal = equal & ~differs
+    return not equal.any()
