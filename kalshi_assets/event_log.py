@@ -113,4 +113,3 @@ class KeptEngineEventLogStorage(SqliteEventLogStorage):
 
 def _flush_at_checkpoints(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA synchronous=NORMAL")
-

@@ -3,10 +3,32 @@
 import os
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+@dataclass(frozen=True)
+class Stamp:
+    """What tells a file from the next one at its path: files are replaced, never changed."""
+
+    inode: int
+    modified_ns: int
+    size: int
+
+    @classmethod
+    def of(cls, file: Path | int) -> "Stamp":
+        """That of a path or an open descriptor.
+
+        Raises
+        ------
+        FileNotFoundError
+            There is no file.
+        """
+        found = os.stat(file)
+        return cls(found.st_ino, found.st_mtime_ns, found.st_size)
+
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> Stamp:
     """Replace `path` by what `write` puts into a temporary file beside it.
 
     The old file stays whole until the new one is complete and on disk; a crash at any moment
@@ -19,20 +41,27 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         The file to replace; its folder is made.
     write
         Called with the temporary path.
+
+    Returns
+    -------
+    Stamp
+        Of the file written, whatever another process has put in its place since.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
         write(temporary)
-        _fsync(temporary)
+        stamp = _flushed(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+    return stamp
 
 
-def _fsync(path: Path) -> None:
+def _flushed(path: Path) -> Stamp:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+        return Stamp.of(descriptor)
     finally:
         os.close(descriptor)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import polars as pl
 
-from kalshi_assets.lake.files import write_atomically
+from kalshi_assets.lake.files import Stamp, write_atomically
+from kalshi_assets.lake.recent import RecentFrames
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import Table
 from kalshi_assets.tables.contract import PARTITION_COLUMNS
@@ -16,6 +17,8 @@ from kalshi_assets.tables.contract import PARTITION_COLUMNS
 ORIGIN_NAME = "origin.txt"
 PLACEHOLDER_CITY = "_"
 PLACEHOLDER = (f"city={PLACEHOLDER_CITY}", "date=0001-01-01")
+
+_RECENT = RecentFrames()
 
 
 class MissingPartitionError(FileNotFoundError):
@@ -133,11 +136,13 @@ class Lake:
 
     def put(self, table: Table, key: CityDay, frame: pl.DataFrame) -> None:
         """Replace a partition by a frame that was checked before."""
-        write_atomically(
-            self.path(table, key),
+        path = self.path(table, key)
+        stamp = write_atomically(
+            path,
             # Nobody skips parts of a partition: statistics would cost a fifth of the write.
             lambda path: frame.write_parquet(path, compression="lz4", statistics=False),
         )
+        _RECENT.keep(path, stamp, frame)
 
     def has(self, table: Table, key: CityDay) -> bool:
         """Whether a partition is there."""
@@ -158,12 +163,17 @@ class Lake:
         OutdatedPartitionError
             Its columns are not the contract's: it was written by another version.
         """
+        path = self.path(table, key)
         try:
-            frame = pl.read_parquet(self.path(table, key), hive_partitioning=False)
+            stamp = Stamp.of(path)
+            if (recent := _RECENT.get(path, stamp)) is not None:
+                return recent
+            frame = pl.read_parquet(path, hive_partitioning=False)
         except FileNotFoundError:
             raise MissingPartitionError(table, key) from None
         if frame.schema != table.dtypes:
             raise OutdatedPartitionError(table, {key: frame.schema})
+        _RECENT.keep(path, stamp, frame)
         return frame
 
     def collect(

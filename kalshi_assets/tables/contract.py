@@ -184,4 +184,3 @@ class Table:
                 for row in cases.unique(["column", "check"], keep="first").iter_rows(named=True)
             ]
             raise ContractViolationError(f"{self.full_name}: " + "; ".join(failures)) from error
-

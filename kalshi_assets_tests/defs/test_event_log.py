@@ -13,6 +13,7 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from kalshi_assets.event_log import KEPT_ENGINES, KeptEngineEventLogStorage
 
 RUN_ID = "00000000-0000-4000-8000-000000000001"
+EVENT_COLUMNS = "dagster_event_type, step_key, asset_key, partition"
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -87,7 +88,9 @@ def test_a_range_is_logged_together_as_it_would_be_one_by_one(
             assert last.asset_materialization is not None
             assert last.asset_materialization.metadata["n"].value == 6
         return [
-            _rows(home, "SELECT dagster_event_type, step_key, asset_key, partition FROM event_logs"),
+            _rows(
+                home, "SELECT dagster_event_type, step_key, asset_key, partition FROM event_logs"
+            ),
             _rows(home, "SELECT event_id, asset_key, key, value FROM asset_event_tags"),
             _rows(home, "SELECT asset_key, last_run_id FROM asset_keys"),
         ]
