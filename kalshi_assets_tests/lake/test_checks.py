@@ -81,6 +81,14 @@ def test_a_pmf_that_is_unknown_as_a_whole_passes_and_a_torn_one_does_not() -> No
     assert "known in part: 1" in verdict.found
 
 
+def test_a_probability_that_is_no_number_is_found() -> None:
+    assert not checks.pmfs_sum_to_one(FUSED_PMF, fused([float("nan"), 0.2, 0.5, 0.3])).passed
+
+
+def test_no_rows_have_no_wrong_sums() -> None:
+    assert checks.pmfs_sum_to_one(FUSED_PMF, FUSED_PMF.empty()).passed
+
+
 def test_a_dead_bracket_with_probability_is_found() -> None:
     assert checks.dead_at_zero(FUSED_PMF, fused()).passed
     verdict = checks.dead_at_zero(FUSED_PMF, fused([1e-12, 0.2, 0.5, 0.3]))
