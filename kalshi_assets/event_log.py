@@ -72,6 +72,17 @@ class KeptEngineEventLogStorage(SqliteEventLogStorage):
             for event, event_id in last.values():
                 self._store_asset_event(connection, event, event_id)
 
+    def has_table(self, table_name: str) -> bool:
+        """Whether there is a table of that name, which is asked for at most events."""
+        if table_name not in self.tables_found and super().has_table(table_name):
+            self.tables_found.add(table_name)
+        return table_name in self.tables_found
+
+    @cached_property
+    def tables_found(self) -> set[str]:
+        """Tables that are there, as far as anybody asked."""
+        return set()
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[db.Connection]:
         with self._db_lock:
