@@ -5,13 +5,14 @@ decision never looks at bars.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from kalshi_assets.trading.fills import Bar
-from kalshi_assets.trading.orders import PAYOFF_CC
+from kalshi_assets.trading.orders import PAYOFF_CC, US_A_MINUTE
 from kalshi_assets.trading.params import TradingParams
 
 
@@ -26,39 +27,53 @@ class MarketDay:
     first_minute
         Minutes since the epoch.
     rows
-        Row of the panel per bracket and minute, [brackets][minutes]; -1: none.
-    columns
-        The fields of `Bar`, one list each, by row of the panel.
+        Row of the panel per bracket and minute, shape (brackets, minutes); -1: none.
+    panel
+        One event's `panel.minute_panel_full`, priced or not.
+    max_quote_age_s
+        Older quotes cannot be taken.
     """
 
     market_tickers: tuple[str, ...]
     first_minute: int
-    rows: list[list[int]]
-    columns: tuple[list[Any], ...]
+    rows: NDArray[np.int64]
+    panel: pl.DataFrame
+    max_quote_age_s: float
 
     @classmethod
     def of(cls, panel: pl.DataFrame, params: TradingParams) -> "MarketDay":
-        """The bars of `panel`, one event's `panel.minute_panel_full`, priced or not.
+        """The bars of `panel`.
 
         Raises
         ------
         ValueError
             The panel is empty, or its brackets are not 0, 1, ... each with one market.
         """
-        tickers = panel.select("bracket", "market_ticker").unique().sort("bracket")
-        if tickers["bracket"].to_list() != list(range(tickers.height)) or panel.is_empty():
+        markets = _markets(panel)
+        if not markets or [bracket for bracket, _ in markets] != list(range(len(markets))):
             raise ValueError(
                 "the panel must hold one event with brackets 0, 1, ... and one market each; "
-                f"it holds {tickers.rows()}"
+                f"it holds {markets}"
             )
-        minutes = (panel["minute"].dt.epoch("s") // 60).to_numpy()
+        minutes = panel["minute"].to_physical().to_numpy() // US_A_MINUTE
         first = int(minutes.min())
-        rows = np.full((tickers.height, int(minutes.max()) - first + 1), -1, dtype=np.int64)
+        rows = np.full((len(markets), int(minutes.max()) - first + 1), -1, dtype=np.int64)
         rows[panel["bracket"].to_numpy(), minutes - first] = np.arange(panel.height)
-        fresh = (pl.col("quote_source") == "recorded") & (
-            pl.col("quote_age_s") <= params.max_quote_age_s
+        return cls(
+            market_tickers=tuple(ticker for _, ticker in markets),
+            first_minute=first,
+            rows=rows,
+            panel=panel,
+            max_quote_age_s=params.max_quote_age_s,
         )
-        columns = panel.select(
+
+    @cached_property
+    def bars(self) -> pl.DataFrame:
+        """The fields of `Bar`, by row of the panel; on most days no order asks for them."""
+        fresh = (pl.col("quote_source") == "recorded") & (
+            pl.col("quote_age_s") <= self.max_quote_age_s
+        )
+        return self.panel.select(
             bid_cc=_in_cc("bid"),
             ask_cc=_in_cc("ask"),
             takeable=fresh.fill_null(False),
@@ -66,26 +81,31 @@ class MarketDay:
             high_cc=_in_cc("high_1m"),
             volume="volume_1m",
         )
-        return cls(
-            market_tickers=tuple(tickers["market_ticker"]),
-            first_minute=first,
-            rows=rows.tolist(),
-            columns=tuple(columns[name].to_list() for name in Bar._fields),
-        )
 
     def bar(self, minute: int, bracket: int) -> Bar | None:
         """What traded and stood at `minute`; None: the panel has no such row."""
-        row = self.rows[bracket][minute - self.first_minute]
-        return None if row < 0 else Bar(*[column[row] for column in self.columns])
+        row = int(self.rows[bracket, minute - self.first_minute])
+        return None if row < 0 else Bar(*self.bars.row(row))
 
     def mid_cc(self, minute: int, bracket: int) -> float | None:
         """Middle of the quotes at `minute`; None: not two-sided, or outside the panel."""
-        if not 0 <= minute - self.first_minute < len(self.rows[0]):
+        if not 0 <= minute - self.first_minute < self.rows.shape[1]:
             return None
         bar = self.bar(minute, bracket)
         if bar is None or bar.bid_cc is None or bar.ask_cc is None:
             return None
         return (bar.bid_cc + bar.ask_cc) / 2
+
+
+def _markets(panel: pl.DataFrame) -> list[tuple[int, str]]:
+    """Every bracket with its market, by bracket."""
+    if panel.is_empty():
+        return []
+    brackets, tickers = panel["bracket"].to_numpy(), panel["market_ticker"]
+    changes = (np.diff(brackets) != 0) | (tickers[1:] != tickers[:-1]).to_numpy()
+    # Of a sorted panel these are as many rows as brackets.
+    first = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    return sorted(set(zip(brackets[first].tolist(), tickers.gather(first).to_list(), strict=True)))
 
 
 def _in_cc(dollars: str) -> pl.Expr:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 PAYOFF_CC = 10_000
+US_A_MINUTE = 60_000_000
 
 Side = Literal["bid", "ask"]
 Execution = Literal["maker", "taker"]

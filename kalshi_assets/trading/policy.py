@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from kalshi_assets.trading.ledger import Ledger
-from kalshi_assets.trading.orders import Candidate, FeeOf, Order, WorkingOrder
+from kalshi_assets.trading.orders import US_A_MINUTE, Candidate, FeeOf, Order, WorkingOrder
 from kalshi_assets.trading.params import TradingParams
 from kalshi_assets.trading.risk import allowed_contracts
 
@@ -134,23 +136,44 @@ def minute_signals(signals: pl.DataFrame) -> list[MinuteSignals]:
     signals
         As returned by `signal.signals`: whole minutes of one event, any order of rows.
     """
-    in_order = signals.with_columns(pl.col("minute").dt.epoch("s") // 60).sort("minute", "bracket")
-    candidates: dict[int, list[Candidate]] = {}
-    wanted = in_order.filter(pl.col("reason") == "trade")
-    columns = (wanted[name].to_list() for name in Candidate._fields)
-    for minute, candidate in zip(wanted["minute"], map(Candidate, *columns), strict=True):
-        candidates.setdefault(minute, []).append(candidate)
-    pulls: dict[int, set[int]] = {}
-    for minute, bracket in in_order.filter("pull").select("minute", "bracket").iter_rows():
-        pulls.setdefault(minute, set()).add(bracket)
-    left = in_order.select("minute", "minutes_to_close").unique(
-        "minute", keep="first", maintain_order=True
-    )
-    wants = {minute: tuple(found) for minute, found in candidates.items()}
-    withdraws = {minute: frozenset(found) for minute, found in pulls.items()}
-    return [
-        MinuteSignals(
-            minute, minute + remaining, wants.get(minute, ()), withdraws.get(minute, _NOBODY)
+    minute = signals["minute"].to_physical().to_numpy() // US_A_MINUTE
+    minutes, first, place = np.unique(minute, return_index=True, return_inverse=True)
+    closes = minutes + signals["minutes_to_close"].to_numpy()[first]
+    return list(
+        map(
+            MinuteSignals,
+            minutes.tolist(),
+            closes.tolist(),
+            _candidates(signals, place, len(minutes)),
+            _pulls(signals, place, len(minutes)),
         )
-        for minute, remaining in zip(left["minute"], left["minutes_to_close"], strict=True)
-    ]
+    )
+
+
+def _candidates(
+    signals: pl.DataFrame, place: NDArray[np.int64], minutes: int
+) -> list[tuple[Candidate, ...]]:
+    """Orders wanted at each minute, the coldest bracket first; `place` is the minute of a row."""
+    found: list[tuple[Candidate, ...]] = [()] * minutes
+    is_wanted = signals["reason"] == "trade"
+    if is_wanted.any():
+        wanted = signals.filter(is_wanted).with_columns(at=place[is_wanted.to_numpy()])
+        rows = wanted.sort("at", "bracket").select("at", *Candidate._fields).iter_rows()
+        for at, *candidate in rows:
+            found[at] = (*found[at], Candidate(*candidate))
+    return found
+
+
+def _pulls(signals: pl.DataFrame, place: NDArray[np.int64], minutes: int) -> list[frozenset[int]]:
+    """Brackets whose resting orders must go at each minute."""
+    pull = signals["pull"].to_numpy()
+    bits = 2 ** signals["bracket"].to_numpy()[pull].astype(np.int64)
+    sets = np.zeros(minutes, dtype=np.int64)
+    np.bitwise_or.at(sets, place[pull], bits)
+    # Few sets, each for many minutes.
+    named = {bits: _brackets(bits) for bits in np.unique(sets).tolist()}
+    return [named[bits] for bits in sets.tolist()]
+
+
+def _brackets(bits: int) -> frozenset[int]:
+    return frozenset(k for k in range(bits.bit_length()) if bits >> k & 1)

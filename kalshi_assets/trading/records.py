@@ -14,11 +14,10 @@ import polars as pl
 from kalshi_assets.tables import DAILY_PNL, DECISIONS, FILLS
 from kalshi_assets.trading.ledger import Ledger
 from kalshi_assets.trading.market_day import MarketDay
-from kalshi_assets.trading.orders import PAYOFF_CC, Fill, WorkingOrder, sign_of
+from kalshi_assets.trading.orders import PAYOFF_CC, US_A_MINUTE, Fill, WorkingOrder, sign_of
 from kalshi_assets.trading.policy import Step
 
 MARK_OUT_MINUTES = 5
-_US_A_MINUTE = 60_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,35 +77,33 @@ def decisions(day: MarketDay, wanted: pl.DataFrame, run: Run) -> pl.DataFrame:
     run
         The run whose decisions these are.
     """
-    rows = np.asarray(day.rows)
-    moved = np.zeros(rows.shape, dtype=np.int32)
+    moved = np.zeros(day.rows.shape, dtype=np.int32)
     for minute, fill in run.changes:
         moved[fill.bracket, minute - day.first_minute] += sign_of(fill.side) * fill.contracts
-    has_row = rows >= 0
+    has_row = day.rows >= 0
     position = np.zeros(wanted.height, dtype=np.int32)
-    position[rows[has_row]] = np.cumsum(moved, axis=1, dtype=np.int32)[has_row]
+    position[day.rows[has_row]] = np.cumsum(moved, axis=1, dtype=np.int32)[has_row]
 
     contracts = np.zeros(wanted.height, dtype=np.int32)
-    refused_rows, refused = [], []
+    refused = {}
     for minute, bracket, reason, size in run.verdicts:
-        row = day.rows[bracket][minute - day.first_minute]
+        row = int(day.rows[bracket, minute - day.first_minute])
         contracts[row] = size
         if reason != "trade":
-            refused_rows.append(row)
-            refused.append(reason)
-    reasons = wanted["reason"].to_numpy().astype(object)
-    reasons[refused_rows] = refused
-    sent = pl.col("reason") == "trade"
-    frame = wanted.drop("minutes_to_close", "pull").with_columns(
-        reason=pl.Series(reasons, dtype=pl.String),
+            refused[row] = reason
+    frame = wanted.with_columns(
         contracts=pl.Series(contracts),
         position=pl.Series(position),
+        reason=_overwritten(wanted["reason"], refused),
+        execution=_overwritten(wanted["execution"], dict.fromkeys(refused)),
+        price_cc=_overwritten(wanted["price_cc"], dict.fromkeys(refused)),
     )
-    return DECISIONS.conform(
-        frame.with_columns(
-            execution=pl.when(sent).then("execution"), price_cc=pl.when(sent).then("price_cc")
-        )
-    )
+    return DECISIONS.arranged(frame)
+
+
+def _overwritten(values: pl.Series, changes: Mapping[int, str | None]) -> pl.Series:
+    """`values` with other ones in some rows."""
+    return values.clone().scatter(list(changes), list(changes.values())) if changes else values
 
 
 def fills(day: MarketDay, runs: Mapping[str, Run], outcome: Outcome | None) -> pl.DataFrame:
@@ -116,11 +113,11 @@ def fills(day: MarketDay, runs: Mapping[str, Run], outcome: Outcome | None) -> p
         for model, run in runs.items()
         for working in run.orders
     ]
+    if not rows:
+        return FILLS.empty()
     frame = pl.DataFrame(rows, schema=_EPOCH_SCHEMA, orient="row")
-    return FILLS.conform(
-        frame.with_columns(
-            (pl.col(name) * _US_A_MINUTE).cast(FILLS.dtypes[name]) for name in _TIMES
-        )
+    return FILLS.arranged(
+        frame.with_columns((pl.col(name) * US_A_MINUTE).cast(FILLS.dtypes[name]) for name in _TIMES)
     )
 
 
@@ -183,37 +180,38 @@ def daily_pnl(
         What settled the day; None: gains are null.
     """
     bracket_of = {ticker: bracket for bracket, ticker in enumerate(market_tickers)}
+    orders = fills_.to_dicts()
     rows = []
     for model in fill_models:
-        orders = fills_.filter(pl.col("fill_model") == model)
-        filled = orders.filter(pl.col("filled") > 0)
+        own = [order for order in orders if order["fill_model"] == model]
+        filled = [order for order in own if order["filled"]]
         ledger = Ledger(len(market_tickers))
-        for row in filled.iter_rows(named=True):
+        for order in filled:
             ledger.book(
                 Fill(
-                    bracket=bracket_of[row["market_ticker"]],
-                    side=row["side"],
-                    price_cc=row["price_cc"],
-                    contracts=row["filled"],
-                    fee_cc=row["fee_cc"],
+                    bracket=bracket_of[order["market_ticker"]],
+                    side=order["side"],
+                    price_cc=order["price_cc"],
+                    contracts=order["filled"],
+                    fee_cc=order["fee_cc"],
                 )
             )
         net = None if outcome is None else ledger.settle(outcome.winning_bracket)
-        makers = filled.filter(pl.col("execution") == "maker").height
+        makers = sum(order["execution"] == "maker" for order in filled)
         rows.append(
             {
                 "fill_model": model,
                 "settled_by": "unsettled" if outcome is None else outcome.settled_by,
                 "tmax_f": None if outcome is None else outcome.tmax_f,
                 "winning_bracket": None if outcome is None else outcome.winning_bracket,
-                "orders": orders.height,
+                "orders": len(own),
                 "maker_fills": makers,
-                "taker_fills": filled.height - makers,
-                "contracts": filled["filled"].sum(),
+                "taker_fills": len(filled) - makers,
+                "contracts": sum(order["filled"] for order in filled),
                 "gross_cc": None if net is None else net + ledger.fees_cc,
                 "fees_cc": ledger.fees_cc,
                 "net_cc": net,
                 "worst_case_cc": ledger.worst_case_cc(),
             }
         )
-    return DAILY_PNL.conform(pl.DataFrame(rows, schema=DAILY_PNL.dtypes))
+    return DAILY_PNL.arranged(pl.DataFrame(rows, schema=DAILY_PNL.dtypes))
