@@ -5,10 +5,11 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from kalshi_assets.ladder.scores import brier_score, log_loss, ranked_probability_score
+from kalshi_assets.ladder.scores import Array, brier_score, log_loss, ranked_probability_score
 from kalshi_assets.tables import REPORT
 
-SOURCES = {"market": "p_mkt", "weather": "p_wx", "fused": "p_fused"}
+SOURCES = {"fused": "p_fused", "market": "p_mkt", "weather": "p_wx"}
+_US_AN_HOUR = 3_600_000_000
 
 
 def scoreboard(fused: pl.DataFrame, day_start: datetime, winner: int | None) -> pl.DataFrame:
@@ -28,25 +29,29 @@ def scoreboard(fused: pl.DataFrame, day_start: datetime, winner: int | None) -> 
     DataFrame
         `backtest.report`: a row per source and hour; null where a source had no PMF.
     """
-    hours = pl.DataFrame({"lst_hour": pl.Series(range(24), dtype=pl.Int8)}).with_columns(
-        minute=pl.lit(day_start).cast(pl.Datetime("us", "UTC"))
-        + pl.duration(hours=pl.col("lst_hour"))
-    )
-    rows = hours.join(fused, on="minute").sort("lst_hour", "bracket")
-    at = rows.select("lst_hour", "minute").unique(maintain_order=True)
-    if at.is_empty():
+    minute = fused["minute"].to_physical().to_numpy()
+    hour, rest = np.divmod(minute - round(day_start.timestamp() * 1e6), _US_AN_HOUR)
+    rows = np.flatnonzero((rest == 0) & (hour >= 0) & (hour < 24))
+    rows = rows[np.lexsort((fused["bracket"].to_numpy()[rows], hour[rows]))]
+    if not len(rows):
         return REPORT.empty()
-    frames = [
-        at.with_columns(
-            _scores(rows[column].to_numpy().astype(np.float64).reshape(at.height, -1), winner),
-            source=pl.lit(source),
+    at, first = np.unique(hour[rows], return_index=True)
+    p = np.stack([fused[column].to_numpy()[rows] for column in SOURCES.values()])
+    return REPORT.arranged(
+        pl.DataFrame(
+            {
+                "source": [source for source in SOURCES for _ in at],
+                "lst_hour": np.tile(at.astype(np.int8), len(SOURCES)),
+                "minute": pl.Series(np.tile(minute[rows[first]], len(SOURCES))).cast(
+                    REPORT.dtypes["minute"]
+                ),
+                **_scores(p.reshape(len(SOURCES) * len(at), -1), winner),
+            }
         )
-        for source, column in SOURCES.items()
-    ]
-    return REPORT.arranged(pl.concat(frames))
+    )
 
 
-def _scores(p: np.ndarray, winner: int | None) -> list[pl.Series]:
+def _scores(p: Array, winner: int | None) -> dict[str, pl.Series]:
     unknown = np.full(len(p), np.nan)
     values = {
         "p_win": unknown if winner is None else p[:, winner],
@@ -54,6 +59,4 @@ def _scores(p: np.ndarray, winner: int | None) -> list[pl.Series]:
         "brier_score": unknown if winner is None else brier_score(p, winner),
         "rps": unknown if winner is None else ranked_probability_score(p, winner),
     }
-    return [
-        pl.Series(name, value, dtype=pl.Float64, nan_to_null=True) for name, value in values.items()
-    ]
+    return {name: pl.Series(value, nan_to_null=True) for name, value in values.items()}

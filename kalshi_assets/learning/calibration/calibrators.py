@@ -113,15 +113,16 @@ def calibrated(
     frame = FUSED_PMF.arranged(fused)
     if frame.is_empty():
         return CALIBRATED.empty()
-    made, known_at = calibrators_frame.select("event_time", "known_at").row(0)
+    made = calibrators_frame["event_time"][0]
     minute, order, p = _by_minute(frame)
-    if minute[0] < made:
+    if (first := frame["minute"][0]) < made:
         raise ValueError(
-            f"the first minute {minute[0]:%Y-%m-%dT%H:%MZ} lies before the calibrators of "
+            f"the first minute {first:%Y-%m-%dT%H:%MZ} lies before the calibrators of "
             f"{made:%Y-%m-%dT%H:%MZ} were made; let days.OPENS_BEFORE be longer"
         )
     in_force = rows.in_force(calibrators_frame)
-    block = lead_block((minute - climate_start).dt.total_seconds().to_numpy() / 3600)
+    since = minute.astype(np.float64) - climate_start.timestamp() * 1e6
+    block = lead_block(since / 3.6e9)
     out, band = p.copy(), np.full((2, *p.shape), np.nan)
     for b in np.unique(block):
         at = block == b
@@ -134,39 +135,38 @@ def calibrated(
         return pl.Series(back.ravel(), nan_to_null=True)
 
     of_block = np.tile(block.astype(np.int64), len(order))
-    return CALIBRATED.arranged(
-        frame.select(
-            "market_ticker",
-            "bracket",
-            "minute",
-            "dead",
-            known_at=pl.max_horizontal("known_at", pl.lit(known_at)),
-            p_raw="p_fused",
-            p_calibrated=column(out),
-            cumulative_lo=column(band[0]),
-            cumulative_hi=column(band[1]),
-            lead_block=_named(LEAD_BLOCKS, of_block),
-            map=_named([b.map.family.name for b in in_force], of_block),
-            scope=_named([b.scope for b in in_force], of_block),
-        )
+    return frame.select(
+        "market_ticker",
+        "bracket",
+        "minute",
+        pl.max_horizontal("known_at", calibrators_frame["known_at"].head(1)).alias("known_at"),
+        pl.col("p_fused").alias("p_raw"),
+        column(out).alias("p_calibrated"),
+        column(band[0]).alias("cumulative_lo"),
+        column(band[1]).alias("cumulative_hi"),
+        _named(LEAD_BLOCKS, of_block).alias("lead_block"),
+        _named([b.map.family.name for b in in_force], of_block).alias("map"),
+        _named([b.scope for b in in_force], of_block).alias("scope"),
+        "dead",
     )
 
 
-def _by_minute(frame: pl.DataFrame) -> tuple[pl.Series, NDArray[np.int64], Array]:
-    """Minutes, the brackets' order within the frame, and PMFs (minutes, brackets), of a frame that
-    is sorted by market and minute.
+def _by_minute(frame: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """Minutes in microseconds since the epoch, the brackets' order within the frame, and PMFs
+    (minutes, brackets), of a frame that is sorted by market and minute.
     """
-    n = frame["market_ticker"].n_unique()
+    ticker = frame["market_ticker"]
+    n = 1 + np.count_nonzero((ticker[1:] != ticker[:-1]).to_numpy())
     minutes = frame.height // n
     at = frame["minute"].to_physical().to_numpy()
     if frame.height % n or (at.reshape(n, -1) != at[:minutes]).any():
         raise ValueError(
-            f"{frame['market_ticker'][0]}: brackets have different minutes; a PMF needs every "
+            f"{ticker[0]}: brackets have different minutes; a PMF needs every "
             "bracket at every minute"
         )
-    order = np.argsort(frame["bracket"].gather_every(minutes).to_numpy())
+    order = np.argsort(frame["bracket"].to_numpy()[::minutes])
     p = np.ascontiguousarray(frame["p_fused"].to_numpy().reshape(n, -1)[order].T)
-    return frame["minute"].head(minutes), order, p
+    return at[:minutes], order, p
 
 
 def _band(band: Array | None, p: Array) -> Array:
@@ -180,5 +180,7 @@ def _band(band: Array | None, p: Array) -> Array:
     return ends
 
 
-def _named(names: Sequence[str], of_row: NDArray[np.int64]) -> pl.Series:
+def _named(names: Sequence[str], of_row: NDArray[np.int64]) -> pl.Expr | pl.Series:
+    if len(set(names)) == 1:
+        return pl.lit(names[0])
     return pl.Series(names).gather(of_row)

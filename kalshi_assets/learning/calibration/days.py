@@ -5,7 +5,7 @@ statistics, so that a caller makes them once per day and not once per partition.
 (`rolling`), which days count (`calibrators`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -25,7 +25,7 @@ from kalshi_assets.tables.calibration import BLOCK_NAMES
 
 Array = NDArray[np.float64]
 
-EVERY_MINUTES = 30
+EVERY_US = 30 * 60_000_000
 # Hours of standard time. The day's maximum is decided in the afternoon, so doubt falls fastest
 # between 9 and 18 and blocks are shortest there; every traded day has instants in each.
 LEAD_BLOCKS = tuple(BLOCK_NAMES)
@@ -63,12 +63,14 @@ def known_winner(
     A source that speaks later, and whose word then counts more, is not heard. None: no source had
     said its final word.
     """
-    known = settlements.filter(pl.col("known_at") <= at)
+    until = round(at.timestamp() * 1e6)
+    known = settlements.filter(settlements["known_at"].to_physical() <= until)
     settled = settled_by(known, events)
     if settled is None:
         return None
     source, winner = settled
-    return winner, final(known).filter(pl.col("source") == source)["known_at"].max()  # type: ignore[return-value]
+    said = final(known).select("source", "known_at").iter_rows()
+    return winner, max(known_at for of, known_at in said if of == source)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,15 +125,16 @@ class CalibrationDay:
         ValueError
             The winner is no bracket of the event.
         """
-        every = pl.col("minute").dt.epoch("s") % (EVERY_MINUTES * 60) == 0
-        rows = fused.filter(every).select("minute", "bracket", "p_fused").sort("minute", "bracket")
-        n = rows["bracket"].n_unique()
-        p = rows["p_fused"].to_numpy().reshape(-1, max(n, 1))
-        since = rows["minute"].gather_every(max(n, 1)) - climate_start
+        minute = fused["minute"].to_physical().to_numpy()
+        rows = np.flatnonzero(minute % EVERY_US == 0)
+        bracket = fused["bracket"].to_numpy()[rows]
+        rows = rows[np.lexsort((bracket, minute[rows]))]
+        n = max(len(np.unique(bracket)), 1)
+        p = fused["p_fused"].to_numpy()[rows].reshape(-1, n)
         return cls.of_arrays(
             climate_start,
             p,
-            since.dt.total_seconds().to_numpy() / 3600,
+            (minute[rows[::n]] - climate_start.timestamp() * 1e6) / 3.6e9,
             winner=winner,
             known_at=known_at,
         )
@@ -158,6 +161,27 @@ class CalibrationDay:
             hits=hits,
             losses=_losses(p, block, winner),
         )
+
+
+def as_settled(
+    climate_start: datetime, fused: pl.DataFrame, events: pl.DataFrame, settlements: pl.DataFrame
+) -> list[CalibrationDay]:
+    """A day as each final word on its outcome became known, in order; none: it never settled.
+
+    Parameters
+    ----------
+    climate_start
+        Start of the climate day.
+    fused, events, settlements
+        `probability.fused_pmf`, `market.events` and `weather.settlements` of the day.
+    """
+    words = final(settlements)["known_at"].unique().sort()
+    outcomes = dict.fromkeys(known_winner(settlements, events, at) for at in words)
+    days: dict[int, CalibrationDay] = {}
+    for winner, known_at in filter(None, outcomes):
+        if winner not in days:
+            days[winner] = CalibrationDay.of(climate_start, fused, winner=winner, known_at=known_at)
+    return [replace(days[winner], known_at=at) for winner, at in filter(None, outcomes)]
 
 
 def _cells(p: Array, block: NDArray[np.int8], winner: int) -> tuple[Array, Array]:

@@ -6,6 +6,8 @@ Here: the table, written and read. Not here: what is in it (`rolling`, `selectio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
+from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -29,6 +31,7 @@ Row = dict[str, object]
 
 _PARENTS = dict(zip((PACKAGED, *SCOPES), ("none", PACKAGED, *SCOPES[:-1]), strict=True))
 _ENDS = ("lower", "upper")
+_OF_TRIAL = tuple(field.name for field in fields(Trial))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +92,7 @@ def rows_of_maps(
                 common = {
                     **_common(block, SCOPES[scope], season, days),
                     "map": name,
-                    **{field.name: getattr(trial, field.name) for field in fields(Trial)},
+                    **{of: getattr(trial, of) for of in _OF_TRIAL},
                     "in_force": used,
                 }
                 family, theta = FAMILIES[name], fits.theta[name][-1, key]
@@ -156,19 +159,27 @@ def _parameters(common: Row, family: Family, theta: Array, own: Array | None) ->
 def as_frame(rows: Sequence[Row], event_time: datetime, known_at: datetime) -> pl.DataFrame:
     """`learning.calibrators` of rows that lack their times."""
     times = {"event_time": event_time, "known_at": known_at}
-    frame = pl.DataFrame(
-        {name: [row.get(name) for row in rows] for name in CALIBRATORS.dtypes if name not in times},
-        schema={k: v for k, v in CALIBRATORS.dtypes.items() if k not in times},
-    )
+    in_order = sorted(rows, key=itemgetter(*CALIBRATORS.key))
     return CALIBRATORS.arranged(
-        frame.with_columns(
-            pl.col(pl.Float64).fill_nan(None),
-            *(
-                pl.lit(time).cast(CALIBRATORS.dtypes[name]).alias(name)
-                for name, time in times.items()
-            ),
+        pl.DataFrame(
+            {
+                name: _at(times[name], dtype, len(rows))
+                if name in times
+                else _column([row.get(name) for row in in_order], dtype)
+                for name, dtype in CALIBRATORS.dtypes.items()
+            }
         )
     )
+
+
+def _at(time: datetime, dtype: pl.DataType, rows: int) -> pl.Series:
+    return pl.Series(np.full(rows, round(time.timestamp() * 1e6))).cast(dtype)
+
+
+def _column(values: Sequence[object], dtype: pl.DataType) -> pl.Series:
+    if dtype == pl.Float64:
+        return pl.Series(np.array(values, dtype=np.float64), nan_to_null=True)
+    return pl.Series(values, dtype=dtype)
 
 
 def in_force(frame: pl.DataFrame) -> list[BlockMap]:
@@ -179,37 +190,47 @@ def in_force(frame: pl.DataFrame) -> list[BlockMap]:
     ValueError
         A lead block does not have exactly one map in force.
     """
-    used = frame.filter("in_force").sort("knot_p")
-    bands = used.filter(pl.col("verdict") == "band")
-    maps = used.filter(pl.col("verdict") != "band")
-    found = []
-    for name in LEAD_BLOCKS:
-        rows = maps.filter(pl.col("lead_block") == name)
-        kinds = rows.select("map", "scope").unique()
-        if kinds.height != 1:
-            raise ValueError(
-                f"lead block {name} has {kinds.height} maps in force, not one: materialise "
-                "learning/calibrators of the day again"
-            )
-        map_name, scope = kinds.row(0)
-        band = bands.filter(pl.col("lead_block") == name)
-        found.append(
-            BlockMap(
-                map=_map_of(map_name, rows),
-                scope=scope,
-                band=np.stack([band.filter(pl.col("parameter") == p)["value"] for p in _ENDS])
-                if band.height
-                else None,
-            )
+    used: dict[str, list[_Used]] = {name: [] for name in LEAD_BLOCKS}
+    for values in frame.filter("in_force").select(_Used._fields).iter_rows():
+        row = _Used(*values)
+        used[row.lead_block].append(row)
+    return [_block_map(name, sorted(rows, key=attrgetter("knot_p"))) for name, rows in used.items()]
+
+
+class _Used(NamedTuple):
+    """What counts of a row that is in force."""
+
+    lead_block: str
+    scope: str
+    map: str
+    parameter: str
+    knot_p: float
+    value: float
+    verdict: str
+
+
+def _block_map(lead_block: str, used: Sequence[_Used]) -> BlockMap:
+    """The map of rows in order of knots."""
+    rows = [row for row in used if row.verdict != "band"]
+    kinds = {(row.map, row.scope) for row in rows}
+    if len(kinds) != 1:
+        raise ValueError(
+            f"lead block {lead_block} has {len(kinds)} maps in force, not one: materialise "
+            "learning/calibrators of the day again"
         )
-    return found
+    ((name, scope),) = kinds
+    ends = [
+        [row.value for row in used if row.verdict == "band" and row.parameter == end]
+        for end in _ENDS
+    ]
+    return BlockMap(map=_map_of(name, rows), scope=scope, band=np.array(ends) if ends[0] else None)
 
 
-def _map_of(name: str, rows: pl.DataFrame) -> CalibrationMap:
+def _map_of(name: str, rows: Sequence[_Used]) -> CalibrationMap:
     if name == NOTHING.name:
         return CalibrationMap(family=NOTHING, theta=NOTHING.identity)
     family = FAMILIES[name]
     if family.parameters == ("value",):
-        return CalibrationMap(family=family, theta=rows["value"].to_numpy())
-    of = dict(rows.select("parameter", "value").iter_rows())
+        return CalibrationMap(family=family, theta=np.array([row.value for row in rows]))
+    of = {row.parameter: row.value for row in rows}
     return CalibrationMap(family=family, theta=np.array([of[p] for p in family.parameters]))
