@@ -200,14 +200,18 @@ def _fit_logistic(x: Array, statistics: Statistics, identity: Array, least: Arra
     return logistic(x, statistics.weight, statistics.hits, identity, RIDGE, least)
 
 
-def _knot_of_cell() -> NDArray[np.int64]:
+def _first_cells() -> NDArray[np.int64]:
+    """The first of the cells nearest to each knot."""
     nearest = np.rint(np.arcsin(np.sqrt(_sigmoid(CELLS))) * 2 / np.pi * _STEPS).astype(np.int64)
-    return np.clip(nearest, 1, _STEPS - 1) - 1
+    return np.searchsorted(np.clip(nearest, 1, _STEPS - 1) - 1, range(len(KNOTS)))
+
+
+_FIRST_CELLS = _first_cells()
 
 
 def _of_knots(per_cell: Array) -> Array:
     """Sums over the cells nearest to each knot, shape (fits, knots)."""
-    return np.add.reduceat(per_cell, np.searchsorted(_knot_of_cell(), range(len(KNOTS))), axis=1)
+    return np.add.reduceat(per_cell, _FIRST_CELLS, axis=1)
 
 
 def _fit_isotonic(statistics: Statistics) -> Array:

@@ -14,6 +14,7 @@ to all days, the last, is what will be used.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +95,7 @@ class Stack:
             in_season=np.array([season_of(day.climate_start) == season for day in days], np.bool_),
         )
 
+    @cached_property
     def has(self) -> NDArray[np.bool_]:
         """Which days tell of which key, shape (days, keys)."""
         of_block = np.asarray(self.instants > 0)
@@ -133,7 +135,7 @@ def fitted(stack: Stack, packaged: CalibrationMap) -> Fits:
     """Fit every family to every key before every origin, and shrink it to its parent."""
     starts = [0, *origins(len(stack.days))[:-1]]
     fits = len(starts) * KEYS
-    days = np.cumsum(np.add.reduceat(stack.has().astype(np.int64), starts, axis=0), axis=0)
+    days = np.cumsum(np.add.reduceat(stack.has.astype(np.int64), starts, axis=0), axis=0)
     counts, hits, losses = (
         stack.sums(name, starts).reshape(fits, -1) for name in ("counts", "hits", "losses")
     )

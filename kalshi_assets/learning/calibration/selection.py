@@ -232,7 +232,7 @@ def _verdict(trial: Trial, *, stale: bool) -> Verdict:
 
 def scopes_of_bands(stack: Stack, as_of: datetime) -> list[int | None]:
     """The finest scope with thirty days and no stale ones, per lead block; None: there is none."""
-    days = stack.has().sum(axis=0)
+    days = stack.has.sum(axis=0)
     return [
         max(
             (
@@ -248,7 +248,7 @@ def scopes_of_bands(stack: Stack, as_of: datetime) -> list[int | None]:
 
 def is_stale(stack: Stack, key: int, as_of: datetime) -> bool:
     """Whether the last day that tells of a key is over 45 days old, or there is none."""
-    days = np.flatnonzero(stack.has()[:, key])
+    days = np.flatnonzero(stack.has[:, key])
     return len(days) == 0 or as_of - stack.days[days[-1]].climate_start > STALE_AFTER
 
 
