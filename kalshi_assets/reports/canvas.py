@@ -8,8 +8,9 @@ and matplotlib's axes, layout and drawing took nine tenths of a page's time.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -32,9 +33,9 @@ _LEFT, _RIGHT, _BOTTOM, _GAP = 0.72, 0.06, 0.20, 0.22  # inches
 
 @dataclass(frozen=True, kw_only=True)
 class Lines:
-    """Open lines, each of shape (n, 2) in inches; a point that is not finite is a gap."""
+    """Open lines, points of shape (n, 2) in inches; one that is not finite is a gap."""
 
-    points: Sequence[Floats]
+    points: Floats
     colour: str
     width: float
     dashes: Span | None
@@ -44,9 +45,11 @@ class Lines:
 
 @dataclass(frozen=True, kw_only=True)
 class Areas:
-    """Filled polygons, each of shape (n, 2) in inches; `rim` is the outline's colour."""
+    """Filled polygons, corners of shape (n, 2) in inches, with gaps like those of `Lines`; `rim` is
+    the outline's colour.
+    """
 
-    points: Sequence[Floats]
+    points: Floats
     colour: str
     rim: str | None
     alpha: float
@@ -63,6 +66,9 @@ class Pixels:
     width: float
     height: float
     zorder: float
+
+
+Shape = Lines | Areas | Pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +91,10 @@ class Sheet:
     """What is drawn: `size` in inches, shapes in the order they were added."""
 
     size: Size
-    shapes: list[Lines | Areas | Pixels] = field(default_factory=list)
+    shapes: list[Shape] = field(default_factory=list)
     labels: list[Label] = field(default_factory=list)
 
-    def in_depth(self) -> list[Lines | Areas | Pixels]:
+    def in_depth(self) -> list[Shape]:
         """The shapes from the back to the front."""
         return sorted(self.shapes, key=lambda shape: shape.zorder)
 
@@ -117,11 +123,16 @@ class Panel:
 
     def place(self, points: npt.ArrayLike) -> Floats:
         """Inches on the sheet of `points`, both of shape (n, 2)."""
-        share = (np.asarray(points, dtype=np.float64) - (self.x[0], self.y[0])) / (
-            self.x[1] - self.x[0],
-            self.y[1] - self.y[0],
+        origin, span, size, corner = self._scale
+        share = (np.asarray(points, dtype=np.float64) - origin) / span
+        return np.minimum(np.maximum(share, 0.0), 1.0) * size + corner
+
+    @cached_property
+    def _scale(self) -> Floats:
+        (x0, x1), (y0, y1) = self.x, self.y
+        return np.array(
+            [(x0, y0), (x1 - x0, y1 - y0), (self.width, self.height), (self.left, self.bottom)]
         )
-        return np.clip(share, 0, 1) * (self.width, self.height) + (self.left, self.bottom)
 
     def lines(
         self,
@@ -134,10 +145,14 @@ class Panel:
         alpha: float = 1.0,
     ) -> None:
         """Lines, each of shape (n, 2); `width` and `dashes` in points (1/72 inch)."""
-        points = [self.place(line) for line in lines]
         self.sheet.shapes.append(
             Lines(
-                points=points, colour=colour, width=width, dashes=dashes, alpha=alpha, zorder=zorder
+                points=self.place(joined(lines)),
+                colour=colour,
+                width=width,
+                dashes=dashes,
+                alpha=alpha,
+                zorder=zorder,
             )
         )
 
@@ -150,7 +165,7 @@ class Panel:
         alpha: float = 1.0,
     ) -> None:
         """Filled polygons, each of shape (n, 2)."""
-        points = [self.place(ring) for ring in rings]
+        points = self.place(joined(rings))
         self.sheet.shapes.append(
             Areas(points=points, colour=colour, rim=None, alpha=alpha, zorder=zorder)
         )
@@ -163,7 +178,7 @@ class Panel:
     def marks(self, points: npt.ArrayLike, shape: Sequence[Span], colour: str) -> None:
         """A small shape, given in points (1/72 inch) around its centre, at each of `points`."""
         outline = np.asarray(shape, dtype=np.float64) / 72
-        rings = [at + outline for at in self.place(points)]
+        rings = joined(self.place(points)[:, None] + outline)
         self.sheet.shapes.append(Areas(points=rings, colour=colour, rim=PAPER, alpha=1.0, zorder=4))
 
     def image(self, colours: npt.NDArray[np.uint8]) -> None:
@@ -184,8 +199,17 @@ class Panel:
     ) -> None:
         """Text at a point, `shift` inches away; `style` as the fields of `Label`."""
         if words:
-            at = self.place([(x, y)])[0] + shift
-            self.sheet.labels.append(Label(x=float(at[0]), y=float(at[1]), words=words, **style))
+            # A label is one point: arrays would take ten times as long.
+            across = min(max((x - self.x[0]) / (self.x[1] - self.x[0]), 0.0), 1.0)
+            up = min(max((y - self.y[0]) / (self.y[1] - self.y[0]), 0.0), 1.0)
+            self.sheet.labels.append(
+                Label(
+                    x=float(across * self.width + self.left + shift[0]),
+                    y=float(up * self.height + self.bottom + shift[1]),
+                    words=words,
+                    **style,
+                )
+            )
 
     def say(self, words: str, *, height: float = 0.5) -> None:
         """A remark in the middle of an empty panel."""
@@ -205,6 +229,13 @@ class Panel:
             side = "right" if near_end else "center"
             self.write(at, self.y[0], label, shift=(0, -0.05), across=side, up="top")
         self.write(self.x[0], self.y[1], title, shift=(0, 0.05), up="bottom", bold=True)
+
+
+def joined(lines: Iterable[npt.ArrayLike]) -> Floats:
+    """Lines, each of shape (n, 2), as one with a gap behind each."""
+    gap = np.full((1, 2), np.nan)
+    parts = [part for line in lines for part in (np.asarray(line, dtype=np.float64), gap)]
+    return np.concatenate(parts) if parts else gap
 
 
 def panels(
@@ -282,8 +313,9 @@ def thin_out(values: Floats, columns: int) -> npt.NDArray[np.int64]:
     count = values.shape[1]
     if count <= 2:
         return np.arange(count)
-    stride = max(1, -(-count // columns))
-    index = np.unique(np.append(np.arange(0, count, stride), count - 1))
+    index = np.arange(0, count, max(1, -(-count // columns)))
+    if index[-1] < count - 1:
+        index = np.append(index, count - 1)
     kept = values[:, index]
     moved = np.abs(np.diff(kept, axis=1)).max(axis=0) > 1e-3
     keep = np.ones(len(index), dtype=bool)

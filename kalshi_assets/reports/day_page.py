@@ -4,6 +4,8 @@ Here: turning the day's frames into what the template shows. Not here: figures (
 (`verdict`, `words`), layout (`templates/day.html.j2`).
 """
 
+from collections.abc import Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,7 +65,7 @@ def render_day(day: DayInputs) -> str:
         contract=day.events.row(0, named=True) if len(day.events) else None,
         figures=_figures(day),
         scores=_scores(day),
-        pnl=day.daily_pnl.sort("fill_model").to_dicts(),
+        pnl=sorted(day.daily_pnl.to_dicts(), key=itemgetter("fill_model")),
         orders=_orders(day),
         orders_left_out=max(len(day.fills) - _MOST_ORDERS, 0),
         reasons=_reasons(summary),
@@ -95,8 +97,9 @@ def _favourite(
     index = day.grid.at(hour)
     if index is None or not day.ladder or hour - day.grid.hours[index] > latest:
         return None
-    pmf = np.nan_to_num(day.grid.p_fused[:, index])
-    best = int(pmf[: len(day.ladder)].argmax())
+    pmf = day.grid.p_fused[: len(day.ladder), index]
+    pmf = np.where(np.isnan(pmf), 0.0, pmf)
+    best = int(pmf.argmax())
     return float(day.grid.hours[index]), day.ladder[best], float(pmf[best])
 
 
@@ -118,7 +121,7 @@ def _figures(day: DayInputs) -> dict[str, "Markup"]:
 
 def _ladder(day: DayInputs) -> list[dict[str, Any]]:
     colours = bracket_colours(len(day.ladder))
-    rows = day.events.sort("bracket").iter_rows(named=True)
+    rows = sorted(day.events.to_dicts(), key=itemgetter("bracket"))
     last = day.grid.p_fused[:, -1] if len(day.grid) else None
     return [
         {
@@ -136,26 +139,27 @@ def _ladder(day: DayInputs) -> list[dict[str, Any]]:
 
 def _scores(day: DayInputs) -> list[dict[str, Any]]:
     """One row per hour: the sources' scores, and what fused favoured then."""
-    table: dict[int, dict[str, Any]] = {}
-    for row in day.report.sort("lst_hour").iter_rows(named=True):
-        hour = table.setdefault(
-            row["lst_hour"],
-            {
-                "lst": f"{row['lst_hour']:02d}:00",
-                "utc": f"{row['minute']:%H:%M}Z",
-                "favourite": _favourite(day, row["lst_hour"], latest=_FRESH_H),
-                "cells": {},
-            },
-        )
-        hour["cells"][row["source"]] = row
-    for hour in table.values():
-        hour["better"] = _better(hour["cells"])
-    return list(table.values())
+    by_hour: dict[int, dict[str, dict[str, Any]]] = {}
+    for row in sorted(day.report.to_dicts(), key=itemgetter("lst_hour")):
+        by_hour.setdefault(row["lst_hour"], {})[row["source"]] = row
+    return [
+        {
+            "lst": f"{hour:02d}:00",
+            "utc": f"{next(iter(rows.values()))['minute']:%H:%M}Z",
+            "favourite": _favourite(day, hour, latest=_FRESH_H),
+            "cells": [
+                words.number(rows[source][score]) if source in rows else "–"
+                for score in ("p_win", "log_loss", "brier_score", "rps")
+                for source in ("market", "weather", "fused")
+            ],
+            "better": _better(rows),
+        }
+        for hour, rows in by_hour.items()
+    ]
 
 
-def _better(cells: dict[str, dict[str, Any]]) -> str:
-    losses = [cells.get(source, {}).get("log_loss") for source in ("market", "fused")]
-    market, fused = losses
+def _better(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    market, fused = (rows.get(source, {}).get("log_loss") for source in ("market", "fused"))
     if market is None or fused is None:
         return "–"
     if abs(fused - market) <= verdict.SAME:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from kalshi_assets.cities import City
+from kalshi_assets.ladder.settlement import final
 from kalshi_assets.tables import (
     DAILY_PNL,
     DECISIONS,
@@ -121,6 +123,11 @@ class DayInputs:
         return ladder_of(self.events)
 
     @cached_property
+    def final_words(self) -> list[dict[str, Any]]:
+        """The rows of `settlements` that are final in their source's eyes."""
+        return final(self.settlements).to_dicts()
+
+    @cached_property
     def winner(self) -> int | None:
         """Position of the bracket that paid; None: not settled."""
         return winner_of(self.daily_pnl)
@@ -139,7 +146,7 @@ class DayInputs:
 def ladder_of(events: pl.DataFrame) -> tuple[Rung, ...]:
     """The brackets of `events`, coldest first."""
     columns = ["bracket", "market_ticker", "label", "lo_f", "hi_f"]
-    rows = events.select(columns).sort("bracket").to_dicts()
+    rows = sorted(events[columns].to_dicts(), key=itemgetter("bracket"))
     return tuple(
         Rung(**{**row, "label": row["label"].strip() or _degrees(row["lo_f"], row["hi_f"])})
         for row in rows
@@ -172,19 +179,25 @@ def hours_since(times: pl.Series, start: dt.datetime) -> Floats:
 
 @dataclass(frozen=True)
 class _Spread:
-    """Rows of brackets and minutes, in any order and with holes, as arrays."""
+    """Rows of brackets and minutes, in any order and with holes, as arrays.
+
+    `column` is None where each bracket of `row` has all minutes in order.
+    """
 
     frame: pl.DataFrame
     row: npt.NDArray[np.int8]
-    column: npt.NDArray[np.int64]
+    column: npt.NDArray[np.int64] | None
     minutes: npt.NDArray[np.int64]
     brackets: int
 
     @classmethod
     def over(cls, frame: pl.DataFrame, brackets: int) -> Self:
-        minutes, column = np.unique(frame["minute"].to_physical().to_numpy(), return_inverse=True)
-        row = frame["bracket"].to_numpy()
-        return cls(frame, row, column, minutes, max(brackets, int(row.max(initial=-1)) + 1))
+        minute, row = frame["minute"].to_physical().to_numpy(), frame["bracket"].to_numpy()
+        brackets = max(brackets, int(row.max(initial=-1)) + 1)
+        if n := _stretch(minute, row):
+            return cls(frame, row[::n], None, minute[:n], brackets)
+        minutes, column = np.unique(minute, return_inverse=True)
+        return cls(frame, row, column, minutes, brackets)
 
     def hours(self, start: dt.datetime) -> Floats:
         return (self.minutes.astype(np.float64) - start.timestamp() * 1e6) / 3.6e9
@@ -192,20 +205,40 @@ class _Spread:
     def each(self, name: str) -> Floats:
         """A value per bracket and minute."""
         out = np.full((self.brackets, len(self.minutes)), np.nan)
-        out[self.row, self.column] = self.frame[name].cast(pl.Float64).to_numpy()
+        values = self.frame[name].cast(pl.Float64).to_numpy()
+        if self.column is None:
+            out[self.row] = values.reshape(len(self.row), -1)
+        else:
+            out[self.row, self.column] = values
         return out
 
     def shared(self, name: str) -> Floats:
         """A value per minute, the same in all brackets."""
+        if self.column is None:
+            last = self.frame[name].tail(len(self.minutes))
+            return np.asarray(last.cast(pl.Float64).to_numpy())
         out = np.full(len(self.minutes), np.nan)
         out[self.column] = self.frame[name].cast(pl.Float64).to_numpy()
         return out
 
     def words(self, name: str) -> npt.NDArray[np.object_]:
         """A word or None per minute, the same in all brackets."""
+        if self.column is None:
+            return self.frame[name].tail(len(self.minutes)).to_numpy()
         out = np.full(len(self.minutes), None, dtype=object)
         out[self.column] = self.frame[name].to_numpy()
         return out
+
+
+def _stretch(minute: npt.NDArray[np.int64], bracket: npt.NDArray[np.int8]) -> int:
+    """Rows of each bracket if they lie together and have the same rising minutes; else 0."""
+    changes = np.flatnonzero(np.diff(bracket))
+    n = int(changes[0]) + 1 if len(changes) else len(bracket)
+    if not n or len(bracket) % n or (np.diff(minute[:n]) <= 0).any():
+        return 0
+    same = (minute.reshape(-1, n) == minute[:n]).all()
+    together = len(changes) == len(bracket) // n - 1 and (changes % n == n - 1).all()
+    return n if same and together else 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,13 +4,17 @@ Here: counts and shares a reader needs before believing anything else on the pag
 blocking checks (`defs`): a page reports, it does not gate.
 """
 
+from collections.abc import Sequence
+from datetime import timedelta
+from operator import itemgetter
 from typing import Any
 
 import polars as pl
 
-from kalshi_assets.ladder.settlement import final
 from kalshi_assets.reports.inputs import DayInputs
 from kalshi_assets.reports.words import percent
+
+_MINUTE = timedelta(minutes=1)
 
 
 def quality_of(day: DayInputs) -> dict[str, Any]:
@@ -23,12 +27,12 @@ def quality_of(day: DayInputs) -> dict[str, Any]:
     """
     panel = day.minute_panel_full
     return {
-        "panel": _panel(panel) if len(panel) else None,
+        "panel": _panel(day) if len(panel) else None,
         "quotes": _shares(panel["quote_source"]),
         "weather": _shares(panel["weather_status"]),
         "observations": _observations(day.observations) if len(day.observations) else None,
         "forecasts": _forecasts(day.forecasts),
-        "settlements": _settlements(day, day.settlements),
+        "settlements": _settlements(day, day.settlements.to_dicts()),
         "settlement_words": settlement_sentence(day),
     }
 
@@ -53,11 +57,10 @@ def quote_sentence(day: DayInputs) -> str:
 
 def settlement_sentence(day: DayInputs) -> str:
     """Whether the sources of the day's maximum agree."""
-    said = final(day.settlements)
-    values = said.filter(pl.col("tmax_f").is_not_null())
-    maxima = dict(values.select("source", "tmax_f").iter_rows())
+    said = day.final_words
+    maxima = {row["source"]: row["tmax_f"] for row in said if row["tmax_f"] is not None}
     brackets = {row["source"]: row["bracket"] for row in _settlements(day, said) if row["bracket"]}
-    if not len(said):
+    if not said:
         return "No source has said what the day's maximum was."
     if len(set(brackets.values())) > 1:
         words = "; ".join(f"{_name(s)}: {label}" for s, label in sorted(brackets.items()))
@@ -67,25 +70,27 @@ def settlement_sentence(day: DayInputs) -> str:
         return f"The sources disagree about the maximum ({words}) but name the same bracket."
     if len(brackets) > 1:
         return "The sources agree."
-    return f"One source only ({_name(said['source'][0])}): nothing to check it against."
+    return f"One source only ({_name(said[0]['source'])}): nothing to check it against."
 
 
 def _name(source: str) -> str:
     return source.replace("_", " ")
 
 
-def _panel(panel: pl.DataFrame) -> dict[str, Any]:
-    return panel.select(
-        rows=pl.len(),
-        minutes=pl.col("minute").n_unique(),
-        first=pl.col("minute").min(),
-        last=pl.col("minute").max(),
-        two_sided=pl.col("mid").is_not_null().mean(),
-        valid=pl.col("market_valid").mean(),
-        median_age_s=pl.col("quote_age_s").median(),
-        median_spread_cents=pl.col("spread_cents").median(),
-        known_late=(pl.col("known_at") > pl.col("minute")).sum(),
-    ).row(0, named=True)
+def _panel(day: DayInputs) -> dict[str, Any]:
+    panel = day.minute_panel_full
+    minute = panel["minute"]
+    return {
+        "rows": len(panel),
+        "minutes": len(day.grid),
+        "first": minute.min(),
+        "last": minute.max(),
+        "two_sided": panel["mid"].count() / len(panel),
+        "valid": panel["market_valid"].mean(),
+        "median_age_s": panel["quote_age_s"].median(),
+        "median_spread_cents": panel["spread_cents"].median(),
+        "known_late": (panel["known_at"] > minute).sum(),
+    }
 
 
 def _shares(values: pl.Series) -> list[tuple[str, int, float]]:
@@ -96,17 +101,16 @@ def _shares(values: pl.Series) -> list[tuple[str, int, float]]:
 
 
 def _observations(frame: pl.DataFrame) -> dict[str, Any]:
-    ordered = frame.sort("event_time")
-    delay = pl.col("known_at") - pl.col("event_time")
+    measured = frame["event_time"].sort()
+    gap: Any = measured.diff().max()
+    delay: Any = (frame["known_at"] - frame["event_time"]).median()
     return {
-        **ordered.select(
-            count=pl.len(),
-            first=pl.col("event_time").min(),
-            last=pl.col("event_time").max(),
-            gap_min=pl.col("event_time").diff().max().dt.total_minutes(),
-            delay_min=delay.median().dt.total_minutes(),
-            wide=(pl.col("hi_f") > pl.col("lo_f")).sum(),
-        ).row(0, named=True),
+        "count": len(frame),
+        "first": measured[0],
+        "last": measured[-1],
+        "gap_min": None if gap is None else gap // _MINUTE,
+        "delay_min": None if delay is None else delay // _MINUTE,
+        "wide": (frame["hi_f"] > frame["lo_f"]).sum(),
         "kinds": _shares(frame["kind"]),
         "stations": sorted(frame["station"].unique().to_list()),
     }
@@ -126,10 +130,10 @@ def _forecasts(frame: pl.DataFrame) -> list[dict[str, Any]]:
     )
 
 
-def _settlements(day: DayInputs, settlements: pl.DataFrame) -> list[dict[str, Any]]:
+def _settlements(day: DayInputs, said: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     by_market = {rung.market_ticker: rung.label for rung in day.ladder}
     rows = []
-    for row in settlements.sort("source", "status").iter_rows(named=True):
+    for row in sorted(said, key=itemgetter("source", "status")):
         implied = [
             r.label for r in day.ladder if row["tmax_f"] is not None and r.pays(row["tmax_f"])
         ]

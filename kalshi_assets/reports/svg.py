@@ -10,7 +10,8 @@ in Dagster's markdown are SVG too: matplotlib took forty milliseconds for what t
 import base64
 import html
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -20,11 +21,10 @@ from kalshi_assets.reports.canvas import (
     PAPER,
     Areas,
     Label,
-    Lines,
     Pixels,
+    Shape,
     Sheet,
 )
-from kalshi_assets.reports.inputs import Floats
 
 _UNITS_PER_INCH = 720
 _UNITS_PER_POINT = 10
@@ -45,7 +45,11 @@ def svg_markup(sheet: Sheet, words: str) -> str:
         What a screen reader says instead of the picture.
     """
     width, height = (round(side * _UNITS_PER_INCH) for side in sheet.size)
-    shapes = [_element(shape, sheet.size[1]) for shape in sheet.in_depth()]
+    in_depth = sheet.in_depth()
+    paths = _paths(in_depth, sheet.size[1])
+    shapes = [
+        _element(shape, path, sheet.size[1]) for shape, path in zip(in_depth, paths, strict=True)
+    ]
     labels = [_text(label, sheet.size[1]) for label in sheet.labels]
     return (
         f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(words)}">'
@@ -78,22 +82,16 @@ def svg_data_uri(sheet: Sheet, words: str) -> str:
     return f"data:image/svg+xml;base64,{data}"
 
 
-def _element(shape: Lines | Areas | Pixels, height: float) -> str:
+def _element(shape: Shape, path: str, height: float) -> str:
     if isinstance(shape, Pixels):
         return _image(shape, height)
     opacity = f' opacity="{shape.alpha:g}"' if shape.alpha < 1 else ""
     if isinstance(shape, Areas):
         rim = "" if shape.rim is None else _stroke(shape.rim, _RIM)
-        return (
-            f'<path fill="{_colour(shape.colour)}"{rim}{opacity} '
-            f'd="{_path(shape.points, height, close=True)}"/>'
-        )
+        return f'<path fill="{_colour(shape.colour)}"{rim}{opacity} d="{path}"/>'
     dashes = " ".join(f"{length * _UNITS_PER_POINT:g}" for length in shape.dashes or ())
     pattern = f' stroke-dasharray="{dashes}"' if dashes else ""
-    return (
-        f'<path fill="none"{_stroke(shape.colour, shape.width)}{pattern}{opacity} '
-        f'd="{_path(shape.points, height, close=False)}"/>'
-    )
+    return f'<path fill="none"{_stroke(shape.colour, shape.width)}{pattern}{opacity} d="{path}"/>'
 
 
 def _stroke(colour: str, width: float) -> str:
@@ -104,21 +102,49 @@ def _colour(colour: str) -> str:
     return _THEME.get(colour, colour)
 
 
-def _path(lines: Sequence[Floats], height: float, *, close: bool) -> str:
-    """Each run of finite points as a move and the steps from it."""
-    gap = np.full((1, 2), np.nan)
-    points = np.concatenate([part for line in lines for part in (line, gap)])
-    known = np.isfinite(points).all(axis=1).reshape(-1)
+class _Written(dict[int, str]):
+    """Whole numbers as a path writes them behind a letter, each formatted once a process."""
+
+    def __init__(self, letter: str) -> None:
+        super().__init__()
+        self._letter = letter
+
+    def __missing__(self, number: int) -> str:
+        word = self[number] = f"{self._letter}{number}"
+        return word
+
+
+_MOVES, _CLOSED_MOVES, _ACROSS, _DOWN = (_Written(letter) for letter in ("M", "zM", "l", " "))
+
+
+def _paths(shapes: Sequence[Shape], height: float) -> Iterator[str]:
+    """The path of every shape: a move for each run of finite points, and the steps from it.
+
+    All shapes at once: most have two points, and arrays pay from hundreds on.
+    """
+    gap, none = np.full((1, 2), np.nan), np.empty((0, 2))
+    lines = [none if isinstance(shape, Pixels) else shape.points for shape in shapes]
+    points = np.concatenate([gap, *(part for line in lines for part in (line, gap))])
+    known = np.isfinite(points[:, 0] + points[:, 1])
     place = np.where(known[:, None], points * (1.0, -1.0) + (0.0, height), 0.0)
     corners = np.rint(place * _UNITS_PER_INCH).astype(np.int64)
     starts = known & ~np.concatenate([[False], known[:-1]])
-    steps = np.where(starts[:, None], corners, np.diff(corners, axis=0, prepend=0))
-    move = "zM" if close else "M"
-    text = "".join(
-        f"{move if first else 'l'}{x} {y}"
-        for (x, y), first in zip(steps[known].tolist(), starts[known].tolist(), strict=True)
-    )
-    return f"{text.removeprefix('z')}z" if close else text
+    steps = np.where(starts[:, None], corners, np.diff(corners, axis=0, prepend=0))[known]
+    across = steps[:, 0].tolist()
+    words = [""] * (2 * len(across))
+    words[::2] = map(_ACROSS.__getitem__, across)
+    words[1::2] = map(_DOWN.__getitem__, steps[:, 1].tolist())
+    bounds = np.cumsum(known)[np.cumsum([0, *(len(line) + 1 for line in lines)])]
+    moves = np.flatnonzero(starts[known])
+    firsts = np.searchsorted(moves, bounds).tolist()
+    of_shapes = zip(shapes, pairwise(bounds.tolist()), pairwise(firsts), strict=True)
+    for shape, (start, stop), (first, last) in of_shapes:
+        close = isinstance(shape, Areas)
+        written = _CLOSED_MOVES if close else _MOVES
+        for at in moves[first:last].tolist():
+            words[2 * at] = written[across[at]]
+        path = "".join(words[2 * start : 2 * stop])
+        yield f"{path.removeprefix('z')}z" if close else path
 
 
 def _image(shape: Pixels, height: float) -> str:

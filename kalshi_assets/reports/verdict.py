@@ -7,6 +7,7 @@ Not here: scores themselves (they are read from `backtest.report`), HTML.
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 
 import polars as pl
 
@@ -131,7 +132,8 @@ def summarise(
     `reasons` counts its decisions by reason, in any order, where they were read.
     """
     ladder, winner = ladder_of(events), winner_of(daily_pnl)
-    by_model = {row["fill_model"]: row for row in daily_pnl.sort("fill_model").to_dicts()}
+    results = sorted(daily_pnl.to_dicts(), key=itemgetter("fill_model"))
+    by_model = {row["fill_model"]: row for row in results}
     return DaySummary(
         city=city.name,
         title=city.title,
@@ -164,9 +166,9 @@ def summary_of(day: DayInputs) -> DaySummary:
 def contest_of(report: pl.DataFrame) -> Contest:
     """The comparison that the rows of `backtest.report` give."""
     losses: dict[str, dict[int, float]] = {"market": {}, "weather": {}, "fused": {}}
-    scored = report.filter(pl.col("log_loss").is_not_null())
-    for source, hour, loss in scored.select("source", "lst_hour", "log_loss").iter_rows():
-        losses[source][hour] = loss
+    for source, hour, loss in report[["source", "lst_hour", "log_loss"]].iter_rows():
+        if loss is not None:
+            losses[source][hour] = loss
     market, weather, fused = losses["market"], losses["weather"], losses["fused"]
     both = sorted(market.keys() & fused.keys())
     gaps = [fused[hour] - market[hour] for hour in both]

@@ -38,14 +38,20 @@ def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> Sheet:
 def _reason_image(decisions: pl.DataFrame, at: Floats, x: Span, count: int) -> np.ndarray:
     """Colours of shape (brackets, pixels, 4); transparent where nothing was decided."""
     columns = 960
-    names = list(REASON_COLOURS)
-    codes = decisions["reason"].replace_strict(names, range(len(names)), return_dtype=pl.Int8)
     column = np.clip(((at - x[0]) / (x[1] - x[0]) * columns).astype(int), 0, columns - 1)
-    image = np.full((count, columns), len(names))
-    image[decisions["bracket"].to_numpy(), column] = codes.to_numpy()
+    image = np.full((count, columns), len(REASON_COLOURS))
+    image[decisions["bracket"].to_numpy(), column] = _codes(decisions["reason"])
     lookup = [bytes.fromhex(colour[1:] + "ff") for colour in REASON_COLOURS.values()]
     rgba = np.frombuffer(b"".join([*lookup, bytes(4)]), dtype=np.uint8).reshape(-1, 4)
-    return rgba[_fill_gaps(image, empty=len(names))]
+    return rgba[_fill_gaps(image, empty=len(REASON_COLOURS))]
+
+
+def _codes(reasons: pl.Series) -> np.ndarray:
+    """Places among `REASON_COLOURS`; a day of 14,000 rows has some hundred runs of one reason."""
+    codes = {reason: code for code, reason in enumerate(REASON_COLOURS)}
+    stretches = reasons.rle().struct
+    of_each = [codes[reason] for reason in stretches.field("value")]
+    return np.repeat(np.array(of_each, dtype=np.int64), stretches.field("len").to_numpy())
 
 
 def _fill_gaps(image: np.ndarray, *, empty: int) -> np.ndarray:

@@ -4,10 +4,11 @@ Here: temperatures on one time axis with the weather's own PMF, the chance of a 
 likely the reports were. Not here: what was believed in the end (`beliefs`).
 """
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
-from kalshi_assets.ladder.settlement import final
 from kalshi_assets.reports.canvas import INK, Panel, Sheet, Size, Span, hour_ticks, panels
 from kalshi_assets.reports.inputs import DayInputs, HazardGrid, hours_since, runs
 from kalshi_assets.reports.palette import ALARM, SOURCE_COLOURS, bracket_colours
@@ -80,7 +81,7 @@ def _temperatures(panel: Panel, day: DayInputs, *, labels: bool) -> None:
         SOURCE_COLOURS["weather"], dashes=(4, 2),
     )  # fmt: skip
     _forecast_curve(panel, day)
-    for tmax in sorted(set(final(day.settlements)["tmax_f"].drop_nulls().to_list())):
+    for tmax in sorted({row["tmax_f"] for row in day.final_words} - {None}):
         panel.lines([[(panel.x[0], tmax), (panel.x[1], tmax)]], _OFFICIAL, width=1.2, zorder=2.4)
         panel.write(
             panel.x[0], tmax, f"official maximum {tmax} °F", shift=(0.05, -0.02),
@@ -150,7 +151,9 @@ def _bracket_zones(panel: Panel, day: DayInputs) -> None:
 
 
 def _report_intervals(panel: Panel, day: DayInputs) -> None:
-    reports = temperatures(day.observations)
+    # Of the rows' columns most are hashes and words.
+    drawn = ["event_time", "lo_f", "hi_f", "kind", "max_since"]
+    reports = temperatures(day.observations[drawn])
     at = hours_since(reports["event_time"], day.climate_start)
     lo = reports["lo_f"].to_numpy() - 0.5
     hi = reports["hi_f"].to_numpy() + 0.5
@@ -172,8 +175,13 @@ def _forecast_curve(panel: Panel, day: DayInputs) -> None:
 
 def _degrees_range(day: DayInputs) -> Span:
     edges = [f for r in day.ladder for f in (r.lo_f, r.hi_f) if f is not None]
-    seen = [*day.observations["lo_f"], *day.observations["hi_f"]]
-    seen += [*day.settlements["tmax_f"], *day.forecasts["value_f"]]
+    columns = [
+        day.observations["lo_f"],
+        day.observations["hi_f"],
+        day.settlements["tmax_f"],
+        day.forecasts["value_f"],
+    ]
+    seen: list[Any] = [end for column in columns for end in (column.min(), column.max())]
     values = [float(v) for v in [*edges, *seen] if v is not None]
     return (min(values) - 1.5, max(values) + 2.5) if values else (0.0, 100.0)
 
