@@ -5,10 +5,9 @@ reads make up a city-day (ingest).
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +20,14 @@ from kalshi_assets.exchange.errors import (
 )
 from kalshi_assets.exchange.rest import Answer, RestReader
 from kalshi_assets.exchange.wire import Market, candles_of, market_of, trades_of
+from kalshi_assets.exchange.wire_candles import (
+    HISTORICAL,
+    LIVE,
+    MARKET_SHAPE,
+    MARKETS_SHAPE,
+    CandleKeys,
+    usual_candles,
+)
 from kalshi_assets.exchange.wire_stream import OrderBook, order_book_of
 from kalshi_assets.exchange.wire_values import Record, utc
 from kalshi_assets.tables import CANDLES, TRADES, Table
@@ -35,6 +42,8 @@ CUTOFF_MAX_AGE_S = 600.0
 TIER_OVERLAP = timedelta(days=2)
 
 _MINUTE_S = 60
+
+Groups = list[tuple[str, list[Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,19 +137,32 @@ class KalshiClient(RestReader):
             No tier that was asked knows the market.
         """
         live = f"/series/{_segment(series)}/markets/{_segment(ticker)}/candlesticks"
-        historical = f"/historical/markets/{_segment(ticker)}/candlesticks"
+        historical = _historical_candles(ticker)
         if archived is not None:
-            return self._market_candles(historical if archived else live, ticker, start, end)
+            return self._market_candles({ticker: historical if archived else live}, start, end)
         try:
-            frame = self._market_candles(live, ticker, start, end)
+            frame = self._market_candles({ticker: live}, start, end)
         except NotFoundError:
-            return self._market_candles(historical, ticker, start, end)
+            return self._market_candles({ticker: historical}, start, end)
         if len(frame):
             return frame
         try:
-            return self._market_candles(historical, ticker, start, end)
+            return self._market_candles({ticker: historical}, start, end)
         except NotFoundError:
             return frame
+
+    def archived_candles(
+        self, tickers: Sequence[str], start: datetime, end: datetime
+    ) -> pl.DataFrame:
+        """One-minute candles of many markets, of the historical tier: `tables.CANDLES`.
+
+        Raises
+        ------
+        NotFoundError
+            The historical tier does not know one of the markets.
+        """
+        paths = {ticker: _historical_candles(ticker) for ticker in tickers}
+        return self._market_candles(paths, start, end, MARKET_SHAPE)
 
     def event_candles(
         self, series: str, event_ticker: str, start: datetime, end: datetime
@@ -169,17 +191,20 @@ class KalshiClient(RestReader):
         NotFoundError
             The exchange left a market out, which is how it says that the live tier has none.
         """
-        frames: list[pl.DataFrame] = []
+        asked = []
         for i in range(0, len(tickers), BATCH_TICKERS):
             some = tickers[i : i + BATCH_TICKERS]
             for window in _windows(start, end, min(MAX_PERIODS, BATCH_PERIODS // len(some))):
                 params = {"market_tickers": ",".join(some), **_candle_params(*window)}
-                answer = self.get("/markets/candlesticks", params)
-                frames.append(answer.decode(partial(_batch_candles_of, tickers=some)))
-        return _joined(CANDLES, frames)
+                asked.append((some, self.get("/markets/candlesticks", params, MARKETS_SHAPE)))
+        return _candles(asked, LIVE, _batch_candles_of)
 
     def trades(self, ticker: str, start: datetime, end: datetime) -> pl.DataFrame:
         """Trades of one market within `start`..`end`, from both tiers: `tables.TRADES`."""
+        return self.event_trades([ticker], start, end)
+
+    def event_trades(self, tickers: Sequence[str], start: datetime, end: datetime) -> pl.DataFrame:
+        """Trades of markets within `start`..`end`, from both tiers: `tables.TRADES`."""
         cutoff = self.cutoff().trades_created_ts
         paths = []
         if end >= cutoff - TIER_OVERLAP:
@@ -187,16 +212,27 @@ class KalshiClient(RestReader):
         if start < cutoff + TIER_OVERLAP:
             paths.append("/historical/trades")
         params = {
-            "ticker": ticker,
             "min_ts": _floor_s(start),
             "max_ts": math.ceil(end.timestamp()),
             "limit": PAGE_LIMIT,
         }
-        frames = [
-            page.decode(lambda a: trades_of(a.payload["trades"], a.raw_sha256))
+        pages = [
+            page
+            for ticker in tickers
             for path in paths
-            for page in self.pages(path, params, "trades")
+            for page in self.pages(path, {"ticker": ticker, **params}, "trades")
         ]
+        try:
+            trades = [
+                (trade, page.raw_sha256) for page in pages for trade in page.payload["trades"]
+            ]
+            frames = [trades_of([trade for trade, _ in trades], [sha256 for _, sha256 in trades])]
+        except MalformedAnswerError:
+            # Page by page, so that the error names the endpoint.
+            frames = [
+                page.decode(lambda a: trades_of(a.payload["trades"], a.raw_sha256))
+                for page in pages
+            ]
         return _joined(TRADES, frames)
 
     def order_book(self, ticker: str) -> OrderBook:
@@ -222,19 +258,18 @@ class KalshiClient(RestReader):
             return []
 
     def _market_candles(
-        self, path: str, ticker: str, start: datetime, end: datetime
+        self,
+        paths: Mapping[str, str],
+        start: datetime,
+        end: datetime,
+        shape: pl.Schema | None = None,
     ) -> pl.DataFrame:
-        frames = []
-        for window in _windows(start, end, MAX_PERIODS):
-            answer = self.get(path, _candle_params(*window))
-            frames.append(
-                answer.decode(
-                    lambda a: candles_of(
-                        [(ticker, a.record("answer").rows("candlesticks"))], a.raw_sha256
-                    )
-                )
-            )
-        return _joined(CANDLES, frames)
+        asked = [
+            ([ticker], self.get(path, _candle_params(*window), shape))
+            for ticker, path in paths.items()
+            for window in _windows(start, end, MAX_PERIODS)
+        ]
+        return _candles(asked, HISTORICAL, _market_candles_of)
 
 
 def _cutoff_of(answer: Answer) -> Cutoff:
@@ -258,7 +293,29 @@ def _event_candles_of(answer: Answer) -> tuple[pl.DataFrame, int]:
     return frame, record.integer("adjusted_end_ts")
 
 
-def _batch_candles_of(answer: Answer, tickers: Sequence[str]) -> pl.DataFrame:
+def _candles(
+    asked: Sequence[tuple[Sequence[str], Answer]],
+    keys: CandleKeys,
+    groups_of: Callable[[Answer, Sequence[str]], Groups],
+) -> pl.DataFrame:
+    """Of answers about some tickers each: in columns, or where that cannot be, by objects."""
+    usual = usual_candles([(some, a.payload, a.raw_sha256) for some, a in asked], keys)
+    if usual is not None:
+        return _joined(CANDLES, [usual])
+
+    def carefully(answer: Answer, tickers: Sequence[str]) -> pl.DataFrame:
+        return answer.objects().decode(
+            lambda a: candles_of(groups_of(a, tickers), answer.raw_sha256)
+        )
+
+    return _joined(CANDLES, [carefully(answer, some) for some, answer in asked])
+
+
+def _market_candles_of(answer: Answer, tickers: Sequence[str]) -> Groups:
+    return [(tickers[0], answer.record("answer").rows("candlesticks"))]
+
+
+def _batch_candles_of(answer: Answer, tickers: Sequence[str]) -> Groups:
     records = [Record(m, "market") for m in answer.record("answer").rows("markets")]
     groups = [(r.text("market_ticker"), r.rows("candlesticks")) for r in records]
     if missing := sorted(set(tickers) - {ticker for ticker, _ in groups}):
@@ -266,7 +323,7 @@ def _batch_candles_of(answer: Answer, tickers: Sequence[str]) -> pl.DataFrame:
             f"left out of the answer, so not in the live tier: {', '.join(missing)}",
             endpoint=answer.endpoint,
         )
-    return candles_of(groups, answer.raw_sha256)
+    return groups
 
 
 def _as_object(value: object) -> dict[str, Any]:
@@ -275,8 +332,8 @@ def _as_object(value: object) -> dict[str, Any]:
     return value
 
 
-def _joined(table: Table, frames: list[pl.DataFrame]) -> pl.DataFrame:
-    frame = pl.concat([table.empty(), *frames])
+def _joined(table: Table, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    frame = frames[0] if len(frames) == 1 else pl.concat([table.empty(), *frames])
     return table.arranged(frame.unique(table.key, keep="first", maintain_order=True))
 
 
@@ -290,6 +347,10 @@ def _windows(start: datetime, end: datetime, periods: int) -> Iterator[tuple[int
 
 def _candle_params(start_ts: int, end_ts: int) -> dict[str, Any]:
     return {"start_ts": start_ts, "end_ts": end_ts, "period_interval": 1}
+
+
+def _historical_candles(ticker: str) -> str:
+    return f"/historical/markets/{_segment(ticker)}/candlesticks"
 
 
 def _floor_s(instant: datetime) -> int:

@@ -77,24 +77,25 @@ def fetch_candles(client: KalshiClient, contract: EventContract) -> pl.DataFrame
     """
     start, end = contract.open_time, contract.close_time + _AFTER_CLOSE
     with _naming(contract.city, contract.date, f"candles of {contract.event_ticker}"):
-        archived = _archived(client, contract)
-        live = [ticker for ticker in contract.market_tickers if ticker not in archived]
-        frames = [client.batch_candles(live, start, end)]
-        frames += [
-            client.market_candles(contract.series_ticker, ticker, start, end, archived=True)
-            for ticker in contract.market_tickers
-            if ticker in archived
+        known = _archived(client, contract)
+        archived = [ticker for ticker in contract.market_tickers if ticker in known]
+        live = [ticker for ticker in contract.market_tickers if ticker not in known]
+        frames = [
+            read(tickers, start, end)
+            for read, tickers in (
+                (client.batch_candles, live),
+                (client.archived_candles, archived),
+            )
+            if tickers
         ]
-        frame = pl.concat(frames)
-        return _known(client, CANDLES, frame)
+        return _known(client, CANDLES, pl.concat(frames))
 
 
 def fetch_trades(client: KalshiClient, contract: EventContract) -> pl.DataFrame:
     """All trades of the event, open to close: `tables.TRADES`."""
     start, end = contract.open_time, contract.close_time + _AFTER_CLOSE
     with _naming(contract.city, contract.date, f"trades of {contract.event_ticker}"):
-        frames = [client.trades(ticker, start, end) for ticker in contract.market_tickers]
-        return _known(client, TRADES, pl.concat(frames))
+        return _known(client, TRADES, client.event_trades(contract.market_tickers, start, end))
 
 
 def fetch_settlement(client: KalshiClient, contract: EventContract) -> pl.DataFrame:

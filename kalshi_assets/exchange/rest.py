@@ -7,12 +7,13 @@ is never retried blindly.
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
+import polars as pl
 import stamina
 from pydantic_core import from_json
 
@@ -51,11 +52,21 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Answer:
-    """One whole answer: its JSON, the hash of its bytes, and what was asked."""
+    """One whole answer: its JSON, the hash of its bytes, and what was asked.
+
+    Where it was asked for in columns and has the shape, `payload` is a frame of one row.
+    """
 
     payload: Any
     raw_sha256: str
     endpoint: Endpoint
+    body: bytes = b""
+
+    def objects(self) -> "Answer":
+        """The same answer, surely with its JSON as objects."""
+        if not isinstance(self.payload, pl.DataFrame):
+            return self
+        return replace(self, payload=_json(self.body, self.endpoint))
 
     def record(self, name: str) -> Record:
         """The answer as a record; its complaints name the endpoint through `decode`."""
@@ -132,8 +143,18 @@ class RestReader:
         """The client's clock, UTC."""
         return datetime.fromtimestamp(self._clock(), tz=UTC)
 
-    def get(self, path: str, params: dict[str, Any] | None = None) -> Answer:
+    def get(
+        self, path: str, params: dict[str, Any] | None = None, shape: pl.Schema | None = None
+    ) -> Answer:
         """Read `path`, retrying what a second try may cure.
+
+        Parameters
+        ----------
+        path, params
+            What is asked.
+        shape
+            Types of what is read of the answer, to read it in columns where it has them: long
+            lists cost half as much as in objects.
 
         Raises
         ------
@@ -150,14 +171,18 @@ class RestReader:
             wait_jitter=self._retry.wait_jitter_s,
         ):
             with attempt:
-                return self._get_once(endpoint)
+                return self._get_once(endpoint, shape)
         raise AssertionError("stamina ends with a value or an error")
 
-    def _get_once(self, endpoint: Endpoint) -> Answer:
+    def _get_once(self, endpoint: Endpoint, shape: pl.Schema | None) -> Answer:
         if self._bucket is not None:
             self._bucket.take(READ_COST)
-        request = self._http.build_request(
-            "GET", self.base_url + endpoint.path, params=dict(endpoint.params)
+        # Not by the client's own build_request, which parses every address three times.
+        request = httpx.Request(
+            "GET",
+            self.base_url + endpoint.path,
+            params=dict(endpoint.params),
+            headers=self._http.headers,
         )
         if self._signer is not None:
             path = request.url.raw_path.split(b"?")[0].decode("ascii")
@@ -171,7 +196,10 @@ class RestReader:
         body = response.content
         if not response.is_success:
             raise error_of(response.status_code, body, endpoint)
-        return Answer(_json(body, endpoint), hashlib.sha256(body).hexdigest(), endpoint)
+        payload = None if shape is None else _columns(body, shape)
+        if payload is None:
+            payload = _json(body, endpoint)
+        return Answer(payload, hashlib.sha256(body).hexdigest(), endpoint, body)
 
     def pages(self, path: str, params: dict[str, Any], rows: str) -> Iterator[Answer]:
         """Every page of a list, whose rows lie under `rows`; empty pages are not the end.
@@ -207,6 +235,16 @@ class RestReader:
                 )
             seen.add(cursor)
         raise PaginationError(f"no end after {MAX_PAGES} pages", endpoint=Endpoint("GET", path))
+
+
+def _columns(body: bytes, shape: pl.Schema) -> pl.DataFrame | None:
+    # Polars reads a list of objects, too, as rows.
+    if not body.startswith(b"{"):
+        return None
+    try:
+        return pl.read_json(body, schema=shape)
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def _json(body: bytes, endpoint: Endpoint) -> Any:

@@ -27,9 +27,7 @@ from kalshi_assets.tables import CANDLES, TRADES
 CANDLE_LAG = timedelta(seconds=2)
 TRADE_LAG = timedelta(seconds=1)
 
-_STAMPS = ("event_time", "known_at", "raw_sha256")
-_CANDLE_VALUES = [name for name in CANDLES.dtypes if name not in _STAMPS]
-_OHLC = ("open", "high", "low", "close")
+OHLC = ("open", "high", "low", "close")
 _NOTHING: dict[str, Any] = {}
 _SIDE_OF_BOOK = {"bid": "yes", "ask": "no"}
 
@@ -166,13 +164,14 @@ def candles_of(
     tickers = [ticker for ticker, group in groups for _ in group]
     dollars, fp = ("_dollars", "_fp") if _is_live(candles[0]) else ("", "")
     try:
-        return _candle_columns(tickers, candles, dollars, fp).select(
-            *_stamped(lag, raw_sha256), *_CANDLE_VALUES
-        )[list(CANDLES.dtypes)]
+        columns = _candle_columns(tickers, candles, dollars, fp)
     except (AttributeError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
         for ticker, candle in zip(tickers, candles, strict=True):
             _check_candle(ticker, candle, dollars, fp)
         raise
+    return columns.with_columns(
+        raw_sha256=pl.lit(raw_sha256), **times_of(columns["event_s"] * 1_000_000, lag)
+    ).select(CANDLES.dtypes.keys())
 
 
 def _candle_columns(tickers: list[str], candles: list[Any], dollars: str, fp: str) -> pl.DataFrame:
@@ -180,32 +179,26 @@ def _candle_columns(tickers: list[str], candles: list[Any], dollars: str, fp: st
         "market_ticker": tickers,
         "event_s": [candle["end_period_ts"] for candle in candles],
     }
-    prices = _Memo(price_cc)
+    prices = Memo(price_cc)
     for side in ("yes_bid", "yes_ask"):
         quotes = [candle[side] for candle in candles]
-        for part in _OHLC:
+        for part in OHLC:
             key = part + dollars
             columns[f"{side}_{part}_cc"] = [prices[quote[key]] for quote in quotes]
     prices[None] = None
     trades = [candle.get("price") or _NOTHING for candle in candles]
-    for part in (*_OHLC, "previous"):
+    for part in (*OHLC, "previous"):
         key = part + dollars
         columns[f"price_{part}_cc"] = [prices[trade.get(key)] for trade in trades]
-    means = _Memo(mean_price_cc)
+    means = Memo(mean_price_cc)
     means[None] = None
     columns["price_mean_cc"] = [means[trade.get("mean" + dollars)] for trade in trades]
-    counts = _Memo(count)
+    counts = Memo(count)
     columns["volume"] = [counts[candle["volume" + fp]] for candle in candles]
     columns["open_interest"] = [counts[candle["open_interest" + fp]] for candle in candles]
-    frame = pl.DataFrame(
-        columns, schema={"event_s": pl.Int64} | {n: CANDLES.dtypes[n] for n in _CANDLE_VALUES}
-    ).with_columns(
-        pl.from_epoch("event_s", "s")
-        .dt.replace_time_zone("UTC")
-        .dt.cast_time_unit("us")
-        .alias("event_time")
-    )
-    priceless = pl.any_horizontal(pl.col(f"price_{part}_cc").is_null() for part in _OHLC)
+    values = {name: CANDLES.dtypes[name] for name in columns if name != "event_s"}
+    frame = pl.DataFrame(columns, schema={"event_s": pl.Int64} | values)
+    priceless = pl.any_horizontal(pl.col(f"price_{part}_cc").is_null() for part in OHLC)
     unusable = ((pl.col("volume") > 0) & priceless) | pl.col("event_s").is_null()
     if frame.select(unusable.any()).item():
         raise ValueError("a candle has volume without a price, or no time")
@@ -217,11 +210,11 @@ def _check_candle(ticker: str, candle: Any, dollars: str, fp: str) -> None:
     record.name = f"candle of {ticker} ending {_instant(record.integer('end_period_ts'))}"
     for side in ("yes_bid", "yes_ask"):
         quote = Record(candle.get(side), f"{record.name}, {side}")
-        for part in _OHLC:
+        for part in OHLC:
             quote.get(part + dollars, price_cc)
     trade = Record(candle.get("price") or {}, f"{record.name}, price")
     traded = record.get("volume" + fp, count) > 0
-    for part in _OHLC:
+    for part in OHLC:
         (trade.get if traded else trade.maybe)(part + dollars, price_cc)
     trade.maybe("mean" + dollars, mean_price_cc)
     trade.maybe("previous" + dollars, price_cc)
@@ -255,8 +248,10 @@ def _is_live(candle: Any) -> bool:
     return not (isinstance(candle, dict) and "volume_fp" not in candle and "volume" in candle)
 
 
-def trades_of(trades: Sequence[Any], raw_sha256: str, lag: timedelta = TRADE_LAG) -> pl.DataFrame:
-    """Decode trades of one answer.
+def trades_of(
+    trades: Sequence[Any], raw_sha256: str | Sequence[str], lag: timedelta = TRADE_LAG
+) -> pl.DataFrame:
+    """Decode trades of one answer, or of several.
 
     The taker's side is ``taker_outcome_side``, else ``taker_book_side`` (bid is yes), else the
     deprecated ``taker_side``.
@@ -266,7 +261,7 @@ def trades_of(trades: Sequence[Any], raw_sha256: str, lag: timedelta = TRADE_LAG
     trades
         The trade objects.
     raw_sha256
-        Content hash of the answer.
+        Content hash of the answer, or of every trade's answer.
     lag
         How long after its match a trade can be read.
 
@@ -282,19 +277,19 @@ def trades_of(trades: Sequence[Any], raw_sha256: str, lag: timedelta = TRADE_LAG
     """
     if not trades:
         return TRADES.empty()
+    hashes = [raw_sha256] * len(trades) if isinstance(raw_sha256, str) else raw_sha256
     try:
-        frame = _trade_columns(trades)
-        values = [name for name in frame.columns if name != "event_time"]
-        return frame.select(*_stamped(lag, raw_sha256), *values)[list(TRADES.dtypes)]
+        columns = {"raw_sha256": pl.Series(hashes, dtype=pl.String), **_trade_columns(trades, lag)}
     except (AttributeError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
         for trade in trades:
             _check_trade(trade)
         raise
+    return pl.DataFrame({name: columns[name] for name in TRADES.dtypes})
 
 
-def _trade_columns(trades: Sequence[Any]) -> pl.DataFrame:
-    prices, counts = _Memo(price_cc), _Memo(count)
-    columns = {
+def _trade_columns(trades: Sequence[Any], lag: timedelta) -> dict[str, pl.Series]:
+    prices, counts = Memo(price_cc), Memo(count)
+    values = {
         "trade_id": [trade["trade_id"] for trade in trades],
         "market_ticker": [trade["ticker"] for trade in trades],
         "yes_price_cc": [prices[trade["yes_price_dollars"]] for trade in trades],
@@ -302,18 +297,16 @@ def _trade_columns(trades: Sequence[Any]) -> pl.DataFrame:
         "taker_side": [_taker_side(trade) for trade in trades],
         "is_block_trade": [trade.get("is_block_trade") or False for trade in trades],
     }
-    frame = pl.DataFrame(columns, schema={name: TRADES.dtypes[name] for name in columns})
-    texts = pl.Series("event_time", [trade["created_time"] for trade in trades], pl.String)
+    columns = {n: pl.Series(column, dtype=TRADES.dtypes[n]) for n, column in values.items()}
+    texts = pl.Series([trade["created_time"] for trade in trades], dtype=pl.String)
     times = texts.str.to_datetime("%+", time_unit="us", time_zone="UTC")
-    frame = frame.with_columns(times)
-    unusable = (
-        pl.any_horizontal(pl.all().is_null())
-        | (pl.col("count") <= 0)
-        | pl.any_horizontal(pl.col("trade_id", "market_ticker") == "")
-    )
-    if frame.select(unusable.any()).item():
+    if (
+        any(column.null_count() for column in (times, *columns.values()))
+        or any((columns[name] == "").any() for name in ("trade_id", "market_ticker"))
+        or (columns["count"] <= 0).any()
+    ):
         raise ValueError("a trade lacks something")
-    return frame
+    return columns | times_of(times.to_physical(), lag)
 
 
 def _taker_side(trade: Any) -> str:
@@ -348,7 +341,7 @@ def _check_trade(trade: Any) -> None:
         ) from None
 
 
-class _Memo(dict[Any, Any]):
+class Memo(dict[Any, Any]):
     """Values by wire string; the few strings that prices have are each parsed once."""
 
     def __init__(self, read: Callable[[object], Any]) -> None:
@@ -360,9 +353,11 @@ class _Memo(dict[Any, Any]):
         return value
 
 
-def _stamped(lag: timedelta, raw_sha256: str) -> list[pl.Expr]:
-    return [
-        pl.col("event_time"),
-        (pl.col("event_time") + lag).alias("known_at"),
-        pl.lit(raw_sha256).alias("raw_sha256"),
-    ]
+def times_of(microseconds: pl.Series, lag: timedelta) -> dict[str, pl.Series]:
+    """The times of facts, in microseconds since 1970, and of knowing them."""
+    utc_time = pl.Datetime("us", "UTC")
+    lag_us = lag // timedelta(microseconds=1)
+    return {
+        "event_time": microseconds.cast(utc_time),
+        "known_at": (microseconds + lag_us).cast(utc_time),
+    }

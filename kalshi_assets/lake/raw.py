@@ -8,6 +8,7 @@ bytes.
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from kalshi_assets.partitions import CityDay
 SECRET_PARAMETERS = frozenset({"key"})
 # httpx has already undone these; a kept or replayed answer must not name them again.
 _HOP_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 class NotRecordedError(LookupError):
@@ -73,7 +75,7 @@ class RawArchive:
 
     def read(self, service: str, key: CityDay, sha256: str) -> bytes:
         """The bytes with this content hash."""
-        return gzip.decompress((self.folder(service, key) / f"{sha256}.json.gz").read_bytes())
+        return _unpacked(self.folder(service, key) / f"{sha256}.json.gz")
 
 
 class _Recorder(httpx.BaseTransport):
@@ -109,21 +111,24 @@ class _Replayer(httpx.BaseTransport):
         self.requests = requests
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        kept = self.requests.get(_name(request.url))
+        name = _name(request.url)
+        kept = self.requests.get(name)
         if kept is None:
-            raise NotRecordedError(f"{self.folder} holds no answer to {_name(request.url)}")
-        body = gzip.decompress((self.folder / f"{kept['sha256']}.json.gz").read_bytes())
+            raise NotRecordedError(f"{self.folder} holds no answer to {name}")
         return httpx.Response(
             httpx.codes.OK,
             headers={"content-type": "application/json"},
-            content=body,
+            content=_unpacked(self.folder / f"{kept['sha256']}.json.gz"),
             request=request,
         )
 
 
+def _unpacked(path: Path) -> bytes:
+    return zlib.decompress(path.read_bytes(), wbits=_GZIP)
+
+
 def _name(url: httpx.URL) -> str:
     # Without host and secrets: the same request to another address is the same request.
-    query = httpx.QueryParams(
-        [(k, v) for k, v in url.params.multi_items() if k not in SECRET_PARAMETERS]
-    )
+    pairs = url.query.decode("ascii").split("&")
+    query = "&".join(p for p in pairs if p.partition("=")[0] not in SECRET_PARAMETERS)
     return f"{url.path}?{query}" if query else url.path
