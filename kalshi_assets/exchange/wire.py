@@ -197,7 +197,7 @@ def _candle_columns(tickers: list[str], candles: list[Any], dollars: str, fp: st
     columns["volume"] = [counts[candle["volume" + fp]] for candle in candles]
     columns["open_interest"] = [counts[candle["open_interest" + fp]] for candle in candles]
     values = {name: CANDLES.dtypes[name] for name in columns if name != "event_s"}
-    frame = pl.DataFrame(columns, schema={"event_s": pl.Int64} | values)
+    frame = pl.DataFrame(columns, schema={"event_s": pl.Int64(), **values})
     priceless = pl.any_horizontal(pl.col(f"price_{part}_cc").is_null() for part in OHLC)
     unusable = ((pl.col("volume") > 0) & priceless) | pl.col("event_s").is_null()
     if frame.select(unusable.any()).item():

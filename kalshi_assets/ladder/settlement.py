@@ -1,7 +1,7 @@
 """Which bracket pays, by every source that says so, and whose word counts."""
 
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -27,32 +27,24 @@ def precedence(day: date) -> tuple[Source, ...]:
 
 def final(settlements: pl.DataFrame) -> pl.DataFrame:
     """The rows that are final in their source's eyes; preliminary and revised ones are not."""
-    of_exchange = pl.col("source") == "exchange"
-    return settlements.filter(
-        (of_exchange & pl.col("status").is_in(FINAL_OF_EXCHANGE))
-        | (~of_exchange & (pl.col("status") == FINAL_OF_PUBLISHER))
-    )
+    kept = [_is_final(*said) for said in _rows(settlements, "source", "status")]
+    return settlements if all(kept) else settlements.filter(pl.Series(kept))
 
 
 def winning_brackets(settlements: pl.DataFrame, events: pl.DataFrame) -> dict[str, list[int]]:
     """Positions of the brackets that each source's final word says pay."""
-    value = pl.col("tmax_f")
-    inside = (pl.col("lo_f").is_null() | (value >= pl.col("lo_f"))) & (
-        pl.col("hi_f").is_null() | (value <= pl.col("hi_f"))
-    )
-    said = final(settlements)
-    paid = (
-        said.join(events.select("market_ticker", "bracket", "lo_f", "hi_f"), how="cross")
-        .filter(
-            pl.when(pl.col("winning_market").is_not_null())
-            .then(pl.col("winning_market") == pl.col("market_ticker"))
-            .otherwise(inside)
-        )
-        .group_by("source")
-        .agg(pl.col("bracket").unique().sort())
-    )
-    found = dict(paid.iter_rows())
-    return {source: found.get(source, []) for source in said["source"].unique().sort()}
+    brackets = _rows(events, "market_ticker", "bracket", "lo_f", "hi_f")
+    paid: dict[str, set[int]] = {}
+    for source, status, tmax_f, winner in _rows(
+        settlements, "source", "status", "tmax_f", "winning_market"
+    ):
+        if _is_final(source, status):
+            paid.setdefault(source, set()).update(
+                bracket
+                for ticker, bracket, lo_f, hi_f in brackets
+                if (_inside(tmax_f, lo_f, hi_f) if winner is None else winner == ticker)
+            )
+    return {source: sorted(paid[source]) for source in sorted(paid)}
 
 
 def settled_by(settlements: pl.DataFrame, events: pl.DataFrame) -> tuple[Source, int] | None:
@@ -75,3 +67,16 @@ def settled_by(settlements: pl.DataFrame, events: pl.DataFrame) -> tuple[Source,
                 raise ValueError(f"{source} pays brackets {winners[source]}; exactly one must pay")
             return source, winners[source][0]
     return None
+
+
+def _rows(frame: pl.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
+    # A handful of rows, asked for many times a day: a query costs more than all of them.
+    return list(zip(*(frame[name].to_list() for name in columns), strict=True))
+
+
+def _is_final(source: str, status: str) -> bool:
+    return status in FINAL_OF_EXCHANGE if source == "exchange" else status == FINAL_OF_PUBLISHER
+
+
+def _inside(value: int | None, lo: int | None, hi: int | None) -> bool:
+    return value is not None and (lo is None or value >= lo) and (hi is None or value <= hi)

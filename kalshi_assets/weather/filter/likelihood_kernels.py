@@ -90,44 +90,49 @@ def kernels_of(
 
 
 @njit(cache=True, fastmath=FAST, inline="always")
-def move_usual(
+def move_by_step(
     kernels: Kernels, slot: int, shift: float,
     first: int, panels: int, mass: Array, target: int, targets: int, out: Array, part: Array,
 ) -> float:  # fmt: skip
-    """`move` from one or two panels to one or two by one step."""
+    """`move` by one step, from two panels to two at a time: an exponential a node, not a pair."""
     rho, q = kernels.rho, kernels.place.shape[1] // 2
-    x, y = kernels.place[panels - 1], kernels.place[targets - 1]
-    m, n = panels * q, targets * q
-    offset = target + 0.5 * (targets - 1) - shift - rho * (first + 0.5 * (panels - 1))
-    out[:n] = 0.0
-    for c in range(kernels.scales.size):
-        sd = kernels.sd[slot] * kernels.scales[c]
-        slope = offset / (sd * sd)
-        if abs(offset) > _FAR_SD * sd + 2.0:
-            continue
-        table = kernels.table[kernels.law[slot], c, panels - 1, targets - 1]
-        height = kernels.shares[c] / (sd * _ROOT_2PI) * np.exp(-0.5 * offset * slope)
-        part[:n] = 0.0
-        # The nodes lie symmetrically, so every second factor is the inverse of one before.
-        for i in range(m // 2):
-            lift = np.exp(rho * x[i] * slope)
-            a, b = mass[i] * lift, mass[m - 1 - i] / lift
-            for j in range(n):
-                part[j] += a * table[i, j] + b * table[m - 1 - i, j]
-        for j in range(n // 2):
-            lift = np.exp(-y[j] * slope)
-            out[j] += height * lift * part[j]
-            out[n - 1 - j] += height / lift * part[n - 1 - j]
     total = 0.0
-    for j in range(n):
-        out[j] *= kernels.weight[targets - 1, j]
-        total += out[j]
+    for t in range(0, targets, 2):
+        after = min(2, targets - t)
+        y, n, reached = kernels.place[after - 1], after * q, out[t * q : (t + after) * q]
+        reached[:] = 0.0
+        for p in range(0, panels, 2):
+            before = min(2, panels - p)
+            x, m, left = kernels.place[before - 1], before * q, mass[p * q : (p + before) * q]
+            offset = (target + t + 0.5 * (after - 1)) - shift
+            offset -= rho * (first + p + 0.5 * (before - 1))
+            for c in range(kernels.scales.size):
+                sd = kernels.sd[slot] * kernels.scales[c]
+                slope = offset / (sd * sd)
+                if abs(offset) > _FAR_SD * sd + 2.0:
+                    continue
+                table = kernels.table[kernels.law[slot], c, before - 1, after - 1]
+                height = kernels.shares[c] / (sd * _ROOT_2PI) * np.exp(-0.5 * offset * slope)
+                part[:n] = 0.0
+                # The nodes lie symmetrically, so every second factor is the inverse of one before.
+                for i in range(m // 2):
+                    lift = np.exp(rho * x[i] * slope)
+                    a, b = left[i] * lift, left[m - 1 - i] / lift
+                    for j in range(n):
+                        part[j] += a * table[i, j] + b * table[m - 1 - i, j]
+                for j in range(n // 2):
+                    lift = np.exp(-y[j] * slope)
+                    reached[j] += height * lift * part[j]
+                    reached[n - 1 - j] += height / lift * part[n - 1 - j]
+        for j in range(n):
+            reached[j] *= kernels.weight[after - 1, j]
+            total += reached[j]
     return total
 
 
 @njit(cache=True, fastmath=FAST, inline="always")
 def move(
-    kernels: Kernels, rho: float, sd: float, mixed: bool, shift: float,
+    kernels: Kernels, rho: float, sd: float, shift: float,
     first: int, panels: int, mass: Array, target: int, targets: int, out: Array,
 ) -> float:  # fmt: skip
     """The mass on panels `target` and on from that on panels `first` and on; its sum.
@@ -135,27 +140,21 @@ def move(
     Parameters
     ----------
     rho, sd, shift
-        Of the step: T' ~ N(shift + rho T, sd).
-    mixed
-        Whether the innovation has the components of `kernels`.
+        Of the steps: T' ~ N(shift + rho T, sd).
     """
     q = kernels.place.shape[1] // 2
     place, weight = kernels.place[0], kernels.weight[0]
-    components = kernels.scales.size if mixed else 1
-    total = 0.0
+    height, total = 1.0 / (sd * _ROOT_2PI), 0.0
     for t in range(targets):
         for j in range(q):
             density = 0.0
-            for c in range(components):
-                wide = sd * kernels.scales[c] if mixed else sd
-                height = (kernels.shares[c] if mixed else 1.0) / (wide * _ROOT_2PI)
-                for p in range(panels):
-                    offset = target + t - shift - rho * (first + p)
-                    if abs(offset) > _FAR_SD * wide + 1.0:
-                        continue
-                    for i in range(q):
-                        z = (offset + place[j] - rho * place[i]) / wide
-                        density += height * mass[p * q + i] * np.exp(-0.5 * z * z)
+            for p in range(panels):
+                offset = target + t - shift - rho * (first + p)
+                if abs(offset) > _FAR_SD * sd + 1.0:
+                    continue
+                for i in range(q):
+                    z = (offset + place[j] - rho * place[i]) / sd
+                    density += height * mass[p * q + i] * np.exp(-0.5 * z * z)
             out[t * q + j] = weight[j] * density
             total += out[t * q + j]
     return total
@@ -224,10 +223,10 @@ def log_likelihoods(
             shift = baseline[d, k] - of * baseline[d, before]
             if before < 0:
                 inside = begin(kernels, baseline[d, k], sd, low, n, out)
-            elif mixed and panels <= 2:
-                inside = move_usual(kernels, k, shift, first, panels, mass, low, n, out, part)
+            elif mixed:
+                inside = move_by_step(kernels, k, shift, first, panels, mass, low, n, out, part)
             else:
-                inside = move(kernels, of, sd, mixed, shift, first, panels, mass, low, n, out)
+                inside = move(kernels, of, sd, shift, first, panels, mass, low, n, out)
             outside = max(1 - inside, 0.0) * wrong
             total = (1 - wrong) * inside + outside
             if before < 0 or outside < _GIVEN_UP * total:
@@ -241,7 +240,12 @@ def log_likelihoods(
                 target = int(np.floor(shift + of * (first - 0.5) - reach))
                 targets = int(np.ceil(shift + of * (first + panels - 0.5) + reach)) + 1 - target
                 targets = min(targets, _MOST_PANELS)
-                move(kernels, of, sd, mixed, shift, first, panels, mass, target, targets, out)
+                if mixed:
+                    move_by_step(
+                        kernels, k, shift, first, panels, mass, target, targets, out, part
+                    )
+                else:
+                    move(kernels, of, sd, shift, first, panels, mass, target, targets, out)
                 for p in range(targets):
                     right = low <= target + p < low + n
                     out[p * q : (p + 1) * q] *= 1 - wrong if right else wrong
