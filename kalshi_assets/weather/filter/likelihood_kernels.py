@@ -241,9 +241,7 @@ def log_likelihoods(
                 targets = int(np.ceil(shift + of * (first + panels - 0.5) + reach)) + 1 - target
                 targets = min(targets, _MOST_PANELS)
                 if mixed:
-                    move_by_step(
-                        kernels, k, shift, first, panels, mass, target, targets, out, part
-                    )
+                    move_by_step(kernels, k, shift, first, panels, mass, target, targets, out, part)
                 else:
                     move(kernels, of, sd, shift, first, panels, mass, target, targets, out)
                 for p in range(targets):

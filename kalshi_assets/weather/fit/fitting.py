@@ -372,19 +372,20 @@ def _official(
     """
     if not settlements:
         return {}, None
-    rank = pl.col("source").str.starts_with("climate").cast(pl.Int8)
-    rows = (
-        _of_days(settlements, "source", "status", "tmax_f", "known_at")
-        .filter(
-            (pl.col("known_at") <= known_by)
-            & pl.col("tmax_f").is_not_null()
-            & (pl.col("status") != PRELIMINARY)
-        )
-        .sort("day", rank, "known_at", "source")
-        .unique("day", keep="last", maintain_order=True)
+    days, rows = _of_days(settlements)
+    said = zip(
+        days,
+        *(rows[name].to_list() for name in ("source", "status", "tmax_f", "known_at")),
+        strict=True,
     )
-    values = rows.select("day", pl.col("tmax_f").cast(pl.Float64))
-    return dict(values.iter_rows()), _latest(rows)
+    by_rank = sorted(
+        (day, source.startswith("climate"), known_at, source, float(tmax_f))
+        for day, source, status, tmax_f, known_at in said
+        if known_at <= known_by and tmax_f is not None and status != PRELIMINARY
+    )
+    found = {day: (tmax_f, known_at) for day, _, known_at, _, tmax_f in by_rank}
+    latest = max((known_at for _, known_at in found.values()), default=None)
+    return {day: tmax_f for day, (tmax_f, _) in found.items()}, latest
 
 
 def _expected(
@@ -393,24 +394,27 @@ def _expected(
     """Forecast maxima by day, as known when that day began, and when the latest became known."""
     if not forecasts:
         return {}, None
-    basis = pl.col("event_time")
-    rows = (
-        _of_days(forecasts, "event_time", "known_at", "variable", "value_f")
+    days, rows = _of_days(forecasts)
+    basis, value = pl.col("event_time"), pl.col("value_f")
+    latest = basis == basis.max()
+    tmax, temps = (value.filter(latest & (pl.col("variable") == n)) for n in ("tmax", "temp"))
+    by_day = (
+        rows.lazy()
+        .with_columns(day=pl.Series(days, dtype=pl.Datetime("us", "UTC")))
         .filter((pl.col("known_at") <= pl.col("day")) & (pl.col("known_at") <= known_by))
-        .filter(basis == basis.max().over("day"))
+        .group_by("day")
+        .agg(
+            expected=pl.coalesce(tmax.first(), temps.max()),
+            known_at=pl.col("known_at").filter(latest).max(),
+        )
+        .collect()
     )
-    of = {name: pl.col("value_f").filter(pl.col("variable") == name) for name in ("tmax", "temp")}
-    by_day = rows.group_by("day").agg(pl.coalesce(of["tmax"].first(), of["temp"].max()))
-    return dict(by_day.drop_nulls().iter_rows()), _latest(rows)
+    known_at = by_day["known_at"].max()
+    expected = dict(by_day.select("day", "expected").drop_nulls().iter_rows())
+    return expected, known_at if isinstance(known_at, datetime) else None
 
 
-def _of_days(days: Sequence[tuple[datetime, pl.DataFrame]], *columns: str) -> pl.DataFrame:
-    numbers = np.repeat(np.arange(len(days)), [frame.height for _, frame in days])
-    starts = pl.Series([start for start, _ in days], dtype=pl.Datetime("us", "UTC"))
-    rows = pl.concat(frame for _, frame in days)
-    return rows.select(*columns, day=starts.gather(numbers))
-
-
-def _latest(rows: pl.DataFrame) -> datetime | None:
-    latest = rows["known_at"].max()
-    return latest if isinstance(latest, datetime) else None
+def _of_days(days: Sequence[tuple[datetime, pl.DataFrame]]) -> tuple[list[datetime], pl.DataFrame]:
+    """All rows, and the start of each one's day."""
+    starts = [start for start, frame in days for _ in range(frame.height)]
+    return starts, pl.concat(frame for _, frame in days)

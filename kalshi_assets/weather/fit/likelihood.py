@@ -21,6 +21,8 @@ Here: the likelihood of days and the step. Not here: the recursion (`likelihood_
 (`estimation`), how the outcome is weighed against priors (`fitting`).
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,7 +85,7 @@ def log_likelihoods(
     scales, shares = model.components()
     # An even number, so that the nodes come in pairs.
     nodes = 2 * max(2, int(np.ceil(NODES / (2 * by_slot.min() * scales.min()))))
-    place, weight = np.polynomial.legendre.leggauss(nodes)
+    place, weight = _nodes(nodes)
     width = np.where(days.width_f <= WIDEST, days.width_f, np.nan)
     return log_likelihoods(
         days.mid_f - (width - 1) / 2,
@@ -93,6 +95,11 @@ def log_likelihoods(
         start_sd,
         kernels_of(place / 2, weight / 2, rho, by_slot, scales, shares),
     )
+
+
+@cache
+def _nodes(count: int) -> tuple[Array, Array]:
+    return np.polynomial.legendre.leggauss(count)
 
 
 def refined(

@@ -4,11 +4,13 @@ Here: what they are, and their form as the table `probability.mc_params`. Not he
 fitted (`fitting`), the packaged priors (`priors`), the engine that uses them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import groupby
+from operator import itemgetter
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -158,27 +160,37 @@ class HazardParameters:
 
     def to_frame(self) -> pl.DataFrame:
         """As `probability.mc_params`: a row per parameter and block."""
-        columns: dict[str, list] = {
-            name: [] for name in ("parameter", "block", "value", "standard_error", "n_days")
-        } | {"parent": [], "unit": []}
-        for name, found in self.parameters.items():
-            n = len(found.value)
-            columns["parameter"] += [name] * n
-            columns["block"] += KNOTS.tolist() if n == len(KNOTS) else range(n)
-            columns["value"] += found.value.tolist()
-            columns["standard_error"] += found.standard_error.tolist()
-            columns["n_days"] += [found.n_days] * n
-            columns["parent"] += [found.parent] * n
-            columns["unit"] += [UNITS[name]] * n
+        names = sorted(self.parameters)
+        found = [self.parameters[name] for name in names]
+        sizes = [len(one.value) for one in found]
         first, last = self.window or (None, None)
-        frame = pl.DataFrame(columns).with_columns(
-            pl.col("value", "standard_error").fill_nan(None),
-            event_time=pl.lit(self.as_of),
-            known_at=pl.lit(self.known_at),
-            window_start=pl.lit(first, pl.Date),
-            window_end=pl.lit(last, pl.Date),
+
+        def repeated(values: Iterable[object]) -> list[object]:
+            return [value for value, n in zip(values, sizes, strict=True) for _ in range(n)]
+
+        by_row: dict[str, Any] = {
+            "parameter": repeated(names),
+            "block": np.concatenate([KNOTS if n == len(KNOTS) else np.arange(n) for n in sizes]),
+            "value": np.concatenate([one.value for one in found]),
+            "standard_error": np.concatenate([one.standard_error for one in found]),
+            "n_days": repeated(one.n_days for one in found),
+            "parent": repeated(one.parent for one in found),
+            "unit": repeated(UNITS[name] for name in names),
+        }
+        same = {
+            "event_time": self.as_of,
+            "known_at": self.known_at,
+            "window_start": first,
+            "window_end": last,
+        }
+        return pl.DataFrame(
+            {
+                name: pl.Series(by_row[name], dtype=dtype, nan_to_null=True)
+                if name in by_row
+                else pl.Series([same[name]], dtype=dtype).new_from_index(0, sum(sizes))
+                for name, dtype in MC_PARAMS.dtypes.items()
+            }
         )
-        return MC_PARAMS.arranged(frame.cast(pl.Schema(MC_PARAMS.dtypes)))
 
     @classmethod
     def from_frame(cls, frame: pl.DataFrame) -> "HazardParameters":
@@ -189,16 +201,17 @@ class HazardParameters:
         ValueError
             A parameter is missing; the message names it.
         """
+        columns = ("parameter", "block", "value", "standard_error", "n_days", "parent")
+        rows = sorted(zip(*(frame[name].to_list() for name in columns), strict=True))
         parameters = {}
-        for (name,), rows in frame.sort("block").group_by("parameter", maintain_order=True):
-            value, error = (
-                rows[c].fill_null(float("nan")).to_numpy() for c in ("value", "standard_error")
-            )
-            parameters[str(name)] = Parameter(
-                value=value,
-                standard_error=error,
-                n_days=rows["n_days"][0],
-                parent=rows["parent"][0],
+        for name, of_name in groupby(rows, key=itemgetter(0)):
+            _, _, value, error, n_days, parent = zip(*of_name, strict=True)
+            parameters[name] = Parameter(
+                # None becomes NaN.
+                value=np.array(value, np.float64),
+                standard_error=np.array(error, np.float64),
+                n_days=n_days[0],
+                parent=parent[0],
             )
         first, last = frame["window_start"][0], frame["window_end"][0]
         return cls(
