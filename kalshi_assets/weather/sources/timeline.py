@@ -8,7 +8,7 @@ depends on the request. Not here: requests, times of knowledge, or what a report
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from kalshi_assets.cities import City
@@ -22,8 +22,7 @@ class RecordError(ValueError):
     """A record lacks what cannot be missing, or has it in another form; the message quotes it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+class Report(NamedTuple):
     """One temperature at one instant, and what else shows whether it is a copy; None: not said."""
 
     time: datetime

@@ -25,7 +25,6 @@ from kalshi_assets.weather.sources.errors import (
 )
 from kalshi_assets.weather.sources.service import Answer, Ask, Secret
 from kalshi_assets.weather.sources.timeline import (
-    ForecastRows,
     Report,
     forecast_rows,
     station_reports,
@@ -197,6 +196,7 @@ def fetch_observations(
         _log.warning("%s %s: %s; %d kept", city.name, day, cause, len(found.reports))
     frame = (
         _frame(found.reports)
+        .lazy()
         .with_columns(decode_temp_f(pl.col("temp_f")).alias("reading"), copy=is_copy())
         .unnest("reading")
         .with_columns(
@@ -206,9 +206,11 @@ def fetch_observations(
             station=pl.lit(city.station),
             raw_sha256=pl.lit(answer.raw_sha256),
         )
+        .select(OBSERVATIONS.dtypes.keys())
+        .collect()
     )
     with client.reading(ask):
-        return OBSERVATIONS.conform(frame.select(OBSERVATIONS.dtypes.keys()))
+        return OBSERVATIONS.conform(frame)
 
 
 def fetch_forecasts(
@@ -235,7 +237,8 @@ def fetch_forecasts(
     WeatherError
         One of its subclasses.
     """
-    frames, ask = [FORECASTS.empty()], _ask(city, day, {})
+    found: list[dict[str, object]] = []
+    ask = _ask(city, day, {})
     for basis_day in (day - timedelta(days=1), day):
         basis = datetime(basis_day.year, basis_day.month, basis_day.day, tzinfo=UTC)
         if basis > client.now():
@@ -244,18 +247,15 @@ def fetch_forecasts(
         answer = client.timeline(city, day, params)
         with client.reading(ask):
             rows = forecast_rows(answer.payload, city, day)
-        frames.append(
-            _forecast_frame(rows)
-            .with_columns(
-                event_time=pl.lit(basis, UTC_TIME),
-                known_at=pl.lit(basis + lag, UTC_TIME),
-                station=pl.lit(city.station),
-                raw_sha256=pl.lit(answer.raw_sha256),
-            )
-            .select(FORECASTS.dtypes.keys())
+        run = {"event_time": basis, "known_at": basis + lag, "station": city.station}
+        found += (
+            run | {"raw_sha256": answer.raw_sha256, "variable": variable, **_forecast(report)}
+            for variable, reports in (("tmax", [rows.tmax]), ("temp", rows.temps))
+            for report in reports
+            if report is not None
         )
     with client.reading(ask):
-        return FORECASTS.conform(pl.concat(frames))
+        return FORECASTS.conform(pl.DataFrame(found, schema=FORECASTS.dtypes))
 
 
 def _ask(city: City, day: date, params: Mapping[str, str]) -> Ask:
@@ -263,14 +263,8 @@ def _ask(city: City, day: date, params: Mapping[str, str]) -> Ask:
     return Ask(city=city.name, day=day, path=path, params=params)
 
 
-def _forecast_frame(rows: ForecastRows) -> pl.DataFrame:
-    tmax = _frame([rows.tmax] if rows.tmax is not None else [])
-    return pl.concat(
-        [
-            tmax.with_columns(variable=pl.lit("tmax")),
-            _frame(rows.temps).with_columns(variable=pl.lit("temp")),
-        ]
-    ).rename({"event_time": "valid_time", "temp_f": "value_f"})
+def _forecast(report: Report) -> dict[str, object]:
+    return {"valid_time": report.time, "value_f": report.temp_f, "source": report.source}
 
 
 def _frame(reports: Sequence[Report]) -> pl.DataFrame:
