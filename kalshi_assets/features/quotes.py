@@ -1,105 +1,112 @@
 """Best bid and ask per bracket and minute: recorded where candles are, inferred from trades else.
 
 A trade that lifted the offer shows the ask; one that hit the bid shows the bid. Such quotes are
-marked `inferred`. Every join is on `known_at`.
+marked `inferred`. Every fact enters by its `known_at`.
 """
 
+from dataclasses import dataclass, fields
+
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-CC = 10_000.0
+from kalshi_assets.features.facts import (
+    DOLLARS_A_CC,
+    age_s,
+    latest,
+    minutes_entered,
+    times_at,
+    values_at,
+)
+from kalshi_assets.ladder.grid import Array, Grid, Ints, microseconds
+
 NO_BID, NO_ASK = 0, 10_000
+SOURCES = ("none", "inferred", "recorded")
 
 
-def quotes_as_of(grid: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFrame) -> pl.DataFrame:
-    """Quotes known at every row of the grid.
+@dataclass(frozen=True, kw_only=True)
+class Quotes:
+    """What is quoted at every bracket and minute.
+
+    Attributes
+    ----------
+    bid, ask
+        Dollars; NaN: none.
+    source
+        Position in `SOURCES`.
+    age_s
+        Since the quote was confirmed, of two sides the older; NaN: no quote.
+    known_at
+        Of what the quote rests on, microseconds since the epoch; `facts.NEVER`: on nothing.
+    """
+
+    bid: Array
+    ask: Array
+    source: NDArray[np.int64]
+    age_s: Array
+    known_at: Ints
+
+
+def quotes_as_of(grid: Grid, candles: pl.DataFrame, tape: pl.DataFrame) -> Quotes:
+    """Quotes known at every bracket and minute.
 
     Parameters
     ----------
     grid
-        `market_ticker`, `minute`; sorted by minute within market.
-    candles, trades
-        Frames of `market.candles` and `market.trades`; either may be empty.
-
-    Returns
-    -------
-    DataFrame
-        The grid with `bid`, `ask` (dollars, null: none), `quote_source`, `quote_age_s` and
-        `quote_known_at`, in the grid's order.
+        Markets and minutes.
+    candles, tape
+        `facts.candles_of` and `facts.tape_of`; either may be empty.
     """
-    recorded = grid.join_asof(
-        _recorded(candles),
-        left_on="minute",
-        right_on="known_at",
-        by="market_ticker",
-        coalesce=False,
-        check_sortedness=False,
-    ).rename({"known_at": "recorded_known_at"})
-    both = recorded
-    for side, taker in (("ask", "yes"), ("bid", "no")):
-        both = both.join_asof(
-            _inferred(trades, side, taker),
-            left_on="minute",
-            right_on=f"{side}_known_at",
-            by="market_ticker",
-            coalesce=False,
-            check_sortedness=False,
-        )
-    both = both.with_columns(
-        pl.when(_crossed("bid")).then(None).otherwise(pl.col("bid_inferred")).alias("bid_inferred"),
-        pl.when(_crossed("ask")).then(None).otherwise(pl.col("ask_inferred")).alias("ask_inferred"),
-    )
-    is_recorded = pl.col("recorded_known_at").is_not_null()
-    is_inferred = pl.col("bid_inferred").is_not_null() | pl.col("ask_inferred").is_not_null()
-    inferred_time = pl.min_horizontal(
-        pl.when(pl.col("bid_inferred").is_not_null()).then(pl.col("bid_time")),
-        pl.when(pl.col("ask_inferred").is_not_null()).then(pl.col("ask_time")),
-    )
-    quote_time = pl.when(is_recorded).then(pl.col("quote_time")).otherwise(inferred_time)
-    return both.select(
-        *grid.columns,
-        bid=pl.when(is_recorded).then(pl.col("bid")).otherwise(pl.col("bid_inferred")),
-        ask=pl.when(is_recorded).then(pl.col("ask")).otherwise(pl.col("ask_inferred")),
-        quote_source=pl.when(is_recorded)
-        .then(pl.lit("recorded"))
-        .when(is_inferred)
-        .then(pl.lit("inferred"))
-        .otherwise(pl.lit("none")),
-        quote_age_s=(pl.col("minute") - quote_time).dt.total_microseconds() / 1e6,
-        quote_known_at=pl.when(is_recorded)
-        .then(pl.col("recorded_known_at"))
-        .otherwise(pl.max_horizontal("bid_known_at", "ask_known_at")),
+    recorded, inferred = _recorded(grid, candles), _inferred(grid, tape)
+    stands = recorded.source > 0
+    either = {
+        each.name: np.where(stands, getattr(recorded, each.name), getattr(inferred, each.name))
+        for each in fields(Quotes)
+    }
+    return Quotes(**either)
+
+
+def _recorded(grid: Grid, candles: pl.DataFrame) -> Quotes:
+    """The exchange's own; both sides of a candle stand until the next."""
+    minutes = minutes_entered(grid, candles["known_at"])
+    at = latest(grid, candles["market"].to_numpy(), minutes)
+    bid, ask = (candles[f"yes_{side}_close_cc"].to_numpy() for side in ("bid", "ask"))
+    return Quotes(
+        bid=values_at(at, np.where(bid > NO_BID, bid * DOLLARS_A_CC, np.nan)),
+        ask=values_at(at, np.where(ask < NO_ASK, ask * DOLLARS_A_CC, np.nan)),
+        source=np.where(at >= 0, SOURCES.index("recorded"), 0),
+        age_s=age_s(grid, times_at(at, microseconds(candles["event_time"]))),
+        known_at=times_at(at, microseconds(candles["known_at"])),
     )
 
 
-def _recorded(candles: pl.DataFrame) -> pl.DataFrame:
-    bid, ask = pl.col("yes_bid_close_cc"), pl.col("yes_ask_close_cc")
-    return candles.sort("known_at").select(
-        "market_ticker",
-        "known_at",
-        bid=pl.when(bid > NO_BID).then(bid / CC),
-        ask=pl.when(ask < NO_ASK).then(ask / CC),
-        quote_time=pl.col("event_time"),
+def _inferred(grid: Grid, tape: pl.DataFrame) -> Quotes:
+    """What takers have shown; of a crossed pair the older side cannot stand any more."""
+    lifts = tape["taker_side"] == "yes"
+    bid, bid_time, bid_known_at = _shown(grid, tape.filter(~lifts))
+    ask, ask_time, ask_known_at = _shown(grid, tape.filter(lifts))
+    crossed = bid >= ask
+    older = bid_time <= ask_time  # at the very same instant one of them has to go
+    bid, ask = np.where(crossed & older, np.nan, bid), np.where(crossed & ~older, np.nan, ask)
+    age = np.fmax(
+        np.where(np.isnan(bid), np.nan, age_s(grid, bid_time)),
+        np.where(np.isnan(ask), np.nan, age_s(grid, ask_time)),
+    )
+    return Quotes(
+        bid=bid,
+        ask=ask,
+        source=np.where(np.isnan(age), 0, SOURCES.index("inferred")),
+        age_s=age,
+        known_at=np.maximum(bid_known_at, ask_known_at),
     )
 
 
-def _inferred(trades: pl.DataFrame, side: str, taker: str) -> pl.DataFrame:
+def _shown(grid: Grid, trades: pl.DataFrame) -> tuple[Array, Ints, Ints]:
+    """Price, time and `known_at` of the latest of trades that show one side of the book."""
+    minutes = minutes_entered(grid, trades["known_at"])
+    at = latest(grid, trades["market"].to_numpy(), minutes)
     return (
-        trades.filter((pl.col("taker_side") == taker) & ~pl.col("is_block_trade"))
-        .sort("known_at", "event_time", "trade_id")
-        .select(
-            "market_ticker",
-            (pl.col("yes_price_cc") / CC).alias(f"{side}_inferred"),
-            pl.col("event_time").alias(f"{side}_time"),
-            pl.col("known_at").alias(f"{side}_known_at"),
-        )
+        values_at(at, trades["yes_price_cc"].to_numpy() * DOLLARS_A_CC),
+        times_at(at, microseconds(trades["event_time"])),
+        times_at(at, microseconds(trades["known_at"])),
     )
-
-
-def _crossed(side: str) -> pl.Expr:
-    """Whether the side is the older one of a crossed pair: it cannot stand any more."""
-    other = "ask" if side == "bid" else "bid"
-    crossed = pl.col("bid_inferred") >= pl.col("ask_inferred")
-    older = pl.col(f"{side}_time") < pl.col(f"{other}_time")
-    if side == "bid":  # at the very same instant one of them has to go
-        older = pl.col("bid_time") <= pl.col("ask_time")
-    return crossed & older

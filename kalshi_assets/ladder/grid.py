@@ -1,0 +1,148 @@
+"""The dense grid of an event: every bracket at every minute.
+
+Tables hold it by market, then by minute, so that where a row stands follows from its market and
+its minute: what else takes a join or a sort is arithmetic here. Arrays have shape (brackets,
+minutes), brackets in the tables' order of markets unless they are said to be in the ladder's.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+KEY = ("market_ticker", "minute")
+_TIME = pl.Datetime("us", "UTC")
+
+
+def microseconds(times: pl.Series) -> Ints:
+    """Times as microseconds since the epoch."""
+    return times.to_numpy().view(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Markets and minutes of an event's rows.
+
+    Attributes
+    ----------
+    markets
+        Tickers, sorted.
+    brackets
+        Position of every market in the ladder.
+    minutes
+        Microseconds since the epoch, rising.
+    """
+
+    markets: pl.Series
+    brackets: Ints
+    minutes: Ints
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Brackets, minutes."""
+        return len(self.markets), len(self.minutes)
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return len(self.markets) * len(self.minutes)
+
+    @property
+    def key(self) -> list[pl.Series]:
+        """The columns `market_ticker`, `bracket` and `minute` of every row."""
+        brackets, minutes = self.shape
+        return [
+            self.markets[np.repeat(np.arange(brackets), minutes)].alias(KEY[0]),
+            pl.Series("bracket", self.brackets.repeat(minutes)).cast(pl.Int8),
+            pl.Series(KEY[1], self.of_minutes(self.minutes)).cast(_TIME),
+        ]
+
+    def matrix(self, column: pl.Series) -> NDArray:
+        """A column of the rows; null numbers are NaN."""
+        return column.to_numpy().reshape(self.shape)
+
+    def of_minutes(self, values: NDArray) -> NDArray:
+        """A value per minute, for every row."""
+        return np.tile(values, len(self.markets))
+
+    def in_ladder(self, values: NDArray) -> NDArray:
+        """(brackets, ...) from the tables' order into the ladder's."""
+        return values[self._in_ladder]
+
+    def in_table(self, values: NDArray) -> NDArray:
+        """(brackets, ...) from the ladder's order into the tables'."""
+        return values[np.argsort(self._in_ladder)]
+
+    @cached_property
+    def _in_ladder(self) -> NDArray[np.intp]:
+        return np.argsort(self.brackets, kind="stable")
+
+    def equals(self, other: "Grid") -> bool:
+        """Whether the rows of both have the same keys."""
+        return self.markets.equals(other.markets) and np.array_equal(self.minutes, other.minutes)
+
+    def rows_as_of(self, other: "Grid") -> pl.Series:
+        """Numbers of the rows of this grid that are in force at the rows of another.
+
+        Of the same market the latest whose minute is not after; null before the first.
+
+        Raises
+        ------
+        ValueError
+            There are rows, of other markets.
+        """
+        if self.minutes.size and not self.markets.equals(other.markets):
+            raise ValueError(
+                f"rows of {', '.join(self.markets)} tell nothing of {', '.join(other.markets)}"
+            )
+        latest = np.searchsorted(self.minutes, other.minutes, side="right") - 1.0
+        latest[latest < 0] = np.nan
+        first = np.arange(len(other.markets)) * len(self.minutes)
+        return pl.Series((first[:, None] + latest).ravel(), nan_to_null=True).cast(pl.UInt32)
+
+
+def gridded(frame: pl.DataFrame) -> tuple[pl.DataFrame, Grid]:
+    """A frame in the order of its table, and the grid that its rows are.
+
+    Parameters
+    ----------
+    frame
+        `KEY` and ``bracket``, rows of one event in any order.
+
+    Raises
+    ------
+    ValueError
+        Some bracket lacks a minute that another has.
+    """
+    grid = _grid_of(frame)
+    if grid is None:
+        frame = frame.sort(KEY)
+        grid = _grid_of(frame)
+    if grid is None:
+        brackets, minutes = (frame[name].n_unique() for name in KEY)
+        raise ValueError(
+            f"{frame.height} rows are not each of {brackets} brackets at each of {minutes} minutes"
+        )
+    return frame, grid
+
+
+def _grid_of(frame: pl.DataFrame) -> Grid | None:
+    minutes = microseconds(frame["minute"])
+    breaks = np.flatnonzero(minutes[1:] <= minutes[:-1]) + 1
+    many = int(breaks[0]) if breaks.size else max(len(minutes), 1)
+    if len(minutes) % many or (minutes.reshape(-1, many) != minutes[:many]).any():
+        return None
+    tickers = frame["market_ticker"]
+    markets, last = tickers.gather_every(many), tickers.gather_every(many, many - 1)
+    if not markets.equals(last) or not (markets[1:] > markets[:-1]).all():
+        return None
+    return Grid(
+        markets=markets,
+        brackets=frame["bracket"].gather_every(many).to_numpy().astype(np.int64),
+        minutes=minutes[:many],
+    )
