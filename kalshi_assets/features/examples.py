@@ -1,11 +1,12 @@
 """What models see and learn from: one function makes the rows of a live day and of training."""
 
+import numpy as np
 import polars as pl
 
-from kalshi_assets.features.regime import regime
+from kalshi_assets.features.regime import regime_code
+from kalshi_assets.ladder.grid import KEY, Grid, aligned, gridded
 from kalshi_assets.tables.panel import EXAMPLES, MODEL_FEATURES, REGIMES
 
-KEY = ["market_ticker", "minute"]
 EVERY_MINUTES = 5
 
 FEATURES: tuple[str, ...] = (
@@ -83,63 +84,61 @@ def model_features(panel: pl.DataFrame, market: pl.DataFrame, hazard: pl.DataFra
     DataFrame
         `panel.model_features`, the panel's rows.
     """
-    said = market.select(
-        *KEY,
-        "p_mkt",
-        "thin",
-        "overround_bid",
-        "overround_ask",
-        "coverage",
-        market_valid="valid",
-        market_known_at="known_at",
-    )
-    hazards = hazard.sort("minute").select(
-        *KEY,
-        "p_wx",
-        "dead",
-        "hazard_next_5m",
-        "hazard_next_60m",
-        "p_pass_60m",
-        "log_likelihood",
-        hazard_status="status",
-        hazard_known_at="known_at",
-    )
-    rows = (
-        panel.join(said, on=KEY)
-        .sort("minute")
-        .join_asof(hazards, on="minute", by="market_ticker", check_sortedness=False)
-        .sort("minute", "bracket")
-    )
-    gaps = rows.with_columns(
-        known_at=pl.max_horizontal("known_at", "market_known_at", "hazard_known_at"),
-        hazard_status=pl.col("hazard_status").fill_null("before_climate_day"),
-        dead=pl.col("dead").fill_null(value=False),
-        is_recorded=pl.col("quote_source") == "recorded",
-        projection_gap=pl.col("p_mkt") - pl.col("mid"),
-        weather_gap=pl.col("p_wx") - pl.col("p_mkt"),
-    )
-    codes = {name: code for code, name in enumerate(REGIMES)}
-    return MODEL_FEATURES.arranged(
-        gaps.with_columns(_against_leader(rows))
-        .with_columns(regime=regime())
-        .with_columns(regime_code=pl.col("regime").replace_strict(codes, return_dtype=pl.Int8))
-    )
+    grid, (panel, market) = aligned(panel, market)
+    return MODEL_FEATURES.arranged(features_of(grid, panel, market, hazard))
 
 
-def _against_leader(rows: pl.DataFrame) -> list[pl.Series]:
-    """Position and velocity of the bracket with the greatest p_mkt; of equal ones the coldest.
+def features_of(
+    grid: Grid, panel: pl.DataFrame, market: pl.DataFrame, hazard: pl.DataFrame
+) -> pl.DataFrame:
+    """The columns of `panel.model_features`; panel and market are rows of the grid.
 
-    `rows` are sorted by minute and bracket, every bracket at every minute.
+    Nothing in it looks from one minute to another, so that some minutes may be left out.
     """
-    brackets = rows["bracket"].n_unique()
-    leader = rows["p_mkt"].to_numpy().reshape(-1, brackets).argmax(axis=1)
-    at = leader.repeat(brackets)
-    velocity = rows["logit_velocity_5m"].gather(
-        (leader + brackets * pl.int_range(len(leader), eager=True).to_numpy()).repeat(brackets)
+    rows = panel.hstack(market.select(_OF_MARKET)).hstack(_in_force(grid, hazard))
+    return (
+        rows.with_columns(
+            *_against_leader(grid, rows),
+            known_at=pl.max_horizontal("known_at", "market_known_at", "hazard_known_at"),
+            hazard_status=pl.col("hazard_status").fill_null("before_climate_day"),
+            dead=pl.col("dead").fill_null(value=False),
+            is_recorded=pl.col("quote_source") == "recorded",
+            projection_gap=pl.col("p_mkt") - pl.col("mid"),
+            weather_gap=pl.col("p_wx") - pl.col("p_mkt"),
+        )
+        .with_columns(regime_code=regime_code())
+        .with_columns(regime=pl.lit(pl.Series(REGIMES)).gather("regime_code"))
     )
+
+
+_OF_MARKET = (
+    pl.col("p_mkt", "thin", "overround_bid", "overround_ask", "coverage"),
+    pl.col("valid").alias("market_valid"),
+    pl.col("known_at").alias("market_known_at"),
+)
+_OF_HAZARD = (
+    pl.col("p_wx", "dead", "hazard_next_5m", "hazard_next_60m", "p_pass_60m", "log_likelihood"),
+    pl.col("status").alias("hazard_status"),
+    pl.col("known_at").alias("hazard_known_at"),
+)
+
+
+def _in_force(grid: Grid, hazard: pl.DataFrame) -> pl.DataFrame:
+    evaluated, times = gridded(hazard)
+    return evaluated.select(_OF_HAZARD).select(pl.all().gather(times.rows_as_of(grid)))
+
+
+def _against_leader(grid: Grid, rows: pl.DataFrame) -> list[pl.Series]:
+    """Position and velocity of the bracket with the greatest p_mkt; of equal ones the coldest."""
+    p, velocity = (
+        grid.in_ladder(grid.matrix(rows[name])) for name in ("p_mkt", "logit_velocity_5m")
+    )
+    leader = p.argmax(axis=0)
+    places = (grid.brackets[:, None] - leader).astype(np.int8)
+    moving = velocity[leader, np.arange(leader.size)]
     return [
-        (rows["bracket"] - pl.Series(at, dtype=pl.Int8)).alias("bracket_from_leader"),
-        velocity.alias("leader_logit_velocity_5m"),
+        pl.Series("bracket_from_leader", places.ravel()),
+        pl.Series("leader_logit_velocity_5m", grid.of_minutes(moving), nan_to_null=True),
     ]
 
 
@@ -160,11 +159,12 @@ def examples(
     DataFrame
         `panel.examples`.
     """
-    minute_of_day = (pl.col("hour_lst") * 60).round().cast(pl.Int32)
+    grid, frames = aligned(panel, market, labels)
+    minute_of_day = np.round(grid.matrix(frames[0]["hour_lst"])[0] * 60)
     learnt_from = (minute_of_day >= 0) & (minute_of_day % EVERY_MINUTES == 0)
+    rows = np.flatnonzero(grid.of_minutes(learnt_from))
+    panel, market, labels = (frame[rows] for frame in frames)
+    features = features_of(grid.at(learnt_from), panel, market, hazard)
     return EXAMPLES.arranged(
-        model_features(panel, market, hazard)
-        .filter(learnt_from)
-        .rename({"known_at": "features_known_at"})
-        .join(labels.drop("bracket"), on=KEY, maintain_order="left")
+        features.rename({"known_at": "features_known_at"}).hstack(labels.drop(*KEY, "bracket"))
     )

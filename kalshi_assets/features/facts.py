@@ -7,13 +7,10 @@ A fact enters the first minute that is not before its `known_at`. Arrays of the 
 import numpy as np
 import polars as pl
 
-from kalshi_assets.ladder.grid import Array, Grid, Ints, microseconds
+from kalshi_assets.instants import MINUTE_US, Ints, microseconds
+from kalshi_assets.ladder.grid import Grid
 
 DOLLARS_A_CC = 1e-4
-MINUTE_US = 60_000_000
-SECONDS_A_US = 1e-6
-NEVER = int(np.iinfo(np.int64).min)
-"""In microseconds since the epoch: there is no such time."""
 
 
 def candles_of(grid: Grid, candles: pl.DataFrame) -> pl.DataFrame:
@@ -68,18 +65,3 @@ def latest(grid: Grid, markets: Ints, minutes: Ints) -> Ints:
     facts = np.flatnonzero(minutes < len(grid.minutes))
     found[markets[facts], np.maximum(minutes[facts], 0)] = facts
     return np.maximum.accumulate(found, axis=1)
-
-
-def values_at(facts: Ints, values: Array) -> Array:
-    """Values of the facts of these numbers; NaN for -1."""
-    return np.append(values, np.nan)[facts]
-
-
-def times_at(facts: Ints, times: Ints) -> Ints:
-    """Times of the facts of these numbers; `NEVER` for -1."""
-    return np.append(times, NEVER)[facts]
-
-
-def age_s(grid: Grid, times: Ints) -> Array:
-    """Seconds from each time to the minute; NaN for `NEVER`."""
-    return np.where(times == NEVER, np.nan, (grid.minutes - times) * SECONDS_A_US)

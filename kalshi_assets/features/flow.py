@@ -9,15 +9,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.features.facts import (
-    DOLLARS_A_CC,
-    age_s,
-    latest,
-    minutes_entered,
-    times_at,
-    values_at,
-)
-from kalshi_assets.ladder.grid import Array, Grid, Ints, microseconds
+from kalshi_assets.features.facts import DOLLARS_A_CC, latest, minutes_entered
+from kalshi_assets.instants import Array, Ints, age_s, times_at, values_at
+from kalshi_assets.ladder.grid import Grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +27,7 @@ class Flow:
     last, last_age_s
         The last trade so far; NaN: none yet.
     known_at
-        Of that trade's minute, microseconds since the epoch; `facts.NEVER`: none yet.
+        Of that trade's minute, microseconds since the epoch; `NEVER`: none yet.
     """
 
     volume: Array
@@ -77,7 +71,7 @@ def flow_of(grid: Grid, candles: pl.DataFrame, tape: pl.DataFrame) -> Flow:
         high=extreme("high", np.maximum),
         low=extreme("low", np.minimum),
         last=values_at(at, rows["price"][last] * DOLLARS_A_CC),
-        last_age_s=age_s(grid, times_at(at, np.maximum.reduceat(times["event_time"], starts))),
+        last_age_s=age_s(grid.minutes, times_at(at, np.maximum.reduceat(times["event_time"], starts))),
         known_at=times_at(at, times["known_at"][last]),
     )
 

@@ -7,12 +7,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.features import kinematics
-from kalshi_assets.features.facts import MINUTE_US, candles_of, tape_of
+from kalshi_assets.features.facts import candles_of, tape_of
 from kalshi_assets.features.flow import Flow, flow_of
 from kalshi_assets.features.lead_lag import lead_lag
 from kalshi_assets.features.quotes import SOURCES, quotes_as_of
 from kalshi_assets.features.spreads import PROXIES, Bars, SpreadProxy, spread_proxy_cents
-from kalshi_assets.ladder.grid import Array, Grid, microseconds
+from kalshi_assets.instants import MINUTE_US, Array, microseconds
+from kalshi_assets.ladder.grid import Grid
 from kalshi_assets.tables import MINUTE_PANEL
 
 

@@ -10,15 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.features.facts import (
-    DOLLARS_A_CC,
-    age_s,
-    latest,
-    minutes_entered,
-    times_at,
-    values_at,
-)
-from kalshi_assets.ladder.grid import Array, Grid, Ints, microseconds
+from kalshi_assets.features.facts import DOLLARS_A_CC, latest, minutes_entered
+from kalshi_assets.instants import Array, Ints, age_s, microseconds, times_at, values_at
+from kalshi_assets.ladder.grid import Grid
 
 NO_BID, NO_ASK = 0, 10_000
 SOURCES = ("none", "inferred", "recorded")
@@ -37,7 +31,7 @@ class Quotes:
     age_s
         Since the quote was confirmed, of two sides the older; NaN: no quote.
     known_at
-        Of what the quote rests on, microseconds since the epoch; `facts.NEVER`: on nothing.
+        Of what the quote rests on, microseconds since the epoch; `NEVER`: on nothing.
     """
 
     bid: Array
@@ -75,7 +69,7 @@ def _recorded(grid: Grid, candles: pl.DataFrame) -> Quotes:
         bid=values_at(at, np.where(bid > NO_BID, bid * DOLLARS_A_CC, np.nan)),
         ask=values_at(at, np.where(ask < NO_ASK, ask * DOLLARS_A_CC, np.nan)),
         source=np.where(at >= 0, SOURCES.index("recorded"), 0),
-        age_s=age_s(grid, times_at(at, microseconds(candles["event_time"]))),
+        age_s=age_s(grid.minutes, times_at(at, microseconds(candles["event_time"]))),
         known_at=times_at(at, microseconds(candles["known_at"])),
     )
 
@@ -89,8 +83,8 @@ def _inferred(grid: Grid, tape: pl.DataFrame) -> Quotes:
     older = bid_time <= ask_time  # at the very same instant one of them has to go
     bid, ask = np.where(crossed & older, np.nan, bid), np.where(crossed & ~older, np.nan, ask)
     age = np.fmax(
-        np.where(np.isnan(bid), np.nan, age_s(grid, bid_time)),
-        np.where(np.isnan(ask), np.nan, age_s(grid, ask_time)),
+        np.where(np.isnan(bid), np.nan, age_s(grid.minutes, bid_time)),
+        np.where(np.isnan(ask), np.nan, age_s(grid.minutes, ask_time)),
     )
     return Quotes(
         bid=bid,

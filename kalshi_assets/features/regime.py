@@ -37,14 +37,19 @@ DEFAULTS = RegimeParams()
 
 
 def regime(params: RegimeParams = DEFAULTS) -> pl.Expr:
-    """The regime of a row of `panel.model_features`, a name of `REGIMES`.
+    """The regime of a row of `panel.model_features`, a name of `REGIMES`; see `regime_code`."""
+    return pl.lit(pl.Series(REGIMES)).gather(regime_code(params))
+
+
+def regime_code(params: RegimeParams = DEFAULTS) -> pl.Expr:
+    """The regime of a row of `panel.model_features`, its position in `REGIMES`.
 
     The first that holds of late, post_high, trending; quiet else. Without a hazard it is never
     post_high: that the hour is late does not show that the high is past. Without a volatility
     percentile (fewer than five earlier days) the leader alone decides what trends, and without
     its velocity nothing does.
     """
-    quiet, trending, post_high, late = REGIMES
+    quiet, trending, post_high, late = (pl.lit(code, pl.Int8) for code in range(len(REGIMES)))
     past = (pl.col("hour_lst") >= params.peak_hour) & (
         pl.col("hazard_next_60m") <= params.least_hazard
     )
@@ -53,10 +58,10 @@ def regime(params: RegimeParams = DEFAULTS) -> pl.Expr:
     ).fill_null(value=False)
     return (
         pl.when(pl.col("minutes_to_close") <= params.late_minutes)
-        .then(pl.lit(late))
+        .then(late)
         .when(past)
-        .then(pl.lit(post_high))
+        .then(post_high)
         .when(moves)
-        .then(pl.lit(trending))
-        .otherwise(pl.lit(quiet))
+        .then(trending)
+        .otherwise(quiet)
     )

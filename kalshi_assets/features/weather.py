@@ -6,7 +6,8 @@ from datetime import datetime
 import polars as pl
 
 from kalshi_assets.features.activity import percentiles
-from kalshi_assets.features.examples import model_features
+from kalshi_assets.features.examples import features_of
+from kalshi_assets.ladder.grid import aligned, gridded
 from kalshi_assets.tables import MINUTE_PANEL_FULL, MINUTE_PANEL_WITH_WEATHER
 from kalshi_assets.weather.asof import weather_as_of
 
@@ -35,21 +36,32 @@ def with_weather(
         `panel.minute_panel_with_weather`, the same rows.
     """
     climate_start: datetime = events["climate_start"][0]
-    minutes = panel.select(pl.col("minute").unique().sort())
-    weather = weather_as_of(minutes, observations, forecasts, climate_start)
-    joined = (
-        pl.concat([panel, percentiles(panel, climate_start, earlier_activity)], how="horizontal")
-        .join(weather.rename({"known_at": "weather_known_at"}), on="minute", how="left")
-        .join(events.select("market_ticker", "lo_f", "hi_f"), on="market_ticker", how="left")
+    panel, grid = gridded(panel)
+    edges = events.sort("market_ticker").select(pl.col("lo_f", "hi_f").cast(pl.Float64))
+    lo, hi = (edges[name].to_numpy()[:, None] for name in edges.columns)
+    weather = weather_as_of(
+        panel[: grid.shape[1], ["minute"]], observations, forecasts, climate_start
     )
-    least = pl.col("running_max_lo_f")
+    least = weather["running_max_lo_f"].to_numpy()
+    of_minutes = weather.select(
+        pl.exclude("minute", "known_at"),
+        weather_known_at="known_at",
+        forecast_gap_f=pl.col("forecast_max_f") - pl.col("running_max_lo_f"),
+        hour_lst=(pl.col("minute") - climate_start).dt.total_minutes() / 60,
+    )
+    joined = pl.concat(
+        [
+            panel,
+            percentiles(panel, climate_start, earlier_activity),
+            pl.concat([of_minutes] * grid.shape[0], rechunk=True),
+        ],
+        how="horizontal",
+    )
     return MINUTE_PANEL_WITH_WEATHER.arranged(
         joined.with_columns(
+            pl.Series("to_upper_edge_f", (hi + 0.5 - least).ravel(), nan_to_null=True),
+            pl.Series("to_lower_edge_f", (least - (lo - 0.5)).ravel(), nan_to_null=True),
             known_at=pl.max_horizontal("known_at", "weather_known_at", "activity_known_at"),
-            to_upper_edge_f=pl.col("hi_f") + 0.5 - least,
-            to_lower_edge_f=least - (pl.col("lo_f") - 0.5),
-            forecast_gap_f=pl.col("forecast_max_f") - least,
-            hour_lst=(pl.col("minute") - climate_start).dt.total_minutes() / 60,
         )
     )
 
@@ -71,8 +83,6 @@ def full_panel(
     DataFrame
         `panel.minute_panel_full`, the panel's rows.
     """
-    key = ["market_ticker", "minute"]
-    pooled = fused.select(*key, "p_fused", "weather_weight")
-    return MINUTE_PANEL_FULL.arranged(
-        model_features(panel, market, hazard).join(pooled, on=key, maintain_order="left")
-    )
+    grid, (panel, market, fused) = aligned(panel, market, fused)
+    features = features_of(grid, panel, market, hazard)
+    return MINUTE_PANEL_FULL.arranged(features.hstack(fused[["p_fused", "weather_weight"]]))

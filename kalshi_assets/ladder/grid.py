@@ -5,23 +5,16 @@ its minute: what else takes a join or a sort is arithmetic here. Arrays have sha
 minutes), brackets in the tables' order of markets unless they are said to be in the ladder's.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from kalshi_assets.instants import Ints, as_times, known_by, microseconds
 
 KEY = ("market_ticker", "minute")
-_TIME = pl.Datetime("us", "UTC")
-
-
-def microseconds(times: pl.Series) -> Ints:
-    """Times as microseconds since the epoch."""
-    return times.to_numpy().view(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +52,7 @@ class Grid:
         return [
             self.markets[np.repeat(np.arange(brackets), minutes)].alias(KEY[0]),
             pl.Series("bracket", self.brackets.repeat(minutes)).cast(pl.Int8),
-            pl.Series(KEY[1], self.of_minutes(self.minutes)).cast(_TIME),
+            as_times(self.of_minutes(self.minutes)).alias(KEY[1]),
         ]
 
     def matrix(self, column: pl.Series) -> NDArray:
@@ -82,6 +75,10 @@ class Grid:
     def _in_ladder(self) -> NDArray[np.intp]:
         return np.argsort(self.brackets, kind="stable")
 
+    def at(self, minutes: NDArray) -> "Grid":
+        """The grid of some of the minutes, by mask or position."""
+        return replace(self, minutes=self.minutes[minutes])
+
     def equals(self, other: "Grid") -> bool:
         """Whether the rows of both have the same keys."""
         return self.markets.equals(other.markets) and np.array_equal(self.minutes, other.minutes)
@@ -100,7 +97,7 @@ class Grid:
             raise ValueError(
                 f"rows of {', '.join(self.markets)} tell nothing of {', '.join(other.markets)}"
             )
-        latest = np.searchsorted(self.minutes, other.minutes, side="right") - 1.0
+        latest = known_by(other.minutes, self.minutes).astype(np.float64)
         latest[latest < 0] = np.nan
         first = np.arange(len(other.markets)) * len(self.minutes)
         return pl.Series((first[:, None] + latest).ravel(), nan_to_null=True).cast(pl.UInt32)
@@ -129,6 +126,23 @@ def gridded(frame: pl.DataFrame) -> tuple[pl.DataFrame, Grid]:
             f"{frame.height} rows are not each of {brackets} brackets at each of {minutes} minutes"
         )
     return frame, grid
+
+
+def aligned(*frames: pl.DataFrame) -> tuple[Grid, list[pl.DataFrame]]:
+    """Frames of the same rows in the order of their tables, and the grid that the rows are.
+
+    Raises
+    ------
+    ValueError
+        Their rows are no grid, or are not of the same markets and minutes.
+    """
+    ordered, grids = zip(*map(gridded, frames), strict=True)
+    for grid in grids[1:]:
+        if not grid.equals(grids[0]):
+            raise ValueError(
+                f"{grids[0].size} and {grid.size} rows are not of the same event and minutes"
+            )
+    return grids[0], list(ordered)
 
 
 def _grid_of(frame: pl.DataFrame) -> Grid | None:

@@ -4,10 +4,24 @@ Here: joining reports and forecasts to minutes by `known_at`, and saying why the
 here: probabilities of what comes (hazard), brackets, or the market.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
+from kalshi_assets.instants import (
+    NEVER,
+    Array,
+    Ints,
+    age_s,
+    as_times,
+    known_by,
+    microseconds,
+    microseconds_of,
+    times_at,
+    values_at,
+)
 from kalshi_assets.weather.evidence import EXACT, counted, evidence_floor, of_climate_day
 
 STALE_AFTER = timedelta(minutes=180)
@@ -67,76 +81,101 @@ def weather_as_of(
         ``known_at`` is the latest among the rows used, null where none was. The forecast is that of
         the latest basis known: its ``tmax``, else the greatest of its ``temp``.
     """
-    minute = pl.col("minute")
-    age = minute - pl.col("measured_at")
-    status = (
-        pl.when(minute < climate_start)
-        .then(pl.lit("before_climate_day"))
-        .when(pl.col("measured_at").is_null())
-        .then(
-            pl.when(minute < climate_start + FIRST_REPORT_DUE)
-            .then(pl.lit("not_yet"))
-            .otherwise(pl.lit("no_observations"))
-        )
-        .when(age > STALE_AFTER)
-        .then(pl.lit("stale"))
-        .otherwise(pl.lit("ok"))
-    )
-    return (
-        minutes.select("minute")
-        .sort("minute")
-        .join_asof(
-            _known_observations(observations, climate_start),
-            left_on="minute",
-            right_on="observation_known_at",
-            coalesce=False,
-        )
-        .join_asof(
-            _known_forecasts(forecasts),
-            left_on="minute",
-            right_on="forecast_known_at",
-            coalesce=False,
-        )
-        .with_columns(
-            weather_status=status,
-            observation_age_s=age.dt.total_microseconds() / 1e6,
-            exact_age_s=(minute - pl.col("exact_at")).dt.total_microseconds() / 1e6,
-            known_at=pl.max_horizontal("observation_known_at", "forecast_known_at"),
-        )
-        .select(COLUMNS)
-    )
+    minute = minutes["minute"].sort()
+    now = microseconds(minute)
+    seen, expected = _Reports.of(observations, climate_start), _Expected.of(forecasts)
+    at, basis = known_by(now, seen.known_at), known_by(now, expected.known_at)
+    measured_at = times_at(at, seen.measured_at)
+    known_at = np.maximum(times_at(at, seen.known_at), times_at(basis, expected.known_at))
+    values = {
+        "temp_f": values_at(at, seen.temp),
+        "observation_age_s": age_s(now, measured_at),
+        "exact_age_s": age_s(now, times_at(at, seen.exact_at)),
+        "running_max_lo_f": values_at(at, seen.running_max_lo),
+        "running_max_hi_f": values_at(at, seen.running_max_hi),
+        "evidence_max_f": values_at(at, seen.evidence_max),
+        "forecast_max_f": values_at(basis, expected.maximum),
+    }
+    whole = {name: pl.Int16 for name in values if "_max_" in name and name != "forecast_max_f"}
+    return pl.DataFrame(
+        [
+            minute,
+            _statuses(now, measured_at, climate_start),
+            *(pl.Series(name, of, nan_to_null=True) for name, of in values.items()),
+            as_times(known_at).alias("known_at"),
+        ]
+    ).cast(whole)
 
 
-def _known_observations(observations: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
-    # A report that arrives late counts for the maximum but does not replace a younger one.
-    measured = pl.when(pl.col("max_since").is_null()).then("event_time")
-    exact = pl.when(pl.col("kind").is_in(EXACT)).then("event_time")
-    is_latest = measured == measured.cum_max()
-    return (
-        counted(of_climate_day(observations, climate_start))
-        .select(
-            observation_known_at="known_at",
-            measured_at=measured.cum_max().forward_fill(),
-            exact_at=exact.cum_max().forward_fill(),
-            temp_f=pl.when(is_latest).then("temp_f").forward_fill(),
-            running_max_lo_f=pl.col("lo_f").cum_max(),
-            running_max_hi_f=pl.col("hi_f").cum_max(),
-            evidence_max_f=evidence_floor(),
-        )
-        .unique("observation_known_at", keep="last", maintain_order=True)
-    )
+_STATUSES = pl.Series(
+    "weather_status", ["ok", "stale", "no_observations", "not_yet", "before_climate_day"]
+)
 
 
-def _known_forecasts(forecasts: pl.DataFrame) -> pl.DataFrame:
-    tmax, temp = (pl.when(pl.col("variable") == name).then("value_f") for name in ("tmax", "temp"))
-    return (
-        forecasts.sort("known_at", "event_time", "variable", "valid_time")
-        .with_columns(
-            forecast_max_f=pl.coalesce(
-                tmax.forward_fill().over("event_time"), temp.cum_max().over("event_time")
-            )
+def _statuses(now: Ints, measured_at: Ints, climate_start: datetime) -> pl.Series:
+    nothing = measured_at == NEVER
+    stale = measured_at < now - STALE_AFTER // _US
+    status = np.where(nothing, 2, stale)
+    status[nothing & (now < microseconds_of(climate_start + FIRST_REPORT_DUE))] = 3
+    status[now < microseconds_of(climate_start)] = 4
+    return _STATUSES[status]
+
+
+_US = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Reports:
+    """What the reports so far say, in the order in which they became known.
+
+    A report that arrives late counts for the maximum but does not replace a younger one.
+    """
+
+    known_at: Ints
+    measured_at: Ints
+    exact_at: Ints
+    temp: Array
+    running_max_lo: Array
+    running_max_hi: Array
+    evidence_max: Array
+
+    @classmethod
+    def of(cls, observations: pl.DataFrame, climate_start: datetime) -> "_Reports":
+        rows = counted(of_climate_day(observations, climate_start))
+        event_time = microseconds(rows["event_time"])
+        measured = np.where(rows["max_since"].is_null(), event_time, NEVER)
+        measured_at = np.maximum.accumulate(measured)
+        exact = np.where(rows["kind"].is_in(EXACT), event_time, NEVER)
+        is_latest = (measured == measured_at) & (measured != NEVER)
+        latest = np.maximum.accumulate(np.where(is_latest, np.arange(rows.height), -1))
+        return cls(
+            known_at=microseconds(rows["known_at"]),
+            measured_at=measured_at,
+            exact_at=np.maximum.accumulate(exact),
+            temp=values_at(latest, rows["temp_f"].to_numpy()),
+            running_max_lo=np.maximum.accumulate(rows["lo_f"].to_numpy()),
+            running_max_hi=np.maximum.accumulate(rows["hi_f"].to_numpy()),
+            evidence_max=rows.select(evidence_floor()).to_series().to_numpy(),
         )
-        .filter(pl.col("event_time") == pl.col("event_time").cum_max())
-        .unique("known_at", keep="last", maintain_order=True)
-        .select("forecast_max_f", forecast_known_at="known_at")
-    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Expected:
+    """The maximum that the latest basis so far forecasts, in the order in which it became known."""
+
+    known_at: Ints
+    maximum: Array
+
+    @classmethod
+    def of(cls, forecasts: pl.DataFrame) -> "_Expected":
+        rows = forecasts.sort("known_at", "event_time", "variable", "valid_time")
+        basis = microseconds(rows["event_time"])
+        in_force = basis == np.maximum.accumulate(basis)
+        basis, value = basis[in_force], rows["value_f"].to_numpy()[in_force]
+        of_day = (rows["variable"] == "tmax").to_numpy()[in_force]
+        maximum = np.empty(basis.size)
+        for run in np.split(np.arange(basis.size), np.flatnonzero(np.diff(basis)) + 1):
+            latest = np.maximum.accumulate(np.where(of_day[run], run, -1))
+            greatest = np.fmax.accumulate(np.where(of_day[run], np.nan, value[run]))
+            maximum[run] = np.where(latest < 0, greatest, value[latest])
+        return cls(known_at=microseconds(rows["known_at"])[in_force], maximum=maximum)
