@@ -4,7 +4,7 @@ Times are microseconds since the epoch. Facts are numbered in the order in which
 -1 is none. Here: the arithmetic. Not here: which facts there are, or what they mean.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -19,6 +19,8 @@ SECONDS_A_US = 1e-6
 NEVER = int(np.iinfo(np.int64).min)
 """No time, and before all times; numpy's own NaT."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def microseconds(times: pl.Series) -> Ints:
     """A column of times; null is `NEVER`."""
@@ -27,7 +29,7 @@ def microseconds(times: pl.Series) -> Ints:
 
 def microseconds_of(time: datetime) -> int:
     """One time."""
-    return int(microseconds(pl.Series([time], dtype=UTC_TIME))[0])
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def as_times(microseconds: Ints) -> pl.Series:

@@ -48,7 +48,7 @@ def activity(panel: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
         ranks, so that each stands for one 17th of the hour.
     """
     rows, grid = gridded(panel)
-    minute = _minutes_since(grid, climate_start)
+    minute = minutes_since(grid, climate_start)
     first = minute[0] // _HOUR
     values = _of_hours(_measured(rows, grid), minute - first * _HOUR)
     known = np.count_nonzero(~np.isnan(values), axis=2)
@@ -69,7 +69,8 @@ def activity(panel: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
     )
 
 
-def _minutes_since(grid: Grid, climate_start: datetime) -> Ints:
+def minutes_since(grid: Grid, climate_start: datetime) -> Ints:
+    """Minutes from the start of the climate day to every minute of the grid."""
     return (grid.minutes - microseconds_of(climate_start)) // MINUTE_US
 
 
@@ -126,7 +127,7 @@ def percentiles(
     from kalshi_assets.features.kernels import mid_ranks
 
     rows, grid = gridded(panel)
-    hour = _minutes_since(grid, climate_start) // _HOUR
+    hour = minutes_since(grid, climate_start) // _HOUR
     hours = np.arange(hour[0], hour[-1] + 1)
     days = sorted(earlier, key=lambda day: day["event_time"][0])
     over, known_at = (

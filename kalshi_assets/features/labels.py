@@ -10,13 +10,12 @@ from datetime import timedelta
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds
+from kalshi_assets.ladder.grid import KEY, Grid, gridded
 from kalshi_assets.ladder.settlement import settled_by
 from kalshi_assets.tables.panel import LABELS
 from kalshi_assets.weather.evidence import counted, evidence_floor, of_climate_day
-
-Array = NDArray[np.float64]
 
 # In minutes. A candle of a minute is known two seconds after its end, so the panel's next row is
 # the first that shows what an order decided now would meet.
@@ -54,27 +53,26 @@ def labels(
         after its minute, the latency of a minute and its horizon; of the evidence by measurement,
         on no report measured later.
     """
-    ladder = events.sort("bracket")
-    rows = panel.select("market_ticker", "bracket", "minute", "bid", "ask", "mid", "spread_cents")
-    rows = rows.sort("bracket", "minute")
-    shape = (ladder.height, rows.height // ladder.height)
+    panel, grid = gridded(panel)
+    ladder = events.sort("market_ticker")
     settled = settled_by(settlements, events)
-    minutes = rows["minute"][: shape[1]]
     columns = {
-        **_moves(rows, ladder["tick_grid"].to_list(), shape),
-        **_leaders(rows, shape),
-        **_crossings(minutes, ladder, observations),
+        **_moves(panel, grid, ladder["tick_grid"].to_list()),
+        **_leaders(panel, grid),
+        **_crossings(grid, ladder, observations),
     }
+    found = [
+        pl.Series(name, values.ravel(), nan_to_null=True).cast(LABELS.dtypes[name])
+        for name, values in columns.items()
+    ]
     return LABELS.arranged(
-        rows.with_columns(pl.Series(name, column) for name, column in columns.items()).with_columns(
+        panel.select(*KEY, "bracket")
+        .hstack(found)
+        .with_columns(
             pays=pl.lit(None, pl.Boolean) if settled is None else pl.col("bracket") == settled[1],
             known_at=pl.col("minute") + LATEST,
         )
     )
-
-
-def _matrix(rows: pl.DataFrame, name: str, shape: tuple[int, int]) -> Array:
-    return rows[name].to_numpy().astype(np.float64).reshape(shape)
 
 
 def _ahead(x: Array, minutes: int) -> Array:
@@ -84,20 +82,17 @@ def _ahead(x: Array, minutes: int) -> Array:
     return out
 
 
-def _moves(
-    rows: pl.DataFrame, grids: Sequence[str], shape: tuple[int, int]
-) -> dict[str, pl.Series]:
-    mid = _matrix(rows, "mid", shape)
+def _moves(panel: pl.DataFrame, grid: Grid, tick_grids: Sequence[str]) -> dict[str, Array]:
+    mid = grid.matrix(panel["mid"])
     entry = _ahead(mid, LATENCY)
-    half_spread = _ahead(_matrix(rows, "spread_cents", shape), LATENCY) / 2
-    tick = np.stack([_tick_cents(grid, at) for grid, at in zip(grids, entry, strict=True)])
+    half_spread = _ahead(grid.matrix(panel["spread_cents"]), LATENCY) / 2
+    tick = np.stack([_tick_cents(each, at) for each, at in zip(tick_grids, entry, strict=True)])
     zone = np.maximum(tick, half_spread)
-    found = {"entry_mid": _series(entry)}
+    found = {"entry_mid": entry}
     for minutes in HORIZONS:
         move = np.round((_ahead(mid, LATENCY + minutes) - entry) * 100, _DECIMALS_OF_CENTS)
-        found[f"move_{minutes}m_cents"] = _series(move)
-        direction = np.where(np.abs(move) < zone, 0.0, np.sign(move))
-        found[f"y_dir_{minutes}m"] = _series(direction).cast(pl.Int8)
+        found[f"move_{minutes}m_cents"] = move
+        found[f"y_dir_{minutes}m"] = np.where(np.abs(move) < zone, 0.0, np.sign(move))
     return found
 
 
@@ -108,57 +103,43 @@ def _tick_cents(grid: str, price: Array) -> Array:
     return steps[np.clip(band, 0, steps.size - 1)] / 100
 
 
-def _series(values: Array) -> pl.Series:
-    return pl.Series(values.ravel(), nan_to_null=True)
-
-
-def _leaders(rows: pl.DataFrame, shape: tuple[int, int]) -> dict[str, pl.Series]:
+def _leaders(panel: pl.DataFrame, grid: Grid) -> dict[str, Array]:
     """Which bracket has the greatest price of the curve, where that can be told.
 
     Prices of an event sum to about one, so nothing unquoted is dearer than one above a half.
     """
-    bid, ask = _matrix(rows, "bid", shape), _matrix(rows, "ask", shape)
+    bid, ask = grid.matrix(panel["bid"]), grid.matrix(panel["ask"])
     unquoted = np.isnan(bid) & np.isnan(ask)
-    price = (np.nan_to_num(bid, nan=0.0) + np.nan_to_num(ask, nan=1.0)) / 2
+    price = (np.where(np.isnan(bid), 0.0, bid) + np.where(np.isnan(ask), 1.0, ask)) / 2
     price = np.where(unquoted, -1.0, np.round(price, 6))
     greatest = price.max(axis=0)
     leads = price == greatest
     told = (leads.sum(axis=0) == 1) & (~unquoted.any(axis=0) | (greatest > 0.5))
     outcome = np.where(told, leads.astype(np.float64), np.nan)
-    return {
-        f"y_win_{minutes}m": _series(_ahead(outcome, LATENCY + minutes)).cast(pl.Boolean)
-        for minutes in HORIZONS
-    }
+    return {f"y_win_{minutes}m": _ahead(outcome, LATENCY + minutes) for minutes in HORIZONS}
 
 
-def _crossings(
-    minutes: pl.Series, ladder: pl.DataFrame, observations: pl.DataFrame
-) -> dict[str, pl.Series]:
+def _crossings(grid: Grid, ladder: pl.DataFrame, observations: pl.DataFrame) -> dict[str, Array]:
     """Whether the evidence passes each bracket soon, by both clocks of the reports."""
     reports = of_climate_day(observations, ladder["climate_start"][0])
     clocks = {"sensor": reports.with_columns(known_at="event_time"), "known": reports}
-    upper = ladder["hi_f"].to_numpy().astype(np.float64)
-    now = minutes.dt.timestamp("us").to_numpy()
+    upper = ladder["hi_f"].cast(pl.Float64).to_numpy()
     found = {}
     for clock, seen in clocks.items():
-        floors = counted(seen).select("known_at", floor=evidence_floor())
-        for minutes_ahead in HORIZONS:
-            until = now + minutes_ahead * 60_000_000
-            found[f"y_cross_{clock}_{minutes_ahead}m"] = _series(
-                _crossed(now, until, floors, upper)
-            ).cast(pl.Boolean)
+        floors = counted(seen).select("known_at", floor=evidence_floor().cast(pl.Float64))
+        times, floor = microseconds(floors["known_at"]), floors["floor"].to_numpy()
+        for minutes in HORIZONS:
+            found[f"y_cross_{clock}_{minutes}m"] = _crossed(
+                grid.minutes, grid.minutes + minutes * MINUTE_US, times, floor, upper
+            )
     return found
 
 
-def _crossed(
-    now: NDArray[np.int64], until: NDArray[np.int64], floors: pl.DataFrame, upper: Array
-) -> Array:
+def _crossed(now: Ints, until: Ints, times: Ints, floor: Array, upper: Array) -> Array:
     """1 where the floor first exceeds the edge after `now` and not after `until`, else 0.
 
     NaN where no report was there by `until`, and for a bracket without an upper edge.
     """
-    times = floors["known_at"].dt.timestamp("us").to_numpy()
-    floor = floors["floor"].to_numpy().astype(np.float64)
     crossed = np.full((upper.size, now.size), np.nan)
     if times.size:
         for row, edge in zip(crossed, upper, strict=True):

@@ -5,11 +5,13 @@ from datetime import datetime
 
 import polars as pl
 
-from kalshi_assets.features.activity import percentiles
+from kalshi_assets.features.activity import minutes_since, percentiles
 from kalshi_assets.features.examples import features_of
 from kalshi_assets.ladder.grid import aligned, gridded
 from kalshi_assets.tables import MINUTE_PANEL_FULL, MINUTE_PANEL_WITH_WEATHER
 from kalshi_assets.weather.asof import weather_as_of
+
+HOURS_A_MINUTE = 1 / 60
 
 
 def with_weather(
@@ -47,7 +49,7 @@ def with_weather(
         pl.exclude("minute", "known_at"),
         weather_known_at="known_at",
         forecast_gap_f=pl.col("forecast_max_f") - pl.col("running_max_lo_f"),
-        hour_lst=(pl.col("minute") - climate_start).dt.total_minutes() / 60,
+        hour_lst=pl.Series(minutes_since(grid, climate_start) * HOURS_A_MINUTE),
     )
     joined = pl.concat(
         [

@@ -151,12 +151,13 @@ def _grid_of(frame: pl.DataFrame) -> Grid | None:
     many = int(breaks[0]) if breaks.size else max(len(minutes), 1)
     if len(minutes) % many or (minutes.reshape(-1, many) != minutes[:many]).any():
         return None
-    tickers = frame["market_ticker"]
-    markets, last = tickers.gather_every(many), tickers.gather_every(many, many - 1)
-    if not markets.equals(last) or not (markets[1:] > markets[:-1]).all():
+    firsts = np.arange(0, len(minutes), many)
+    markets = frame["market_ticker"][firsts]
+    names = markets.to_list()
+    if names != sorted(set(names)) or not markets.equals(frame["market_ticker"][firsts + many - 1]):
         return None
     return Grid(
         markets=markets,
-        brackets=frame["bracket"].gather_every(many).to_numpy().astype(np.int64),
+        brackets=frame["bracket"].to_numpy()[firsts].astype(np.int64),
         minutes=minutes[:many],
     )

@@ -12,10 +12,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.instants import UTC_TIME, Array
+from kalshi_assets.ladder.grid import KEY, Grid, gridded
 from kalshi_assets.ladder.normalisation import normalised
 from kalshi_assets.tables import MARKET_PMF
 
-Array = NDArray[np.float64]
+MINUTES_A_SECOND = 1 / 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +77,8 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     """
     from kalshi_assets.ladder.kernels import market_implied
 
-    rows = panel.select(_READ).sort("market_ticker", "minute")
-    bid, ask, last, last_age, stale = _books(rows, params)
+    panel, grid = gridded(panel)
+    bid, ask, last, last_age, stale = _books(panel, grid, params)
     p, centre = np.empty(bid.shape), np.empty(bid.shape)
     limits = np.array(
         [
@@ -96,84 +98,50 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     # Rounded so that a sum of cents compares as cents, not as its floating-point residue.
     bids, asks = bid.sum(axis=1).round(9), ask.sum(axis=1).round(9)
     valid = (coverage >= params.min_coverage - 1e-12) & (asks - bids <= params.max_total_spread)
-    known_at = rows["known_at"].to_numpy().reshape(bid.shape[::-1]).max(axis=0)
-
-    def per_bracket(values: NDArray) -> NDArray:
-        return _in_rows(values, rows).ravel()
-
-    def per_event(values: NDArray) -> NDArray:
-        return np.tile(values, bid.shape[1])
-
+    known_at = grid.matrix(panel["known_at"]).max(axis=0)
+    of_rows = {"p_mkt": p, "centre": centre, "thin": thin}
+    of_minutes = {
+        "overround_bid": bids - 1,
+        "overround_ask": asks - 1,
+        "coverage": coverage,
+        "arbitrage": arbitrage,
+        "valid": valid,
+        # A PMF knows what its whole event's books knew.
+        "known_at": known_at.view(np.int64),
+    }
+    said = [pl.Series(name, grid.in_table(values.T).ravel()) for name, values in of_rows.items()]
+    said += [pl.Series(name, grid.of_minutes(values)) for name, values in of_minutes.items()]
+    said.append(pl.Series("stale", stale.ravel()))
     return MARKET_PMF.arranged(
-        rows.select(
-            "market_ticker",
-            "bracket",
-            "minute",
-            # A PMF knows what its whole event's books knew.
-            known_at=pl.Series(per_event(known_at)).cast(pl.Datetime("us", "UTC")),
-            p_mkt=per_bracket(p),
-            centre=per_bracket(centre),
-            thin=per_bracket(thin),
-            stale=per_bracket(stale),
-            overround_bid=per_event(bids - 1),
-            overround_ask=per_event(asks - 1),
-            coverage=per_event(coverage),
-            arbitrage=per_event(arbitrage),
-            valid=per_event(valid),
-        )
+        panel.select(*KEY, "bracket").hstack(said).with_columns(pl.col("known_at").cast(UTC_TIME))
     )
-
-
-_READ = (
-    "market_ticker",
-    "bracket",
-    "minute",
-    "known_at",
-    "bid",
-    "ask",
-    "quote_source",
-    "quote_age_s",
-    "last_price",
-    "last_trade_age_s",
-)
 
 
 def _books(
-    rows: pl.DataFrame, params: MarketPmfParams
+    panel: pl.DataFrame, grid: Grid, params: MarketPmfParams
 ) -> tuple[Array, Array, Array, Array, NDArray[np.bool_]]:
-    """Bid, ask, last trade, its age in minutes, staleness; each of shape (minutes, brackets).
+    """Bid, ask, last trade, its age in minutes, shape (minutes, brackets), ladder order; staleness.
 
     Of a crossed pair the older side is out already where quotes are inferred. The sides of a
-    recorded quote are of one age: a book that is crossed all the same loses both.
+    recorded quote are of one age: a book that is crossed all the same loses both. Staleness has
+    the shape of the grid.
     """
-    inferred_ends = params.inferred_quote_life_min * 60
-    unusable = (pl.col("quote_source") == "inferred") & (pl.col("quote_age_s") > inferred_ends)
-    unusable |= (pl.col("bid") > pl.col("ask")).fill_null(value=False)
+
+    def matrix(name: str) -> Array:
+        return grid.matrix(panel[name])
+
+    def by_minute(values: Array) -> Array:
+        return np.ascontiguousarray(grid.in_ladder(values).T)
+
+    bid, ask = matrix("bid"), matrix("ask")
+    quote_age, trade_age = matrix("quote_age_s"), matrix("last_trade_age_s")
+    inferred = grid.matrix(panel["quote_source"] == "inferred")
+    unusable = (inferred & (quote_age > params.inferred_quote_life_min * 60)) | (bid > ask)
     long_ago = params.stale_min * 60
-    book = rows.select(
-        bid=pl.when(~unusable).then(pl.col("bid")).fill_null(0.0),
-        ask=pl.when(~unusable).then(pl.col("ask")).fill_null(1.0),
-        last="last_price",
-        last_age_min=pl.col("last_trade_age_s") / 60,
-        stale=(pl.col("quote_age_s") > long_ago).fill_null(value=False)
-        & (pl.col("last_trade_age_s") > long_ago).fill_null(value=True),
+    return (
+        by_minute(np.where(unusable | np.isnan(bid), 0.0, bid)),
+        by_minute(np.where(unusable | np.isnan(ask), 1.0, ask)),
+        by_minute(matrix("last_price")),
+        by_minute(trade_age * MINUTES_A_SECOND),
+        (quote_age > long_ago) & ~(trade_age <= long_ago),
     )
-    names = ("bid", "ask", "last", "last_age_min")
-    bid, ask, last, last_age = (_in_minutes(book[name].to_numpy(), rows) for name in names)
-    return bid, ask, last, last_age, _in_minutes(book["stale"].to_numpy(), rows)
-
-
-def _brackets(rows: pl.DataFrame) -> NDArray[np.int64]:
-    """Of every market, in the order of the rows, its bracket."""
-    return rows["bracket"].to_numpy().reshape(rows["bracket"].n_unique(), -1)[:, 0].astype(int)
-
-
-def _in_minutes(values: NDArray, rows: pl.DataFrame) -> NDArray:
-    """From a value per row, by market, to shape (minutes, brackets)."""
-    order = np.argsort(_brackets(rows))
-    return np.ascontiguousarray(values.reshape(len(order), -1)[order].T)
-
-
-def _in_rows(values: NDArray, rows: pl.DataFrame) -> NDArray:
-    """From shape (minutes, brackets) back to the order of the rows."""
-    return values.T[_brackets(rows)]

@@ -96,32 +96,25 @@ def weather_as_of(
         "evidence_max_f": values_at(at, seen.evidence_max),
         "forecast_max_f": values_at(basis, expected.maximum),
     }
-    whole = {name: pl.Int16 for name in values if "_max_" in name and name != "forecast_max_f"}
-    return pl.DataFrame(
-        [
-            minute,
-            _statuses(now, measured_at, climate_start),
-            *(pl.Series(name, of, nan_to_null=True) for name, of in values.items()),
-            as_times(known_at).alias("known_at"),
-        ]
-    ).cast(whole)
+    whole = ("running_max_lo_f", "running_max_hi_f", "evidence_max_f")
+    found = {name: pl.Series(name, of, nan_to_null=True) for name, of in values.items()}
+    found |= {name: found[name].cast(pl.Int16) for name in whole}
+    status = _statuses(now, measured_at, microseconds_of(climate_start))
+    return pl.DataFrame([minute, status, *found.values(), as_times(known_at).alias("known_at")])
 
 
 _STATUSES = pl.Series(
     "weather_status", ["ok", "stale", "no_observations", "not_yet", "before_climate_day"]
 )
-
-
-def _statuses(now: Ints, measured_at: Ints, climate_start: datetime) -> pl.Series:
-    nothing = measured_at == NEVER
-    stale = measured_at < now - STALE_AFTER // _US
-    status = np.where(nothing, 2, stale)
-    status[nothing & (now < microseconds_of(climate_start + FIRST_REPORT_DUE))] = 3
-    status[now < microseconds_of(climate_start)] = 4
-    return _STATUSES[status]
-
-
 _US = timedelta(microseconds=1)
+
+
+def _statuses(now: Ints, measured_at: Ints, start: int) -> pl.Series:
+    nothing = measured_at == NEVER
+    status = np.where(nothing, 2, now - measured_at > STALE_AFTER // _US)
+    status[nothing & (now < start + FIRST_REPORT_DUE // _US)] = 3
+    status[now < start] = 4
+    return _STATUSES[status]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,10 +136,11 @@ class _Reports:
     def of(cls, observations: pl.DataFrame, climate_start: datetime) -> "_Reports":
         rows = counted(of_climate_day(observations, climate_start))
         event_time = microseconds(rows["event_time"])
-        measured = np.where(rows["max_since"].is_null(), event_time, NEVER)
+        is_temperature = microseconds(rows["max_since"]) == NEVER
+        measured = np.where(is_temperature, event_time, NEVER)
         measured_at = np.maximum.accumulate(measured)
         exact = np.where(rows["kind"].is_in(EXACT), event_time, NEVER)
-        is_latest = (measured == measured_at) & (measured != NEVER)
+        is_latest = is_temperature & (measured == measured_at)
         latest = np.maximum.accumulate(np.where(is_latest, np.arange(rows.height), -1))
         return cls(
             known_at=microseconds(rows["known_at"]),
