@@ -1,15 +1,13 @@
 """The fused PMF of a city-day: market and weather pooled, hard zeros by evidence only and last."""
 
-import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.ladder.pools.inputs import COLUMNS, pool_inputs
+from kalshi_assets.ladder.grid import KEY, aligned, gridded
+from kalshi_assets.ladder.pools.inputs import ENTERS, inputs_of
 from kalshi_assets.ladder.pools.simplex import without_dead
 from kalshi_assets.ladder.pools.weights import PoolWeights, pooled
 from kalshi_assets.tables import FUSED_PMF
-
-Array = NDArray[np.float64]
 
 # Of the panel, what the weights depend on.
 CONDITIONS = (
@@ -19,7 +17,13 @@ CONDITIONS = (
     "spread_percentile",
     "observation_age_s",
 )
-_KEY = ("market_ticker", "minute")
+_OF_MARKET = (*KEY, "bracket", "known_at", "p_mkt", pl.col("valid").alias("market_valid"))
+_OF_PANEL = (*CONDITIONS, pl.col("known_at").alias("condition_known_at"))
+_OF_HAZARD = (
+    *("p_wx", "dead", "hazard_next_60m"),
+    pl.col("status").alias("hazard_status"),
+    pl.col("known_at").alias("hazard_known_at"),
+)
 
 
 def fused_pmf(
@@ -53,58 +57,29 @@ def fused_pmf(
     ValueError
         The panel is of another event or of other minutes.
     """
-    rows = _with_conditions(market.sort(_KEY), panel).join_asof(
-        hazard.sort(_KEY).select(
-            *_KEY,
-            "p_wx",
-            "dead",
-            "hazard_next_60m",
-            hazard_status="status",
-            hazard_known_at="known_at",
-        ),
-        on="minute",
-        by="market_ticker",
-        check_sortedness=False,
+    grid, (market, panel) = aligned(market, panel)
+    hazard, times = gridded(hazard)
+    weather = hazard.select(_OF_HAZARD).select(pl.all().gather(times.rows_as_of(grid)))
+    rows = (
+        market.select(_OF_MARKET)
+        .hstack(panel.select(_OF_PANEL))
+        .hstack(weather)
+        .with_columns(pl.col("dead").fill_null(value=False), enters=ENTERS)
     )
-    minutes = _by_minute(rows)
-    by_minute = rows[[*COLUMNS, "dead"]][minutes]
-    inputs = pool_inputs(by_minute)
+
+    def by_bracket(name: str) -> NDArray:
+        return grid.in_ladder(grid.matrix(rows[name]))
+
+    inputs = inputs_of(by_bracket, grid.minutes)
     exponents = weights.exponents(inputs)
-    dead = by_minute["dead"].fill_null(value=False).to_numpy().reshape(inputs.market.shape)
-    p_fused = without_dead(pooled(inputs, *exponents), dead)
-
-    def in_rows(values: Array) -> Array:
-        out = np.empty(len(minutes))
-        out[minutes] = np.broadcast_to(values, dead.shape).ravel()
-        return out
-
+    p_fused = without_dead(pooled(inputs, *exponents), by_bracket("dead").T)
+    market_weight, weather_weight = map(grid.of_minutes, exponents)
     return FUSED_PMF.arranged(
-        rows.select(
-            "market_ticker",
-            "bracket",
-            "minute",
-            "p_mkt",
-            "p_wx",
-            pl.col("dead").fill_null(value=False),
+        rows.with_columns(
             known_at=pl.max_horizontal("known_at", "hazard_known_at", "condition_known_at"),
-            p_fused=in_rows(p_fused),
-            market_weight=in_rows(exponents[0][:, None]),
-            weather_weight=in_rows(exponents[1][:, None]),
+            p_fused=pl.Series(grid.in_table(p_fused.T).ravel()),
+            market_weight=pl.Series(market_weight),
+            weather_weight=pl.Series(weather_weight),
             weather_status=pl.col("hazard_status").fill_null("before_climate_day"),
-            market_valid="valid",
         )
     )
-
-
-def _with_conditions(market: pl.DataFrame, panel: pl.DataFrame) -> pl.DataFrame:
-    conditions = panel.select(*_KEY, *CONDITIONS, condition_known_at="known_at").sort(_KEY)
-    if not conditions.select(_KEY).equals(market.select(_KEY)):
-        raise ValueError("the panel and the market's PMF are not of the same event and minutes")
-    return pl.concat([market, conditions.drop(_KEY)], how="horizontal")
-
-
-def _by_minute(rows: pl.DataFrame) -> NDArray[np.int64]:
-    """Positions of rows sorted by market and minute, in the order of minute and bracket."""
-    brackets = rows["bracket"].to_numpy().reshape(rows["bracket"].n_unique(), -1)
-    minutes = np.arange(brackets.shape[1])
-    return (np.argsort(brackets[:, 0]) * len(minutes) + minutes[:, None]).ravel()

@@ -3,16 +3,15 @@
 The same function reads a day that is learnt from and a day that is priced.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds
 from kalshi_assets.ladder.pools.simplex import without_dead
-
-Array = NDArray[np.float64]
 
 # Minutes in which an observation's freshness falls to 1/e.
 FRESH_MIN = 30.0
@@ -142,13 +141,33 @@ def pool_inputs(frame: pl.DataFrame) -> PoolInputs:
     frame
         `COLUMNS`; sorted by minute and bracket, every minute with all brackets.
     """
-    n = frame["bracket"].n_unique()
+    rows = frame.with_columns(enters=ENTERS)
+    brackets = frame["bracket"].n_unique()
 
-    def matrix(name: str) -> Array:
-        return frame[name].to_numpy().astype(np.float64).reshape(-1, n)
+    def column(name: str) -> NDArray:
+        return np.ascontiguousarray(rows[name].to_numpy().reshape(-1, brackets).T)
+
+    return inputs_of(column, microseconds(frame["minute"])[::brackets])
+
+
+# Of a row, whether its weather may enter.
+ENTERS = pl.col("hazard_status").eq_missing("ok")
+
+
+def inputs_of(column: Callable[[str], NDArray], minutes: Ints) -> PoolInputs:
+    """What a pool sees, from one array per condition.
+
+    Parameters
+    ----------
+    column
+        Of a name of `COLUMNS`, or of ``enters``, the values, shape (brackets, rows), in ladder
+        order; NaN where nothing is known.
+    minutes
+        Shape (rows,), microseconds since the epoch.
+    """
 
     def percentile(name: str) -> Array:
-        values = np.ascontiguousarray(matrix(name).T)  # sums over whole rows: a third of the time
+        values = column(name)
         known = ~np.isnan(values)
         count = known.sum(axis=0)
         total = np.where(known, values, 0.0).sum(axis=0)
@@ -157,17 +176,14 @@ def pool_inputs(frame: pl.DataFrame) -> PoolInputs:
     def known_or(values: Array, otherwise: float) -> Array:
         return np.where(np.isnan(values), otherwise, values)
 
-    enters = (frame["hazard_status"] == "ok").fill_null(value=False).to_numpy().reshape(-1, n)
-    weather = matrix("p_wx")
-    weather[~enters.all(axis=1)] = np.nan
+    weather = np.where(column("enters").all(axis=0), column("p_wx"), np.nan)
     volatility = percentile("volatility_percentile")
-    hazard = known_or(matrix("hazard_next_60m")[:, 0], UNKNOWN)
-    age_min = known_or(matrix("observation_age_s")[:, 0], np.inf) / 60
-    one = np.ones(len(weather))
-    minute = frame["minute"].dt.epoch("s").to_numpy().reshape(-1, n)[:, 0] // 60
+    hazard = known_or(column("hazard_next_60m")[0], UNKNOWN)
+    age_min = known_or(column("observation_age_s")[0], np.inf) / 60
+    one = np.ones(len(minutes))
     return PoolInputs(
-        market=matrix("p_mkt"),
-        weather=weather,
+        market=np.ascontiguousarray(column("p_mkt").T),
+        weather=np.ascontiguousarray(weather.T),
         market_conditions=np.stack(
             [
                 one,
@@ -180,8 +196,8 @@ def pool_inputs(frame: pl.DataFrame) -> PoolInputs:
         weather_conditions=np.stack(
             [one, 1 - hazard, 1 - volatility, np.exp(-age_min / FRESH_MIN)], axis=1
         ),
-        hour=matrix("hour_lst")[:, 0],
-        minute=minute,
+        hour=column("hour_lst")[0],
+        minute=minutes // MINUTE_US,
     )
 
 
@@ -199,21 +215,25 @@ def training_of(earlier: Sequence[pl.DataFrame]) -> Training:
     Training
         Perhaps without rows.
     """
-    days = [frame[LEARNT_FROM] for frame in earlier if frame.height]
+    days = [half_hours(frame) for frame in earlier if frame.height]
     if not days:
         return _NO_TRAINING
-    instants = half_hours(pl.concat(days))
-    latest = instants["minute"].max()
-    brackets = instants.filter(pl.col("minute") == latest).height
-    rows = instants.filter(_is_usable(brackets)).sort("minute", "bracket")
+    rows = pl.concat(days)
+    minute = microseconds(rows["minute"])
+    order = np.lexsort((rows["bracket"].to_numpy(), minute))
+    usable, brackets = _usable(rows[order], minute[order])
+    rows = rows[order[usable]]
     if rows.is_empty():
         return _NO_TRAINING
     inputs = pool_inputs(rows)
-    dead = rows["dead"].to_numpy().reshape(-1, brackets)
+    dead, pays = (
+        rows[name].fill_null(value=False).to_numpy().reshape(-1, brackets)
+        for name in ("dead", "pays")
+    )
     return Training(
         inputs=replace(inputs, market=without_dead(inputs.market, dead)),
         dead=dead,
-        winner=rows["pays"].to_numpy().reshape(-1, brackets).argmax(axis=1),
+        winner=pays.argmax(axis=1),
         day=inputs.start // _MINUTES_A_DAY,
     )
 
@@ -223,23 +243,34 @@ def half_hours(examples: pl.DataFrame) -> pl.DataFrame:
 
     Applied again it changes nothing.
     """
-    return examples[LEARNT_FROM].filter(IS_INSTANT)
+    hour = examples["hour_lst"].to_numpy()
+    every = TRAINING_EVERY_MIN * MINUTE_US
+    instants = (microseconds(examples["minute"]) % every == 0) & (hour >= 0) & (hour < 24)
+    rows = examples[LEARNT_FROM]
+    return rows if instants.all() else rows[np.flatnonzero(instants)]
 
 
 _MINUTES_A_DAY = 24 * 60
-IS_INSTANT = (pl.col("minute").dt.epoch("s") % (TRAINING_EVERY_MIN * 60) == 0) & pl.col(
-    "hour_lst"
-).is_between(0, 24, closed="left")
 
 
-def _is_usable(brackets: int) -> pl.Expr:
-    """Whether the instant has its whole ladder, a weather PMF, and one living bracket that paid."""
-    known = (pl.col("hazard_status") == "ok") & pl.col("p_wx").is_not_null()
-    return (
-        (pl.len() == brackets)
-        & known.all(ignore_nulls=False)
-        & ((pl.col("pays") & ~pl.col("dead")).sum() == 1)
-    ).over("minute")
+def _usable(rows: pl.DataFrame, minute: Ints) -> tuple[NDArray[np.intp], int]:
+    """Positions of the rows to learn from, and how many brackets their ladders have.
+
+    Of an instant that has a ladder as long as the latest instant's, a weather PMF, and one living
+    bracket that paid. The rows are sorted by minute.
+    """
+    starts = np.flatnonzero(np.diff(minute, prepend=minute[:1] - 1))
+    size = np.diff(np.append(starts, minute.size))
+    known, paid = (
+        np.add.reduceat(of.to_numpy().astype(np.int64), starts)
+        for of in rows.select(
+            known=ENTERS & pl.col("p_wx").is_not_null(),
+            paid=(pl.col("pays") & ~pl.col("dead")).fill_null(value=False),
+        )
+    )
+    brackets = int(size[-1])
+    usable = (size == brackets) & (known == brackets) & (paid == 1)
+    return np.flatnonzero(usable.repeat(size)), brackets
 
 
 _NO_ROWS = np.empty(0)
