@@ -23,6 +23,7 @@ been judged by its prior.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,12 +142,20 @@ def _resampled(excess: Array, has: NDArray[np.bool_]) -> tuple[Array, Array]:
     # In units of 2^-30 nats every sum is exact, so that @ gives the same bits on any number of
     # cores; it takes a tenth of the time of einsum.
     filled = np.round(filled * _UNITS) / _UNITS
-    drawn = np.random.default_rng(_SEED).integers(n, size=(RESAMPLES, n))
-    drawn += np.arange(RESAMPLES)[:, None] * n
-    weights = (
-        np.bincount(drawn.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n).astype(float)
-    )
+    weights = _times_drawn(n)
     total = (weights @ filled).reshape(RESAMPLES, BLOCKS, len(SHARES))
     count = np.maximum(weights @ has.astype(float), 1.0)
     mean = filled.sum(axis=0).reshape(BLOCKS, -1) / np.maximum(has.sum(axis=0), 1)[:, None]
     return mean, np.quantile(total / count[:, :, None], LEVEL, axis=0)
+
+
+@lru_cache(maxsize=2)
+def _times_drawn(n: int) -> Array:
+    """How often each of `n` days is in each resample, shape (resamples, days).
+
+    Kept, because neighbouring days of a long history have as many days to learn from.
+    """
+    drawn = np.random.default_rng(_SEED).integers(n, size=(RESAMPLES, n))
+    drawn += np.arange(RESAMPLES)[:, None] * n
+    times = np.bincount(drawn.ravel(), minlength=RESAMPLES * n)
+    return times.reshape(RESAMPLES, n).astype(np.float64)

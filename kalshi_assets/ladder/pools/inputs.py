@@ -215,14 +215,11 @@ def training_of(earlier: Sequence[pl.DataFrame]) -> Training:
     Training
         Perhaps without rows.
     """
-    days = [half_hours(frame) for frame in earlier if frame.height]
+    days = [_columns_of(frame) for frame in earlier if frame.height]
     if not days:
         return _NO_TRAINING
-    rows = pl.concat(days)
-    minute = microseconds(rows["minute"])
-    order = np.lexsort((rows["bracket"].to_numpy(), minute))
-    usable, brackets = _usable(rows[order], minute[order])
-    rows = rows[order[usable]]
+    instants = half_hours(pl.concat(days))
+    rows, brackets = _usable(instants)
     if rows.is_empty():
         return _NO_TRAINING
     inputs = pool_inputs(rows)
@@ -246,31 +243,39 @@ def half_hours(examples: pl.DataFrame) -> pl.DataFrame:
     hour = examples["hour_lst"].to_numpy()
     every = TRAINING_EVERY_MIN * MINUTE_US
     instants = (microseconds(examples["minute"]) % every == 0) & (hour >= 0) & (hour < 24)
-    rows = examples[LEARNT_FROM]
+    rows = _columns_of(examples)
     return rows if instants.all() else rows[np.flatnonzero(instants)]
+
+
+def _columns_of(examples: pl.DataFrame) -> pl.DataFrame:
+    return examples if examples.columns == LEARNT_FROM else examples[LEARNT_FROM]
 
 
 _MINUTES_A_DAY = 24 * 60
 
 
-def _usable(rows: pl.DataFrame, minute: Ints) -> tuple[NDArray[np.intp], int]:
-    """Positions of the rows to learn from, and how many brackets their ladders have.
+def _usable(instants: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Rows to learn from, sorted by minute and bracket, and how many brackets their ladders have.
 
     Of an instant that has a ladder as long as the latest instant's, a weather PMF, and one living
-    bracket that paid. The rows are sorted by minute.
+    bracket that paid.
     """
-    starts = np.flatnonzero(np.diff(minute, prepend=minute[:1] - 1))
-    size = np.diff(np.append(starts, minute.size))
+    if instants.is_empty():
+        return instants, 0
+    minute = microseconds(instants["minute"])
+    order = np.lexsort((instants["bracket"].to_numpy(), minute))
+    starts = np.flatnonzero(np.diff(minute[order], prepend=-1))
+    size = np.diff(np.append(starts, len(order)))
     known, paid = (
-        np.add.reduceat(of.to_numpy().astype(np.int64), starts)
-        for of in rows.select(
+        np.add.reduceat(of.to_numpy()[order].astype(np.int64), starts)
+        for of in instants.select(
             known=ENTERS & pl.col("p_wx").is_not_null(),
             paid=(pl.col("pays") & ~pl.col("dead")).fill_null(value=False),
         )
     )
     brackets = int(size[-1])
     usable = (size == brackets) & (known == brackets) & (paid == 1)
-    return np.flatnonzero(usable.repeat(size)), brackets
+    return instants[order[usable.repeat(size)]], brackets
 
 
 _NO_ROWS = np.empty(0)

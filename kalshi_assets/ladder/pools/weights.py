@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.instants import Array, as_times, microseconds_of
 from kalshi_assets.ladder.pools.anchor import (
     BLOCK_EDGES,
     BLOCKS,
@@ -32,8 +33,6 @@ from kalshi_assets.ladder.pools.inputs import PoolInputs, Training, training_of
 from kalshi_assets.ladder.pools.rolling_origin import PURGE_DAYS, out_of_sample
 from kalshi_assets.ladder.pools.simplex import log_pool
 from kalshi_assets.tables.probability import FUSION_WEIGHTS
-
-Array = NDArray[np.float64]
 
 DAY = timedelta(days=1)
 
@@ -129,100 +128,55 @@ def fusion_weights(
     training = training_of([frame for start, frame in earlier if start <= latest])
     fitted = ConditionalLogit().fit(training)
     shares = anchored(training, out_of_sample(training, ConditionalLogit()))
+    columns = _columns(fitted, shares, training.n_days) | _when(climate_start, training)
     return FUSION_WEIGHTS.arranged(
-        pl.concat([_coefficients(fitted, training), _shares(shares)]).with_columns(
-            _when(climate_start, training)
-        )
+        pl.DataFrame(columns, schema_overrides=FUSION_WEIGHTS.dtypes, nan_to_null=True)
     )
 
 
-def _coefficients(fitted: FittedLogit, training: Training) -> pl.DataFrame:
-    unjudged = pl.lit(None, pl.Float64)
-    return (
-        pl.DataFrame(
-            {
-                "parameter": COEFFICIENTS,
-                "value": fitted.coefficients,
-                "prior": PRIOR,
-                "standard_error": pl.Series(fitted.standard_errors, nan_to_null=True),
-            }
-        )
-        .with_columns(
-            hour_from=pl.lit(BLOCK_EDGES[0], pl.Int8),
-            hour_to=pl.lit(BLOCK_EDGES[-1], pl.Int8),
-            status=pl.lit("prior" if fitted is UNFITTED else "fitted"),
-            n_days=pl.lit(training.n_days, pl.Int16),
-            difference=unjudged,
-            difference_bound=unjudged,
-            whole_difference=unjudged,
-        )
-        .select(_COLUMNS)
-    )
+def _columns(fitted: FittedLogit, anchor: Anchor, n_days: int) -> dict[str, list | NDArray]:
+    """The coefficients' rows, then the shares'; NaN is unknown."""
+    unjudged, unfitted = np.full(len(COEFFICIENTS), np.nan), np.full(BLOCKS, np.nan)
+    coefficient = "prior" if fitted is UNFITTED else "fitted"
+    return {
+        "parameter": [*COEFFICIENTS, *["share"] * BLOCKS],
+        "hour_from": [*[BLOCK_EDGES[0]] * len(COEFFICIENTS), *BLOCK_EDGES[:-1]],
+        "hour_to": [*[BLOCK_EDGES[-1]] * len(COEFFICIENTS), *BLOCK_EDGES[1:]],
+        "value": np.concatenate([fitted.coefficients, anchor.share]),
+        "prior": np.concatenate([PRIOR, np.zeros(BLOCKS)]),
+        "standard_error": np.concatenate([fitted.standard_errors, unfitted]),
+        "status": [
+            *[coefficient] * len(COEFFICIENTS),
+            *map(_status, anchor.share, anchor.n_days),
+        ],
+        "difference": np.concatenate([unjudged, anchor.difference]),
+        "difference_bound": np.concatenate([unjudged, anchor.bound]),
+        "whole_difference": np.concatenate([unjudged, anchor.whole_difference]),
+        "n_days": [*[n_days] * len(COEFFICIENTS), *anchor.n_days.tolist()],
+    }
 
 
-def _shares(anchor: Anchor) -> pl.DataFrame:
-    return (
-        pl.DataFrame(
-            {
-                "value": anchor.share,
-                "hour_from": pl.Series(BLOCK_EDGES[:-1], dtype=pl.Int8),
-                "hour_to": pl.Series(BLOCK_EDGES[1:], dtype=pl.Int8),
-                "n_days": pl.Series(anchor.n_days, dtype=pl.Int16),
-                "difference": pl.Series(anchor.difference, nan_to_null=True),
-                "difference_bound": pl.Series(anchor.bound, nan_to_null=True),
-                "whole_difference": pl.Series(anchor.whole_difference, nan_to_null=True),
-            }
-        )
-        .with_columns(
-            parameter=pl.lit("share"),
-            prior=pl.lit(0.0),
-            standard_error=pl.lit(None, pl.Float64),
-            status=pl.when(pl.col("n_days") < MIN_DAYS)
-            .then(pl.lit("unproven"))
-            .when(pl.col("value") == 0)
-            .then(pl.lit("market"))
-            .when(pl.col("value") < 1)
-            .then(pl.lit("part"))
-            .otherwise(pl.lit("whole")),
-        )
-        .select(_COLUMNS)
-    )
+def _status(share: float, n_days: int) -> str:
+    if n_days < MIN_DAYS:
+        return "unproven"
+    if share == 0:
+        return "market"
+    return "part" if share < 1 else "whole"
 
 
-_COLUMNS = (
-    "parameter",
-    "hour_from",
-    "hour_to",
-    "value",
-    "prior",
-    "standard_error",
-    "status",
-    "difference",
-    "difference_bound",
-    "whole_difference",
-    "n_days",
-)
-
-
-def _when(climate_start: datetime, training: Training) -> list[pl.Expr]:
+def _when(climate_start: datetime, training: Training) -> dict[str, list | pl.Series]:
     """Window and times: an outcome counts as known a day after its climate day has ended."""
-    start = pl.lit(climate_start, pl.Datetime("us", "UTC"))
-    if not training.n_days:
-        nothing = pl.lit(None, pl.Date)
-        return [
-            nothing.alias("window_start"),
-            nothing.alias("window_end"),
-            start.alias("event_time"),
-            start.alias("known_at"),
-        ]
-    first, last = (_EPOCH + int(day) * DAY for day in training.days[[0, -1]])
-    known_at = datetime.combine(last, climate_start.timetz()) + (1 + PURGE_DAYS) * DAY
-    return [
-        pl.lit(first).alias("window_start"),
-        pl.lit(last).alias("window_end"),
-        start.alias("event_time"),
-        pl.lit(known_at, pl.Datetime("us", "UTC")).alias("known_at"),
-    ]
+    first, last, known_at = None, None, climate_start
+    if training.n_days:
+        first, last = (_EPOCH + int(day) * DAY for day in training.days[[0, -1]])
+        known_at = datetime.combine(last, climate_start.timetz()) + (1 + PURGE_DAYS) * DAY
+    rows = len(COEFFICIENTS) + BLOCKS
+    return {
+        "window_start": [first] * rows,
+        "window_end": [last] * rows,
+        "event_time": as_times(np.full(rows, microseconds_of(climate_start))),
+        "known_at": as_times(np.full(rows, microseconds_of(known_at))),
+    }
 
 
 _EPOCH = date(1970, 1, 1)
