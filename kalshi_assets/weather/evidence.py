@@ -6,9 +6,20 @@ that nothing later touches an earlier row. Not here: joining to minutes (`asof`)
 is likely.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.instants import (
+    DAY_US,
+    HOURS_A_US,
+    NEVER,
+    as_times,
+    microseconds,
+    microseconds_of,
+)
 
 # From the exact integer the station keeps; a whole °C stands for two degrees, and may be a misread.
 EXACT = ("tgroup", "max_6h", "max_so_far")
@@ -40,10 +51,11 @@ def of_climate_day(observations: pl.DataFrame, climate_start: datetime) -> pl.Da
     A maximum counts only if its whole window lies in the day: the six-hour group that is sent just
     after midnight mostly tells of the day before.
     """
-    end = climate_start + timedelta(days=1)
-    inside = pl.col("event_time").is_between(climate_start, end, closed="left")
-    window_inside = pl.col("max_since").is_null() | (pl.col("max_since") >= climate_start)
-    return observations.filter(inside & window_inside & (pl.col("kind") != FILLED))
+    start = microseconds_of(climate_start)
+    time, since = (microseconds(observations[name]) for name in ("event_time", "max_since"))
+    inside = (time >= start) & (time < start + DAY_US) & ((since == NEVER) | (since >= start))
+    kept = inside & (observations["kind"] != FILLED).to_numpy()
+    return observations if kept.all() else observations[np.flatnonzero(kept)]
 
 
 def counted(rows: pl.DataFrame) -> pl.DataFrame:
@@ -70,31 +82,32 @@ def counted(rows: pl.DataFrame) -> pl.DataFrame:
         became known after it.
     """
     rows = rows.sort("known_at", "event_time", "kind")
-    agreeing = [_agrees_with_row_before(lag) for lag in range(1, WITNESSES + 1)]
-    first = pl.int_range(pl.len()) == 0
-    if rows.select((agreeing[0] | first).all()).item():
+    agreeing = [_agrees_with_row_before(rows, lag) for lag in range(1, WITNESSES + 1)]
+    at_once = np.logical_or.reduce(agreeing)
+    at_once[:1] = True
+    if at_once.all():
         return rows
-    at_once = pl.any_horizontal(agreeing) | first
-    known = pl.col("known_at")
-    later = pl.coalesce(
-        pl.when(agrees.shift(-lag)).then(known.shift(-lag))
-        for lag, agrees in enumerate(agreeing, 1)
-    )
+    known_at = microseconds(rows["known_at"])
+    counts_from = np.where(at_once, known_at, NEVER)
+    for lag, agrees in enumerate(agreeing, 1):
+        supported = np.flatnonzero(agrees[lag:] & (counts_from[:-lag] == NEVER))
+        counts_from[supported] = known_at[supported + lag]
     return (
-        rows.with_columns(known_at=pl.when(at_once).then(known).otherwise(later))
-        .filter(known.is_not_null())
+        rows.with_columns(known_at=as_times(counts_from))
+        .drop_nulls("known_at")
         .sort("known_at", "event_time", "kind")
     )
 
 
-def _agrees_with_row_before(lag: int) -> pl.Expr:
-    middle = (pl.col("lo_f") + pl.col("hi_f")) / 2
-    time = pl.col("event_time")
-    window = (time - pl.col("max_since")).fill_null(timedelta(0))
-    apart = pl.max_horizontal((time - time.shift(lag)).abs(), window, window.shift(lag))
-    hours = apart.dt.total_microseconds() / 3.6e9
-    limit = pl.min_horizontal(DOUBT_F + DOUBT_F_PER_HOUR * hours, DOUBT_F_AT_MOST)
-    return ((middle - middle.shift(lag)).abs() <= limit).fill_null(value=False)
+def _agrees_with_row_before(rows: pl.DataFrame, lag: int) -> NDArray[np.bool_]:
+    middle = (rows["lo_f"].to_numpy().astype(np.float64) + rows["hi_f"].to_numpy()) / 2
+    time, since = microseconds(rows["event_time"]), microseconds(rows["max_since"])
+    window = np.where(since == NEVER, 0, time - since)
+    apart = np.maximum(np.abs(time[lag:] - time[:-lag]), np.maximum(window[lag:], window[:-lag]))
+    limit = np.minimum(DOUBT_F + DOUBT_F_PER_HOUR * (apart * HOURS_A_US), DOUBT_F_AT_MOST)
+    agrees = np.zeros(rows.height, dtype=bool)
+    agrees[lag:] = np.abs(middle[lag:] - middle[:-lag]) <= limit
+    return agrees
 
 
 def evidence_floor() -> pl.Expr:
