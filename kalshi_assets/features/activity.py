@@ -169,13 +169,16 @@ def _knots_of(days: Sequence[pl.DataFrame], hours: Ints) -> Array:
     knots = np.full((len(MEASURES), len(hours), len(days), KNOTS), np.nan)
     if not days:
         return knots
-    rows = pl.concat([day[["measure", "hour", "knot", "value"]] for day in days])
-    if (rows["knot"].to_numpy().reshape(-1, KNOTS) != np.arange(KNOTS)).any():
+    hour, knot, value = (
+        np.concatenate([day[name].to_numpy() for day in days]) for name in ("hour", "knot", "value")
+    )
+    if (knot.reshape(-1, KNOTS) != np.arange(KNOTS)).any():
         raise ValueError(f"an hour of an earlier day has not its {KNOTS} knots in order")
-    measure = rows["measure"].gather_every(KNOTS).cast(pl.Enum(MEASURES)).to_physical().to_numpy()
-    hour = rows["hour"].to_numpy()[::KNOTS] - hours[0]
-    day = np.repeat(np.arange(len(days)), [frame.height // KNOTS for frame in days])
-    there = (hour >= 0) & (hour < len(hours))
-    values = rows["value"].to_numpy().reshape(-1, KNOTS)
-    knots[measure[there], hour[there], day[there]] = values[there]
+    firsts = np.arange(0, knot.size, KNOTS)
+    names = pl.concat([day["measure"] for day in days])[firsts]
+    measure = names.cast(pl.Enum(MEASURES)).to_physical().to_numpy()
+    code = hour[firsts] - hours[0]
+    number = np.repeat(np.arange(len(days)), [day.height // KNOTS for day in days])
+    there = (code >= 0) & (code < len(hours))
+    knots[measure[there], code[there], number[there]] = value.reshape(-1, KNOTS)[there]
     return knots

@@ -39,8 +39,8 @@ def with_weather(
     """
     climate_start: datetime = events["climate_start"][0]
     panel, grid = gridded(panel)
-    edges = events.sort("market_ticker").select(pl.col("lo_f", "hi_f").cast(pl.Float64))
-    lo, hi = (edges[name].to_numpy()[:, None] for name in edges.columns)
+    ladder = events.sort("market_ticker")
+    lo, hi = (ladder[name].cast(pl.Float64).to_numpy()[:, None] for name in ("lo_f", "hi_f"))
     weather = weather_as_of(
         panel[: grid.shape[1], ["minute"]], observations, forecasts, climate_start
     )
