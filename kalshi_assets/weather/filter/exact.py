@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kalshi_assets.weather.filter.emission import KnownMaximum, disjoint
-from kalshi_assets.weather.filter.residual_model import Grid, ResidualModel
+from kalshi_assets.weather.filter.residual_model import BAND_SD, Grid, ResidualModel
 from kalshi_assets.weather.normal import normal_cdf
 
 if TYPE_CHECKING:
-    from kalshi_assets.weather.filter.exact_kernels import Transition
+    from kalshi_assets.weather.filter.row_kernels import Transition
 
 __all__ = ["BarrierFilter", "Grid", "ResidualModel", "Workspace"]
 
@@ -96,11 +96,13 @@ class BarrierFilter:
         self._likelihood = self._work.array("likelihood", nodes)
         self._likelihood[:] = 1.0
         self._log_mass = np.zeros(model.steps + 1)
-        exact_kernels.sweep_back(self._t, cut, 0, self._values)
+        # Values are swept when they are read, as far back as they are: those from `_swept` on are
+        # there, and those before `_past`, which were read under the baselines of then.
+        self._swept, self._past = model.steps + 1, 0
         temp, weight = grid.nodes(0)
         density = np.exp(-0.5 * ((temp - baseline[0]) / model.start_sd) ** 2) * weight
         # A grid laid around what is known may hold less than the prior: the rest is not its own.
-        ends = (np.array([grid.lo - 0.5, grid.hi + 0.5]) - baseline[0]) / model.start_sd
+        ends = (grid.lo - 0.5 + grid.bounds[0] - baseline[0]) / model.start_sd
         self._prior = density / density.sum() * np.diff(normal_cdf(ends))
         self._known: list[KnownMaximum] = []
         self._windows: list[KnownMaximum] = []
@@ -145,11 +147,13 @@ class BarrierFilter:
         """
         self._own()
         self.baseline = self._fitting(baseline)
+        past = min(slot, self.head)
+        if past > 0:
+            self._values_from(0)
         self._t.shift[slot:] = (baseline[1:] - self.model.rho * baseline[:-1])[slot:]
-        head = self.head
-        if slot < head:
+        self._swept, self._past = self.model.steps + 1, past
+        if slot < self.head:
             self._again_from(slot + 1)
-        self._kernels.sweep_back(self._t, self._cut[:-1], min(slot, head), self._values)
 
     def advance(self, slot: int) -> None:
         """Bring the filter to `slot`; does nothing where it is there already."""
@@ -203,7 +207,8 @@ class BarrierFilter:
         """`cdf` as it was at some slots up to the head, in any order; shape (slots, edges)."""
         self._own()
         total = np.empty((len(slots), len(self._cut) - 1))
-        self._kernels.read_rows(self._t, slots, self._states, self._values, total)
+        values = self._values_from(int(slots.min()))
+        self._kernels.read_rows(self._t, slots, self._states, values, total)
         return total
 
     def next_hour_at(
@@ -266,10 +271,12 @@ class BarrierFilter:
     def survival(self, slot: int) -> tuple[Array, Array]:
         """Temperatures at `slot`, and P(no later one reaches an edge | it), (edges, nodes).
 
-        Zero where the temperature is itself at or above the edge's highest neighbour on the grid.
+        Zero where the temperature is itself at or above the edge.
         """
         self._own()
-        values = self._kernels.slot_of(self._t, slot, self._values, len(self._cut) - 1)
+        values = self._kernels.slot_of(
+            self._t, slot, self._values_from(slot), len(self._cut) - 1
+        )
         return self.grid.nodes(slot)[0], values.copy()
 
     def hazard(self, edge: float, lead: int, horizon: int) -> float:
@@ -303,8 +310,8 @@ class BarrierFilter:
         self._own()
         state, last = self._state(self.head), min(self.head + steps, self.model.steps)
         for k in range(self.head, last):
-            out = np.empty((len(self._cut), self.grid.size(k + 1)))
-            free = np.ones(self.grid.size(k + 1))
+            free = np.ones(self._t.offset[k + 2] - self._t.offset[k + 1])
+            out = np.empty((len(self._cut), free.size))
             self._kernels.step_forward(self._t, k, self._cut, free, state, out)
             state = out
         return self.running_cdf(), state[:-1].sum(axis=1)
@@ -316,7 +323,8 @@ class BarrierFilter:
     def _start(self, cut: NDArray[np.int64], out: Array | None = None) -> float:
         weights = self._likelihood[: self._t.offset[1]]
         state = self._state(0) if out is None else out
-        return self._kernels.start(cut * self.grid.q[0], self._prior, weights, state)
+        below = np.clip(cut, self._t.low[0], self._t.high[0]) - self._t.low[0]
+        return self._kernels.start(below * self.grid.q[0], self._prior, weights, state)
 
     def _through(self, window: KnownMaximum) -> None:
         """From the slot before a window to its last: all paths, those up to n, those below n."""
@@ -352,8 +360,17 @@ class BarrierFilter:
         self._own()
         total = np.empty((self.head + 1 - first, len(self._cut) - 1))
         running = np.empty_like(total)
-        self._kernels.read_cdfs(self._t, first, self._states, self._values, total, running)
+        values = self._values_from(first)
+        self._kernels.read_cdfs(self._t, first, self._states, values, total, running)
         return total, running
+
+    def _values_from(self, slot: int) -> Array:
+        """The values, swept back to `slot`."""
+        stop = max(slot, self._past)
+        if stop < self._swept:
+            self._kernels.sweep_back(self._t, self._cut[:-1], self._swept - 1, stop, self._values)
+            self._swept = stop
+        return self._values
 
     def _again_from(self, slot: int) -> None:
         head = self.head
@@ -371,7 +388,8 @@ class BarrierFilter:
     def _fitting(self, baseline: Array) -> Array:
         if baseline.shape != (self.model.steps + 1,):
             raise ValueError(f"baseline has shape {baseline.shape}, not ({self.model.steps + 1},)")
-        if baseline.min() < self.grid.lo or baseline.max() > self.grid.hi:
+        outside = baseline.min() < self.grid.lo or baseline.max() > self.grid.hi
+        if outside and self.grid.held is None:
             raise ValueError(
                 f"baseline {baseline.min():.1f}..{baseline.max():.1f} F leaves the grid "
                 f"{self.grid.lo}..{self.grid.hi} F; make the grid of all baselines"
@@ -386,11 +404,12 @@ def crossing(so_far: Array, later: Array) -> Array:
 
 
 def _transition(grid: Grid, baseline: Array, model: ResidualModel) -> "Transition":
-    from kalshi_assets.weather.filter.exact_kernels import Transition, fill_tables
+    from kalshi_assets.weather.filter.row_kernels import Transition, fill_tables
 
     scales, shares = model.components()
-    width = model.sd[:, None] * scales
+    sd = model.sd[:, None] * scales
     nodes = np.array(grid.q, dtype=np.int64)
+    low, high = np.ascontiguousarray(grid.bounds.T)
     reach = model.reach()
     place = np.zeros((len(nodes), nodes.max()))
     weight = np.zeros_like(place)
@@ -398,16 +417,19 @@ def _transition(grid: Grid, baseline: Array, model: ResidualModel) -> "Transitio
         slot = int(np.flatnonzero(nodes == q)[0])
         place[nodes == q, :q], weight[nodes == q, :q] = grid.panel_nodes(slot)
     begin = np.append(0, np.cumsum((2 * reach + 1) * nodes[1:] * len(scales)))
-    table, ratio = fill_tables(place, weight, nodes, model.rho, width, shares, reach, begin)
+    table, ratio = fill_tables(place, weight, nodes, model.rho, sd, shares, reach, begin)
     return Transition(
         lowest=grid.lo - 0.5,
-        panels=grid.panels,
+        low=low,
+        high=high,
         nodes=nodes,
-        offset=np.append(0, np.cumsum(grid.panels * nodes)),
+        offset=np.append(0, np.cumsum((high - low) * nodes)),
         place=place,
         shift=baseline[1:] - model.rho * baseline[:-1],
         rho=model.rho,
-        precision=1 / width**2,
+        precision=1 / sd**2,
+        width=BAND_SD * model.widest(),
+        narrow=grid.band_sd * model.widest(),
         reach=reach,
         table=table,
         ratio=ratio,

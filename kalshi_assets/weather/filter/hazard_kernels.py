@@ -2,19 +2,22 @@
 
 From states of the exact filter, mass is moved a few steps ahead; what can no longer reach the edge
 is set aside, so that most questions cost little. Here: one question, and a day of them. Not here:
-the filter's own recursions (`exact_kernels`), whose rows these use.
+the filter's own recursions (`exact_kernels`).
 """
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from kalshi_assets.weather.filter.exact_kernels import (
+from kalshi_assets.weather.filter.row_kernels import (
     FAST,
     Transition,
     fill_row,
+    follow_row,
+    growth_of,
     mass_of,
-    row_panels,
+    place_of,
+    reach_of_row,
     rows_of,
     scale_of,
     slot_of,
@@ -33,47 +36,49 @@ QUICK: Care = (5.0, 1e-7)
 
 @njit(cache=True, fastmath=FAST, inline="always")
 def out_of_reach(
-    t: Transition, k: int, first: int, last: int, edge: float, beyond_sd: float
-) -> float:
-    """The temperature at slot k below which none at slots `first` to `last` reaches `edge`.
+    t: Transition, k: int, opens: Ints, closes: Ints, stops: Ints, beyond_sd: float, lowest: Array
+) -> None:
+    """The temperature at slot k below which none at slots `opens` to `closes` reaches an edge.
 
-    By `beyond_sd` of the widest standard deviations.
+    Of each row, into `lowest`; by `beyond_sd` of the widest standard deviations.
     """
-    slope, constant, variance, lowest = 1.0, 0.0, 0.0, 1e9
-    for step in range(k, last):
+    lowest[:] = 1e9
+    slope, constant, variance = 1.0, 0.0, 0.0
+    for step in range(k, np.max(closes)):
         slope *= t.rho[step]
         constant = t.rho[step] * constant + t.shift[step]
         variance = t.rho[step] ** 2 * variance + 1.0 / t.precision[step].min()
-        if step + 1 >= first:
-            missing = edge - beyond_sd * np.sqrt(variance) - constant
-            if slope > 1e-9:
-                lowest = min(lowest, missing / slope)
-            elif missing <= 0.0:
-                lowest = -1e9
-    return lowest
+        beyond = t.lowest - beyond_sd * np.sqrt(variance) - constant
+        for a in range(lowest.size):
+            if opens[a] <= step + 1 <= closes[a]:
+                missing = stops[a] + beyond
+                if slope > 1e-9:
+                    lowest[a] = min(lowest[a], missing / slope)
+                elif missing <= 0.0:
+                    lowest[a] = -1e9
 
 
 @njit(cache=True, fastmath=FAST, inline="always")
-def panels_in_use(states: Array, nodes: int, least: Array) -> tuple[int, int]:
-    """First panel where a row has more than its least, and the one after the last."""
+def panels_in_use(states: Array, nodes: int, least: float) -> tuple[int, int]:
+    """First panel where a row has more than the least, and the one after the last."""
     first, end = states.shape[1], 0
     for a in range(states.shape[0]):
         for i in range(states.shape[1]):
-            if states[a, i] > least[a]:
+            if states[a, i] > least:
                 first, end = min(first, i), max(end, i + 1)
     return min(first // nodes, end // nodes), -(-end // nodes)
 
 
 @njit(inline="always")
 def pick_up(
-    state: Array, i: int, least: Array, temp: float, lowest: Array, mass: Array, aside: Array
+    state: Array, i: int, least: float, temp: float, lowest: Array, mass: Array, aside: Array
 ) -> bool:
     """The mass that moves on from node i, of every row; whether there is any."""
     moves = False
     for a in range(mass.size):
         at = state[a, i]
         mass[a] = 0.0
-        if at > least[a]:
+        if at > least:
             if temp < lowest[a]:
                 aside[a] += at
             else:
@@ -119,15 +124,16 @@ def staying_below(
         The result, shape (rows, horizons).
     """
     rows = states.shape[0]
-    least, aside, kept = np.empty(rows), np.zeros(rows), np.empty(rows)
-    lowest, mass = np.empty(rows), np.empty(rows)
+    aside, kept, lowest, mass = np.zeros(rows), np.empty(rows), np.empty(rows), np.empty(rows)
+    least = care[1] * np.max(states)
     for a in range(rows):
-        least[a] = care[1] * np.max(states[a])
-        kept[a] = mass_of(states[a], 0, states.shape[1])
-    last = min(k + np.max(leads + horizons[:, -1]), t.shift.size)
-    ahead = np.empty((2, rows, t.panels * t.nodes[k : last + 1].max()))
+        kept[a] = mass_of(states[a])
+    opens, closes = k + leads + 1, np.minimum(k + leads + horizons[:, -1], t.shift.size)
+    last = np.max(closes)
+    ahead = np.empty((2, rows, np.max(np.diff(t.offset[k : last + 2]))))
     state = states
     begin, finish = panels_in_use(states, t.nodes[k], least)
+    begin, finish = begin + t.low[k], finish + t.low[k]
     done = np.zeros(rows, dtype=np.int64)
     for step in range(k, last):
         now, then, reach = t.nodes[step], t.nodes[step + 1], t.reach[step]
@@ -135,37 +141,49 @@ def staying_below(
         row, parts = rows_of(table)
         place, precision = t.place[step + 1, :then], t.precision[step]
         moved = t.rho[step] - 1.0
-        for a in range(rows):
-            opens, closes = k + leads[a] + 1, min(k + leads[a] + horizons[a, -1], last)
-            lowest[a] = out_of_reach(t, step, opens, closes, t.lowest + stops[a], care[0])
-        out = ahead[step % 2, :, : t.panels * then]
+        growth, lifts = growth_of(precision, moved)
+        low, following, high = t.low[step], t.low[step + 1], t.high[step + 1]
+        out_of_reach(t, step, opens, closes, stops, care[0], lowest)
+        out = ahead[step % 2, :, : (high - following) * then]
         # No mass lands further off than this: only there the memory must be clean.
-        drift = np.abs(t.shift[step] + moved * t.lowest) - moved * t.panels
+        drift = np.abs(t.shift[step] + moved * t.lowest) - moved * t.high[step]
         spread = reach + 2 + int(drift)
-        out[:, max(begin - spread, 0) * then : min(finish + spread, t.panels) * then] = 0.0
-        leftmost, rightmost = t.panels, 0
+        clean = max(begin - spread - following, 0), min(finish + spread, high) - following
+        out[:, clean[0] * then : max(clean[1], clean[0]) * then] = 0.0
+        leftmost, rightmost = high, following
         for r in range(now):
-            filled, filled_middle = -2, 0
+            fresh, expected, entry, end = True, -1, 0, 0
             for p in range(begin, finish):
+                i = (p - low) * now + r
                 temp = t.lowest + 0.5 + p + t.place[step, r]
-                moves = pick_up(state, p * now + r, least, temp, lowest, mass, aside)
-                mean = t.shift[step] + t.rho[step] * temp
-                middle, first, end = row_panels(t, step, mean)
-                if not moves or end == first:
+                moves = pick_up(state, i, least, temp, lowest, mass, aside)
+                mean, middle, delta = place_of(t, step, p, r)
+                if p == begin or middle != expected:
+                    to_come = max(delta + moved * (finish - p), -0.5)
+                    entry, end = reach_of_row(place, reach, t.narrow[step], to_come, delta)
+                    fresh = True
+                expected = middle + 1
+                to_slot = (middle - reach - following) * then
+                first, stop = max(to_slot + entry, 0), min(to_slot + end, out.shape[1])
+                if not moves or first >= stop:
+                    fresh = True
                     continue
-                delta = mean - t.lowest - middle - 0.5
-                follows = filled == p - 1 and filled_middle == middle - 1
-                fill_row(table, ratio, place, precision, moved, delta, follows, parts, row)
-                filled, filled_middle = p, middle
-                skip = (first - middle + reach) * then
-                scale = scale_of(row, skip, skip + (end - first) * then)
-                leftmost, rightmost = min(leftmost, first), max(rightmost, end)
+                if fresh:
+                    fill_row(table, place, precision, moved, delta, lifts, parts, row)
+                    fresh = False
+                else:
+                    follow_row(ratio, growth, entry, end, lifts, parts, row)
+                shown = row[first - to_slot : stop - to_slot]
+                scale = scale_of(shown)
+                leftmost = min(leftmost, max(middle - reach, following))
+                rightmost = max(rightmost, min(middle + reach + 1, high))
                 for a in range(rows):
-                    limit = min(end, stops[a]) if step >= k + leads[a] else end
-                    lay_down(scale * mass[a], row[skip:], out[a], first * then, limit * then)
+                    limit = min(stop, (stops[a] - following) * then) if step >= k + leads[a] else stop
+                    lay_down(scale * mass[a], shown, out[a], first, limit)
         state, begin, finish = out, leftmost, max(rightmost, leftmost)
         for a in range(rows):
-            kept[a] = aside[a] + mass_of(state[a], begin * then, finish * then)
+            shown = state[a, (begin - following) * then : (finish - following) * then]
+            kept[a] = aside[a] + mass_of(shown)
             if done[a] < horizons.shape[1] and step + 1 == k + leads[a] + horizons[a, done[a]]:
                 below[a, done[a]] = kept[a]
                 done[a] += 1
@@ -225,7 +243,7 @@ def next_hour(
         until[:edges] = leads[n] + horizons[-1]
         until[edges] = horizons
         staying_below(t, heads[n], chosen, limit, delay, until, QUICK, below)
-        mass = mass_of(state[rows - 1], 0, state.shape[1])
+        mass = mass_of(state[rows - 1])
         for h in range(asked):
             found[n, h] = min(max(1.0 - below[edges, h] / mass, 0.0), 1.0)
         for a in range(edges):

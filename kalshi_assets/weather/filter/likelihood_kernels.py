@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from kalshi_assets.weather.filter.exact_kernels import FAST, mass_of
+from kalshi_assets.weather.filter.row_kernels import FAST, mass_of
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -247,7 +247,7 @@ def log_likelihoods(
                 for p in range(targets):
                     right = low <= target + p < low + n
                     out[p * q : (p + 1) * q] *= 1 - wrong if right else wrong
-                total = mass_of(out, 0, targets * q)
+                total = mass_of(out[: targets * q])
                 found[d, k] = np.log(total)
                 least = (_FAR_MASS if far else _NEAR_MASS) * total
                 a, b = trimmed(q, targets, least, out, total, mass)

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from kalshi_assets.weather.filter.exact_kernels import FAST
+from kalshi_assets.weather.filter.row_kernels import FAST
 
 Array = NDArray[np.float64]
 Singles = NDArray[np.float32]

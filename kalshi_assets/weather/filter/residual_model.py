@@ -93,10 +93,14 @@ class ResidualModel:
             variance[k + 1] = self.rho[k] ** 2 * variance[k] + self.sd[k] ** 2
         return np.sqrt(variance)
 
+    def widest(self) -> Array:
+        """The greatest standard deviation of every step's components, shape (steps,)."""
+        scales, _ = self.components()
+        return self.sd * scales.max()
+
     def reach(self) -> NDArray[np.int64]:
         """Panels to both sides of every step's mean that hold its kernel, shape (steps,)."""
-        scales, _ = self.components()
-        return np.ceil(BAND_SD * self.sd * scales.max()).astype(np.int64)
+        return np.ceil(BAND_SD * self.widest()).astype(np.int64)
 
     def finest(self) -> Array:
         """The smallest width that the density of every slot must resolve, shape (steps + 1,).
@@ -126,15 +130,28 @@ def _nodes(lo: int, hi: int, q: int) -> tuple[Array, Array]:
 
 @dataclass(frozen=True)
 class Grid:
-    """Unit panels around whole degrees `lo` to `hi`, with `q` Gauss-Legendre nodes at each slot.
+    """Unit panels around whole degrees, with `q` Gauss-Legendre nodes at each slot.
 
     Edges and report intervals lie on half-integers, so each of them is a union of panels. A slot
     with wide innovations does with few nodes; the nights need more.
+
+    Attributes
+    ----------
+    lo, hi
+        The day's lowest and highest whole degree.
+    q
+        Nodes a panel of each slot.
+    held
+        Lowest and highest whole degree of each slot; None: all of the day's.
+    band_sd
+        Reach of a row that weighs values, in standard deviations; mass moves as far as `BAND_SD`.
     """
 
     lo: int
     hi: int
     q: tuple[int, ...]
+    held: tuple[tuple[int, int], ...] | None = None
+    band_sd: float = BAND_SD
 
     @classmethod
     def of(
@@ -161,23 +178,40 @@ class Grid:
         reach = np.maximum(
             REACH_SD * model.residual_sd() + REACH_BIAS_SD * model.bias_sd, LEAST_REACH_F
         )
-        finer = nodes_per_sd / NODES_PER_SD
-        by_width = finer * (NODES_BY_WIDTH / model.finest() + nodes_at_least)
-        nodes = np.ceil(np.maximum(nodes_per_sd / model.finest(), by_width))
         return cls(
             lo=int(np.floor((baseline - reach).min())),
             hi=int(np.ceil((baseline + reach).max())),
-            q=tuple(int(n) for n in nodes),
+            q=_nodes_needed(model, nodes_per_sd, nodes_at_least),
+        )
+
+    @classmethod
+    def along(
+        cls, low: Array, high: Array, model: ResidualModel, *, nodes_at_least: float, band_sd: float
+    ) -> "Grid":
+        """A grid that holds from `low` to `high`, degrees F, at each slot; both (slots,)."""
+        lowest, highest = np.floor(low).astype(int).tolist(), np.ceil(high).astype(int).tolist()
+        return cls(
+            lo=min(lowest),
+            hi=max(highest),
+            q=_nodes_needed(model, NODES_PER_SD, nodes_at_least),
+            held=tuple(zip(lowest, highest, strict=True)),
+            band_sd=band_sd,
         )
 
     @property
     def panels(self) -> int:
-        """Number of panels, the same at every slot."""
+        """Number of panels of the day."""
         return self.hi - self.lo + 1
 
-    def size(self, slot: int) -> int:
-        """Number of nodes of a slot."""
-        return self.panels * self.q[slot]
+    @property
+    def degrees(self) -> NDArray[np.int64]:
+        """Lowest and highest whole degree of every slot, shape (slots, 2)."""
+        return np.array(self.held or [(self.lo, self.hi)] * len(self.q), dtype=np.int64)
+
+    @property
+    def bounds(self) -> NDArray[np.int64]:
+        """First panel of every slot, and the one after its last, shape (slots, 2)."""
+        return self.degrees - np.array([self.lo, self.lo - 1])
 
     def panel_nodes(self, slot: int) -> tuple[Array, Array]:
         """Nodes relative to the middle of a panel, degrees F, and their weights; both (q,)."""
@@ -185,14 +219,20 @@ class Grid:
 
     def nodes(self, slot: int) -> tuple[Array, Array]:
         """Temperatures of a slot's nodes, degrees F, and their quadrature weights; read-only."""
-        return _nodes(self.lo, self.hi, self.q[slot])
+        q = self.q[slot]
+        temp, weight = _nodes(self.lo, self.hi, q)
+        if self.held is None:
+            return temp, weight
+        low, high = self.held[slot]
+        held = slice((low - self.lo) * q, (high + 1 - self.lo) * q)
+        return temp[held], weight[held]
 
     def cut(self, edge: float) -> int:
-        """Number of panels below `edge`, a half-integer."""
+        """Number of panels of the day below `edge`, a half-integer."""
         panels = edge + 0.5 - self.lo
         if panels != round(panels):
             raise ValueError(f"edge {edge} F is not a half-integer, such as {round(edge) + 0.5}")
-        return int(np.clip(panels, 0, self.panels))
+        return min(max(int(panels), 0), self.panels)
 
     def must_resolve(self, model: ResidualModel) -> None:
         """Refuse a grid that is too coarse for the model.
@@ -217,3 +257,12 @@ class Grid:
                 f"an innovation of {narrow.min():.3f} F is too narrow for the kernels; "
                 "make it 0.05 F or more"
             )
+
+
+def _nodes_needed(
+    model: ResidualModel, nodes_per_sd: float, nodes_at_least: float
+) -> tuple[int, ...]:
+    finer = nodes_per_sd / NODES_PER_SD
+    by_width = finer * (NODES_BY_WIDTH / model.finest() + nodes_at_least)
+    nodes = np.ceil(np.maximum(nodes_per_sd / model.finest(), by_width))
+    return tuple(nodes.astype(int).tolist())

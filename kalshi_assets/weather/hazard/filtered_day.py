@@ -20,7 +20,7 @@ from kalshi_assets.weather.filter.emission import KnownMaximum, emission
 from kalshi_assets.weather.filter.exact import BarrierFilter, Workspace
 from kalshi_assets.weather.filter.mixture import MissedPeaks, MixtureFilter
 from kalshi_assets.weather.filter.monte_carlo import Draws, from_state
-from kalshi_assets.weather.filter.residual_model import Grid, ResidualModel
+from kalshi_assets.weather.filter.residual_model import LEAST_REACH_F, Grid, ResidualModel
 from kalshi_assets.weather.fit.baseline import Baseline
 from kalshi_assets.weather.fit.parameters import HazardParameters
 
@@ -29,10 +29,18 @@ Ints = NDArray[np.int64]
 
 # Nodes a panel beside those that the innovations ask for: probabilities are right to 3e-6.
 NODES_AT_LEAST = 1.5
-# A report this near the end of the grid moves the end.
-MARGIN_F = 12.0
+# Reach of a kernel's row: beyond lie 4e-8 of it.
+BAND_SD = 5.5
 # Doubt about the temperature at a report that the grid is laid around, degrees F.
 REPORT_SD_F = 1.5
+# How far a report may depart from the paths that the grid is laid around: standard deviations, six
+# where no report is known yet, and degrees F in any case. One beyond moves the grid.
+DEPART_SD, DEPART_PRIOR_SD, DEPART_F = 3.0, 6.0, 6.0
+# After the day's first report it holds more, as the report may be wrong.
+EARLY_SLOTS = ONE_HOUR
+# What the grid holds beyond that: standard deviations of the rest of the day, and degrees F. A path
+# that leaves the grid is turned back, and matters only if it had come back by itself.
+BEYOND_SD, BEYOND_F = 3.0, 2.0
 # Of the greatest: a node with less says nothing about the next hour.
 LEAST_WEIGHT = 1e-5
 # Reports over which the feed is judged.
@@ -119,12 +127,13 @@ class FilteredDay:
         self.peaks = MissedPeaks(tuple(shares / shares.sum()))
         self.edges = upper + 0.5
         self.known_edges = self.peaks.edges(self.edges)
-        self._parameters, self._baselines, self._nodes = parameters, [baseline], shape_nodes
+        self._parameters, self._baselines, self._nodes = parameters, [(0, baseline)], shape_nodes
         self._read = read or exactly
         self._work = workspace or Workspace()
         self._begun: MixtureFilter | None = None
         self._told: list[News] = []
         self._through: list[tuple[int, float]] = []
+        self._latest: tuple[int, float] | None = None
         self._reached = -1
         self._reports: list[int] = []
         self._waiting: list[tuple[tuple[int, int, int, int], float]] = []
@@ -142,6 +151,9 @@ class FilteredDay:
                 self._through,
                 self._work,
             )
+            # Between which temperatures reports may lie; both (slots,), degrees F.
+            held, beyond = self._begun.grid.degrees, _beyond(self._begun.model)
+            self._held = held[:, 0] + beyond, held[:, 1] - beyond
             for each in self._told:
                 each.tell(self._begun)
         return self._begun
@@ -157,29 +169,35 @@ class FilteredDay:
             self._begin_again(news)
         self._told.append(news)
         if news.baseline is not None:
-            self._baselines.append(news.baseline)
+            self._baselines.append((news.slot, news.baseline))
         self._reached = max(self._reached, self.mixture.head)
         if news.reported_f is not None:
+            self._latest = (news.slot, news.reported_f)
             self._reached = max(self._reached, news.slot)
             self._reports = sorted([*self._reports, news.slot])[-RECENT:]
 
     def _fits(self, news: News) -> bool:
         """Whether the grid holds it; the day's first report is what the grid is laid around."""
-        if news.reported_f is not None:
-            if not self._through:
-                return False
-            grid = self.mixture.grid
-            return grid.lo + MARGIN_F <= news.reported_f <= grid.hi - MARGIN_F
-        if news.baseline is None:
+        if news.reported_f is None and news.baseline is None:
             return True
-        grid = self.mixture.grid
-        profiles = [news.baseline.profile + offset for offset in self.mixture.offsets]
-        return all(grid.lo <= p.min() and p.max() <= grid.hi for p in profiles)
+        if not self._through:
+            return False
+        low, high = self._held
+        if news.baseline is None:
+            return low[news.slot] <= news.reported_f <= high[news.slot]
+        latest = [self._latest] if self._latest else self._through
+        ahead = slice(news.slot, None)
+        paths = _paths(news.baseline, self.mixture.offsets, self._parameters.rho, latest)[:, ahead]
+        return bool(
+            (low[ahead] + DEPART_F <= paths).all() and (paths <= high[ahead] - DEPART_F).all()
+        )
 
     def _begin_again(self, news: News) -> None:
         """On a grid that holds the news, too; all that was told is told anew."""
         if news.reported_f is not None:
             self._through.append((news.slot, news.reported_f))
+        elif self._latest and self._latest not in self._through:
+            self._through.append(self._latest)
         self._begun = None
 
     def ask(self, slot: int, highest_f: float) -> None:
@@ -307,7 +325,7 @@ def _nothing(edges: int) -> Outlook:
 
 
 def _mixture(
-    baselines: Sequence[Baseline],
+    baselines: Sequence[tuple[int, Baseline]],
     parameters: HazardParameters,
     edges: Array,
     shape_nodes: int,
@@ -316,11 +334,11 @@ def _mixture(
 ) -> MixtureFilter:
     """The filter before any news.
 
-    Its grid holds the baselines, and the paths that lead through some reports, slot and degrees F:
-    once there is one, the day's first residual is no longer as open as the prior says, and a grid
-    half as wide will do.
+    Its grid holds the paths, under the baselines, each with the slot from which it holds, that lead
+    through some reports, slot and degrees F: once there is one, the day's first residual is no
+    longer as open as the prior says, and a much narrower grid will do.
     """
-    first = baselines[0]
+    _, first = baselines[0]
     sd = parameters.sd_by_step()
     model = ResidualModel(
         rho=np.full(len(sd), parameters.rho),
@@ -330,16 +348,50 @@ def _mixture(
     nodes = first.nodes(shape_nodes)
     offsets = [profile - first.profile for profile, _ in nodes]
     prior = np.array([prior for _, prior in nodes])
-    profiles = [baseline.profile + offset for baseline in baselines for offset in offsets]
-    far = np.abs(np.arange(SLOTS) - np.array([slot for slot, _ in through])[:, None])
-    paths = [
-        profile + parameters.rho**steps * (degrees - profile[slot])
-        for profile in profiles
-        for steps, (slot, degrees) in zip(far, through, strict=True)
-    ]
-    spread = replace(model, start_sd=REPORT_SD_F) if through else model
-    grid = Grid.of(np.array([*profiles, *paths]), spread, nodes_at_least=NODES_AT_LEAST)
+    spread = (replace(model, start_sd=REPORT_SD_F) if through else model).residual_sd()
+    reach = np.maximum((DEPART_SD if through else DEPART_PRIOR_SD) * spread, DEPART_F)
+    reach += _beyond(model)
+    early, wide = _early(through), np.maximum(DEPART_PRIOR_SD * spread, LEAST_REACH_F)
+    low, high = np.full(SLOTS, np.inf), np.full(SLOTS, -np.inf)
+    for since, baseline in baselines:
+        paths = _paths(baseline, offsets, parameters.rho, through)
+        # If the only report known is wrong, the day is near its baseline.
+        shapes = _paths(baseline, offsets, parameters.rho, ())
+        least = np.minimum(paths.min(axis=0), shapes.min(axis=0))
+        most = np.maximum(paths.max(axis=0), shapes.max(axis=0))
+        alone = reach if len(through) < 2 else DEPART_F
+        low[since:] = np.minimum(paths.min(axis=0) - reach, least - alone)[since:]
+        high[since:] = np.maximum(paths.max(axis=0) + reach, most + alone)[since:]
+        low[:early] = np.minimum(low[:early], (least - wide).min())
+        high[:early] = np.maximum(high[:early], (most + wide).max())
+    grid = Grid.along(low, high, model, nodes_at_least=NODES_AT_LEAST, band_sd=BAND_SD)
     return MixtureFilter(grid, first.profile, model, edges, work, nodes=(offsets, prior))
+
+
+def _early(through: Sequence[tuple[int, float]]) -> int:
+    """Slots in which so few reports are known that paths far from them still count."""
+    return through[0][0] + EARLY_SLOTS if through else 0
+
+
+def _paths(
+    baseline: Baseline, offsets: Sequence[Array], rho: float, through: Sequence[tuple[int, float]]
+) -> Array:
+    """Of each offset, the mean paths through some reports; of none, the baseline itself."""
+    profiles = baseline.profile + np.array(offsets)
+    if not through:
+        return profiles
+    slots, degrees = (np.array(each) for each in zip(*through, strict=True))
+    fading = rho ** np.abs(np.arange(SLOTS) - slots[:, None])
+    departed = degrees - profiles[:, slots.astype(int)]
+    return (profiles[:, None] + fading * departed[:, :, None]).reshape(-1, SLOTS)
+
+
+def _beyond(model: ResidualModel) -> Array:
+    """How much more than a report the grid must hold at every slot, (slots,), degrees F."""
+    variance = np.zeros(SLOTS)
+    for k in reversed(range(model.steps)):
+        variance[k] = model.sd[k] ** 2 + model.rho[k] ** 2 * variance[k + 1]
+    return BEYOND_F + BEYOND_SD * np.sqrt(variance)
 
 
 def filtered_outlook(
