@@ -182,12 +182,15 @@ def lower_bounds(gains: Array, quantile: float) -> Array:
     # einsum and not @: the same bits on any number of cores.
     totals = np.einsum("rd,cd->rc", weights, filled).reshape(len(weights), families, keys)
     counts = np.einsum("rd,kd->rk", weights, np.ascontiguousarray(known.T, dtype=np.float64))
+    # A resample may miss every day that has the key.
+    drawn = counts > 0
+    with np.errstate(invalid="ignore"):
+        means = totals / np.where(drawn, counts, np.nan)[:, None]
     bounds = np.full((families, keys), np.nan)
-    for key in np.flatnonzero(known.any(axis=0)):
-        # A resample may miss every day that has the key.
-        drawn = counts[:, key] > 0
-        means = totals[drawn, :, key] / counts[drawn, key][:, None]
-        bounds[:, key] = np.quantile(means, quantile, axis=0)
+    always = drawn.all(axis=0)
+    bounds[:, always] = np.quantile(means[..., always], quantile, axis=0)
+    for key in np.flatnonzero(drawn.any(axis=0) & ~always):
+        bounds[:, key] = np.quantile(means[drawn[:, key], :, key], quantile, axis=0)
     return bounds
 
 

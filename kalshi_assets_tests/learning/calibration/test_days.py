@@ -8,6 +8,7 @@ from kalshi_assets.learning.calibration.days import (
     LEAD_BLOCKS,
     CalibrationDay,
     as_of,
+    as_settled,
     known_winner,
     lead_block,
     season_of,
@@ -121,3 +122,20 @@ def test_the_winner_is_that_of_the_sources_heard_so_far() -> None:
     found = [known_winner(settlements, EVENTS, END + timedelta(hours=h)) for h in hours]
     reported, paid = END + timedelta(hours=9), END + timedelta(hours=30)
     assert found == [None, (0, reported), (0, reported), (1, paid)]
+
+
+def test_a_day_is_there_once_for_every_word_that_changes_what_is_known_of_it() -> None:
+    p, _ = forecasts(1, seed=5)
+    fused = fused_frame(0, p[0])
+    words = [
+        said("climate_report", 59, 9),
+        said("exchange", 60, 30),
+        said("climate_report", 61, 40),
+    ]
+    found = as_settled(START, fused, EVENTS, pl.DataFrame(words))
+    at = [END + timedelta(hours=hours) for hours in (9, 30)]
+    assert [(day.winner, day.known_at) for day in found] == [(0, at[0]), (1, at[1])]
+    for day in found:
+        alone = CalibrationDay.of(START, fused, winner=day.winner, known_at=day.known_at)
+        assert (day.hits == alone.hits).all()
+    assert as_settled(START, fused, EVENTS, pl.DataFrame(words).clear()) == []
