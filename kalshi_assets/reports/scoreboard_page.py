@@ -1,8 +1,8 @@
 """docs/scoreboard.md and its figures: who forecast better, market or platform, and is it noise?
 
 Here: the page around its parts, the verdicts, the files. Not here: the tables
-(`scoreboard_tables`), the figures (`scoreboard_plots`), the numbers (`verification`). The same
-study gives the same bytes.
+(`scoreboard_tables`, `scoreboard_classifiers`, `scoreboard_controls`), the figures
+(`scoreboard_plots`), the numbers (`verification`). The same study gives the same bytes.
 """
 
 from collections.abc import Mapping
@@ -10,13 +10,16 @@ from pathlib import Path
 
 import polars as pl
 
+from kalshi_assets.reports import scoreboard_classifiers as classifiers
+from kalshi_assets.reports import scoreboard_controls as controls
 from kalshi_assets.reports import scoreboard_tables as tables
+from kalshi_assets.reports.markdown import interval, paragraph
 from kalshi_assets.reports.scoreboard_plots import (
     hourly_figure,
     reliability_figure,
     slice_figure,
 )
-from kalshi_assets.reports.scoreboard_tables import interval, paragraph, pooled_source
+from kalshi_assets.reports.scoreboard_tables import pooled_source
 from kalshi_assets.reports.svg import svg_file
 from kalshi_assets.reports.words import number
 from kalshi_assets.verification.market_study import MarketStudy
@@ -77,8 +80,8 @@ def page_text(study: MarketStudy, *, command: str, titles: Mapping[str, str]) ->
         _hours_section(board),
         _slices_section(board, titles),
         _reliability_section(board),
-        tables.classifier_section(study.classifier_skill, titles),
-        tables.controls_section(study),
+        classifiers.classifier_section(study.classifier_skill, titles),
+        controls.controls_section(study),
         tables.rules(study.block),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -199,8 +202,8 @@ def _opening(study: MarketStudy, command: str, titles: Mapping[str, str]) -> str
         *verdicts(study.scoreboard, titles),
         anchor_verdict(study.scoreboard),
         *filter(None, [tables.source_of_gain(study.scoreboard)]),
-        tables.classifier_verdict(study.classifier_skill),
-        tables.controls_verdict(study),
+        classifiers.classifier_verdict(study.classifier_skill),
+        controls.controls_verdict(study),
     ]
     bullets = "\n".join(paragraph(f"- {said}", indent="  ") for said in listed)
     return f"# Market, weather and pool, scored\n\n{paragraph(origin)}\n\n{bullets}"

@@ -4,14 +4,13 @@ Here: the text, every number of it computed. Not here: the numbers (`verificatio
 (`verification_plots`). The same study gives the same bytes.
 """
 
-import textwrap
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from kalshi_assets.cities import City
+from kalshi_assets.reports.markdown import line, paragraph
 from kalshi_assets.reports.svg import svg_file
 from kalshi_assets.reports.verification_plots import (
     difference_figure,
@@ -131,8 +130,8 @@ def _opening(study: WeatherStudy, city: City) -> str:
         for method in COMPARED
         for other in (*COMPARED, "analogue", "persistence", "climatology")
     ]
-    listed = "\n".join(_paragraph(f"- {verdict}", indent="  ") for verdict in verdicts if verdict)
-    return f"# Verification of the weather hazard\n\n{_paragraph(origin)}\n\n{listed}"
+    listed = "\n".join(paragraph(f"- {verdict}", indent="  ") for verdict in verdicts if verdict)
+    return f"# Verification of the weather hazard\n\n{paragraph(origin)}\n\n{listed}"
 
 
 def _verdict(summary: pl.DataFrame, days: str, method: str, other: str) -> str:
@@ -174,7 +173,7 @@ def _days(study: WeatherStudy) -> str:
         )
         if chosen
     ]
-    tails = _paragraph(
+    tails = paragraph(
         f"The maximum fell into one of the two open brackets on {' and '.join(kinds)}; such days "
         "are easier once the day is on its way. At an hour a day counts if every method has a PMF, "
         "so numbers of days differ by hour."
@@ -185,7 +184,7 @@ def _days(study: WeatherStudy) -> str:
             withheld[status] = withheld.get(status, 0) + hours
     if withheld:
         counts = ", ".join(f"{status} {hours}" for status, hours in sorted(withheld.items()))
-        tails += "\n\n" + _paragraph(
+        tails += "\n\n" + paragraph(
             f"Hours of scored days without p_wx, by its status: {counts} (of "
             f"{len(scored) * len(HOURS)})."
         )
@@ -229,7 +228,7 @@ def _market(study: WeatherStudy) -> str:
     ]
     parts = [
         "## Against the market",
-        *(_paragraph(words) for words in said),
+        *(paragraph(words) for words in said),
         _score_table(study.summary, "market", "log_loss"),
     ]
     for method in COMPARED:
@@ -255,8 +254,8 @@ def _by_hour(rows: pl.DataFrame, by: str, *, signed: bool) -> str:
         cells = {row[by]: row for row in rows.filter(pl.col("lst_hour") == hour).to_dicts()}
         texts = [_interval(cells[name], signed=signed) for name in names]
         label = "all hours" if hour == ALL_HOURS else f"{hour}:00"
-        lines.append(_line([label, *texts, str(cells[names[0]]["n_days"])]))
-    head = _line(["LST", *names, "days"])
+        lines.append(line([label, *texts, str(cells[names[0]]["n_days"])]))
+    head = line(["LST", *names, "days"])
     return "\n".join([head, "|---|" + "---:|" * (len(names) + 1), *lines])
 
 
@@ -265,7 +264,7 @@ def _hazard(study: WeatherStudy) -> str:
     if table.is_empty():
         return ""
     lines = [
-        _line(
+        line(
             [
                 row["method"],
                 f"{row['bin_lo']:.0%} to {row['bin_hi']:.0%}",
@@ -293,11 +292,11 @@ def _hazard(study: WeatherStudy) -> str:
         f"is that of `{EXACT}`. Of {highs.height} new highs "
         f"{highs.filter(~pl.col('proved')).height} rest on a report that may stand for two degrees."
     )
-    head = _line(["method", "bin", "hours", "days", "forecast", "observed", "band", ""])
+    head = line(["method", "bin", "hours", "days", "forecast", "observed", "band", ""])
     return "\n\n".join(
         [
             "## Reliability of hazard_next_60m",
-            _paragraph(said),
+            paragraph(said),
             f"![Reliability]({PICTURES}/verification-reliability.svg)",
             "\n".join([head, "|---|---|---:|---:|---:|---:|---:|---|", *lines]),
         ]
@@ -318,7 +317,7 @@ def _missed(study: WeatherStudy) -> str:
     beyond = days.filter(missed > 3).height
     doubtful = days.filter(pl.col("reported_lo_f") != pl.col("reported_hi_f")).height
     lines = [
-        _line(
+        line(
             [
                 str(row["missed_f"]),
                 str(row["days"]),
@@ -335,11 +334,11 @@ def _missed(study: WeatherStudy) -> str:
         f"may stand for two degrees and do not count; {below} with the official maximum below the "
         f"highest report; {beyond} more than three degrees above."
     )
-    head = _line(["degrees missed", "days", "expected", "interval"])
+    head = line(["degrees missed", "days", "expected", "interval"])
     return "\n\n".join(
         [
             "## Peaks between reports",
-            _paragraph(said),
+            paragraph(said),
             "\n".join([head, "|---:|---:|---:|---:|", *lines]),
         ]
     )
@@ -372,7 +371,7 @@ def _rules(study: WeatherStudy) -> str:
         f"The **mean over all hours** takes days that have every hour, {_whole_days(study)} of "
         f"{len(study.scored_days)}.",
     ]
-    listed = "\n".join(_paragraph(f"- {rule}", indent="  ") for rule in rules)
+    listed = "\n".join(paragraph(f"- {rule}", indent="  ") for rule in rules)
     return f"## How it was done\n\n{listed}"
 
 
@@ -385,13 +384,3 @@ def _interval(row: dict, *, signed: bool) -> str:
     sign = "+" if signed else ""
     text = f"{row['value']:{sign}.3f} [{row['lo']:{sign}.3f}, {row['hi']:{sign}.3f}]"
     return text.replace("-", "−")
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _paragraph(words: str, indent: str = "") -> str:
-    return textwrap.fill(
-        words, 100, break_long_words=False, break_on_hyphens=False, subsequent_indent=indent
-    )
