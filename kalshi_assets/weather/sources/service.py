@@ -13,6 +13,7 @@ from urllib.parse import quote, quote_plus
 
 import httpx
 import stamina
+from pydantic_core import from_json
 
 from kalshi_assets.weather.sources.errors import (
     ConcurrencyExceededError,
@@ -171,7 +172,7 @@ class WeatherService:
 
     def _decode(self, ask: Ask, response: httpx.Response) -> Answer:
         try:
-            payload = response.json()
+            payload = from_json(response.content, allow_inf_nan=False)
         except ValueError as error:
             cause = f"not whole JSON after {len(response.content)} bytes: {error}"
             raise self.error(TruncatedAnswerError, ask, cause) from None
