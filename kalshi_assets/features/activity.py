@@ -55,6 +55,7 @@ def activity(panel: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
     ranks = ((np.arange(KNOTS) + 0.5) / KNOTS * known[:, :, None]).astype(np.intp)
     knots = np.take_along_axis(np.sort(values, axis=2), ranks, axis=2)
     measure, hour = np.nonzero(known)
+    rows_found = measure.size * KNOTS
     return ACTIVITY.arranged(
         pl.DataFrame(
             {
@@ -62,9 +63,9 @@ def activity(panel: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
                 "hour": (hour + first).astype(np.int8).repeat(KNOTS),
                 "knot": np.tile(np.arange(KNOTS, dtype=np.int8), measure.size),
                 "value": knots[measure, hour].ravel(),
+                "event_time": as_times(np.full(rows_found, grid.minutes[-1])),
+                "known_at": as_times(np.full(rows_found, microseconds(rows["known_at"]).max())),
             }
-        ).with_columns(
-            event_time=pl.lit(panel["minute"].max()), known_at=pl.lit(panel["known_at"].max())
         )
     )
 

@@ -16,40 +16,39 @@ DOLLARS_A_CC = 1e-4
 def candles_of(grid: Grid, candles: pl.DataFrame) -> pl.DataFrame:
     """Candles of the grid's markets, each market's in the order in which they became known.
 
-    With `market`, its number in the grid, in place of the ticker.
+    With `market`, its number in the grid.
     """
-    rows = candles.select(_market(grid), *_TIMES, *_OF_CANDLES).drop_nulls("market")
-    return rows.sort("market", "known_at")
+    return _by_market(grid, candles)
 
 
 def tape_of(grid: Grid, trades: pl.DataFrame) -> pl.DataFrame:
     """Trades of the grid's markets, as `candles_of`; block trades are no trades of the book."""
-    rows = trades.filter(~pl.col("is_block_trade")).select(_market(grid), *_TIMES, *_OF_TRADES)
-    ordered = rows.drop_nulls("market").sort("market", "known_at", "event_time", "trade_id")
-    return ordered.drop("trade_id")
+    blocks = trades["is_block_trade"]
+    if blocks.any():
+        trades = trades.filter(~blocks)
+    if not trades["trade_id"].is_sorted():
+        trades = trades.sort("trade_id")
+    return _by_market(grid, trades)
 
 
-_TIMES = ("known_at", "event_time")
-_OF_CANDLES = (
-    "yes_bid_close_cc",
-    "yes_ask_close_cc",
-    "price_open_cc",
-    "price_high_cc",
-    "price_low_cc",
-    "price_close_cc",
-    "volume",
-)
-_OF_TRADES = ("trade_id", "yes_price_cc", "count", "taker_side")
+def _by_market(grid: Grid, facts: pl.DataFrame) -> pl.DataFrame:
+    """Facts by market, `known_at` and `event_time`; of equal ones the order stays."""
+    tickers = facts["market_ticker"].cast(pl.Enum(grid.markets), strict=False)
+    if tickers.null_count():
+        tickers, facts = tickers.drop_nulls(), facts.filter(tickers.is_not_null())
+    market = tickers.to_physical().to_numpy().astype(np.int64)
+    times = (microseconds(facts[name]) for name in ("event_time", "known_at"))
+    order = np.lexsort((*times, market))
+    rows = facts[[name for name in facts.columns if name not in _UNREAD]]
+    return rows[order].with_columns(pl.Series("market", market[order]))
 
 
-def _market(grid: Grid) -> pl.Expr:
-    numbers = pl.col("market_ticker").cast(pl.Enum(grid.markets), strict=False).to_physical()
-    return numbers.cast(pl.Int64).alias("market")
+_UNREAD = ("market_ticker", "trade_id", "raw_sha256")
 
 
-def minutes_entered(grid: Grid, known_at: pl.Series) -> Ints:
+def minutes_entered(grid: Grid, known_at: Ints) -> Ints:
     """Number of the minute that each fact enters; negative: before the first of the grid."""
-    return -((grid.minutes[0] - microseconds(known_at)) // MINUTE_US)
+    return -((grid.minutes[0] - known_at) // MINUTE_US)
 
 
 def latest(grid: Grid, markets: Ints, minutes: Ints) -> Ints:

@@ -10,7 +10,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.features.facts import DOLLARS_A_CC, latest, minutes_entered
-from kalshi_assets.instants import Array, Ints, age_s, times_at, values_at
+from kalshi_assets.instants import Array, Ints, age_s, microseconds, times_at, values_at
 from kalshi_assets.ladder.grid import Grid
 
 
@@ -54,11 +54,11 @@ def flow_of(grid: Grid, candles: pl.DataFrame, tape: pl.DataFrame) -> Flow:
     starts = np.flatnonzero(np.diff(cell, prepend=-1))
     last = np.append(starts, len(cell))[1:] - 1
     active = cell[starts]
-    times = {name: rows[name].view(np.int64) for name in ("event_time", "known_at")}
     at = latest(grid, active // minutes, active % minutes)
 
     def total(name: str) -> Array:
-        return np.bincount(cell, rows[name], size).reshape(grid.shape)
+        found = np.bincount(cell, rows[name], size).reshape(grid.shape)
+        return np.asarray(found, dtype=np.float64)
 
     def extreme(name: str, of: np.ufunc) -> Array:
         found = np.full(size, np.nan)
@@ -71,56 +71,75 @@ def flow_of(grid: Grid, candles: pl.DataFrame, tape: pl.DataFrame) -> Flow:
         high=extreme("high", np.maximum),
         low=extreme("low", np.minimum),
         last=values_at(at, rows["price"][last] * DOLLARS_A_CC),
-        last_age_s=age_s(grid.minutes, times_at(at, np.maximum.reduceat(times["event_time"], starts))),
-        known_at=times_at(at, times["known_at"][last]),
+        last_age_s=age_s(
+            grid.minutes, times_at(at, np.maximum.reduceat(rows["event_time"], starts))
+        ),
+        known_at=times_at(at, rows["known_at"][last]),
     )
 
 
-def _of_candles(candles: pl.DataFrame, tape: pl.DataFrame) -> pl.DataFrame:
-    direction = (pl.col("price_close_cc") - pl.col("price_open_cc")).sign()
-    return candles.filter(
-        pl.col("price_close_cc").is_not_null(),
-        pl.col("known_at") < tape["known_at"].min() if tape.height else True,
-    ).select(
-        *_OF_BOTH,
-        "volume",
-        signed=(direction * pl.col("volume")).fill_null(0.0),
-        high="price_high_cc",
-        low="price_low_cc",
-        price="price_close_cc",
+Columns = dict[str, NDArray]
+
+
+def _of_candles(candles: pl.DataFrame, tape: pl.DataFrame) -> Columns:
+    """Trades of candles with any that became known before the tape begins."""
+    traded = candles["price_close_cc"].is_not_null().to_numpy()
+    if tape.height:
+        traded = traded & (candles["known_at"] < tape["known_at"].min()).to_numpy()
+    rows = candles[np.flatnonzero(traded)]
+    opened, high, low, closed, volume = (
+        rows[name].to_numpy()
+        for name in (
+            "price_open_cc",
+            "price_high_cc",
+            "price_low_cc",
+            "price_close_cc",
+            "volume",
+        )
     )
+    signed = np.nan_to_num(np.sign(closed - opened) * volume)
+    return _times(rows) | {
+        "volume": volume,
+        "signed": signed,
+        "high": high,
+        "low": low,
+        "price": closed,
+    }
 
 
-def _of_tape(tape: pl.DataFrame) -> pl.DataFrame:
-    size, price = pl.col("count"), pl.col("yes_price_cc")
-    return tape.select(
-        *_OF_BOTH,
-        volume=size,
-        signed=pl.when(pl.col("taker_side") == "yes").then(size).otherwise(-size),
-        high=price,
-        low=price,
-        price=price,
-    )
+def _of_tape(tape: pl.DataFrame) -> Columns:
+    size, price = tape["count"].to_numpy(), tape["yes_price_cc"].to_numpy()
+    lifts = (tape["taker_side"] == "yes").to_numpy()
+    return _times(tape) | {
+        "volume": size,
+        "signed": np.where(lifts, size, -size),
+        "high": price,
+        "low": price,
+        "price": price,
+    }
 
 
-_OF_BOTH = ("market", "known_at", "event_time")
+def _times(facts: pl.DataFrame) -> Columns:
+    return {
+        "market": facts["market"].to_numpy(),
+        "known_at": microseconds(facts["known_at"]),
+        "event_time": microseconds(facts["event_time"]),
+    }
 
 
-def _in_cells(
-    grid: Grid, candles: pl.DataFrame, tape: pl.DataFrame
-) -> tuple[Ints, dict[str, NDArray]]:
+def _in_cells(grid: Grid, candles: Columns, tape: Columns) -> tuple[Ints, Columns]:
     """Position in the grid of what was traded within it, rising, and its columns.
 
     In the minute in which the tape begins it takes the candle's place.
     """
     minutes = len(grid.minutes)
-    rows = pl.concat([candles, tape])
+    rows = {name: np.concatenate([candles[name], tape[name]]) for name in tape}
     minute = minutes_entered(grid, rows["known_at"])
-    cell = rows["market"].to_numpy() * minutes + minute
+    cell = rows["market"] * minutes + minute
     inside = np.flatnonzero((minute >= 0) & (minute < minutes))
-    of_tape = inside >= candles.height
+    of_tape = inside >= candles["market"].size
     taken = np.zeros(grid.size, dtype=bool)
     taken[cell[inside[of_tape]]] = True
     kept = inside[of_tape | ~taken[cell[inside]]]
     kept = kept[np.argsort(cell[kept], kind="stable")]
-    return cell[kept], {name: rows[name].to_numpy()[kept] for name in rows.columns}
+    return cell[kept], {name: values[kept] for name, values in rows.items()}

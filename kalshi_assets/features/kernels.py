@@ -55,7 +55,7 @@ def _keep_stronger(found: Array, lag: int, strength: Array, lead: Array) -> None
 def _correlation(
     first: Array, then: Array, lag: int, window: int, least_pairs: int, out: Array
 ) -> None:
-    """|rho| of `first` a lag ago and `then` where it exceeds 2/sqrt(n), else 0; NaN: n too small."""
+    """|rho| of `first` a lag ago and `then` where above 2/sqrt(n), else 0; NaN: n too small."""
     n = sx = sy = sxy = sxx = syy = 0.0
     out[:lag] = np.nan
     for t in range(lag, out.size):

@@ -66,7 +66,7 @@ def labels(
         for name, values in columns.items()
     ]
     return LABELS.arranged(
-        panel.select(*KEY, "bracket")
+        panel[[*KEY, "bracket"]]
         .hstack(found)
         .with_columns(
             pays=pl.lit(None, pl.Boolean) if settled is None else pl.col("bracket") == settled[1],

@@ -62,23 +62,23 @@ def quotes_as_of(grid: Grid, candles: pl.DataFrame, tape: pl.DataFrame) -> Quote
 
 def _recorded(grid: Grid, candles: pl.DataFrame) -> Quotes:
     """The exchange's own; both sides of a candle stand until the next."""
-    minutes = minutes_entered(grid, candles["known_at"])
-    at = latest(grid, candles["market"].to_numpy(), minutes)
+    known_at = microseconds(candles["known_at"])
+    at = latest(grid, candles["market"].to_numpy(), minutes_entered(grid, known_at))
     bid, ask = (candles[f"yes_{side}_close_cc"].to_numpy() for side in ("bid", "ask"))
     return Quotes(
         bid=values_at(at, np.where(bid > NO_BID, bid * DOLLARS_A_CC, np.nan)),
         ask=values_at(at, np.where(ask < NO_ASK, ask * DOLLARS_A_CC, np.nan)),
         source=np.where(at >= 0, SOURCES.index("recorded"), 0),
         age_s=age_s(grid.minutes, times_at(at, microseconds(candles["event_time"]))),
-        known_at=times_at(at, microseconds(candles["known_at"])),
+        known_at=times_at(at, known_at),
     )
 
 
 def _inferred(grid: Grid, tape: pl.DataFrame) -> Quotes:
     """What takers have shown; of a crossed pair the older side cannot stand any more."""
-    lifts = tape["taker_side"] == "yes"
-    bid, bid_time, bid_known_at = _shown(grid, tape.filter(~lifts))
-    ask, ask_time, ask_known_at = _shown(grid, tape.filter(lifts))
+    lifts = (tape["taker_side"] == "yes").to_numpy()
+    bid, bid_time, bid_known_at = _shown(grid, tape, ~lifts)
+    ask, ask_time, ask_known_at = _shown(grid, tape, lifts)
     crossed = bid >= ask
     older = bid_time <= ask_time  # at the very same instant one of them has to go
     bid, ask = np.where(crossed & older, np.nan, bid), np.where(crossed & ~older, np.nan, ask)
@@ -95,12 +95,12 @@ def _inferred(grid: Grid, tape: pl.DataFrame) -> Quotes:
     )
 
 
-def _shown(grid: Grid, trades: pl.DataFrame) -> tuple[Array, Ints, Ints]:
-    """Price, time and `known_at` of the latest of trades that show one side of the book."""
-    minutes = minutes_entered(grid, trades["known_at"])
-    at = latest(grid, trades["market"].to_numpy(), minutes)
+def _shown(grid: Grid, tape: pl.DataFrame, shows: NDArray[np.bool_]) -> tuple[Array, Ints, Ints]:
+    """Price, time and `known_at` of the latest of the trades that show one side of the book."""
+    known_at = microseconds(tape["known_at"])[shows]
+    at = latest(grid, tape["market"].to_numpy()[shows], minutes_entered(grid, known_at))
     return (
-        values_at(at, trades["yes_price_cc"].to_numpy() * DOLLARS_A_CC),
-        times_at(at, microseconds(trades["event_time"])),
-        times_at(at, microseconds(trades["known_at"])),
+        values_at(at, tape["yes_price_cc"].to_numpy()[shows] * DOLLARS_A_CC),
+        times_at(at, microseconds(tape["event_time"])[shows]),
+        times_at(at, known_at),
     )

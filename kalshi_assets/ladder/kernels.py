@@ -29,6 +29,19 @@ def _projected(centre: Array, bid: Array, ask: Array, out: Array) -> int:
         for i in range(n):
             out[i] = ask[i] / asks
         return -1
+    factor = _least_factor(centre, bid, ask)
+    total = 0.0
+    for i in range(n):
+        out[i] = min(max(factor * centre[i], bid[i]), ask[i])
+        total += out[i]
+    for i in range(n):  # the last bit of the bisection
+        out[i] /= total
+    return 0
+
+
+@njit(cache=True)
+def _least_factor(centre: Array, bid: Array, ask: Array) -> float:
+    """The least factor whose clipped sum is one, to the last bit."""
     low, high = 0.0, 1.0
     while _clipped_sum(centre, bid, ask, high) < 1.0 and high < 1e18:
         high *= 4.0
@@ -49,13 +62,7 @@ def _projected(centre: Array, bid: Array, ask: Array, out: Array) -> int:
             low = middle
         else:
             high = middle
-    total = 0.0
-    for i in range(n):
-        out[i] = min(max(high * centre[i], bid[i]), ask[i])
-        total += out[i]
-    for i in range(n):  # the last bit of the bisection
-        out[i] /= total
-    return 0
+    return high
 
 
 @njit(cache=True)

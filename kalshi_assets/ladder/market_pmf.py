@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import UTC_TIME, Array
+from kalshi_assets.instants import Array, as_times
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
 from kalshi_assets.ladder.normalisation import normalised
 from kalshi_assets.tables import MARKET_PMF
@@ -98,7 +98,8 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     # Rounded so that a sum of cents compares as cents, not as its floating-point residue.
     bids, asks = bid.sum(axis=1).round(9), ask.sum(axis=1).round(9)
     valid = (coverage >= params.min_coverage - 1e-12) & (asks - bids <= params.max_total_spread)
-    known_at = grid.matrix(panel["known_at"]).max(axis=0)
+    # A PMF knows what its whole event's books knew.
+    known_at = grid.matrix(panel["known_at"]).max(axis=0).view(np.int64)
     of_rows = {"p_mkt": p, "centre": centre, "thin": thin}
     of_minutes = {
         "overround_bid": bids - 1,
@@ -106,15 +107,12 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
         "coverage": coverage,
         "arbitrage": arbitrage,
         "valid": valid,
-        # A PMF knows what its whole event's books knew.
-        "known_at": known_at.view(np.int64),
     }
     said = [pl.Series(name, grid.in_table(values.T).ravel()) for name, values in of_rows.items()]
     said += [pl.Series(name, grid.of_minutes(values)) for name, values in of_minutes.items()]
     said.append(pl.Series("stale", stale.ravel()))
-    return MARKET_PMF.arranged(
-        panel.select(*KEY, "bracket").hstack(said).with_columns(pl.col("known_at").cast(UTC_TIME))
-    )
+    said.append(as_times(grid.of_minutes(known_at)).alias("known_at"))
+    return MARKET_PMF.arranged(panel[[*KEY, "bracket"]].hstack(said))
 
 
 def _books(
