@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from kalshi_assets.weather.filter.row_kernels import (
     FAST,
+    Place,
     Transition,
     fill_row,
     follow_row,
     growth_of,
+    lay_down,
     place_of,
     reach_of_row,
     rows_of,
@@ -37,30 +39,47 @@ _SURELY = 1.0 - 1e-14
 
 
 @njit(inline="always")
-def weigh_values(
-    row: Array, after: Array, begin: int, scale: float, a: int, upto: int, i: int, before: Array
-) -> None:
-    """`before` at node `i`, for edges from `a` to `upto`: their values weighed with a row.
+def spread_out(value: float, a: int, upto: int, i: int, before: Array) -> None:
+    """`before` at node `i`, for edges from `a` to `upto`: the same."""
+    for each in range(a, upto):
+        before[each, i] = value
 
-    Four edges at a time: they share what it costs to read the row.
+
+@njit(inline="always")
+def weigh_values(
+    row: Array,
+    skip: int,
+    after: Array,
+    first: int,
+    last: int,
+    a: int,
+    upto: int,
+    i: int,
+    before: Array,
+) -> None:
+    """`before` at node `i`, for edges from `a` to `upto`: values weighed with a row.
+
+    The row from entry `skip` on weighs the nodes from `first` to `last`. Four edges at a time share
+    what it costs to read it.
     """
+    scale = scale_of(row, skip, skip + last - first)
+    from_row, to, count = Place(skip), Place(first), Place(last - first)
     while a + 4 <= upto:
-        w, x = after[a, begin:], after[a + 1, begin:]
-        y, z = after[a + 2, begin:], after[a + 3, begin:]
-        of_w, of_x, of_y, of_z = 0.0, 0.0, 0.0, 0.0
-        for b in range(row.size):
-            of_w += row[b] * w[b]
-            of_x += row[b] * x[b]
-            of_y += row[b] * y[b]
-            of_z += row[b] * z[b]
-        before[a, i], before[a + 1, i] = scale * of_w, scale * of_x
-        before[a + 2, i], before[a + 3, i] = scale * of_y, scale * of_z
+        w, x, y, z = 0.0, 0.0, 0.0, 0.0
+        for b in range(count):
+            part = row[from_row + b]
+            w += part * after[a, to + b]
+            x += part * after[a + 1, to + b]
+            y += part * after[a + 2, to + b]
+            z += part * after[a + 3, to + b]
+        before[a, i], before[a + 1, i] = scale * w, scale * x
+        before[a + 2, i], before[a + 3, i] = scale * y, scale * z
         a += 4
     while a < upto:
-        w, of_w = after[a, begin:], 0.0
-        for b in range(row.size):
-            of_w += row[b] * w[b]
-        before[a, i] = scale * of_w
+        w = 0.0
+        for b in range(count):
+            w += row[from_row + b] * after[a, to + b]
+        before[a, i] = scale * w
         a += 1
 
 
@@ -98,14 +117,16 @@ def step_back(t: Transition, k: int, cut: Ints, after: Array, before: Array) -> 
                 lowest_edge += 1
             a, upto = lowest_edge, edges
             if first >= last:
-                before[:a, i], before[a:, i] = 0.0, 1.0 if to_slot < 0 else 0.0
+                spread_out(0.0, 0, a, i, before)
+                spread_out(1.0 if to_slot < 0 else 0.0, a, upto, i, before)
                 fresh = True
                 continue
             while a < upto and after[a, first] < _NEVER:
                 a += 1
             while upto > a and after[upto - 1, last - 1] > _SURELY:
                 upto -= 1
-            before[:a, i], before[upto:, i] = 0.0, 1.0
+            spread_out(0.0, 0, a, i, before)
+            spread_out(1.0, upto, edges, i, before)
             if a == upto:
                 fresh = True
                 continue
@@ -114,8 +135,7 @@ def step_back(t: Transition, k: int, cut: Ints, after: Array, before: Array) -> 
                 fresh = False
             else:
                 follow_row(ratio, growth, begin, end, lifts, parts, row)
-            shown = row[first - to_slot : last - to_slot]
-            weigh_values(shown, after, first, scale_of(shown), a, upto, i, before)
+            weigh_values(row, first - to_slot, after, first, last, a, upto, i, before)
 
 
 @njit(cache=True, fastmath=FAST)
@@ -173,15 +193,12 @@ def step_forward(
                 fresh = False
             else:
                 follow_row(ratio, growth, begin, end, lifts, parts, row)
-            shown = row[first - to_slot : last - to_slot]
-            scale = scale_of(shown)
+            skip = first - to_slot
+            scale = scale_of(row, skip, last - to_slot)
             for a in range(barriers):
-                mass = scale * state[a, i]
-                count = min(last, (cut[a] - t.low[k + 1]) * then) - first
-                if state[a, i] > least and count > 0:
-                    target, part = out[a, first : first + count], shown[:count]
-                    for b in range(part.size):
-                        target[b] += mass * part[b]
+                if state[a, i] > least:
+                    end_of_edge = min(last, (cut[a] - t.low[k + 1]) * then)
+                    lay_down(scale * state[a, i], row, skip, out, a, first, end_of_edge)
     return weigh(likelihood, out)
 
 

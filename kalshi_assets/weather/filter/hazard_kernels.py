@@ -15,6 +15,7 @@ from kalshi_assets.weather.filter.row_kernels import (
     fill_row,
     follow_row,
     growth_of,
+    lay_down,
     mass_of,
     place_of,
     reach_of_row,
@@ -87,15 +88,6 @@ def pick_up(
     return moves
 
 
-@njit(inline="always")
-def lay_down(share: float, row: Array, out: Array, first: int, end: int) -> None:
-    """Add a share of a row to the nodes from `first` to `end`."""
-    if share > 0.0 and end > first:
-        target, shown = out[first:end], row[: end - first]
-        for b in range(target.size):
-            target[b] += share * shown[b]
-
-
 @njit(cache=True, fastmath=FAST, inline="always")
 def staying_below(
     t: Transition,
@@ -127,7 +119,7 @@ def staying_below(
     aside, kept, lowest, mass = np.zeros(rows), np.empty(rows), np.empty(rows), np.empty(rows)
     least = care[1] * np.max(states)
     for a in range(rows):
-        kept[a] = mass_of(states[a])
+        kept[a] = mass_of(states[a], 0, states.shape[1])
     opens, closes = k + leads + 1, np.minimum(k + leads + horizons[:, -1], t.shift.size)
     last = np.max(closes)
     ahead = np.empty((2, rows, np.max(np.diff(t.offset[k : last + 2]))))
@@ -173,17 +165,18 @@ def staying_below(
                     fresh = False
                 else:
                     follow_row(ratio, growth, entry, end, lifts, parts, row)
-                shown = row[first - to_slot : stop - to_slot]
-                scale = scale_of(shown)
+                skip = first - to_slot
+                scale = scale_of(row, skip, stop - to_slot)
                 leftmost = min(leftmost, max(middle - reach, following))
                 rightmost = max(rightmost, min(middle + reach + 1, high))
                 for a in range(rows):
-                    limit = min(stop, (stops[a] - following) * then) if step >= k + leads[a] else stop
-                    lay_down(scale * mass[a], shown, out[a], first, limit)
+                    if mass[a] > 0.0:
+                        limit = (stops[a] - following) * then if step + 1 >= opens[a] else stop
+                        lay_down(scale * mass[a], row, skip, out, a, first, min(stop, limit))
         state, begin, finish = out, leftmost, max(rightmost, leftmost)
         for a in range(rows):
-            shown = state[a, (begin - following) * then : (finish - following) * then]
-            kept[a] = aside[a] + mass_of(shown)
+            shown = (begin - following) * then, (finish - following) * then
+            kept[a] = aside[a] + mass_of(state[a], shown[0], shown[1])
             if done[a] < horizons.shape[1] and step + 1 == k + leads[a] + horizons[a, done[a]]:
                 below[a, done[a]] = kept[a]
                 done[a] += 1
@@ -243,7 +236,7 @@ def next_hour(
         until[:edges] = leads[n] + horizons[-1]
         until[edges] = horizons
         staying_below(t, heads[n], chosen, limit, delay, until, QUICK, below)
-        mass = mass_of(state[rows - 1])
+        mass = mass_of(state[rows - 1], 0, state.shape[1])
         for h in range(asked):
             found[n, h] = min(max(1.0 - below[edges, h] / mass, 0.0), 1.0)
         for a in range(edges):

@@ -247,7 +247,7 @@ def log_likelihoods(
                 for p in range(targets):
                     right = low <= target + p < low + n
                     out[p * q : (p + 1) * q] *= 1 - wrong if right else wrong
-                total = mass_of(out[: targets * q])
+                total = mass_of(out, 0, targets * q)
                 found[d, k] = np.log(total)
                 least = (_FAR_MASS if far else _NEAR_MASS) * total
                 a, b = trimmed(q, targets, least, out, total, mass)

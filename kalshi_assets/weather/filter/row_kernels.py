@@ -22,6 +22,10 @@ Ints = NDArray[np.int64]
 # made it. For the same reason no array's own sum().
 FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 
+# Places in inner loops are unsigned: such an index is not looked at for counting from the end, and
+# needs no part of an array cut out, which costs more than a row.
+Place = np.uint64
+
 _ROOT_2PI = np.sqrt(2.0 * np.pi)
 
 
@@ -211,34 +215,42 @@ def follow_row(
 
     One product for each entry from `begin` to `end`.
     """
-    components = ratio.shape[0]
+    components, first = ratio.shape[0], Place(begin)
     for c in range(components):
-        part, step, lift = parts[c, begin:end], ratio[c, begin:end], lifts[c]
-        for b in range(part.size):
-            part[b] *= lift * step[b]
+        lift = lifts[c]
+        for b in range(Place(end - begin)):
+            parts[c, first + b] *= lift * ratio[c, first + b]
         lifts[c] *= growth[c]
     if components > 1:
-        for b in range(begin, end):
-            row[b] = parts[0, b] + parts[1, b]
+        for b in range(Place(end - begin)):
+            row[first + b] = parts[0, first + b] + parts[1, first + b]
 
 
 @njit(inline="always")
-def mass_of(row: Array) -> float:
-    """The sum of a row or a part of it."""
-    total = 0.0
-    for b in range(row.size):
-        total += row[b]
+def mass_of(row: Array, begin: int, end: int) -> float:
+    """The sum of a part of a row."""
+    total, first = 0.0, Place(begin)
+    for b in range(Place(max(end - begin, 0))):
+        total += row[first + b]
     return total
 
 
 @njit(inline="always")
-def scale_of(row: Array) -> float:
-    """The factor that makes the row sum to one.
+def scale_of(row: Array, begin: int, end: int) -> float:
+    """The factor that makes a part of a row sum to one.
 
     With it the grid carries a Markov chain, so that forward equals backward and nothing is lost,
     whatever the error of the quadrature.
     """
-    return 1.0 / mass_of(row)
+    return 1.0 / mass_of(row, begin, end)
+
+
+@njit(inline="always")
+def lay_down(share: float, row: Array, skip: int, out: Array, a: int, first: int, end: int) -> None:
+    """Add a share of a row, from entry `skip` on, to row `a` of `out` from `first` to `end`."""
+    from_row, to_out = Place(skip), Place(first)
+    for b in range(Place(max(end - first, 0))):
+        out[a, to_out + b] += share * row[from_row + b]
 
 
 @njit(cache=True)
