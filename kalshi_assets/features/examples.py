@@ -3,9 +3,9 @@
 import numpy as np
 import polars as pl
 
-from kalshi_assets.features.regime import regime_code
-from kalshi_assets.ladder.grid import KEY, Grid, aligned, gridded
-from kalshi_assets.tables.panel import EXAMPLES, MODEL_FEATURES, REGIMES
+from kalshi_assets.features.regime import regime, regime_code
+from kalshi_assets.ladder.grid import KEY, Grid, aligned, in_force
+from kalshi_assets.tables.panel import EXAMPLES, MODEL_FEATURES
 
 EVERY_MINUTES = 5
 
@@ -95,20 +95,17 @@ def features_of(
 
     Nothing in it looks from one minute to another, so that some minutes may be left out.
     """
-    rows = panel.hstack(market.select(_OF_MARKET)).hstack(_in_force(grid, hazard))
-    return (
-        rows.with_columns(
-            *_against_leader(grid, rows),
-            known_at=pl.max_horizontal("known_at", "market_known_at", "hazard_known_at"),
-            hazard_status=pl.col("hazard_status").fill_null("before_climate_day"),
-            dead=pl.col("dead").fill_null(value=False),
-            is_recorded=pl.col("quote_source") == "recorded",
-            projection_gap=pl.col("p_mkt") - pl.col("mid"),
-            weather_gap=pl.col("p_wx") - pl.col("p_mkt"),
-        )
-        .with_columns(regime_code=regime_code())
-        .with_columns(regime=pl.lit(pl.Series(REGIMES)).gather("regime_code"))
-    )
+    weather = in_force(grid, hazard, *_OF_HAZARD)
+    rows = panel.hstack(market.select(_OF_MARKET)).hstack(weather)
+    return rows.with_columns(
+        *_against_leader(grid, rows),
+        known_at=pl.max_horizontal("known_at", "market_known_at", "hazard_known_at"),
+        hazard_status=pl.col("hazard_status").fill_null("before_climate_day"),
+        dead=pl.col("dead").fill_null(value=False),
+        is_recorded=pl.col("quote_source") == "recorded",
+        projection_gap=pl.col("p_mkt") - pl.col("mid"),
+        weather_gap=pl.col("p_wx") - pl.col("p_mkt"),
+    ).with_columns(regime=regime(), regime_code=regime_code())
 
 
 _OF_MARKET = (
@@ -121,11 +118,6 @@ _OF_HAZARD = (
     pl.col("status").alias("hazard_status"),
     pl.col("known_at").alias("hazard_known_at"),
 )
-
-
-def _in_force(grid: Grid, hazard: pl.DataFrame) -> pl.DataFrame:
-    evaluated, times = gridded(hazard)
-    return evaluated.select(_OF_HAZARD).select(pl.all().gather(times.rows_as_of(grid)))
 
 
 def _against_leader(grid: Grid, rows: pl.DataFrame) -> list[pl.Series]:

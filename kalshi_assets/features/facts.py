@@ -10,6 +10,8 @@ import polars as pl
 from kalshi_assets.instants import MINUTE_US, Ints, microseconds
 from kalshi_assets.ladder.grid import Grid
 
+# Multiplied, as Polars does when it divides by a constant: a last bit decides whether a spread of
+# exactly five cents is tight.
 DOLLARS_A_CC = 1e-4
 
 

@@ -145,6 +145,15 @@ def aligned(*frames: pl.DataFrame) -> tuple[Grid, list[pl.DataFrame]]:
     return grids[0], list(ordered)
 
 
+def in_force(grid: Grid, frame: pl.DataFrame, *columns: str | pl.Expr) -> pl.DataFrame:
+    """Columns of a table of the same markets, as of every row of the grid.
+
+    Of each market its latest row that is not after the minute; null before the first.
+    """
+    rows, own = gridded(frame)
+    return rows.select(columns).select(pl.all().gather(own.rows_as_of(grid)))
+
+
 def _grid_of(frame: pl.DataFrame) -> Grid | None:
     minutes = microseconds(frame["minute"])
     breaks = np.flatnonzero(minutes[1:] <= minutes[:-1]) + 1

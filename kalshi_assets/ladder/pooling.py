@@ -3,7 +3,7 @@
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.ladder.grid import KEY, aligned, gridded
+from kalshi_assets.ladder.grid import KEY, aligned, in_force
 from kalshi_assets.ladder.pools.inputs import ENTERS, inputs_of
 from kalshi_assets.ladder.pools.simplex import without_dead
 from kalshi_assets.ladder.pools.weights import PoolWeights, pooled
@@ -58,12 +58,10 @@ def fused_pmf(
         The panel is of another event or of other minutes.
     """
     grid, (market, panel) = aligned(market, panel)
-    hazard, times = gridded(hazard)
-    weather = hazard.select(_OF_HAZARD).select(pl.all().gather(times.rows_as_of(grid)))
     rows = (
         market.select(_OF_MARKET)
         .hstack(panel.select(_OF_PANEL))
-        .hstack(weather)
+        .hstack(in_force(grid, hazard, *_OF_HAZARD))
         .with_columns(pl.col("dead").fill_null(value=False), enters=ENTERS)
     )
 
