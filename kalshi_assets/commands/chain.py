@@ -128,7 +128,7 @@ class DirectChain:
         self.kalshi = kalshi
         self.weather = weather
         self.clock = clock
-        self.method = load_method()
+        self.method, self.priors = load_method(), load_priors()
         self.seconds: dict[str, float] = {}
         self._earlier = {
             table: History(days, self._if_there(table)) for table, days in WINDOWS.items()
@@ -263,7 +263,7 @@ class DirectChain:
             for table in (OBSERVATIONS, SETTLEMENTS, FORECASTS)
         )
         parameters = self._put(
-            MC_PARAMS, key, lambda: mc_params(start, observed, settled, expected, load_priors())
+            MC_PARAMS, key, lambda: mc_params(start, observed, settled, expected, self.priors)
         )
         return self._put(
             HAZARD_PMF,

@@ -10,12 +10,11 @@ import polars as pl
 from kalshi_assets.cities import city
 from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset
 from kalshi_assets.features.examples import FEATURES, model_features
-from kalshi_assets.ladder.settlement import final
 from kalshi_assets.lake.history import History
 from kalshi_assets.lake.store import Partitions
 from kalshi_assets.learning.calibration.calibrators import calibrated as calibrated_pmf
 from kalshi_assets.learning.calibration.calibrators import calibrators as fitted_calibrators
-from kalshi_assets.learning.calibration.days import CalibrationDay, as_of, known_winner
+from kalshi_assets.learning.calibration.days import CalibrationDay, as_of, as_settled
 from kalshi_assets.learning.classifiers.predict import predictions as predicted
 from kalshi_assets.learning.classifiers.schedule import LOOK_BACK_DAYS as CLASSIFIER_DAYS
 from kalshi_assets.learning.classifiers.store import ModelStore
@@ -144,14 +143,7 @@ def calibration_days(
     if fused is None or events is None or settlements is None:
         return None
     start, _ = city(day.city).climate_day(day.date)
-    said = (
-        known_winner(settlements, events, at)
-        for at in final(settlements)["known_at"].unique().sort()
-    )
-    return [
-        CalibrationDay.of(start, fused, winner=winner, known_at=known_at)
-        for winner, known_at in filter(None, said)
-    ] or None
+    return as_settled(start, fused, events, settlements) or None
 
 
 def calibrators_of(
