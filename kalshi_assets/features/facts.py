@@ -10,9 +10,7 @@ import polars as pl
 from kalshi_assets.instants import MINUTE_US, Ints, microseconds
 from kalshi_assets.ladder.grid import Grid
 
-# Multiplied, as Polars does when it divides by a constant: a last bit decides whether a spread of
-# exactly five cents is tight.
-DOLLARS_A_CC = 1e-4
+CC_A_DOLLAR = 10_000
 
 
 def candles_of(grid: Grid, candles: pl.DataFrame) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.features.facts import DOLLARS_A_CC, latest, minutes_entered
+from kalshi_assets.features.facts import CC_A_DOLLAR, latest, minutes_entered
 from kalshi_assets.instants import Array, Ints, age_s, microseconds, times_at, values_at
 from kalshi_assets.ladder.grid import Grid
 
@@ -62,7 +62,7 @@ def flow_of(grid: Grid, candles: pl.DataFrame, tape: pl.DataFrame) -> Flow:
 
     def extreme(name: str, of: np.ufunc) -> Array:
         found = np.full(size, np.nan)
-        found[active] = of.reduceat(rows[name], starts) * DOLLARS_A_CC
+        found[active] = of.reduceat(rows[name], starts) / CC_A_DOLLAR
         return found.reshape(grid.shape)
 
     return Flow(
@@ -70,7 +70,7 @@ def flow_of(grid: Grid, candles: pl.DataFrame, tape: pl.DataFrame) -> Flow:
         signed=total("signed"),
         high=extreme("high", np.maximum),
         low=extreme("low", np.minimum),
-        last=values_at(at, rows["price"][last] * DOLLARS_A_CC),
+        last=values_at(at, rows["price"][last] / CC_A_DOLLAR),
         last_age_s=age_s(
             grid.minutes, times_at(at, np.maximum.reduceat(rows["event_time"], starts))
         ),

@@ -99,7 +99,7 @@ def _moves(panel: pl.DataFrame, grid: Grid, tick_grids: Sequence[str]) -> dict[s
 def _tick_cents(grid: str, price: Array) -> Array:
     """The price step at a price in dollars, in cents."""
     starts, _, steps = np.array(json.loads(grid), dtype=np.float64).T
-    band = np.searchsorted(starts, price * 10_000, side="right") - 1
+    band = np.searchsorted(starts, np.round(price * 10_000), side="right") - 1
     return steps[np.clip(band, 0, steps.size - 1)] / 100
 
 

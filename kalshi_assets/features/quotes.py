@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.features.facts import DOLLARS_A_CC, latest, minutes_entered
+from kalshi_assets.features.facts import CC_A_DOLLAR, latest, minutes_entered
 from kalshi_assets.instants import Array, Ints, age_s, microseconds, times_at, values_at
 from kalshi_assets.ladder.grid import Grid
 
@@ -66,8 +66,8 @@ def _recorded(grid: Grid, candles: pl.DataFrame) -> Quotes:
     at = latest(grid, candles["market"].to_numpy(), minutes_entered(grid, known_at))
     bid, ask = (candles[f"yes_{side}_close_cc"].to_numpy() for side in ("bid", "ask"))
     return Quotes(
-        bid=values_at(at, np.where(bid > NO_BID, bid * DOLLARS_A_CC, np.nan)),
-        ask=values_at(at, np.where(ask < NO_ASK, ask * DOLLARS_A_CC, np.nan)),
+        bid=values_at(at, np.where(bid > NO_BID, bid / CC_A_DOLLAR, np.nan)),
+        ask=values_at(at, np.where(ask < NO_ASK, ask / CC_A_DOLLAR, np.nan)),
         source=np.where(at >= 0, SOURCES.index("recorded"), 0),
         age_s=age_s(grid.minutes, times_at(at, microseconds(candles["event_time"]))),
         known_at=times_at(at, known_at),
@@ -100,7 +100,7 @@ def _shown(grid: Grid, tape: pl.DataFrame, shows: NDArray[np.bool_]) -> tuple[Ar
     known_at = microseconds(tape["known_at"])[shows]
     at = latest(grid, tape["market"].to_numpy()[shows], minutes_entered(grid, known_at))
     return (
-        values_at(at, tape["yes_price_cc"].to_numpy()[shows] * DOLLARS_A_CC),
+        values_at(at, tape["yes_price_cc"].to_numpy()[shows] / CC_A_DOLLAR),
         times_at(at, microseconds(tape["event_time"])[shows]),
         times_at(at, known_at),
     )

@@ -59,6 +59,9 @@ class MarketPmfParams:
     max_total_spread: float = 0.50
 
 
+# Prices are whole hundredths of a cent: room for a limit's last bit, and for no other price.
+HALF_CC = 0.5e-4
+
 DEFAULTS = MarketPmfParams()
 
 
@@ -80,12 +83,13 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     panel, grid = gridded(panel)
     bid, ask, last, last_age, stale = _books(panel, grid, params)
     p, centre = np.empty(bid.shape), np.empty(bid.shape)
+    tail = params.tail_width + HALF_CC
     limits = np.array(
         [
-            params.tight_spread,
-            params.wide_spread,
+            params.tight_spread + HALF_CC,
+            params.wide_spread + HALF_CC,
             params.last_trade_memory_min,
-            params.tail_width,
+            tail,
         ]
     )
     thin, arbitrage = market_implied(bid, ask, last, last_age, limits, p, centre)
@@ -93,11 +97,12 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
         p = normalised(centre, params.method)
 
     quoted = (bid > 0) & (ask < 1)
-    quoted |= (bid == 0) & (ask <= params.tail_width) | (ask == 1) & (bid >= 1 - params.tail_width)
+    quoted |= (bid == 0) & (ask <= tail) | (ask == 1) & (bid >= 1 - tail)
     coverage = quoted.mean(axis=1)
     # Rounded so that a sum of cents compares as cents, not as its floating-point residue.
     bids, asks = bid.sum(axis=1).round(9), ask.sum(axis=1).round(9)
-    valid = (coverage >= params.min_coverage - 1e-12) & (asks - bids <= params.max_total_spread)
+    valid = coverage >= params.min_coverage - 1e-12
+    valid &= asks - bids <= params.max_total_spread + HALF_CC
     # A PMF knows what its whole event's books knew.
     known_at = grid.matrix(panel["known_at"]).max(axis=0).view(np.int64)
     of_rows = {"p_mkt": p, "centre": centre, "thin": thin}

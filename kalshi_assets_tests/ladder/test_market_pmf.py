@@ -151,6 +151,19 @@ def test_the_last_trade_pulls_the_centre_of_a_wider_quote_and_fades() -> None:
     assert centres[1000] == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize("bid_cents", range(1, 94))
+def test_a_spread_of_five_cents_is_tight_wherever_it_lies(bid_cents: int) -> None:
+    """As floats, 0.14 - 0.09 is more than 0.05 and 0.12 - 0.07 is less."""
+    bid, ask = bid_cents / 100, (bid_cents + 5) / 100
+    frame = market_pmf(book([(bid, ask), (0.50, 0.52)], last=[bid, None])).sort("bracket")
+    assert frame["centre"][0] == pytest.approx((bid + ask) / 2)
+
+
+def test_a_spread_of_a_hundredth_of_a_cent_more_is_not() -> None:
+    frame = market_pmf(book([(0.2000, 0.2501), (0.70, 0.72)], last=[0.20, None])).sort("bracket")
+    assert frame["centre"][0] == pytest.approx(0.20)
+
+
 def test_a_last_trade_outside_the_quotes_counts_as_their_edge() -> None:
     frame = market_pmf(book([(0.20, 0.30), (0.70, 0.80)], last=[0.95, None])).sort("bracket")
     assert frame["centre"][0] == pytest.approx(0.30)

@@ -274,9 +274,7 @@ class BarrierFilter:
         Zero where the temperature is itself at or above the edge.
         """
         self._own()
-        values = self._kernels.slot_of(
-            self._t, slot, self._values_from(slot), len(self._cut) - 1
-        )
+        values = self._kernels.slot_of(self._t, slot, self._values_from(slot), len(self._cut) - 1)
         return self.grid.nodes(slot)[0], values.copy()
 
     def hazard(self, edge: float, lead: int, horizon: int) -> float:
