@@ -426,6 +426,7 @@ def _transition(grid: Grid, baseline: Array, model: ResidualModel) -> "Transitio
         shift=baseline[1:] - model.rho * baseline[:-1],
         rho=model.rho,
         precision=1 / sd**2,
+        growth=np.exp(-(((model.rho - 1)[:, None] / sd) ** 2)),
         width=BAND_SD * model.widest(),
         narrow=grid.band_sd * model.widest(),
         reach=reach,

@@ -17,7 +17,6 @@ from kalshi_assets.weather.filter.row_kernels import (
     Transition,
     fill_row,
     follow_row,
-    growth_of,
     lay_down,
     place_of,
     reach_of_row,
@@ -84,7 +83,9 @@ def weigh_values(
 
 
 @njit(cache=True, fastmath=FAST, inline="always")
-def step_back(t: Transition, k: int, cut: Ints, after: Array, before: Array) -> None:
+def step_back(
+    t: Transition, k: int, cut: Ints, after: Array, before: Array, rows: tuple[Array, Array, Array]
+) -> None:
     """`before`, the values at slot k, from `after`, those at slot k + 1.
 
     Entry (a, i) is the probability that neither node i nor a later temperature reaches edge a.
@@ -93,10 +94,10 @@ def step_back(t: Transition, k: int, cut: Ints, after: Array, before: Array) -> 
     """
     now, then, reach = t.nodes[k], t.nodes[k + 1], t.reach[k]
     table, ratio = tables_of(t, k)
-    row, parts = rows_of(table)
+    row, parts, lifts = rows
     place, precision = t.place[k + 1, :then], t.precision[k]
     moved = t.rho[k] - 1.0
-    growth, lifts = growth_of(precision, moved)
+    growth = t.growth[k]
     edges, size = after.shape
     low, top = t.low[k], max(min(cut.max(), t.high[k]), t.low[k])
     before[:, (top - low) * now :] = 0.0
@@ -144,7 +145,7 @@ def sweep_back(t: Transition, cut: Ints, first: int, stop: int, values: Array) -
 
     Those of the slot after `first` must be there; the last has none.
     """
-    edges = cut.size
+    edges, rows = cut.size, rows_of(t)
     if first == t.shift.size:
         final = slot_of(t, first, values, edges)
         for a in range(edges):
@@ -152,7 +153,8 @@ def sweep_back(t: Transition, cut: Ints, first: int, stop: int, values: Array) -
             final[a, :below], final[a, below:] = 1.0, 0.0
         first -= 1
     for k in range(first, stop - 1, -1):
-        step_back(t, k, cut, slot_of(t, k + 1, values, edges), slot_of(t, k, values, edges))
+        after, before = slot_of(t, k + 1, values, edges), slot_of(t, k, values, edges)
+        step_back(t, k, cut, after, before, rows)
 
 
 @njit(cache=True, fastmath=FAST, inline="always")
@@ -165,10 +167,10 @@ def step_forward(
     """
     now, then, reach = t.nodes[k], t.nodes[k + 1], t.reach[k]
     table, ratio = tables_of(t, k)
-    row, parts = rows_of(table)
     place, precision = t.place[k + 1, :then], t.precision[k]
     moved = t.rho[k] - 1.0
-    growth, lifts = growth_of(precision, moved)
+    growth = t.growth[k]
+    row, parts, lifts = rows_of(t)
     barriers, size = out.shape
     out[:] = 0.0
     least = _NEGLIGIBLE * np.max(state[barriers - 1])

@@ -14,7 +14,6 @@ from kalshi_assets.weather.filter.row_kernels import (
     Transition,
     fill_row,
     follow_row,
-    growth_of,
     lay_down,
     mass_of,
     place_of,
@@ -31,6 +30,8 @@ Ints = NDArray[np.int64]
 # How far a question looks: standard deviations from which an edge is out of reach, and the share of
 # the greatest mass below which none is moved on. Strict: 1e-13 of probability; quick: 1e-5.
 Care = tuple[float, float]
+# Steps after which it is looked again for what is out of reach.
+LOOK_EVERY = 1
 STRICT: Care = (7.5, 1e-13)
 QUICK: Care = (5.0, 1e-7)
 
@@ -60,14 +61,14 @@ def out_of_reach(
 
 
 @njit(cache=True, fastmath=FAST, inline="always")
-def panels_in_use(states: Array, nodes: int, least: float) -> tuple[int, int]:
-    """First panel where a row has more than the least, and the one after the last."""
-    first, end = states.shape[1], 0
-    for a in range(states.shape[0]):
-        for i in range(states.shape[1]):
-            if states[a, i] > least:
-                first, end = min(first, i), max(end, i + 1)
-    return min(first // nodes, end // nodes), -(-end // nodes)
+def panels_in_use(state: Array, nodes: int, least: float) -> tuple[int, int]:
+    """First panel where there is more than the least, and the one after the last."""
+    first, end = 0, state.size
+    while first < end and state[first] <= least:
+        first += 1
+    while end > first and state[end - 1] <= least:
+        end -= 1
+    return first // nodes, -(-end // nodes)
 
 
 @njit(inline="always")
@@ -116,26 +117,29 @@ def staying_below(
         The result, shape (rows, horizons).
     """
     rows = states.shape[0]
-    aside, kept, lowest, mass = np.zeros(rows), np.empty(rows), np.empty(rows), np.empty(rows)
-    least = care[1] * np.max(states)
-    for a in range(rows):
-        kept[a] = mass_of(states[a], 0, states.shape[1])
+    aside, lowest, mass = np.zeros(rows), np.empty(rows), np.empty(rows)
+    row, parts, lifts = rows_of(t)
+    # No row has more anywhere than the last.
+    least = care[1] * np.max(states[rows - 1])
     opens, closes = k + leads + 1, np.minimum(k + leads + horizons[:, -1], t.shift.size)
     last = np.max(closes)
     ahead = np.empty((2, rows, np.max(np.diff(t.offset[k : last + 2]))))
     state = states
-    begin, finish = panels_in_use(states, t.nodes[k], least)
+    begin, finish = panels_in_use(states[rows - 1], t.nodes[k], least)
     begin, finish = begin + t.low[k], finish + t.low[k]
+    shown = (0, states.shape[1])
     done = np.zeros(rows, dtype=np.int64)
     for step in range(k, last):
         now, then, reach = t.nodes[step], t.nodes[step + 1], t.reach[step]
         table, ratio = tables_of(t, step)
-        row, parts = rows_of(table)
         place, precision = t.place[step + 1, :then], t.precision[step]
         moved = t.rho[step] - 1.0
-        growth, lifts = growth_of(precision, moved)
+        growth = t.growth[step]
         low, following, high = t.low[step], t.low[step + 1], t.high[step + 1]
-        out_of_reach(t, step, opens, closes, stops, care[0], lowest)
+        if (step - k) % LOOK_EVERY == 0:
+            out_of_reach(t, step, opens, closes, stops, care[0], lowest)
+        else:
+            lowest[:] = -1e9
         out = ahead[step % 2, :, : (high - following) * then]
         # No mass lands further off than this: only there the memory must be clean.
         drift = np.abs(t.shift[step] + moved * t.lowest) - moved * t.high[step]
@@ -174,16 +178,15 @@ def staying_below(
                         limit = (stops[a] - following) * then if step + 1 >= opens[a] else stop
                         lay_down(scale * mass[a], row, skip, out, a, first, min(stop, limit))
         state, begin, finish = out, leftmost, max(rightmost, leftmost)
+        shown = (begin - following) * then, (finish - following) * then
         for a in range(rows):
-            shown = (begin - following) * then, (finish - following) * then
-            kept[a] = aside[a] + mass_of(state[a], shown[0], shown[1])
             if done[a] < horizons.shape[1] and step + 1 == k + leads[a] + horizons[a, done[a]]:
-                below[a, done[a]] = kept[a]
+                below[a, done[a]] = aside[a] + mass_of(state[a], shown[0], shown[1])
                 done[a] += 1
         if begin == finish:
             break
     for a in range(rows):
-        below[a, done[a] :] = kept[a]
+        below[a, done[a] :] = aside[a] + mass_of(state[a], shown[0], shown[1])
 
 
 @njit(cache=True, fastmath=FAST)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 NODES_PER_SD = 2.0
+# Fewer, and the quadrature fails badly.
+LEAST_NODES_PER_SD = 1.75
 # 1.4 / sd + 2.5 nodes a panel integrate a normal over it to 1e-7 for any sd; measured.
 NODES_BY_WIDTH = 1.4
 NODES_AT_LEAST = 2.5
@@ -186,14 +188,21 @@ class Grid:
 
     @classmethod
     def along(
-        cls, low: Array, high: Array, model: ResidualModel, *, nodes_at_least: float, band_sd: float
+        cls,
+        low: Array,
+        high: Array,
+        model: ResidualModel,
+        *,
+        nodes_per_sd: float,
+        nodes_at_least: float,
+        band_sd: float,
     ) -> "Grid":
         """A grid that holds from `low` to `high`, degrees F, at each slot; both (slots,)."""
         lowest, highest = np.floor(low).astype(int).tolist(), np.ceil(high).astype(int).tolist()
         return cls(
             lo=min(lowest),
             hi=max(highest),
-            q=_nodes_needed(model, NODES_PER_SD, nodes_at_least),
+            q=_nodes_needed(model, nodes_per_sd, nodes_at_least),
             held=tuple(zip(lowest, highest, strict=True)),
             band_sd=band_sd,
         )
@@ -246,7 +255,7 @@ class Grid:
             raise ValueError(f"the grid has {len(self.q)} slots, the model {model.steps + 1}")
         resolved = np.array(self.q) * model.finest()
         worst = int(resolved.argmin())
-        if resolved[worst] < NODES_PER_SD * (1 - 1e-9):
+        if resolved[worst] < LEAST_NODES_PER_SD * (1 - 1e-9):
             raise ValueError(
                 f"{self.q[worst]} nodes a degree at slot {worst} are too few for a width of "
                 f"{model.finest()[worst]:.3f} F; use Grid.of"
@@ -262,7 +271,7 @@ class Grid:
 def _nodes_needed(
     model: ResidualModel, nodes_per_sd: float, nodes_at_least: float
 ) -> tuple[int, ...]:
-    finer = nodes_per_sd / NODES_PER_SD
+    finer = max(nodes_per_sd / NODES_PER_SD, 1.0)
     by_width = finer * (NODES_BY_WIDTH / model.finest() + nodes_at_least)
     nodes = np.ceil(np.maximum(nodes_per_sd / model.finest(), by_width))
     return tuple(nodes.astype(int).tolist())

@@ -46,8 +46,9 @@ class Transition(NamedTuple):
         Nodes of a panel relative to its middle, degrees F, shape (steps + 1, most nodes).
     shift, rho
         Shape (steps,).
-    precision
-        1 / variance of the mixture's components, shape (steps, components).
+    precision, growth
+        1 / variance of the mixture's components, and how the lifts of `follow_row` grow from panel
+        to panel; shape (steps, components).
     width, narrow, reach
         How far from its mean a row goes, degrees F: one that moves mass, and one that weighs
         values; and panels to each side of its middle that hold it; shape (steps,).
@@ -65,6 +66,7 @@ class Transition(NamedTuple):
     shift: Array
     rho: Array
     precision: Array
+    growth: Array
     width: Array
     narrow: Array
     reach: Ints
@@ -111,16 +113,17 @@ def tables_of(t: Transition, k: int) -> tuple[Array, Array]:
 
 
 @njit(cache=True)
-def rows_of(table: Array) -> tuple[Array, Array]:
-    """Memory for `fill_row`: the row, and the parts it sums; of one component they are the same."""
-    parts = np.empty(table.shape)
-    return (parts[0] if len(parts) == 1 else np.empty(table.shape[1])), parts
+def rows_of(t: Transition) -> tuple[Array, Array, Array]:
+    """Memory for `fill_row` of any step: the row, the parts it sums, and their lifts.
 
-
-@njit(cache=True)
-def growth_of(precision: Array, moved: float) -> tuple[Array, Array]:
-    """How the lifts of `follow_row` grow from panel to panel, and memory for them."""
-    return np.exp(-precision * moved * moved), np.empty(precision.size)
+    Of one component the row and its part are the same.
+    """
+    components = t.precision.shape[1]
+    most = 0
+    for k in range(t.shift.size):
+        most = max(most, (t.begin[k + 1] - t.begin[k]) // components)
+    parts = np.empty((components, most))
+    return (parts[0] if components == 1 else np.empty(most)), parts, np.empty(components)
 
 
 @njit(inline="always")

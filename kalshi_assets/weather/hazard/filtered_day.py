@@ -27,8 +27,9 @@ from kalshi_assets.weather.fit.parameters import HazardParameters
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Nodes a panel beside those that the innovations ask for: probabilities are right to 3e-6.
-NODES_AT_LEAST = 1.5
+# Nodes a standard deviation, and nodes a panel beside those that the innovations ask for:
+# probabilities are right to 3e-6.
+NODES_PER_SD, NODES_AT_LEAST = 1.75, 1.5
 # Reach of a kernel's row: beyond lie 4e-8 of it.
 BAND_SD = 5.5
 # Doubt about the temperature at a report that the grid is laid around, degrees F.
@@ -364,7 +365,14 @@ def _mixture(
         high[since:] = np.maximum(paths.max(axis=0) + reach, most + alone)[since:]
         low[:early] = np.minimum(low[:early], (least - wide).min())
         high[:early] = np.maximum(high[:early], (most + wide).max())
-    grid = Grid.along(low, high, model, nodes_at_least=NODES_AT_LEAST, band_sd=BAND_SD)
+    grid = Grid.along(
+        low,
+        high,
+        model,
+        nodes_per_sd=NODES_PER_SD,
+        nodes_at_least=NODES_AT_LEAST,
+        band_sd=BAND_SD,
+    )
     return MixtureFilter(grid, first.profile, model, edges, work, nodes=(offsets, prior))
 
 
