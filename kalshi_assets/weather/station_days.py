@@ -78,8 +78,8 @@ class StationDays:
 
     def usable(self, min_coverage: float = MIN_COVERAGE) -> NDArray[np.bool_]:
         """Days with reports in enough slots, gaps of up to an hour not counted; shape (days,)."""
-        covered = [float((~np.isnan(bridged(day))).mean()) for day in self.mid_f]
-        return np.array(covered, dtype=np.float64) >= min_coverage
+        covered: Array = (~np.isnan(bridged(self.mid_f))).mean(axis=1)
+        return covered >= min_coverage
 
     def take(self, kept: NDArray[np.bool_]) -> "StationDays":
         """Some of the days."""
@@ -123,16 +123,19 @@ def stacked(days: Sequence[tuple[datetime, pl.DataFrame]]) -> pl.DataFrame:
 
 
 def bridged(day: Array, longest_gap: int = ONE_HOUR) -> Array:
-    """`day` with gaps of up to an hour interpolated."""
-    known = np.flatnonzero(~np.isnan(day))
-    if known.size == 0:
-        return day
-    slots = np.arange(len(day))
-    filled = np.interp(slots, known, day[known], left=np.nan, right=np.nan)
-    position = np.clip(np.searchsorted(known, slots), 1, max(known.size - 1, 1))
-    if known.size > 1:
-        gap = known[position] - known[position - 1]
-        filled[np.isnan(day) & (gap > longest_gap)] = np.nan
+    """`day`, or days of shape (days, slots), with gaps of up to an hour interpolated."""
+    known = ~np.isnan(day)
+    slots = np.arange(day.shape[-1])
+    before = np.maximum.accumulate(np.where(known, slots, -1), axis=-1)
+    after = np.where(known, slots, len(slots))[..., ::-1]
+    after = np.minimum.accumulate(after, axis=-1)[..., ::-1]
+    gap = after - before
+    filled = day.copy()
+    inside = ~known & (before >= 0) & (after < len(slots)) & (gap <= longest_gap)
+    at = np.nonzero(inside)
+    first, last = (*at[:-1], before[at]), (*at[:-1], after[at])
+    slope = (day[last] - day[first]) / gap[at]
+    filled[at] = slope * (at[-1] - before[at]) + day[first]
     return filled
 
 

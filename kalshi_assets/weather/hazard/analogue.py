@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.weather.climate_day import FIVE_MINUTES, ONE_HOUR, SLOTS
+from kalshi_assets.weather.climate_day import FIVE_MINUTES, ONE_HOUR
 from kalshi_assets.weather.normal import normal_cdf
 from kalshi_assets.weather.station_days import bridged
 
@@ -89,7 +89,7 @@ class Library:
     def of(cls, days: Array, params: AnalogueParams = DEFAULTS) -> "Library":
         """The library of `days`, shape (days, 288), NaN where there is no report."""
         usable = (~np.isnan(days)).mean(axis=1) >= params.min_coverage
-        temp = np.array([bridged(day) for day in days[usable]]).reshape(-1, SLOTS)
+        temp = bridged(days[usable])
         running = np.fmax.accumulate(temp, axis=1)
         later = np.full_like(temp, -np.inf)
         later[:, :-1] = np.fmax.accumulate(temp[:, :0:-1], axis=1)[:, ::-1]

@@ -24,6 +24,9 @@ from kalshi_assets.weather.station_days import stacked
 
 Array = NDArray[np.float64]
 
+# Above microseconds of some weeks: a slot and a time as one number.
+_SLOT_BITS = 42
+
 SCHEMA: dict[str, pl.DataType] = {
     "minute": pl.Datetime("us", "UTC"),
     "p_analogue": pl.List(pl.Float64),
@@ -113,21 +116,21 @@ def _hour_ago(known: pl.DataFrame, observations: pl.DataFrame, start: datetime) 
     A report of that hour which came in later is not used.
     """
     measured = pl.col("event_time")
-    reports = (
-        temperatures(counted(of_climate_day(observations, start)))
-        .select("known_at", "event_time", "temp_f", slot=slot_of(measured, start))
-        .sort("known_at", "event_time")
-        .filter(measured == measured.cum_max().over("slot"))
+    elapsed = (pl.col("known_at", "event_time") - start).dt.total_microseconds()
+    reports = temperatures(counted(of_climate_day(observations, start))).select(
+        elapsed, "temp_f", slot=slot_of(measured, start).cast(pl.Int64)
     )
-    return (
-        known.select("minute", slot=pl.col("slot") - ONE_HOUR)
-        .join_asof(
-            reports,
-            left_on="minute",
-            right_on="known_at",
-            by="slot",
-            check_sortedness=False,
-        )["temp_f"]
-        .to_numpy()
-        .astype(np.float64)
+    # In order of slots, then of what became known when; of two in a slot the younger stays.
+    place = reports["slot"].to_numpy() << _SLOT_BITS
+    order = np.argsort(place + reports["known_at"].to_numpy(), kind="stable")
+    reached = (place + reports["event_time"].to_numpy())[order]
+    order = order[reached == np.maximum.accumulate(reached)]
+    since, temp = (place + reports["known_at"].to_numpy())[order], reports["temp_f"].to_numpy()
+    asked = known.select(
+        (pl.col("minute") - start).dt.total_microseconds(),
+        slot=pl.col("slot").cast(pl.Int64) - ONE_HOUR,
     )
+    wanted = asked["slot"].to_numpy() << _SLOT_BITS
+    found = np.searchsorted(since, wanted + asked["minute"].to_numpy(), side="right") - 1
+    there = (found >= 0) & (since[found] >= wanted) if len(since) else np.zeros(len(found), bool)
+    return np.where(there, temp[order[found]] if len(since) else np.nan, np.nan)
