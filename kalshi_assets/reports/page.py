@@ -29,6 +29,8 @@ def index_path(root: Path) -> Path:
 def write_page(path: Path, html: str) -> Path:
     """Write `html` so that a reader sees the old page or the new one, never half of one.
 
+    The disk is not waited for: it is busy with the partitions that the page can be made of again.
+
     Parameters
     ----------
     path
@@ -40,7 +42,9 @@ def write_page(path: Path, html: str) -> Path:
     -------
     `path`.
     """
-    write_atomically(path, lambda temporary: temporary.write_text(html, encoding="utf-8"))
+    write_atomically(
+        path, lambda temporary: temporary.write_text(html, encoding="utf-8"), flush=False
+    )
     return path
 
 
