@@ -82,7 +82,7 @@ def weigh_values(
         a += 1
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
+@njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
 def step_back(
     t: Transition, k: int, cut: Ints, after: Array, before: Array, rows: tuple[Array, Array, Array]
 ) -> None:
@@ -139,7 +139,7 @@ def step_back(
             weigh_values(row, first - to_slot, after, first, last, a, upto, i, before)
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", fastmath=FAST)
 def sweep_back(t: Transition, cut: Ints, first: int, stop: int, values: Array) -> None:
     """The values of every slot from `first` down to `stop`; flat, `cut.size` rows a slot.
 
@@ -157,7 +157,7 @@ def sweep_back(t: Transition, cut: Ints, first: int, stop: int, values: Array) -
         step_back(t, k, cut, after, before, rows)
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
+@njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
 def step_forward(
     t: Transition, k: int, cut: Ints, likelihood: Array, state: Array, out: Array
 ) -> float:
@@ -204,7 +204,7 @@ def step_forward(
     return weigh(likelihood, out)
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
+@njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
 def weigh(likelihood: Array, state: Array) -> float:
     """Multiply every row with the likelihood; the mass of the last."""
     barriers, nodes = state.shape
@@ -227,7 +227,7 @@ def normalise(state: Array, total: float) -> float:
     return np.log(total)
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", fastmath=FAST)
 def start(cut_nodes: Ints, prior: Array, likelihood: Array, state: Array) -> float:
     """The state at slot 0; returns its mass, nothing is normalised."""
     for a in range(cut_nodes.size):
@@ -236,7 +236,7 @@ def start(cut_nodes: Ints, prior: Array, likelihood: Array, state: Array) -> flo
     return weigh(likelihood, state)
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", fastmath=FAST)
 def sweep_forward(
     t: Transition,
     cut: Ints,
@@ -254,7 +254,7 @@ def sweep_forward(
         log_mass[k] = normalise(out, step_forward(t, k - 1, cut, weights, state, out))
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", fastmath=FAST)
 def read_cdfs(
     t: Transition, first: int, states: Array, values: Array, total: Array, running: Array
 ) -> None:
@@ -272,7 +272,7 @@ def read_cdfs(
             running[s, a] = so_far
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", fastmath=FAST)
 def read_rows(t: Transition, slots: Ints, states: Array, values: Array, total: Array) -> None:
     """P(maximum of the day below each edge) at some slots, in any order; (slots, edges)."""
     edges = total.shape[1]

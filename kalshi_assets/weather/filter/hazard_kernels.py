@@ -36,7 +36,7 @@ STRICT: Care = (7.5, 1e-13)
 QUICK: Care = (5.0, 1e-7)
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
+@njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
 def out_of_reach(
     t: Transition, k: int, opens: Ints, closes: Ints, stops: Ints, beyond_sd: float, lowest: Array
 ) -> None:
@@ -60,7 +60,7 @@ def out_of_reach(
                     lowest[a] = -1e9
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
+@njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
 def panels_in_use(state: Array, nodes: int, least: float) -> tuple[int, int]:
     """First panel where there is more than the least, and the one after the last."""
     first, end = 0, state.size
@@ -89,7 +89,7 @@ def pick_up(
     return moves
 
 
-@njit(cache=True, fastmath=FAST, inline="always")
+@njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
 def staying_below(
     t: Transition,
     k: int,
@@ -189,7 +189,7 @@ def staying_below(
         below[a, done[a] :] = aside[a] + mass_of(state[a], shown[0], shown[1])
 
 
-@njit(cache=True, fastmath=FAST)
+@njit(cache=True, error_model="numpy", fastmath=FAST)
 def next_hour(
     t: Transition,
     states: Array,
