@@ -18,7 +18,6 @@ from kalshi_assets.weather.filter.row_kernels import (
     fill_row,
     follow_row,
     lay_down,
-    place_of,
     reach_of_row,
     rows_of,
     scale_of,
@@ -92,27 +91,30 @@ def step_back(
     Values fall with the temperature and rise with the edge, so a row between two values of one is
     one, and of zero is zero.
     """
-    now, then, reach = t.nodes[k], t.nodes[k + 1], t.reach[k]
+    now, then, reach, width = t.nodes[k], t.nodes[k + 1], t.reach[k], t.narrow[k]
     table, ratio = tables_of(t, k)
     row, parts, lifts = rows
-    place, precision = t.place[k + 1, :then], t.precision[k]
-    moved = t.rho[k] - 1.0
+    here, place, precision = t.place[k], t.place[k + 1, :then], t.precision[k]
+    shift, rho, moved = t.shift[k] - t.lowest, t.rho[k], t.rho[k] - 1.0
     growth = t.growth[k]
     edges, size = after.shape
-    low, top = t.low[k], max(min(cut.max(), t.high[k]), t.low[k])
+    lowest, low, low_then = t.lowest + 0.5, t.low[k], t.low[k + 1]
+    top = max(min(cut.max(), t.high[k]), low)
     before[:, (top - low) * now :] = 0.0
     for r in range(now):
         fresh, expected, begin, end = True, -1, 0, 0
         lowest_edge = 0
         for p in range(low, top):
             i = (p - low) * now + r
-            mean, middle, delta = place_of(t, k, p, r)
+            mean = shift + rho * (lowest + p + here[r])
+            middle = int(np.floor(mean))
+            delta = mean - middle - 0.5
             if p == low or middle != expected:
                 least = max(delta + moved * (top - p), -0.5)
-                begin, end = reach_of_row(place, reach, t.narrow[k], least, delta)
+                begin, end = reach_of_row(place, reach, width, least, delta)
                 fresh = True
             expected = middle + 1
-            to_slot = (middle - reach - t.low[k + 1]) * then
+            to_slot = (middle - reach - low_then) * then
             first, last = max(to_slot + begin, 0), min(to_slot + end, size)
             while lowest_edge < edges and cut[lowest_edge] <= p:
                 lowest_edge += 1
@@ -165,27 +167,29 @@ def step_forward(
 
     Returns the mass below the last barrier; nothing is normalised.
     """
-    now, then, reach = t.nodes[k], t.nodes[k + 1], t.reach[k]
+    now, then, reach, width = t.nodes[k], t.nodes[k + 1], t.reach[k], t.width[k]
     table, ratio = tables_of(t, k)
-    place, precision = t.place[k + 1, :then], t.precision[k]
-    moved = t.rho[k] - 1.0
+    here, place, precision = t.place[k], t.place[k + 1, :then], t.precision[k]
+    shift, rho, moved = t.shift[k] - t.lowest, t.rho[k], t.rho[k] - 1.0
     growth = t.growth[k]
     row, parts, lifts = rows_of(t)
     barriers, size = out.shape
     out[:] = 0.0
     least = _NEGLIGIBLE * np.max(state[barriers - 1])
-    low, high = t.low[k], t.high[k]
+    lowest, low, low_then, high = t.lowest + 0.5, t.low[k], t.low[k + 1], t.high[k]
     for r in range(now):
         fresh, expected, begin, end = True, -1, 0, 0
         for p in range(low, high):
             i = (p - low) * now + r
-            mean, middle, delta = place_of(t, k, p, r)
+            mean = shift + rho * (lowest + p + here[r])
+            middle = int(np.floor(mean))
+            delta = mean - middle - 0.5
             if p == low or middle != expected:
                 to_come = max(delta + moved * (high - p), -0.5)
-                begin, end = reach_of_row(place, reach, t.width[k], to_come, delta)
+                begin, end = reach_of_row(place, reach, width, to_come, delta)
                 fresh = True
             expected = middle + 1
-            to_slot = (middle - reach - t.low[k + 1]) * then
+            to_slot = (middle - reach - low_then) * then
             first, last = max(to_slot + begin, 0), min(to_slot + end, size)
             if state[barriers - 1, i] <= least or first >= last:
                 fresh = True
@@ -199,7 +203,7 @@ def step_forward(
             scale = scale_of(row, skip, last - to_slot)
             for a in range(barriers):
                 if state[a, i] > least:
-                    end_of_edge = min(last, (cut[a] - t.low[k + 1]) * then)
+                    end_of_edge = min(last, (cut[a] - low_then) * then)
                     lay_down(scale * state[a, i], row, skip, out, a, first, end_of_edge)
     return weigh(likelihood, out)
 

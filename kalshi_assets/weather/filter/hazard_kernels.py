@@ -16,7 +16,6 @@ from kalshi_assets.weather.filter.row_kernels import (
     follow_row,
     lay_down,
     mass_of,
-    place_of,
     reach_of_row,
     rows_of,
     scale_of,
@@ -124,16 +123,16 @@ def staying_below(
     opens, closes = k + leads + 1, np.minimum(k + leads + horizons[:, -1], t.shift.size)
     last = np.max(closes)
     ahead = np.empty((2, rows, np.max(np.diff(t.offset[k : last + 2]))))
-    state = states
+    state, coldest = states, t.lowest
     begin, finish = panels_in_use(states[rows - 1], t.nodes[k], least)
     begin, finish = begin + t.low[k], finish + t.low[k]
     shown = (0, states.shape[1])
     done = np.zeros(rows, dtype=np.int64)
     for step in range(k, last):
-        now, then, reach = t.nodes[step], t.nodes[step + 1], t.reach[step]
+        now, then, reach, width = t.nodes[step], t.nodes[step + 1], t.reach[step], t.narrow[step]
         table, ratio = tables_of(t, step)
-        place, precision = t.place[step + 1, :then], t.precision[step]
-        moved = t.rho[step] - 1.0
+        here, place, precision = t.place[step], t.place[step + 1, :then], t.precision[step]
+        shift, rho, moved = t.shift[step] - t.lowest, t.rho[step], t.rho[step] - 1.0
         growth = t.growth[step]
         low, following, high = t.low[step], t.low[step + 1], t.high[step + 1]
         if (step - k) % LOOK_EVERY == 0:
@@ -142,7 +141,7 @@ def staying_below(
             lowest[:] = -1e9
         out = ahead[step % 2, :, : (high - following) * then]
         # No mass lands further off than this: only there the memory must be clean.
-        drift = np.abs(t.shift[step] + moved * t.lowest) - moved * t.high[step]
+        drift = np.abs(t.shift[step] + moved * coldest) - moved * t.high[step]
         spread = reach + 2 + int(drift)
         clean = max(begin - spread - following, 0), min(finish + spread, high) - following
         out[:, clean[0] * then : max(clean[1], clean[0]) * then] = 0.0
@@ -151,12 +150,14 @@ def staying_below(
             fresh, expected, entry, end = True, -1, 0, 0
             for p in range(begin, finish):
                 i = (p - low) * now + r
-                temp = t.lowest + 0.5 + p + t.place[step, r]
+                temp = coldest + 0.5 + p + here[r]
                 moves = pick_up(state, i, least, temp, lowest, mass, aside)
-                mean, middle, delta = place_of(t, step, p, r)
+                mean = shift + rho * temp
+                middle = int(np.floor(mean))
+                delta = mean - middle - 0.5
                 if p == begin or middle != expected:
                     to_come = max(delta + moved * (finish - p), -0.5)
-                    entry, end = reach_of_row(place, reach, t.narrow[step], to_come, delta)
+                    entry, end = reach_of_row(place, reach, width, to_come, delta)
                     fresh = True
                 expected = middle + 1
                 to_slot = (middle - reach - following) * then

@@ -126,15 +126,7 @@ def rows_of(t: Transition) -> tuple[Array, Array, Array]:
     return (parts[0] if components == 1 else np.empty(most)), parts, np.empty(components)
 
 
-@njit(inline="always")
-def place_of(t: Transition, k: int, p: int, r: int) -> tuple[float, int, float]:
-    """Mean of the row from node `r` of panel `p`, its panel, and its distance from the middle."""
-    mean = t.shift[k] + t.rho[k] * (t.lowest + 0.5 + p + t.place[k, r])
-    middle = int(np.floor(mean - t.lowest))
-    return mean, middle, mean - t.lowest - middle - 0.5
-
-
-@njit(inline="always")
+@njit(cache=True, error_model="numpy")
 def reach_of_row(
     place: Array, reach: int, width: float, least: float, most: float
 ) -> tuple[int, int]:
@@ -159,7 +151,7 @@ def reach_of_row(
     )
 
 
-@njit(inline="always")
+@njit(cache=True, error_model="numpy")
 def fill_row(
     table: Array,
     place: Array,
@@ -210,7 +202,7 @@ def fill_row(
             row[b] = parts[0, b] + parts[1, b]
 
 
-@njit(inline="always")
+@njit(cache=True, error_model="numpy")
 def follow_row(
     ratio: Array, growth: Array, begin: int, end: int, lifts: Array, parts: Array, row: Array
 ) -> None:
