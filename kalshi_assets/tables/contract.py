@@ -117,7 +117,8 @@ class Table:
         return frame if strictly_ascending(frame, self.key) else frame.sort(self.key)
 
     def _in_order_of_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
-        return frame if frame.columns == list(self.dtypes) else frame.select(self.dtypes.keys())
+        names = list(self.dtypes)
+        return frame if frame.columns == names else frame[names]
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """`frame` with the contract's column order, sorted by key, or an error.

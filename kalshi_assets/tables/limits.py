@@ -79,13 +79,13 @@ class Limits:
 
 def _only(values: pl.Series, allowed: Iterable[Any]) -> bool:
     """Whether there are no others; nulls are no values."""
-    # Most rows go with the first or second, which is five times cheaper than `is_in`.
-    left = values.drop_nulls()
+    # Counting is five times cheaper than `is_in`, as most rows have the first or the second.
+    left = len(values) - values.null_count()
     for value in allowed:
-        if left.is_empty():
+        if not left:
             break
-        left = left.filter(left != value)
-    return left.is_empty()
+        left -= (values == value).sum()
+    return not left
 
 
 def _has_nan(values: pl.Series) -> bool:
@@ -100,14 +100,22 @@ def strictly_ascending(frame: pl.DataFrame, key: Iterable[str]) -> bool:
 
     A key with nulls is not.
     """
-    equal = pl.repeat(value=True, n=max(frame.height - 1, 0), dtype=pl.Boolean, eager=True)
+    if frame.height < 2:
+        return True
+    equal = None  # as the row before in all columns so far; None: every row is
     for name in key:
         values = frame.get_column(name)
         if values.null_count():
             return False
-        before, after = values.slice(0, equal.len()), values.slice(1)
-        differs = (before != after) & equal
-        if not (before.filter(differs) < after.filter(differs)).all():
+        before, after = values.slice(0, frame.height - 1), values.slice(1)
+        same = before == after
+        if equal is not None:
+            same, falls = same & equal, (before > after) & equal
+        elif values.dtype == pl.String:  # dear to compare, and they seldom change
+            falls = before.filter(~same) > after.filter(~same)
+        else:
+            falls = before > after
+        if falls.any():
             return False
-        equal = equal & ~differs
-    return not equal.any()
+        equal = same
+    return equal is not None and not equal.any()
