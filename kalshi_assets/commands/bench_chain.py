@@ -23,7 +23,7 @@ from rich.table import Table as RichTable
 
 from kalshi_assets.cities import CITIES
 from kalshi_assets.commands.chain import BESIDE_THE_REPORT, DirectChain
-from kalshi_assets.commands.services import UNLIMITED, environment, service_variables
+from kalshi_assets.commands.services import ONE_THREAD, UNLIMITED, environment, service_variables
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.partitions import CityDay, city_days
 from kalshi_assets.sandbox.server import running
@@ -103,7 +103,7 @@ def _measured(
     raw, direct, through = (folder / name for name in ("raw", "direct", "dagster"))
     shares = [list(cities[n::CORES]) for n in range(CORES) if cities[n::CORES]]
     progress.print(f"generating and recording {len(cities)} cities x {days} days ...")
-    with environment({"POLARS_MAX_THREADS": "1"}):
+    with environment(ONE_THREAD):
         world = folder / "world"
         start = FIRST_DAY - timedelta(days=HISTORY_DAYS)
         last = FIRST_DAY + timedelta(days=days - 1)

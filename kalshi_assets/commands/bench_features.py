@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from kalshi_assets.commands.chain import DirectChain
-from kalshi_assets.commands.services import UNLIMITED, environment, service_variables
+from kalshi_assets.commands.services import ONE_THREAD, UNLIMITED, environment, service_variables
 from kalshi_assets.features.activity import DAYS as ACTIVITY_DAYS
 from kalshi_assets.partitions import city_days
 from kalshi_assets.sandbox.server import running
@@ -98,9 +98,8 @@ def run_feature_bench(console: Console, *, cities: int, days: int, as_json: bool
 
 def _measured(progress: Console, folder: Path, cities: int, days: int) -> dict[str, float]:
     # A thread each: the pools of Polars and BLAS are laid out when they are imported.
-    single = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     context = multiprocessing.get_context("spawn")
-    with environment(single):
+    with environment(ONE_THREAD):
         progress.print(f"walking {WALKED} generated days ...")
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             walked = pool.submit(_walk, folder).result()

@@ -156,6 +156,10 @@ def service_variables(sandbox: Sandbox) -> dict[str, str]:
     }
 
 
+ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""For processes of which there is one a core."""
+
+
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
     """These environment variables, for a while."""
