@@ -12,17 +12,13 @@ baseline's bias (`mixture`), what a report says (`emission`), which report was k
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kalshi_assets.weather.filter.emission import KnownMaximum, disjoint
-from kalshi_assets.weather.filter.residual_model import BAND_SD, Grid, ResidualModel
+from kalshi_assets.weather.filter.residual_model import Grid, ResidualModel
 from kalshi_assets.weather.normal import normal_cdf
-
-if TYPE_CHECKING:
-    from kalshi_assets.weather.filter.row_kernels import Transition
 
 __all__ = ["BarrierFilter", "Grid", "ResidualModel", "Workspace"]
 
@@ -78,16 +74,17 @@ class BarrierFilter:
         workspace: Workspace | None = None,
     ) -> None:
         from kalshi_assets.weather.filter import exact_kernels
+        from kalshi_assets.weather.filter.transition import transition
 
         self.grid, self.model, self.edges = grid, model, np.asarray(edges, dtype=float)
         self.baseline = self._fitting(baseline)
         grid.must_resolve(model)
-        cut = np.array([grid.cut(edge) for edge in edges], dtype=np.int64)
+        cut = grid.cuts(self.edges)
         if not len(edges) or (np.diff(self.edges) <= 0).any():
             raise ValueError(f"edges {edges} must ascend")
         self._kernels = exact_kernels
         self._cut = np.append(cut, grid.panels)
-        self._t = _transition(grid, baseline, model)
+        self._t = transition(grid, baseline, model)
         self._work = workspace or Workspace()
         self._work.owner = self
         nodes = int(self._t.offset[-1])
@@ -216,7 +213,7 @@ class BarrierFilter:
         slots: Ints,
         leads: Ints,
         wanted: NDArray[np.bool_],
-        new_high: Sequence[float],
+        new_high: Sequence[float] | Array,
         horizons: Sequence[int],
         edges: Array,
     ) -> Array:
@@ -250,7 +247,7 @@ class BarrierFilter:
             self._states,
             len(self._cut),
             (slots, leads, wanted),
-            np.array([self.grid.cut(edge) for edge in new_high], dtype=np.int64),
+            self.grid.cuts(np.asarray(new_high, dtype=np.float64)),
             np.array(horizons, dtype=np.int64),
             barriers,
             self._cut[barriers],
@@ -290,6 +287,8 @@ class BarrierFilter:
         self._own()
         from kalshi_assets.weather.filter.hazard_kernels import STRICT, staying_below
 
+        if self.head == self.model.steps:
+            return np.zeros(len(horizons))
         below, now = np.empty((1, len(horizons))), self._state(self.head)[-1:]
         staying_below(
             self._t,
@@ -399,38 +398,3 @@ def crossing(so_far: Array, later: Array) -> Array:
     """P(an edge is reached | not yet), from the probabilities of having stayed below it."""
     untouched = so_far > 1e-12
     return np.where(untouched, 1 - later / np.where(untouched, so_far, 1.0), 1.0).clip(0.0, 1.0)
-
-
-def _transition(grid: Grid, baseline: Array, model: ResidualModel) -> "Transition":
-    from kalshi_assets.weather.filter.row_kernels import Transition, fill_tables
-
-    scales, shares = model.components()
-    sd = model.sd[:, None] * scales
-    nodes = np.array(grid.q, dtype=np.int64)
-    low, high = np.ascontiguousarray(grid.bounds.T)
-    reach = model.reach()
-    place = np.zeros((len(nodes), nodes.max()))
-    weight = np.zeros_like(place)
-    for q in np.unique(nodes):
-        slot = int(np.flatnonzero(nodes == q)[0])
-        place[nodes == q, :q], weight[nodes == q, :q] = grid.panel_nodes(slot)
-    begin = np.append(0, np.cumsum((2 * reach + 1) * nodes[1:] * len(scales)))
-    table, ratio = fill_tables(place, weight, nodes, model.rho, sd, shares, reach, begin)
-    return Transition(
-        lowest=grid.lo - 0.5,
-        low=low,
-        high=high,
-        nodes=nodes,
-        offset=np.append(0, np.cumsum((high - low) * nodes)),
-        place=place,
-        shift=baseline[1:] - model.rho * baseline[:-1],
-        rho=model.rho,
-        precision=1 / sd**2,
-        growth=np.exp(-(((model.rho - 1)[:, None] / sd) ** 2)),
-        width=BAND_SD * model.widest(),
-        narrow=grid.band_sd * model.widest(),
-        reach=reach,
-        table=table,
-        ratio=ratio,
-        begin=begin,
-    )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from kalshi_assets.weather.filter.row_kernels import (
     FAST,
     Place,
+    Rows,
     Transition,
     fill_row,
     follow_row,
@@ -82,9 +83,7 @@ def weigh_values(
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
-def step_back(
-    t: Transition, k: int, cut: Ints, after: Array, before: Array, rows: tuple[Array, Array, Array]
-) -> None:
+def step_back(t: Transition, k: int, cut: Ints, after: Array, before: Array, rows: Rows) -> None:
     """`before`, the values at slot k, from `after`, those at slot k + 1.
 
     Entry (a, i) is the probability that neither node i nor a later temperature reaches edge a.
@@ -93,7 +92,7 @@ def step_back(
     """
     now, then, reach, width = t.nodes[k], t.nodes[k + 1], t.reach[k], t.narrow[k]
     table, ratio = tables_of(t, k)
-    row, parts, lifts = rows
+    row, parts, lifts, tilts = rows
     here, place, precision = t.place[k], t.place[k + 1, :then], t.precision[k]
     shift, rho, moved = t.shift[k] - t.lowest, t.rho[k], t.rho[k] - 1.0
     growth = t.growth[k]
@@ -134,7 +133,7 @@ def step_back(
                 fresh = True
                 continue
             if fresh:
-                fill_row(table, place, precision, moved, delta, lifts, parts, row)
+                fill_row(table, place, precision, moved, delta, lifts, tilts, parts, row)
                 fresh = False
             else:
                 follow_row(ratio, growth, begin, end, lifts, parts, row)
@@ -172,7 +171,7 @@ def step_forward(
     here, place, precision = t.place[k], t.place[k + 1, :then], t.precision[k]
     shift, rho, moved = t.shift[k] - t.lowest, t.rho[k], t.rho[k] - 1.0
     growth = t.growth[k]
-    row, parts, lifts = rows_of(t)
+    row, parts, lifts, tilts = rows_of(t)
     barriers, size = out.shape
     out[:] = 0.0
     least = _NEGLIGIBLE * np.max(state[barriers - 1])
@@ -195,7 +194,7 @@ def step_forward(
                 fresh = True
                 continue
             if fresh:
-                fill_row(table, place, precision, moved, delta, lifts, parts, row)
+                fill_row(table, place, precision, moved, delta, lifts, tilts, parts, row)
                 fresh = False
             else:
                 follow_row(ratio, growth, begin, end, lifts, parts, row)

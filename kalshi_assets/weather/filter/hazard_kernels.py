@@ -29,8 +29,6 @@ Ints = NDArray[np.int64]
 # How far a question looks: standard deviations from which an edge is out of reach, and the share of
 # the greatest mass below which none is moved on. Strict: 1e-13 of probability; quick: 1e-5.
 Care = tuple[float, float]
-# Steps after which it is looked again for what is out of reach.
-LOOK_EVERY = 1
 STRICT: Care = (7.5, 1e-13)
 QUICK: Care = (5.0, 1e-7)
 
@@ -117,7 +115,7 @@ def staying_below(
     """
     rows = states.shape[0]
     aside, lowest, mass = np.zeros(rows), np.empty(rows), np.empty(rows)
-    row, parts, lifts = rows_of(t)
+    row, parts, lifts, tilts = rows_of(t)
     # No row has more anywhere than the last.
     least = care[1] * np.max(states[rows - 1])
     opens, closes = k + leads + 1, np.minimum(k + leads + horizons[:, -1], t.shift.size)
@@ -135,17 +133,15 @@ def staying_below(
         shift, rho, moved = t.shift[step] - t.lowest, t.rho[step], t.rho[step] - 1.0
         growth = t.growth[step]
         low, following, high = t.low[step], t.low[step + 1], t.high[step + 1]
-        if (step - k) % LOOK_EVERY == 0:
-            out_of_reach(t, step, opens, closes, stops, care[0], lowest)
-        else:
-            lowest[:] = -1e9
+        out_of_reach(t, step, opens, closes, stops, care[0], lowest)
         out = ahead[step % 2, :, : (high - following) * then]
         # No mass lands further off than this: only there the memory must be clean.
         drift = np.abs(t.shift[step] + moved * coldest) - moved * t.high[step]
         spread = reach + 2 + int(drift)
         clean = max(begin - spread - following, 0), min(finish + spread, high) - following
         out[:, clean[0] * then : max(clean[1], clean[0]) * then] = 0.0
-        leftmost, rightmost = high, following
+        limits = np.where(step + 1 >= opens, (stops - following) * then, out.shape[1])
+        leftmost, rightmost = out.shape[1], 0
         for r in range(now):
             fresh, expected, entry, end = True, -1, 0, 0
             for p in range(begin, finish):
@@ -166,19 +162,17 @@ def staying_below(
                     fresh = True
                     continue
                 if fresh:
-                    fill_row(table, place, precision, moved, delta, lifts, parts, row)
+                    fill_row(table, place, precision, moved, delta, lifts, tilts, parts, row)
                     fresh = False
                 else:
                     follow_row(ratio, growth, entry, end, lifts, parts, row)
                 skip = first - to_slot
                 scale = scale_of(row, skip, stop - to_slot)
-                leftmost = min(leftmost, max(middle - reach, following))
-                rightmost = max(rightmost, min(middle + reach + 1, high))
+                leftmost, rightmost = min(leftmost, first), max(rightmost, stop)
                 for a in range(rows):
-                    if mass[a] > 0.0:
-                        limit = (stops[a] - following) * then if step + 1 >= opens[a] else stop
-                        lay_down(scale * mass[a], row, skip, out, a, first, min(stop, limit))
-        state, begin, finish = out, leftmost, max(rightmost, leftmost)
+                    lay_down(scale * mass[a], row, skip, out, a, first, min(stop, limits[a]))
+        state, begin = out, following + min(leftmost, rightmost) // then
+        finish = following - (-rightmost // then)
         shown = (begin - following) * then, (finish - following) * then
         for a in range(rows):
             if done[a] < horizons.shape[1] and step + 1 == k + leads[a] + horizons[a, done[a]]:

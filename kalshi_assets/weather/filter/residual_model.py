@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 NODES_PER_SD = 2.0
-# Fewer, and the quadrature fails badly.
-LEAST_NODES_PER_SD = 1.75
 # 1.4 / sd + 2.5 nodes a panel integrate a normal over it to 1e-7 for any sd; measured.
 NODES_BY_WIDTH = 1.4
 NODES_AT_LEAST = 2.5
@@ -188,21 +186,14 @@ class Grid:
 
     @classmethod
     def along(
-        cls,
-        low: Array,
-        high: Array,
-        model: ResidualModel,
-        *,
-        nodes_per_sd: float,
-        nodes_at_least: float,
-        band_sd: float,
+        cls, low: Array, high: Array, model: ResidualModel, *, nodes_at_least: float, band_sd: float
     ) -> "Grid":
         """A grid that holds from `low` to `high`, degrees F, at each slot; both (slots,)."""
         lowest, highest = np.floor(low).astype(int).tolist(), np.ceil(high).astype(int).tolist()
         return cls(
             lo=min(lowest),
             hi=max(highest),
-            q=_nodes_needed(model, nodes_per_sd, nodes_at_least),
+            q=_nodes_needed(model, NODES_PER_SD, nodes_at_least),
             held=tuple(zip(lowest, highest, strict=True)),
             band_sd=band_sd,
         )
@@ -238,10 +229,15 @@ class Grid:
 
     def cut(self, edge: float) -> int:
         """Number of panels of the day below `edge`, a half-integer."""
-        panels = edge + 0.5 - self.lo
-        if panels != round(panels):
+        return int(self.cuts(np.array([edge]))[0])
+
+    def cuts(self, edges: Array) -> NDArray[np.int64]:
+        """`cut` of several edges."""
+        panels = edges + 0.5 - self.lo
+        if (panels != np.rint(panels)).any():
+            edge = float(edges[panels != np.rint(panels)][0])
             raise ValueError(f"edge {edge} F is not a half-integer, such as {round(edge) + 0.5}")
-        return min(max(int(panels), 0), self.panels)
+        return np.clip(panels, 0, self.panels).astype(np.int64)
 
     def must_resolve(self, model: ResidualModel) -> None:
         """Refuse a grid that is too coarse for the model.
@@ -255,7 +251,7 @@ class Grid:
             raise ValueError(f"the grid has {len(self.q)} slots, the model {model.steps + 1}")
         resolved = np.array(self.q) * model.finest()
         worst = int(resolved.argmin())
-        if resolved[worst] < LEAST_NODES_PER_SD * (1 - 1e-9):
+        if resolved[worst] < NODES_PER_SD * (1 - 1e-9):
             raise ValueError(
                 f"{self.q[worst]} nodes a degree at slot {worst} are too few for a width of "
                 f"{model.finest()[worst]:.3f} F; use Grid.of"
@@ -271,7 +267,7 @@ class Grid:
 def _nodes_needed(
     model: ResidualModel, nodes_per_sd: float, nodes_at_least: float
 ) -> tuple[int, ...]:
-    finer = max(nodes_per_sd / NODES_PER_SD, 1.0)
+    finer = nodes_per_sd / NODES_PER_SD
     by_width = finer * (NODES_BY_WIDTH / model.finest() + nodes_at_least)
     nodes = np.ceil(np.maximum(nodes_per_sd / model.finest(), by_width))
     return tuple(nodes.astype(int).tolist())

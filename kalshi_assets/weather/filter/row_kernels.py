@@ -25,6 +25,7 @@ FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 # Places in inner loops are unsigned: such an index is not looked at for counting from the end, and
 # needs no part of an array cut out, which costs more than a row.
 Place = np.uint64
+Rows = tuple[Array, Array, Array, Array]
 
 _ROOT_2PI = np.sqrt(2.0 * np.pi)
 
@@ -113,8 +114,8 @@ def tables_of(t: Transition, k: int) -> tuple[Array, Array]:
 
 
 @njit(cache=True)
-def rows_of(t: Transition) -> tuple[Array, Array, Array]:
-    """Memory for `fill_row` of any step: the row, the parts it sums, and their lifts.
+def rows_of(t: Transition) -> Rows:
+    """Memory for `fill_row` of any step: the row, the parts it sums, their lifts, tilts.
 
     Of one component the row and its part are the same.
     """
@@ -123,7 +124,8 @@ def rows_of(t: Transition) -> tuple[Array, Array, Array]:
     for k in range(t.shift.size):
         most = max(most, (t.begin[k + 1] - t.begin[k]) // components)
     parts = np.empty((components, most))
-    return (parts[0] if components == 1 else np.empty(most)), parts, np.empty(components)
+    row = parts[0] if components == 1 else np.empty(most)
+    return row, parts, np.empty(components), np.empty(t.place.shape[1])
 
 
 @njit(cache=True, error_model="numpy")
@@ -159,6 +161,7 @@ def fill_row(
     moved: float,
     delta: float,
     lifts: Array,
+    tilts: Array,
     parts: Array,
     row: Array,
 ) -> None:
@@ -180,6 +183,8 @@ def fill_row(
         Distance of the mean from the middle of its panel, degrees F.
     lifts
         What `follow_row` multiplies with next, shape (components,).
+    tilts
+        Memory for as many numbers as a panel has nodes.
     parts, row
         The components, shape (components, row), and their sum; of one they may be the same.
     """
@@ -188,14 +193,13 @@ def fill_row(
     for c in range(components):
         power = np.exp(delta * precision[c])
         lift = np.exp(-0.5 * delta * precision[c] * (delta + panels - 1))
-        for p in range(panels):
-            for r in range(place.size):
-                parts[c, p * place.size + r] = lift * table[c, p * place.size + r]
-            lift *= power
         for r in range(place.size):
-            tilt = np.exp(place[r] * delta * precision[c])
-            for p in range(panels):
-                parts[c, p * place.size + r] *= tilt
+            tilts[r] = np.exp(place[r] * delta * precision[c])
+        for p in range(panels):
+            first = Place(p * place.size)
+            for r in range(Place(place.size)):
+                parts[c, first + r] = lift * tilts[r] * table[c, first + r]
+            lift *= power
         lifts[c] = np.exp(-precision[c] * moved * (delta + 0.5 * moved))
     if components > 1:
         for b in range(size):
@@ -243,9 +247,10 @@ def scale_of(row: Array, begin: int, end: int) -> float:
 @njit(inline="always")
 def lay_down(share: float, row: Array, skip: int, out: Array, a: int, first: int, end: int) -> None:
     """Add a share of a row, from entry `skip` on, to row `a` of `out` from `first` to `end`."""
-    from_row, to_out = Place(skip), Place(first)
-    for b in range(Place(max(end - first, 0))):
-        out[a, to_out + b] += share * row[from_row + b]
+    if share > 0.0 and end > first:
+        from_row, to_out = Place(skip), Place(first)
+        for b in range(Place(end - first)):
+            out[a, to_out + b] += share * row[from_row + b]
 
 
 @njit(cache=True)

@@ -6,7 +6,7 @@ what a table row looks like (`pmf`).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,28 +20,19 @@ from kalshi_assets.weather.filter.emission import KnownMaximum, emission
 from kalshi_assets.weather.filter.exact import BarrierFilter, Workspace
 from kalshi_assets.weather.filter.mixture import MissedPeaks, MixtureFilter
 from kalshi_assets.weather.filter.monte_carlo import Draws, from_state
-from kalshi_assets.weather.filter.residual_model import LEAST_REACH_F, Grid, ResidualModel
+from kalshi_assets.weather.filter.residual_model import ResidualModel
 from kalshi_assets.weather.fit.baseline import Baseline
 from kalshi_assets.weather.fit.parameters import HazardParameters
+from kalshi_assets.weather.hazard.corridor import (
+    DEPART_F,
+    allowed,
+    corridor,
+    paths_through,
+)
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-# Nodes a standard deviation, and nodes a panel beside those that the innovations ask for:
-# probabilities are right to 3e-6.
-NODES_PER_SD, NODES_AT_LEAST = 1.75, 1.5
-# Reach of a kernel's row: beyond lie 4e-8 of it.
-BAND_SD = 5.5
-# Doubt about the temperature at a report that the grid is laid around, degrees F.
-REPORT_SD_F = 1.5
-# How far a report may depart from the paths that the grid is laid around: standard deviations, six
-# where no report is known yet, and degrees F in any case. One beyond moves the grid.
-DEPART_SD, DEPART_PRIOR_SD, DEPART_F = 3.0, 6.0, 6.0
-# After the day's first report it holds more, as the report may be wrong.
-EARLY_SLOTS = ONE_HOUR
-# What the grid holds beyond that: standard deviations of the rest of the day, and degrees F. A path
-# that leaves the grid is turned back, and matters only if it had come back by itself.
-BEYOND_SD, BEYOND_F = 3.0, 2.0
 # Of the greatest: a node with less says nothing about the next hour.
 LEAST_WEIGHT = 1e-5
 # Reports over which the feed is judged.
@@ -152,9 +143,7 @@ class FilteredDay:
                 self._through,
                 self._work,
             )
-            # Between which temperatures reports may lie; both (slots,), degrees F.
-            held, beyond = self._begun.grid.degrees, _beyond(self._begun.model)
-            self._held = held[:, 0] + beyond, held[:, 1] - beyond
+            self._allowed = allowed(self._begun.grid, self._begun.model)
             for each in self._told:
                 each.tell(self._begun)
         return self._begun
@@ -183,12 +172,14 @@ class FilteredDay:
             return True
         if not self._through:
             return False
-        low, high = self._held
+        low, high = self._allowed
         if news.baseline is None:
             return low[news.slot] <= news.reported_f <= high[news.slot]
         latest = [self._latest] if self._latest else self._through
         ahead = slice(news.slot, None)
-        paths = _paths(news.baseline, self.mixture.offsets, self._parameters.rho, latest)[:, ahead]
+        paths = paths_through(latest, news.baseline, self.mixture.offsets, self._parameters.rho)[
+            :, ahead
+        ]
         return bool(
             (low[ahead] + DEPART_F <= paths).all() and (paths <= high[ahead] - DEPART_F).all()
         )
@@ -280,8 +271,7 @@ def exactly(mixture: MixtureFilter, rows: Rows, edges: Array) -> tuple[Array, Ar
     """`Read`, by the exact engine."""
 
     def soon(node: BarrierFilter, wanted: NDArray[np.bool_]) -> Array:
-        new_high = (rows.highest_f + 0.5).tolist()
-        horizons = (FIVE_MINUTES, ONE_HOUR)
+        new_high, horizons = rows.highest_f + 0.5, (FIVE_MINUTES, ONE_HOUR)
         return node.next_hour_at(rows.heads, rows.leads, wanted, new_high, horizons, edges)
 
     cdf = mixture.at(rows.heads, lambda node, _: node.cdf_at(rows.heads))
@@ -335,9 +325,8 @@ def _mixture(
 ) -> MixtureFilter:
     """The filter before any news.
 
-    Its grid holds the paths, under the baselines, each with the slot from which it holds, that lead
-    through some reports, slot and degrees F: once there is one, the day's first residual is no
-    longer as open as the prior says, and a much narrower grid will do.
+    Its grid is laid along some reports, slot and degrees F: once there is one, the day's first
+    residual is no longer as open as the prior says, and a much narrower grid will do.
     """
     _, first = baselines[0]
     sd = parameters.sd_by_step()
@@ -349,57 +338,8 @@ def _mixture(
     nodes = first.nodes(shape_nodes)
     offsets = [profile - first.profile for profile, _ in nodes]
     prior = np.array([prior for _, prior in nodes])
-    spread = (replace(model, start_sd=REPORT_SD_F) if through else model).residual_sd()
-    reach = np.maximum((DEPART_SD if through else DEPART_PRIOR_SD) * spread, DEPART_F)
-    reach += _beyond(model)
-    early, wide = _early(through), np.maximum(DEPART_PRIOR_SD * spread, LEAST_REACH_F)
-    low, high = np.full(SLOTS, np.inf), np.full(SLOTS, -np.inf)
-    for since, baseline in baselines:
-        paths = _paths(baseline, offsets, parameters.rho, through)
-        # If the only report known is wrong, the day is near its baseline.
-        shapes = _paths(baseline, offsets, parameters.rho, ())
-        least = np.minimum(paths.min(axis=0), shapes.min(axis=0))
-        most = np.maximum(paths.max(axis=0), shapes.max(axis=0))
-        alone = reach if len(through) < 2 else DEPART_F
-        low[since:] = np.minimum(paths.min(axis=0) - reach, least - alone)[since:]
-        high[since:] = np.maximum(paths.max(axis=0) + reach, most + alone)[since:]
-        low[:early] = np.minimum(low[:early], (least - wide).min())
-        high[:early] = np.maximum(high[:early], (most + wide).max())
-    grid = Grid.along(
-        low,
-        high,
-        model,
-        nodes_per_sd=NODES_PER_SD,
-        nodes_at_least=NODES_AT_LEAST,
-        band_sd=BAND_SD,
-    )
+    grid = corridor(model, baselines, offsets, through)
     return MixtureFilter(grid, first.profile, model, edges, work, nodes=(offsets, prior))
-
-
-def _early(through: Sequence[tuple[int, float]]) -> int:
-    """Slots in which so few reports are known that paths far from them still count."""
-    return through[0][0] + EARLY_SLOTS if through else 0
-
-
-def _paths(
-    baseline: Baseline, offsets: Sequence[Array], rho: float, through: Sequence[tuple[int, float]]
-) -> Array:
-    """Of each offset, the mean paths through some reports; of none, the baseline itself."""
-    profiles = baseline.profile + np.array(offsets)
-    if not through:
-        return profiles
-    slots, degrees = (np.array(each) for each in zip(*through, strict=True))
-    fading = rho ** np.abs(np.arange(SLOTS) - slots[:, None])
-    departed = degrees - profiles[:, slots.astype(int)]
-    return (profiles[:, None] + fading * departed[:, :, None]).reshape(-1, SLOTS)
-
-
-def _beyond(model: ResidualModel) -> Array:
-    """How much more than a report the grid must hold at every slot, (slots,), degrees F."""
-    variance = np.zeros(SLOTS)
-    for k in reversed(range(model.steps)):
-        variance[k] = model.sd[k] ** 2 + model.rho[k] ** 2 * variance[k + 1]
-    return BEYOND_F + BEYOND_SD * np.sqrt(variance)
 
 
 def filtered_outlook(

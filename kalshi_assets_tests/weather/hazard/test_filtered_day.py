@@ -231,12 +231,17 @@ def test_a_forecast_far_off_the_grid_and_back_is_as_if_it_had_not_been() -> None
     times = evaluated(observations, np.array([90, 119, 121, 150, 220]))
     reports = reports_of(observations, START)
     plain = filtered_outlook(times, a_day(), reports, START)
-    day = a_day()
-    narrow = day.mixture.grid
-    there = forecast_of(at(120), 120, climatology().shifted(60.0))
+    jump = np.where(np.arange(SLOTS) > 120, 60.0, 0.0)
+    there = forecast_of(at(120), 120, climatology().shifted(jump))
     back = forecast_of(at(120), 120, climatology())
-    again = filtered_outlook(times, day, in_order(*reports, there, back), START)
-    assert day.mixture.grid.hi > narrow.hi
+    day = a_day()
+    for news in in_order(*reports, there):
+        if news.known_at < at(120):
+            day.tell(news)
+    before = day.mixture.grid.degrees
+    day.tell(there)
+    assert (day.mixture.grid.degrees[150:, 1] > before[150:, 1]).all()
+    again = filtered_outlook(times, a_day(), in_order(*reports, there, back), START)
     assert again.pmf == pytest.approx(plain.pmf, abs=1e-6)
     assert again.passing_60m == pytest.approx(plain.passing_60m, abs=1e-6)
 
