@@ -34,9 +34,9 @@ from kalshi_assets.exchange.ingest import (
 from kalshi_assets.features.activity import activity
 from kalshi_assets.features.examples import examples, model_features
 from kalshi_assets.features.labels import labels
-from kalshi_assets.features.panel import minute_panel
+from kalshi_assets.features.panel import load_panel_params, minute_panel
 from kalshi_assets.features.weather import full_panel, with_weather
-from kalshi_assets.ladder.market_pmf import market_pmf
+from kalshi_assets.ladder.market_pmf import load_market_pmf_params, market_pmf
 from kalshi_assets.ladder.pooling import fused_pmf
 from kalshi_assets.ladder.pools.weights import PoolWeights, fusion_weights
 from kalshi_assets.ladder.scoreboard import scoreboard
@@ -129,6 +129,7 @@ class DirectChain:
         self.weather = weather
         self.clock = clock
         self.method, self.priors = load_method(), load_priors()
+        self.of_panel, self.of_market = load_panel_params(), load_market_pmf_params()
         self.seconds: dict[str, float] = {}
         self._earlier = {
             table: History(days, self._if_there(table)) for table, days in WINDOWS.items()
@@ -230,7 +231,9 @@ class DirectChain:
         events, observations, forecasts = made[EVENTS], made[OBSERVATIONS], made[FORECASTS]
         climate_start = events["climate_start"][0]
         panel = self._put(
-            MINUTE_PANEL, key, lambda: minute_panel(events, made[CANDLES], made[TRADES])
+            MINUTE_PANEL,
+            key,
+            lambda: minute_panel(events, made[CANDLES], made[TRADES], self.of_panel),
         )
         usual = [frame for _, frame in self._earlier[ACTIVITY].before(key)]
         self._put(ACTIVITY, key, lambda: activity(panel, climate_start))
@@ -239,7 +242,7 @@ class DirectChain:
             key,
             lambda: with_weather(panel, events, observations, forecasts, usual),
         )
-        market = self._put(MARKET_PMF, key, lambda: market_pmf(panel))
+        market = self._put(MARKET_PMF, key, lambda: market_pmf(panel, self.of_market))
         hazard = self._hazard(key, made)
         weights = self._weights(key)
         fused = self._put(FUSED_PMF, key, lambda: fused_pmf(market, hazard, weather, weights))

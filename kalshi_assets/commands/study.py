@@ -30,8 +30,8 @@ from kalshi_assets.exchange.ingest import (
     fetch_settlement,
     fetch_trades,
 )
-from kalshi_assets.features.panel import minute_panel
-from kalshi_assets.ladder.market_pmf import market_pmf
+from kalshi_assets.features.panel import load_panel_params, minute_panel
+from kalshi_assets.ladder.market_pmf import load_market_pmf_params, market_pmf
 from kalshi_assets.partitions import CityDay, city_days
 from kalshi_assets.reports.svg import svg_data_uri
 from kalshi_assets.reports.verification_page import log_loss_by_sample, write_page
@@ -139,8 +139,9 @@ class RecordedCity:
             events,
             fetch_candles(self.exchange, contract),
             fetch_trades(self.exchange, contract),
+            load_panel_params(),
         )
-        return events, settlements, market_pmf(panel)
+        return events, settlements, market_pmf(panel, load_market_pmf_params())
 
     def _synthetic(self, day: date) -> pl.DataFrame:
         before = day - timedelta(days=1)

@@ -6,11 +6,15 @@ them validates them) and secrets or addresses (settings).
 
 import os
 import tomllib
+from collections.abc import Mapping
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 ENV_VARIABLE = "KALSHI_ASSETS_CONFIG"
+METHODS = "methods.toml"
+METHOD_SECTIONS = ("panel", "market_pmf", "hazard")
 
 
 def load_toml(name: str) -> dict[str, Any]:
@@ -38,6 +42,38 @@ def load_toml(name: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path or name}: not valid TOML: {error}") from error
+
+
+def method_section(
+    name: str, of: type[Any], document: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """A section of methods.toml, with just the keys that a dataclass has.
+
+    Parameters
+    ----------
+    name
+        One of `METHOD_SECTIONS`.
+    of
+        The dataclass.
+    document
+        In place of the file in force.
+
+    Raises
+    ------
+    ValueError
+        A section that nobody knows, or a key that is missing or that nobody knows; the message
+        names it.
+    """
+    document = load_toml(METHODS) if document is None else document
+    known = {field.name for field in fields(of)}
+    values = document.get(name, {})
+    unread = set(document) - set(METHOD_SECTIONS)
+    if wrong := sorted(unread | (set(values) ^ known)):
+        raise ValueError(
+            f"{METHODS}: missing or unknown {wrong}; [{name}] takes {', '.join(sorted(known))}, "
+            f"and there are the sections {', '.join(METHOD_SECTIONS)}"
+        )
+    return dict(values)
 
 
 def _override(name: str) -> Path | None:

@@ -1,11 +1,14 @@
 """The minute panel: one row per bracket and minute, from open to close, nothing later in it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.config import method_section
 from kalshi_assets.features import kinematics
 from kalshi_assets.features.facts import candles_of, tape_of
 from kalshi_assets.features.flow import Flow, flow_of
@@ -37,6 +40,17 @@ class PanelParams:
 
 
 DEFAULTS = PanelParams()
+
+
+def load_panel_params(document: Mapping[str, Any] | None = None) -> PanelParams:
+    """The choices that methods.toml has in force, or another parsed document.
+
+    Raises
+    ------
+    ValueError
+        A key that is missing or that nobody knows, or a proxy that nobody knows.
+    """
+    return PanelParams(**method_section("panel", PanelParams, document))
 
 
 def minute_panel(

@@ -5,19 +5,22 @@ centres in Kullback-Leibler divergence that lies between every bid and ask and s
 no bound binds it is plain normalisation. Classic rules of normalisation stand beside it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.config import method_section
 from kalshi_assets.instants import Array, as_times
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
 from kalshi_assets.ladder.normalisation import normalised
 from kalshi_assets.tables import MARKET_PMF
 
 MINUTES_A_SECOND = 1 / 60
+Method = Literal["box", "multiplicative", "power", "shin"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class MarketPmfParams:
         Largest sum of asks less sum of bids for the PMF to be valid, dollars.
     """
 
-    method: Literal["box", "multiplicative", "power", "shin"] = "box"
+    method: Method = "box"
     tight_spread: float = 0.05
     wide_spread: float = 0.15
     last_trade_memory_min: float = 15.0
@@ -58,11 +61,33 @@ class MarketPmfParams:
     min_coverage: float = 4 / 6
     max_total_spread: float = 0.50
 
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise ValueError(
+                f"no market PMF by {self.method!r}; there are {', '.join(get_args(Method))}"
+            )
+        if not 0 < self.tight_spread <= self.wide_spread < 1:
+            raise ValueError(
+                f"spreads must rise from above 0 to below 1 dollar: tight {self.tight_spread}, "
+                f"wide {self.wide_spread}"
+            )
+
 
 # Prices are whole hundredths of a cent: room for a limit's last bit, and for no other price.
 HALF_CC = 0.5e-4
 
 DEFAULTS = MarketPmfParams()
+
+
+def load_market_pmf_params(document: Mapping[str, Any] | None = None) -> MarketPmfParams:
+    """The rules that methods.toml has in force, or another parsed document.
+
+    Raises
+    ------
+    ValueError
+        A key that is missing or that nobody knows, or a value out of range; the message names it.
+    """
+    return MarketPmfParams(**method_section("market_pmf", MarketPmfParams, document))
 
 
 def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from kalshi_assets.features.activity import DAYS as ACTIVITY_DAYS
 from kalshi_assets.features.activity import activity as usual_activity
 from kalshi_assets.features.examples import examples as learnt_from
 from kalshi_assets.features.labels import labels as label
+from kalshi_assets.features.panel import load_panel_params
 from kalshi_assets.features.panel import minute_panel as build_panel
 from kalshi_assets.features.weather import full_panel, with_weather
 from kalshi_assets.lake.history import History
@@ -43,9 +44,10 @@ from kalshi_assets.tables import (
 def minute_panel(
     context: dg.AssetExecutionContext, events: Partitions, candles: Partitions, trades: Partitions
 ) -> Computation:
+    params = load_panel_params()
     return by_partition(
         context,
-        lambda key: build_panel(events[key], candles[key], trades[key]),
+        lambda key: build_panel(events[key], candles[key], trades[key], params),
         lambda _, panel: {"quotes": dict(panel["quote_source"].value_counts().iter_rows())},
     )
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from kalshi_assets.cities import city
 from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset
+from kalshi_assets.ladder.market_pmf import load_market_pmf_params
 from kalshi_assets.ladder.market_pmf import market_pmf as implied_pmf
 from kalshi_assets.ladder.pooling import fused_pmf as pooled_pmf
 from kalshi_assets.ladder.pools.inputs import half_hours
@@ -49,9 +50,10 @@ FUSION_DAYS = 150
     ins={"panel": asset_in(MINUTE_PANEL)},
 )
 def market_pmf(context: dg.AssetExecutionContext, panel: Partitions) -> Computation:
+    params = load_market_pmf_params()
     return by_partition(
         context,
-        lambda key: implied_pmf(panel[key]),
+        lambda key: implied_pmf(panel[key], params),
         lambda _, pmf: {"valid_share": pmf.select(pl.mean("valid")).item()},
     )
 

@@ -4,13 +4,12 @@ Here: the choice and its checks. Not here: the methods.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from kalshi_assets.config import load_toml
+from kalshi_assets.config import METHODS, method_section
 from kalshi_assets.weather.filter.monte_carlo import Draws
 
-CONFIG_NAME = "methods.toml"
 Engine = Literal["exact", "monte_carlo", "analogue"]
 BLOCKS = 8
 
@@ -30,36 +29,24 @@ class HazardMethod:
         for name, allowed in (("method", get_args(Engine)), ("draws", get_args(Draws))):
             if getattr(self, name) not in allowed:
                 raise ValueError(
-                    f"{CONFIG_NAME}: {name} {getattr(self, name)!r} must be one of "
-                    f"{', '.join(allowed)}"
+                    f"{METHODS}: {name} {getattr(self, name)!r} must be one of {', '.join(allowed)}"
                 )
         shares = self.analogue_share
         if len(shares) != BLOCKS or not all(0 <= share <= 1 for share in shares):
             raise ValueError(
-                f"{CONFIG_NAME}: analogue_share {shares} must be {BLOCKS} shares from 0 to 1"
+                f"{METHODS}: analogue_share {shares} must be {BLOCKS} shares from 0 to 1"
             )
         if self.shape_nodes < 1 or self.paths < 2:
-            raise ValueError(f"{CONFIG_NAME}: shape_nodes must be at least 1, paths at least 2")
+            raise ValueError(f"{METHODS}: shape_nodes must be at least 1, paths at least 2")
 
 
-def load_method() -> HazardMethod:
-    """The choice in force.
+def load_method(document: Mapping[str, Any] | None = None) -> HazardMethod:
+    """The choice in force, or of another parsed document.
 
     Raises
     ------
     ValueError
         A key that is missing or that nobody knows, or a value out of range; the message names it.
     """
-    return method_of(load_toml(CONFIG_NAME))
-
-
-def method_of(document: Mapping[str, Any]) -> HazardMethod:
-    """`load_method` on a parsed document."""
-    known = {field.name for field in fields(HazardMethod)}
-    values = document.get("hazard", {})
-    if wrong := sorted((set(document) - {"hazard"}) | (set(values) ^ known)):
-        raise ValueError(
-            f"{CONFIG_NAME}: missing or unknown {wrong}; [hazard] takes {', '.join(sorted(known))}"
-        )
-    shares = tuple(values["analogue_share"])
-    return HazardMethod(**{**values, "analogue_share": shares})
+    values = method_section("hazard", HazardMethod, document)
+    return HazardMethod(**{**values, "analogue_share": tuple(values["analogue_share"])})

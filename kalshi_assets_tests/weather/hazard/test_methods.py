@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kalshi_assets.config import load_toml
+from kalshi_assets.config import METHODS, load_toml
 from kalshi_assets.tables import FORECASTS
 from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.climate_day import SLOTS
@@ -21,7 +21,7 @@ from kalshi_assets.weather.hazard.filtered_day import (
     filtered_outlook,
     reports_of,
 )
-from kalshi_assets.weather.hazard.method import CONFIG_NAME, load_method, method_of
+from kalshi_assets.weather.hazard.method import load_method
 from kalshi_assets_tests.weather.hazard.days import (
     ALONE,
     DAY,
@@ -251,13 +251,13 @@ def test_a_plain_day_raises_no_alarm() -> None:
 
 
 def document(**changes: Any) -> dict[str, Any]:
-    found = deepcopy(load_toml(CONFIG_NAME))
+    found = deepcopy(load_toml(METHODS))
     found["hazard"] = {**found["hazard"], **changes}
     return found
 
 
 def test_the_packaged_methods_load() -> None:
-    assert method_of(load_toml(CONFIG_NAME)) == load_method()
+    assert load_method(load_toml(METHODS)) == load_method()
 
 
 @pytest.mark.parametrize(
@@ -273,14 +273,14 @@ def test_the_packaged_methods_load() -> None:
     ],
 )
 def test_a_wrong_method_names_the_key_and_what_it_takes(changes: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=f"{CONFIG_NAME}: .*{says}"):
-        method_of(document(**changes))
+    with pytest.raises(ValueError, match=f"{METHODS}: .*{says}"):
+        load_method(document(**changes))
 
 
 def test_a_missing_key_or_an_unknown_section_is_named() -> None:
     incomplete = document()
     del incomplete["hazard"]["paths"]
     with pytest.raises(ValueError, match=r"missing or unknown \['paths'\]"):
-        method_of(incomplete)
+        load_method(incomplete)
     with pytest.raises(ValueError, match=r"missing or unknown \['hazards'\]"):
-        method_of({**document(), "hazards": {}})
+        load_method({**document(), "hazards": {}})
