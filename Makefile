@@ -26,7 +26,7 @@ demo: .venv/.ready
 	@$(RUN)/kalshi-assets demo $(if $(ARCHIVE),--archive "$(ARCHIVE)")
 
 test: .venv/.ready
-	@$(RUN)/pytest -n 2 --dist loadscope $(TESTS)
+	@$(RUN)/pytest -n 3 --dist loadscope $(TESTS)
 
 check: .venv/.ready
 	@$(RUN)/ruff format --check .
