@@ -11,6 +11,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
+from kalshi_assets.features.facts import CC_A_DOLLAR
 from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
 from kalshi_assets.ladder.settlement import settled_by
@@ -99,7 +100,7 @@ def _moves(panel: pl.DataFrame, grid: Grid, tick_grids: Sequence[str]) -> dict[s
 def _tick_cents(grid: str, price: Array) -> Array:
     """The price step at a price in dollars, in cents."""
     starts, _, steps = np.array(json.loads(grid), dtype=np.float64).T
-    band = np.searchsorted(starts, np.round(price * 10_000), side="right") - 1
+    band = np.searchsorted(starts, np.round(price * CC_A_DOLLAR), side="right") - 1
     return steps[np.clip(band, 0, steps.size - 1)] / 100
 
 

@@ -12,14 +12,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from kalshi_assets.features.facts import CC_A_DOLLAR
 from kalshi_assets.features.kinematics import lagged, trailing_sum, velocity
 
 Array = NDArray[np.float64]
 SpreadProxy = Literal["range", "roll", "abdi_ranaldo", "corwin_schultz"]
 
 WINDOW_MINUTES = 60
-# Prices are whole hundredths of a cent, so that sums over a window are exact in any order.
-CC = 10_000.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,9 @@ class Bars:
     @classmethod
     def of_dollars(cls, high: Array, low: Array, close: Array) -> "Bars":
         """Bars from prices in dollars."""
-        return cls(high=np.round(high * CC), low=np.round(low * CC), close=np.round(close * CC))
+        # Prices are whole hundredths of a cent, so that sums over a window are exact in any order.
+        high, low, close = (np.round(price * CC_A_DOLLAR) for price in (high, low, close))
+        return cls(high=high, low=low, close=close)
 
     @property
     def filled(self) -> tuple[Array, Array]:
