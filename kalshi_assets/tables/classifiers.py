@@ -21,7 +21,7 @@ class Classifiers(Contract):
 
     Days walk forward on a fixed grid of the calendar: of 71 days before a block of five the first
     60 train, the next 10 decide how many trees there are and whether they come into force, the
-    last is left out. Lists have an entry per feature:
+    last is left out. Lists have an entry per feature, `position_bonus` one per bracket:
     `select target, unnest(features), unnest(gain_share) from learning.classifiers`.
     """
 
@@ -62,6 +62,11 @@ class Classifiers(Contract):
     leader_bonus: pl.Float64 = column(
         "Baseline of lead: what having the greatest price now, as y_win compares it, adds to the "
         "log weight; else 0.",
+        nullable=True,
+    )
+    position_bonus: Numbers = column(
+        "Baseline of lead: what the place in the ladder adds to the log weight on any day, an "
+        "entry per bracket, coldest first; a bracket beyond has nothing; else empty.",
         nullable=True,
     )
     validation_cross_entropy: pl.Float64 = column(

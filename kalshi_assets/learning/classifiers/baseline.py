@@ -2,9 +2,14 @@
 
 A probability is always baseline plus trees on the scale of log odds, so that no trees means no
 skill and not something else.
+
+Skill must come from what is seen today. So the baseline knows what is true of any day: once labels
+are exchanged between days at the same minute and bracket (`controls`), trees may not beat it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +19,18 @@ from kalshi_assets.learning.classifiers.targets import Prices, Sample, Target
 
 Array = NDArray[np.float64]
 
-# Pulls the leader's bonus back to finite values where the leader never changed.
+# Of slope and leader's bonus: finite values where the leader never changed.
 RIDGE = 1e-3
+# Of the positions.
+POSITION_RIDGE = 3e-3
 _RATES = (1e-4, 1 - 1e-4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """Score without features: intercept + slope * log price + leader_bonus * (has the lead).
+    """Score without features: a constant, the price, who has the lead, the place in the ladder.
+
+    intercept + slope * log price + leader_bonus * (has the lead) + position_bonus[bracket]
 
     Attributes
     ----------
@@ -32,15 +41,38 @@ class Baseline:
         the leader mostly stays: on Chicago's days of early 2025 the market's leader with p_mkt has
         0.54 nats a minute ahead, the price and whose is the greatest 0.12. Against the former any
         model would shine.
+    position_bonus
+        Of who leads, an entry per bracket, coldest first: middle ones lead more often on any day.
+        A position that no training day had gets nothing.
     """
 
     intercept: float = 0.0
     slope: float = 0.0
     leader_bonus: float = 0.0
+    position_bonus: tuple[float, ...] = ()
 
     def score(self, prices: Prices) -> Array:
         """Log odds, or of winner targets log weights within the minute, shape (rows,)."""
-        return self.intercept + self.slope * prices.log_price + self.leader_bonus * prices.leads
+        bonus = np.array([*self.position_bonus, 0.0])
+        place = np.minimum(prices.bracket, len(self.position_bonus))
+        return (
+            self.intercept
+            + self.slope * prices.log_price
+            + self.leader_bonus * prices.leads
+            + bonus[place]
+        )
+
+    @classmethod
+    def from_stored(cls, stored: Mapping[str, Any]) -> "Baseline":
+        """The one that a row of `learning.classifiers`, or a fit as JSON, has among its values.
+
+        Raises
+        ------
+        KeyError
+            A part is missing.
+        """
+        numbers = {name: stored[name] for name in ("intercept", "slope", "leader_bonus")}
+        return cls(**numbers, position_bonus=tuple(stored["position_bonus"]))
 
 
 MARKET = Baseline(slope=1.0)
@@ -55,23 +87,32 @@ def baseline_of(target: Target, train: Sample) -> Baseline:
 
 
 def _persistence(train: Sample) -> Baseline:
-    """Conditional logit of who leads next, given the prices and who leads now."""
+    """Conditional logit of who leads next, given the prices, who leads now, and positions."""
     from scipy.optimize import minimize
 
-    inputs = np.stack([train.prices.log_price, train.prices.leads])
+    known = train.prices
     weight = train.weight / train.weight.sum()
-    prior = np.array([MARKET.slope, MARKET.leader_bonus])
+    won = train.y == 1
+    positions = int(known.bracket.max()) + 1
+    prior = np.array([MARKET.slope, MARKET.leader_bonus, *np.zeros(positions)])
+    ridge = np.array([RIDGE, RIDGE, *np.full(positions, POSITION_RIDGE)])
 
     def loss(parameters: Array) -> tuple[float, Array]:
-        p = softmax(np.einsum("p,pr->r", parameters, inputs), train.starts)
-        won = train.y == 1
+        p = softmax(_baseline(parameters).score(known), train.starts)
+        excess = weight * (p - train.y)
+        slopes = [excess @ known.log_price, excess @ known.leads]
+        slopes += [*np.bincount(known.bracket, excess, positions)]
         away = parameters - prior
         value = -np.sum(weight[won] * np.log(np.maximum(p[won], LOG_FLOOR)))
-        slope = np.einsum("pr,r->p", inputs, weight * (p - train.y))
-        return value + RIDGE * np.sum(away**2), slope + 2 * RIDGE * away
+        return value + np.sum(ridge * away**2), np.array(slopes) + 2 * ridge * away
 
-    found = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
-    return Baseline(slope=float(found.x[0]), leader_bonus=float(found.x[1]))
+    bounds = [(0, None), *[(None, None)] * (1 + positions)]
+    return _baseline(minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds).x)
+
+
+def _baseline(parameters: Array) -> Baseline:
+    slope, leader_bonus, *positions = parameters.tolist()
+    return Baseline(slope=slope, leader_bonus=leader_bonus, position_bonus=tuple(positions))
 
 
 def softmax(score: Array, starts: NDArray[np.int64]) -> Array:

@@ -122,7 +122,7 @@ class Fit:
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "Fit":
         """The inverse of `to_json`."""
-        baseline = Baseline(**stored["baseline"])
+        baseline = Baseline.from_stored(stored["baseline"])
         return cls(**{**stored, "baseline": baseline, "gain_share": tuple(stored["gain_share"])})
 
 

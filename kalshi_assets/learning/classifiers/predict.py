@@ -97,7 +97,7 @@ def baseline_in_force(target: Target, classifiers: pl.DataFrame) -> Baseline | N
     row = classifiers.row(by_predicate=pl.col("target") == target.name, named=True)
     if row["status"] == "too_few_days":
         return None
-    return Baseline(**{name: row[name] for name in ("intercept", "slope", "leader_bonus")})
+    return Baseline.from_stored(row)
 
 
 def _answer(

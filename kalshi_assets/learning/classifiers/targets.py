@@ -92,10 +92,13 @@ class Prices:
         side only the middle of that and 0 or 1.
     leads
         1 for the bracket with the greatest such price of its minute, of equal ones for each.
+    bracket
+        Position in the ladder, 0 is the coldest.
     """
 
     log_price: Array
     leads: Array
+    bracket: NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -251,6 +254,7 @@ def prices(target: Target, rows: pl.DataFrame) -> Prices:
     return Prices(
         log_price=found["curve" if leader else "p_mkt"].to_numpy(),
         leads=found["leads"].to_numpy(),
+        bracket=rows["bracket"].cast(pl.Int64).to_numpy(),
     )
 
 

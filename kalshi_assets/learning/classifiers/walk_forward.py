@@ -37,6 +37,7 @@ _UNFITTED: dict[str, Any] = dict.fromkeys(
         "intercept",
         "slope",
         "leader_bonus",
+        "position_bonus",
         "validation_cross_entropy",
         "baseline_cross_entropy",
         "improvement_se",

@@ -68,6 +68,7 @@ def test_the_leader_is_told_by_the_price_that_the_labels_use() -> None:
     rows = pl.DataFrame(
         {
             "minute": [1, 1, 1, 2, 2, 2, 3, 3, 3],
+            "bracket": [0, 1, 2] * 3,
             "bid": [0.2, 0.5, None, None, 0.1, None, 0.3, 0.3, 0.1],
             "ask": [0.3, 0.6, None, 0.2, None, 0.9, 0.5, 0.5, 0.2],
         }
