@@ -98,10 +98,10 @@ def _shuffled_labels(skill: pl.DataFrame) -> list[str]:
     head = line(["target", "cross-entropy less the baseline's", "", "days", "with trees"])
     said = (
         "Classifiers fitted to, and judged on, the labels of other days of the month at the same "
-        "minute, every third fold. That prices move more at some hours is true of other days, too, "
-        "so move is not listed; nor is pays, whose baseline, the market, knows the true winner. "
-        "What lead may show is the position: middle brackets lead more often on any day, and the "
-        "baseline sees prices alone."
+        "minute and bracket, every third fold. All that a forecast still knows then is what is "
+        "true of any day: prices move more at some hours, so move is not listed, and some "
+        "positions lead more often, which the baseline of lead knows, too. Nor is pays listed, "
+        "whose baseline, the market, knows the true winner."
     )
     return [paragraph(said), "\n".join([head, "|---|---:|---|---:|---:|", *listed])]
 

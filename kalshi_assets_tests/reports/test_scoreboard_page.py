@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kalshi_assets.reports.scoreboard_controls import failed_controls
 from kalshi_assets.reports.scoreboard_page import (
     anchor_verdict,
     page_text,
@@ -123,6 +124,14 @@ def test_controls_that_show_skill_are_called_failed(study: MarketStudy) -> None:
     failed = page_text(study_of(0.2, lagged=0.2), command=COMMAND, titles=TITLES)
     assert "**Controls failed**" in failed
     assert "fused_lagged against the market" in " ".join(failed.split())
+
+
+def test_a_classifier_with_skill_on_labels_of_other_days_is_named(study: MarketStudy) -> None:
+    learnt = study.classifier_days.with_columns(
+        pl.col("cross_entropy") - 0.1, target=pl.lit("lead_1m")
+    )
+    skilled = MarketStudy(evaluations=study.evaluations, control_days=learnt)
+    assert failed_controls(skilled) == ["classifier lead_1m with the labels of other days"]
 
 
 def test_every_city_has_its_verdict_and_its_days(study: MarketStudy) -> None:

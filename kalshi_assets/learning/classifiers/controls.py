@@ -18,8 +18,10 @@ _PLACE = ("minute_of_day", "bracket")
 def shuffled_labels(days: Mapping[date, pl.DataFrame], seed: int) -> dict[date, pl.DataFrame]:
     """Every day with the labels of another day of its month, at the same minute and bracket.
 
-    What depends on the time of day alone is kept: that prices move more in the afternoon can still
-    be learnt, where they move cannot. A month of one day keeps its labels.
+    What is true of any day at that minute and bracket is kept: that prices move more in the
+    afternoon, and that middle brackets lead more often, can still be learnt; where prices move and
+    who leads today cannot. So the baseline of who leads knows positions, and move, whose baseline
+    is one rate for all hours and brackets, controls nothing. A month of one day keeps its labels.
 
     Parameters
     ----------

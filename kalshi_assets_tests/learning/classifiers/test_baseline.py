@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from kalshi_assets.learning.classifiers.baseline import (
     MARKET,
+    Baseline,
     baseline_of,
     daily_cross_entropy,
     probabilities,
@@ -13,6 +14,7 @@ from kalshi_assets.learning.classifiers.baseline import (
 )
 from kalshi_assets.learning.classifiers.targets import (
     TARGETS,
+    Prices,
     Sample,
     labelled,
     sample,
@@ -72,6 +74,33 @@ def test_where_prices_are_honest_the_leader_baseline_is_the_market() -> None:
     fitted = baseline_of(BY_NAME["lead_1m"], sample_of("lead_1m"))
     assert fitted.slope == pytest.approx(1, abs=0.3)
     assert fitted.leader_bonus == pytest.approx(0, abs=0.3)
+    assert fitted.position_bonus == pytest.approx((0,) * BRACKETS, abs=0.1)
+
+
+def test_what_is_true_of_a_position_on_any_day_the_leader_baseline_knows() -> None:
+    """Labels exchanged between days keep how often each position leads, and nothing else."""
+    rates = np.array([0.15, 0.7, 0.15])
+    target, rows = BY_NAME["lead_1m"], positions_that_lead(rates)
+    fitted = baseline_of(target, rows)
+    p = probabilities(target, fitted.score(rows.prices), rows.starts)
+    loss = daily_cross_entropy(target, p, rows.y, rows.day).mean()
+    happened = np.array([rows.y[rows.prices.bracket == place].mean() for place in range(BRACKETS)])
+    assert loss == pytest.approx(-(happened * np.log(happened)).sum(), abs=0.02)
+
+
+def positions_that_lead(rates: np.ndarray) -> Sample:
+    """Days whose leader is drawn from the rates of the positions, whatever the prices are."""
+    target, rng, days = BY_NAME["lead_1m"], np.random.default_rng(5), {}
+    for day, rows in history(DAY, n=20).items():
+        leader = rng.choice(BRACKETS, p=rates, size=rows.height // BRACKETS).repeat(BRACKETS)
+        days[day] = rows.with_columns(y_win_1m=pl.col("bracket") == pl.Series(leader))
+    return sample(target, labelled(target, training_rows(days, list(days), FEATURES)), FEATURES)
+
+
+def test_a_position_that_no_training_day_had_gets_nothing() -> None:
+    known = Prices(log_price=np.zeros(4), leads=np.zeros(4), bracket=np.array([0, 1, 2, 7]))
+    assert Baseline(position_bonus=(0.5, -0.5)).score(known).tolist() == [0.5, -0.5, 0, 0]
+    assert MARKET.score(known).tolist() == [0, 0, 0, 0]
 
 
 def test_cross_entropy_of_a_uniform_pmf_is_the_log_of_its_size() -> None:

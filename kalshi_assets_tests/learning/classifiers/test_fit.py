@@ -68,6 +68,27 @@ def test_without_a_signal_no_trees_come_into_force_more_often_than_chance(name: 
     assert sum(fit.model_sha256 is not None for fit in worlds) < 2
 
 
+def test_trees_learn_nothing_of_a_position_that_the_baseline_does_not_know() -> None:
+    """What labels of other days still tell, see `controls`: how often each position leads."""
+    target, wanted = BY_NAME["lead_1m"], [DAY + timedelta(days=n) for n in range(50)]
+    adopted = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        days = {}
+        for day in wanted:
+            rows = example_day(day, seed=seed)
+            leader = rng.choice(3, p=[0.15, 0.7, 0.15], size=rows.height // 3).repeat(3)
+            days[day] = rows.with_columns(y_win_1m=pl.col("bracket") == pl.Series(leader))
+        seen = (*FEATURES, "bracket")
+        train, validation = (
+            sample(target, labelled(target, training_rows(days, part, seen)), seen)
+            for part in (wanted[:40], wanted[40:])
+        )
+        fit = fit_target(target, train, validation, seen, lambda text: text, QUICK)
+        adopted += fit.model_sha256 is not None
+    assert adopted < 2
+
+
 @pytest.mark.parametrize("name", ["up_1m", "pays"])
 def test_the_same_data_give_the_same_trees_to_the_last_character(name: str) -> None:
     assert fitted(name, skill=1.0) == fitted(name, skill=1.0)

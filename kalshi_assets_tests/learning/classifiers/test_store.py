@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,15 @@ def test_a_torn_model_is_refused_its_fit_forgotten_and_saving_heals_it(
     assert store.save("tree") == sha256
     assert store.load(sha256) == "tree"
     assert store.recall(KEY) is not None
+
+
+def test_a_fit_kept_when_baselines_knew_less_is_made_again(store: ModelStore) -> None:
+    stored = fit_with(None).to_json()
+    del stored["baseline"]["position_bonus"]
+    store.remember(KEY, fit_with(None))
+    (index,) = (store.folder / "fits").iterdir()
+    index.write_text(json.dumps(stored))
+    assert store.recall(KEY) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff"])
