@@ -3,8 +3,9 @@
 A probability is always baseline plus trees on the scale of log odds, so that no trees means no
 skill and not something else.
 
-Skill must come from what is seen today. So the baseline knows what is true of any day: once labels
-are exchanged between days at the same minute and bracket (`controls`), trees may not beat it.
+Skill must come from what is seen today. Once labels are exchanged between days at the same minute
+and bracket (`controls`) a forecast still knows the place in the ladder and the time of day; what
+these tell of who leads on any day belongs in the baseline.
 """
 
 from collections.abc import Mapping
@@ -19,9 +20,10 @@ from kalshi_assets.learning.classifiers.targets import Prices, Sample, Target
 
 Array = NDArray[np.float64]
 
-# Of slope and leader's bonus: finite values where the leader never changed.
+# Against the mean loss of a row: finite values where the leader never changed.
 RIDGE = 1e-3
-# Of the positions.
+# Sixty days have sixty leaders or so, whatever their minutes. A third of it or three times as much
+# is worse on labels of other days: 1.695 and 1.696 nats against 1.689.
 POSITION_RIDGE = 3e-3
 _RATES = (1e-4, 1 - 1e-4)
 
@@ -43,7 +45,9 @@ class Baseline:
         model would shine.
     position_bonus
         Of who leads, an entry per bracket, coldest first: middle ones lead more often on any day.
-        A position that no training day had gets nothing.
+        A position that no training day had gets nothing. On labels of other days, five cities of
+        early 2025, prices alone have 1.770 nats, with positions 1.689, with positions by quarter
+        of the day 1.693: the hour adds noise. On true labels positions cost .0003 nats of .14.
     """
 
     intercept: float = 0.0
