@@ -285,7 +285,7 @@ class BarrierFilter:
         state at the last report, `lead` steps before now: the probability of a new high.
         """
         self._own()
-        from kalshi_assets.weather.filter.hazard_kernels import STRICT, staying_below
+        from kalshi_assets.weather.filter.hazard_kernels import STRICT, staying_below, work_of
 
         if self.head == self.model.steps:
             return np.zeros(len(horizons))
@@ -298,6 +298,7 @@ class BarrierFilter:
             np.array([lead]),
             np.array([horizons]),
             STRICT,
+            work_of(self._t, 1, 1),
             below,
         )
         return np.clip(1 - below[0] / now.sum(), 0.0, 1.0)
@@ -306,10 +307,11 @@ class BarrierFilter:
         """P(maximum below each edge), of the day so far and so far plus `steps`; both (edges,)."""
         self._own()
         state, last = self._state(self.head), min(self.head + steps, self.model.steps)
+        rows = self._kernels.rows_of(self._t)
         for k in range(self.head, last):
             free = np.ones(self._t.offset[k + 2] - self._t.offset[k + 1])
             out = np.empty((len(self._cut), free.size))
-            self._kernels.step_forward(self._t, k, self._cut, free, state, out)
+            self._kernels.step_forward(self._t, k, self._cut, free, state, out, rows)
             state = out
         return self.running_cdf(), state[:-1].sum(axis=1)
 
@@ -348,7 +350,8 @@ class BarrierFilter:
         if k == 0:
             return self._start(cut, out)
         weights = self._likelihood[self._t.offset[k] : self._t.offset[k + 1]]
-        return self._kernels.step_forward(self._t, k - 1, cut, weights, state, out)
+        rows = self._kernels.rows_of(self._t)
+        return self._kernels.step_forward(self._t, k - 1, cut, weights, state, out, rows)
 
     def _state(self, slot: int) -> Array:
         return self._kernels.slot_of(self._t, slot, self._states, len(self._cut))

@@ -16,14 +16,10 @@ from kalshi_assets.weather.filter.row_kernels import (
     Place,
     Rows,
     Transition,
-    fill_row,
-    follow_row,
-    lay_down,
-    reach_of_row,
+    fill_rows,
+    panels_in_use,
     rows_of,
-    scale_of,
     slot_of,
-    tables_of,
 )
 
 Array = NDArray[np.float64]
@@ -37,107 +33,87 @@ _NEVER = 1e-20
 _SURELY = 1.0 - 1e-14
 
 
-@njit(inline="always")
-def spread_out(value: float, a: int, upto: int, i: int, before: Array) -> None:
-    """`before` at node `i`, for edges from `a` to `upto`: the same."""
-    for each in range(a, upto):
-        before[each, i] = value
-
-
-@njit(inline="always")
-def weigh_values(
-    row: Array,
-    skip: int,
-    after: Array,
-    first: int,
-    last: int,
-    a: int,
-    upto: int,
-    i: int,
-    before: Array,
+@njit(cache=True)
+def open_edges(
+    now: int, top: int, passed: Ints, span: Ints, after: Array, before: Array, still: Ints
 ) -> None:
-    """`before` at node `i`, for edges from `a` to `upto`: values weighed with a row.
+    """Which edges are open at each node, and 0 and 1 in `before` for those that are not.
 
-    The row from entry `skip` on weighs the nodes from `first` to `last`. Four edges at a time share
-    what it costs to read it.
+    Values fall with the temperature and rise with the edge, so a row between two values of one is
+    one, and of zero is zero; from panel to panel more edges are passed or out of reach, and fewer
+    are sure.
+
+    Parameters
+    ----------
+    now, top
+        Nodes of a panel, and panels below the highest edge.
+    passed
+        Panels of the slot below each edge.
+    span
+        As of `rows_of`.
+    still
+        The result, from and before, shape (nodes, 2).
     """
-    scale = scale_of(row, skip, skip + last - first)
-    from_row, to, count = Place(skip), Place(first), Place(last - first)
-    while a + 4 <= upto:
-        w, x, y, z = 0.0, 0.0, 0.0, 0.0
-        for b in range(count):
-            part = row[from_row + b]
-            w += part * after[a, to + b]
-            x += part * after[a + 1, to + b]
-            y += part * after[a + 2, to + b]
-            z += part * after[a + 3, to + b]
-        before[a, i], before[a + 1, i] = scale * w, scale * x
-        before[a + 2, i], before[a + 3, i] = scale * y, scale * z
-        a += 4
-    while a < upto:
-        w = 0.0
-        for b in range(count):
-            w += row[from_row + b] * after[a, to + b]
-        before[a, i] = scale * w
-        a += 1
+    edges = passed.size
+    for r in range(now):
+        a, sure = 0, 0
+        for p in range(top):
+            i = p * now + r
+            first, last = span[i, 1], span[i, 2]
+            while a < edges and (passed[a] <= p or (first < last and after[a, first] < _NEVER)):
+                a += 1
+            sure = max(sure, a)
+            if first < last:
+                while sure < edges and after[sure, last - 1] <= _SURELY:
+                    sure += 1
+            elif last > 0:
+                sure = edges
+            before[:a, i], before[sure:, i] = 0.0, 1.0
+            still[i, 0], still[i, 1] = a, sure
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
-def step_back(t: Transition, k: int, cut: Ints, after: Array, before: Array, rows: Rows) -> None:
+def weigh_values(nodes: int, still: Ints, after: Array, before: Array, memory: Rows) -> None:
+    """`before` at every node for the edges that are open: values weighed with its row."""
+    rows, span, scale, _ = memory
+    for i in range(nodes):
+        from_row, to = Place(span[i, 0]), Place(span[i, 1])
+        count = Place(max(span[i, 2] - span[i, 1], 0))
+        a = still[i, 0]
+        # Four edges at a time share what it costs to read the row.
+        while a + 4 <= still[i, 1]:
+            w, x, y, z = 0.0, 0.0, 0.0, 0.0
+            for b in range(count):
+                part = rows[i, from_row + b]
+                w += part * after[a, to + b]
+                x += part * after[a + 1, to + b]
+                y += part * after[a + 2, to + b]
+                z += part * after[a + 3, to + b]
+            before[a, i], before[a + 1, i] = scale[i] * w, scale[i] * x
+            before[a + 2, i], before[a + 3, i] = scale[i] * y, scale[i] * z
+            a += 4
+        while a < still[i, 1]:
+            w = 0.0
+            for b in range(count):
+                w += rows[i, from_row + b] * after[a, to + b]
+            before[a, i] = scale[i] * w
+            a += 1
+
+
+@njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
+def step_back(
+    t: Transition, k: int, cut: Ints, after: Array, before: Array, still: Ints, memory: Rows
+) -> None:
     """`before`, the values at slot k, from `after`, those at slot k + 1.
 
     Entry (a, i) is the probability that neither node i nor a later temperature reaches edge a.
-    Values fall with the temperature and rise with the edge, so a row between two values of one is
-    one, and of zero is zero.
     """
-    now, then, reach, width = t.nodes[k], t.nodes[k + 1], t.reach[k], t.narrow[k]
-    table, ratio = tables_of(t, k)
-    row, parts, lifts, tilts = rows
-    here, place, precision = t.place[k], t.place[k + 1, :then], t.precision[k]
-    shift, rho, moved = t.shift[k] - t.lowest, t.rho[k], t.rho[k] - 1.0
-    growth = t.growth[k]
-    edges, size = after.shape
-    lowest, low, low_then = t.lowest + 0.5, t.low[k], t.low[k + 1]
-    top = max(min(cut.max(), t.high[k]), low)
-    before[:, (top - low) * now :] = 0.0
-    for r in range(now):
-        fresh, expected, begin, end = True, -1, 0, 0
-        lowest_edge = 0
-        for p in range(low, top):
-            i = (p - low) * now + r
-            mean = shift + rho * (lowest + p + here[r])
-            middle = int(np.floor(mean))
-            delta = mean - middle - 0.5
-            if p == low or middle != expected:
-                least = max(delta + moved * (top - p), -0.5)
-                begin, end = reach_of_row(place, reach, width, least, delta)
-                fresh = True
-            expected = middle + 1
-            to_slot = (middle - reach - low_then) * then
-            first, last = max(to_slot + begin, 0), min(to_slot + end, size)
-            while lowest_edge < edges and cut[lowest_edge] <= p:
-                lowest_edge += 1
-            a, upto = lowest_edge, edges
-            if first >= last:
-                spread_out(0.0, 0, a, i, before)
-                spread_out(1.0 if to_slot < 0 else 0.0, a, upto, i, before)
-                fresh = True
-                continue
-            while a < upto and after[a, first] < _NEVER:
-                a += 1
-            while upto > a and after[upto - 1, last - 1] > _SURELY:
-                upto -= 1
-            spread_out(0.0, 0, a, i, before)
-            spread_out(1.0, upto, edges, i, before)
-            if a == upto:
-                fresh = True
-                continue
-            if fresh:
-                fill_row(table, place, precision, moved, delta, lifts, tilts, parts, row)
-                fresh = False
-            else:
-                follow_row(ratio, growth, begin, end, lifts, parts, row)
-            weigh_values(row, first - to_slot, after, first, last, a, upto, i, before)
+    low, now = t.low[k], t.nodes[k]
+    top = max(min(cut.max(), t.high[k]) - low, 0)
+    before[:, top * now :] = 0.0
+    fill_rows(t, k, (0, top), t.narrow[k], memory)
+    open_edges(now, top, cut - low, memory[1], after, before, still)
+    weigh_values(top * now, still, after, before, memory)
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
@@ -146,7 +122,8 @@ def sweep_back(t: Transition, cut: Ints, first: int, stop: int, values: Array) -
 
     Those of the slot after `first` must be there; the last has none.
     """
-    edges, rows = cut.size, rows_of(t)
+    edges, memory = cut.size, rows_of(t)
+    still = np.empty((memory[2].size, 2), dtype=np.int64)
     if first == t.shift.size:
         final = slot_of(t, first, values, edges)
         for a in range(edges):
@@ -155,55 +132,32 @@ def sweep_back(t: Transition, cut: Ints, first: int, stop: int, values: Array) -
         first -= 1
     for k in range(first, stop - 1, -1):
         after, before = slot_of(t, k + 1, values, edges), slot_of(t, k, values, edges)
-        step_back(t, k, cut, after, before, rows)
+        step_back(t, k, cut, after, before, still, memory)
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
 def step_forward(
-    t: Transition, k: int, cut: Ints, likelihood: Array, state: Array, out: Array
+    t: Transition, k: int, cut: Ints, likelihood: Array, state: Array, out: Array, memory: Rows
 ) -> float:
     """Move `state` from slot k to k + 1, cut it at the barriers, weigh it with a report.
 
     Returns the mass below the last barrier; nothing is normalised.
     """
-    now, then, reach, width = t.nodes[k], t.nodes[k + 1], t.reach[k], t.width[k]
-    table, ratio = tables_of(t, k)
-    here, place, precision = t.place[k], t.place[k + 1, :then], t.precision[k]
-    shift, rho, moved = t.shift[k] - t.lowest, t.rho[k], t.rho[k] - 1.0
-    growth = t.growth[k]
-    row, parts, lifts, tilts = rows_of(t)
-    barriers, size = out.shape
+    now, then, low_then = t.nodes[k], t.nodes[k + 1], t.low[k + 1]
+    barriers = out.shape[0]
     out[:] = 0.0
     least = _NEGLIGIBLE * np.max(state[barriers - 1])
-    lowest, low, low_then, high = t.lowest + 0.5, t.low[k], t.low[k + 1], t.high[k]
-    for r in range(now):
-        fresh, expected, begin, end = True, -1, 0, 0
-        for p in range(low, high):
-            i = (p - low) * now + r
-            mean = shift + rho * (lowest + p + here[r])
-            middle = int(np.floor(mean))
-            delta = mean - middle - 0.5
-            if p == low or middle != expected:
-                to_come = max(delta + moved * (high - p), -0.5)
-                begin, end = reach_of_row(place, reach, width, to_come, delta)
-                fresh = True
-            expected = middle + 1
-            to_slot = (middle - reach - low_then) * then
-            first, last = max(to_slot + begin, 0), min(to_slot + end, size)
-            if state[barriers - 1, i] <= least or first >= last:
-                fresh = True
-                continue
-            if fresh:
-                fill_row(table, place, precision, moved, delta, lifts, tilts, parts, row)
-                fresh = False
-            else:
-                follow_row(ratio, growth, begin, end, lifts, parts, row)
-            skip = first - to_slot
-            scale = scale_of(row, skip, last - to_slot)
-            for a in range(barriers):
-                if state[a, i] > least:
-                    end_of_edge = min(last, (cut[a] - low_then) * then)
-                    lay_down(scale * state[a, i], row, skip, out, a, first, end_of_edge)
+    begin, finish = panels_in_use(state[barriers - 1], now, least)
+    fill_rows(t, k, (begin, finish), t.width[k], memory)
+    rows, span, scale, _ = memory
+    for i in range(begin * now, finish * now):
+        first, from_row, to = span[i, 1], Place(span[i, 0]), Place(span[i, 1])
+        for a in range(barriers):
+            share = scale[i] * state[a, i]
+            count = min(span[i, 2], (cut[a] - low_then) * then) - first
+            if state[a, i] > least and count > 0:
+                for b in range(Place(count)):
+                    out[a, to + b] += share * rows[i, from_row + b]
     return weigh(likelihood, out)
 
 
@@ -250,11 +204,12 @@ def sweep_forward(
     log_mass: Array,
 ) -> None:
     """The states of slots `first` to `last`, both inclusive, from that of the slot before."""
+    memory = rows_of(t)
     for k in range(first, last + 1):
         state = slot_of(t, k - 1, states, cut.size)
         out = slot_of(t, k, states, cut.size)
         weights = likelihood[t.offset[k] : t.offset[k + 1]]
-        log_mass[k] = normalise(out, step_forward(t, k - 1, cut, weights, state, out))
+        log_mass[k] = normalise(out, step_forward(t, k - 1, cut, weights, state, out, memory))
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)

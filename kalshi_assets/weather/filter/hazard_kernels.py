@@ -10,17 +10,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from kalshi_assets.weather.filter.row_kernels import (
+    BLOCK,
     FAST,
+    Place,
+    Rows,
     Transition,
-    fill_row,
-    follow_row,
-    lay_down,
+    fill_rows,
     mass_of,
-    reach_of_row,
+    panels_in_use,
     rows_of,
-    scale_of,
     slot_of,
-    tables_of,
 )
 
 Array = NDArray[np.float64]
@@ -31,6 +30,49 @@ Ints = NDArray[np.int64]
 Care = tuple[float, float]
 STRICT: Care = (7.5, 1e-13)
 QUICK: Care = (5.0, 1e-7)
+# What questions work in: `work_of`.
+Work = tuple[Array, Ints, Array, NDArray[np.int64], Array, Array]
+# Steps whose rows are kept: what a question of one hour crosses, a little late.
+_KEPT = 16
+
+
+@njit(cache=True)
+def work_of(t: Transition, questions: int, steps: int) -> Work:
+    """Memory for `staying_below`: the masses of two slots, and the rows of some steps.
+
+    Returns
+    -------
+    ahead
+        Shape (2, questions, nodes).
+    held
+        Which step's rows are there, -1 for none, and of which blocks of panels: 1 or 0; shape
+        (steps, 1 + blocks).
+    rows, span, scale, parts
+        As of `rows_of`, of each step.
+    """
+    rows, span, scale, parts = rows_of(t)
+    kept = np.empty((steps, *parts.shape))
+    return (
+        np.empty((2, questions, scale.size)),
+        np.full((steps, np.max(t.high - t.low) // BLOCK + 2), -1, dtype=np.int64),
+        kept.reshape((steps, *rows.shape)) if len(parts) == 1 else np.empty((steps, *rows.shape)),
+        np.empty((steps, *span.shape), dtype=np.int64),
+        np.empty((steps, *scale.shape)),
+        kept,
+    )
+
+
+@njit(cache=True)
+def missing_of(held: Ints, step: int, panels: tuple[int, int]) -> tuple[int, int]:
+    """Panels, from and before, that hold all whose rows of a step are not there; now they are."""
+    if held[0] != step:
+        held[0], held[1:] = step, 0
+    first, last = panels[1], panels[0]
+    for block in range(panels[0] // BLOCK, -(-panels[1] // BLOCK)):
+        if not held[1 + block]:
+            held[1 + block] = 1
+            first, last = min(first, block * BLOCK), (block + 1) * BLOCK
+    return first, last
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
@@ -46,7 +88,7 @@ def out_of_reach(
     for step in range(k, np.max(closes)):
         slope *= t.rho[step]
         constant = t.rho[step] * constant + t.shift[step]
-        variance = t.rho[step] ** 2 * variance + 1.0 / t.precision[step].min()
+        variance = t.rho[step] ** 2 * variance + t.variance[step]
         beyond = t.lowest - beyond_sd * np.sqrt(variance) - constant
         for a in range(lowest.size):
             if opens[a] <= step + 1 <= closes[a]:
@@ -57,33 +99,64 @@ def out_of_reach(
                     lowest[a] = -1e9
 
 
+@njit(cache=True)
+def set_aside(
+    t: Transition, k: int, panels: tuple[int, int], state: Array, lowest: float
+) -> tuple[int, float]:
+    """The first node of slot k, within some panels of it, from `lowest` on, and the mass below."""
+    now, middle, place, mass = t.nodes[k], t.lowest + t.low[k] + 0.5, t.place[k], 0.0
+    for p in range(panels[0], panels[1]):
+        for r in range(now):
+            if middle + p + place[r] >= lowest:
+                return p * now + r, mass
+            mass += state[p * now + r]
+    return panels[1] * now, mass
+
+
 @njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
-def panels_in_use(state: Array, nodes: int, least: float) -> tuple[int, int]:
-    """First panel where there is more than the least, and the one after the last."""
-    first, end = 0, state.size
-    while first < end and state[first] <= least:
-        first += 1
-    while end > first and state[end - 1] <= least:
-        end -= 1
-    return first // nodes, -(-end // nodes)
+def move_on(
+    t: Transition,
+    k: int,
+    panels: tuple[int, int],
+    start: Ints,
+    least: float,
+    limits: Ints,
+    state: Array,
+    out: Array,
+    memory: Rows,
+) -> tuple[int, int]:
+    """Move `state` from slot k to k + 1; the panels that hold some of it then, from and before.
 
-
-@njit(inline="always")
-def pick_up(
-    state: Array, i: int, least: float, temp: float, lowest: Array, mass: Array, aside: Array
-) -> bool:
-    """The mass that moves on from node i, of every row; whether there is any."""
-    moves = False
-    for a in range(mass.size):
-        at = state[a, i]
-        mass[a] = 0.0
-        if at > least:
-            if temp < lowest[a]:
-                aside[a] += at
-            else:
-                mass[a] = at
-                moves = True
-    return moves
+    Parameters
+    ----------
+    panels
+        Of slot k, from and before: what is to be moved lies there.
+    start
+        Of each row: the first node that is moved.
+    least
+        Mass that is not moved.
+    limits
+        Of each row: how many nodes of slot k + 1 count.
+    """
+    now, then, low, following = t.nodes[k], t.nodes[k + 1], t.low[k], t.low[k + 1]
+    # Mass lands on these panels: only there the memory must be clean.
+    shift = t.shift[k] + (t.rho[k] - 1.0) * t.lowest
+    coldest, warmest = shift + t.rho[k] * (low + panels[0]), shift + t.rho[k] * (low + panels[1])
+    lands = int(np.floor(coldest)) - t.reach[k] - following
+    until = int(np.floor(warmest)) + t.reach[k] + 1 - following
+    out[:, max(lands, 0) * then : max(until, 0) * then] = 0.0
+    rows, span, scale, _ = memory
+    leftmost, rightmost = out.shape[1], 0
+    for i in range(panels[0] * now, panels[1] * now):
+        first, from_row, to = span[i, 1], Place(span[i, 0]), Place(span[i, 1])
+        for a in range(start.size):
+            count = min(span[i, 2], limits[a]) - first
+            if i >= start[a] and state[a, i] > least and count > 0:
+                share = scale[i] * state[a, i]
+                for b in range(Place(count)):
+                    out[a, to + b] += share * rows[i, from_row + b]
+                leftmost, rightmost = min(leftmost, first), max(rightmost, first + count)
+    return min(leftmost, rightmost) // then, -(-rightmost // then)
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
@@ -95,6 +168,7 @@ def staying_below(
     leads: Ints,
     horizons: Ints,
     care: Care,
+    work: Work,
     below: Array,
 ) -> None:
     """Mass whose temperatures stay below an edge in the steps after a lead; several rows at once.
@@ -113,74 +187,39 @@ def staying_below(
     below
         The result, shape (rows, horizons).
     """
-    rows = states.shape[0]
-    aside, lowest, mass = np.zeros(rows), np.empty(rows), np.empty(rows)
-    row, parts, lifts, tilts = rows_of(t)
+    questions = states.shape[0]
+    ahead, held, rows, span, scale, parts = work
+    aside, lowest = np.zeros(questions), np.empty(questions)
+    start, limits, done = np.empty((3, questions), dtype=np.int64)
+    done[:] = 0
     # No row has more anywhere than the last.
-    least = care[1] * np.max(states[rows - 1])
+    least = care[1] * np.max(states[questions - 1])
     opens, closes = k + leads + 1, np.minimum(k + leads + horizons[:, -1], t.shift.size)
-    last = np.max(closes)
-    ahead = np.empty((2, rows, np.max(np.diff(t.offset[k : last + 2]))))
-    state, coldest = states, t.lowest
-    begin, finish = panels_in_use(states[rows - 1], t.nodes[k], least)
-    begin, finish = begin + t.low[k], finish + t.low[k]
-    shown = (0, states.shape[1])
-    done = np.zeros(rows, dtype=np.int64)
-    for step in range(k, last):
-        now, then, reach, width = t.nodes[step], t.nodes[step + 1], t.reach[step], t.narrow[step]
-        table, ratio = tables_of(t, step)
-        here, place, precision = t.place[step], t.place[step + 1, :then], t.precision[step]
-        shift, rho, moved = t.shift[step] - t.lowest, t.rho[step], t.rho[step] - 1.0
-        growth = t.growth[step]
-        low, following, high = t.low[step], t.low[step + 1], t.high[step + 1]
+    state, panels = states, panels_in_use(states[questions - 1], t.nodes[k], least)
+    shown = 0, states.shape[1]
+    for step in range(k, np.max(closes)):
+        then, following = t.nodes[step + 1], t.low[step + 1]
+        out = ahead[step % 2, :, : (t.high[step + 1] - following) * then]
         out_of_reach(t, step, opens, closes, stops, care[0], lowest)
-        out = ahead[step % 2, :, : (high - following) * then]
-        # No mass lands further off than this: only there the memory must be clean.
-        drift = np.abs(t.shift[step] + moved * coldest) - moved * t.high[step]
-        spread = reach + 2 + int(drift)
-        clean = max(begin - spread - following, 0), min(finish + spread, high) - following
-        out[:, clean[0] * then : max(clean[1], clean[0]) * then] = 0.0
-        limits = np.where(step + 1 >= opens, (stops - following) * then, out.shape[1])
-        leftmost, rightmost = out.shape[1], 0
-        for r in range(now):
-            fresh, expected, entry, end = True, -1, 0, 0
-            for p in range(begin, finish):
-                i = (p - low) * now + r
-                temp = coldest + 0.5 + p + here[r]
-                moves = pick_up(state, i, least, temp, lowest, mass, aside)
-                mean = shift + rho * temp
-                middle = int(np.floor(mean))
-                delta = mean - middle - 0.5
-                if p == begin or middle != expected:
-                    to_come = max(delta + moved * (finish - p), -0.5)
-                    entry, end = reach_of_row(place, reach, width, to_come, delta)
-                    fresh = True
-                expected = middle + 1
-                to_slot = (middle - reach - following) * then
-                first, stop = max(to_slot + entry, 0), min(to_slot + end, out.shape[1])
-                if not moves or first >= stop:
-                    fresh = True
-                    continue
-                if fresh:
-                    fill_row(table, place, precision, moved, delta, lifts, tilts, parts, row)
-                    fresh = False
-                else:
-                    follow_row(ratio, growth, entry, end, lifts, parts, row)
-                skip = first - to_slot
-                scale = scale_of(row, skip, stop - to_slot)
-                leftmost, rightmost = min(leftmost, first), max(rightmost, stop)
-                for a in range(rows):
-                    lay_down(scale * mass[a], row, skip, out, a, first, min(stop, limits[a]))
-        state, begin = out, following + min(leftmost, rightmost) // then
-        finish = following - (-rightmost // then)
-        shown = (begin - following) * then, (finish - following) * then
-        for a in range(rows):
+        for a in range(questions):
+            start[a], mass = set_aside(t, step, panels, state[a], lowest[a])
+            aside[a] += mass
+            limits[a] = (stops[a] - following) * then if step + 1 >= opens[a] else out.shape[1]
+        moved = np.min(start) // t.nodes[step], panels[1]
+        at = step % len(held)
+        memory = rows[at], span[at], scale[at], parts[at]
+        missing = missing_of(held[at], step, moved)
+        if missing[0] < missing[1]:
+            fill_rows(t, step, missing, t.narrow[step], memory)
+        panels = move_on(t, step, moved, start, least, limits, state, out, memory)
+        state, shown = out, (panels[0] * then, panels[1] * then)
+        for a in range(questions):
             if done[a] < horizons.shape[1] and step + 1 == k + leads[a] + horizons[a, done[a]]:
                 below[a, done[a]] = aside[a] + mass_of(state[a], shown[0], shown[1])
                 done[a] += 1
-        if begin == finish:
+        if panels[0] == panels[1]:
             break
-    for a in range(rows):
+    for a in range(questions):
         below[a, done[a] :] = aside[a] + mass_of(state[a], shown[0], shown[1])
 
 
@@ -221,6 +260,7 @@ def next_hour(
     below = np.empty((edges + 1, asked))
     delay, until = np.zeros(edges + 1, dtype=np.int64), np.empty((edges + 1, asked), dtype=np.int64)
     limit = np.append(stops, 0)
+    work = work_of(t, edges + 1, _KEPT)
     for n in range(heads.size):
         found[n] = 0.0
         if not wanted[n]:
@@ -233,7 +273,7 @@ def next_hour(
         limit[edges], delay[edges] = new_high[n], leads[n]
         until[:edges] = leads[n] + horizons[-1]
         until[edges] = horizons
-        staying_below(t, heads[n], chosen, limit, delay, until, QUICK, below)
+        staying_below(t, heads[n], chosen, limit, delay, until, QUICK, work, below)
         mass = mass_of(state[rows - 1], 0, state.shape[1])
         for h in range(asked):
             found[n, h] = min(max(1.0 - below[edges, h] / mass, 0.0), 1.0)

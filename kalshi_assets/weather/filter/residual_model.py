@@ -17,8 +17,8 @@ NODES_BY_WIDTH = 1.4
 NODES_AT_LEAST = 2.5
 # Reach of a kernel's row, in standard deviations.
 BAND_SD = 7.0
-# Where the factors of a row (`exact_kernels.fill_row`) would leave the range of a double.
-_GREATEST_EXPONENT = 600.0
+# As far as the powers of a row (`row_kernels.exponential`) are exact.
+_GREATEST_EXPONENT = 300.0
 REACH_SD = 6.0
 REACH_BIAS_SD = 4.0
 # A day this far from its forecast is still on the grid, however sure the model was.

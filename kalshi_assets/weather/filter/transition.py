@@ -24,8 +24,18 @@ def transition(grid: Grid, baseline: Array, model: ResidualModel) -> Transition:
     for q in np.unique(nodes):
         slot = int(np.flatnonzero(nodes == q)[0])
         place[nodes == q, :q], weight[nodes == q, :q] = grid.panel_nodes(slot)
-    begin = np.append(0, np.cumsum((2 * reach + 1) * nodes[1:] * len(scales)))
-    table, ratio = fill_tables(place, weight, nodes, model.rho, sd, shares, reach, begin)
+    # The nodes of a row are of the next slot; its law decides its reach.
+    laws = np.column_stack([nodes[1:], model.rho, sd])
+    _, first, law = np.unique(laws, axis=0, return_index=True, return_inverse=True)
+    away, table, ratio, begin = fill_tables(
+        place[first + 1],
+        weight[first + 1],
+        model.rho[first],
+        sd[first],
+        shares,
+        reach[first],
+        nodes[first + 1],
+    )
     return Transition(
         lowest=grid.lo - 0.5,
         low=low,
@@ -37,10 +47,12 @@ def transition(grid: Grid, baseline: Array, model: ResidualModel) -> Transition:
         rho=model.rho,
         precision=1 / sd**2,
         growth=np.exp(-(((model.rho - 1)[:, None] / sd) ** 2)),
+        variance=model.widest() ** 2,
         width=BAND_SD * model.widest(),
         narrow=grid.band_sd * model.widest(),
         reach=reach,
+        away=away,
         table=table,
         ratio=ratio,
-        begin=begin,
+        begin=begin[law.ravel()],
     )

@@ -48,6 +48,14 @@ def test_an_innovation_beyond_the_range_of_doubles_is_refused() -> None:
         made(day_model(24, sd=0.02, start_sd=0.3), diurnal(24))
 
 
+@pytest.mark.parametrize(("reach", "error"), [(1.0, 3e-13), (100.0, 3e-13), (300.0, 5e-11)])
+def test_the_exponential_of_the_rows_is_one_as_far_as_they_need(reach: float, error: float) -> None:
+    from kalshi_assets.weather.filter.row_kernels import exponential
+
+    for x in np.linspace(-reach, reach, 401):
+        assert exponential(x) == pytest.approx(np.exp(x), rel=error)
+
+
 def test_oracle_6_two_steps_before_the_end_is_a_bivariate_normal() -> None:
     rho, sd = 0.9, 0.5
     model, baseline = day_model(4, rho=rho, sd=sd), np.array([69.0, 70.0, 70.4, 70.1, 70.9])
