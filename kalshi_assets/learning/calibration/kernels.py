@@ -1,8 +1,9 @@
 """Compiled recursions of the fits; imported only by the functions that run them."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from kalshi_assets.compiled import njit
 
 Array = NDArray[np.float64]
 

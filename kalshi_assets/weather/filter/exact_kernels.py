@@ -8,9 +8,9 @@ number of panels of the grid below each.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from kalshi_assets.compiled import njit
 from kalshi_assets.weather.filter.row_kernels import (
     FAST,
     Place,

@@ -6,9 +6,9 @@ the filter's own recursions (`exact_kernels`).
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from kalshi_assets.compiled import njit
 from kalshi_assets.weather.filter.row_kernels import (
     BLOCK,
     FAST,

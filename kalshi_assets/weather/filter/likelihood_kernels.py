@@ -11,9 +11,9 @@ Here: the recursion. Not here: parameters and which days count (`fit.likelihood`
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from kalshi_assets.compiled import njit
 from kalshi_assets.weather.filter.row_kernels import FAST, mass_of
 
 Array = NDArray[np.float64]

@@ -1,9 +1,9 @@
 """Compiled paths of the residual model; imported only by the functions that run them."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from kalshi_assets.compiled import njit
 from kalshi_assets.weather.filter.row_kernels import FAST
 
 Array = NDArray[np.float64]

@@ -8,8 +8,9 @@ that add rows up (`exact_kernels`, `hazard_kernels`).
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from kalshi_assets.compiled import njit
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
