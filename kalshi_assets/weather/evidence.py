@@ -33,6 +33,9 @@ WITNESSES = 3
 
 def temperatures(observations: pl.DataFrame) -> pl.DataFrame:
     """The rows that are temperatures: no copies of earlier reports, no maxima of windows."""
+    since = observations["max_since"]
+    if since.null_count() == len(since) and (observations["kind"] != FILLED).all():
+        return observations
     return observations.filter((pl.col("kind") != FILLED) & pl.col("max_since").is_null())
 
 
