@@ -79,11 +79,12 @@ def _scored(target: Target, rows: pl.DataFrame, classifiers: pl.DataFrame) -> di
     if baseline is None or judged.is_empty():
         return None
     y, day = judged["y"].to_numpy(), judged["day"].to_numpy()
-    p = judged[f"p_{target.name}"].to_numpy()
     score = baseline.score(prices(target, judged))
     reference = probabilities(target, score, minute_starts(judged))
     weight = np.ones(len(y))
     in_force = classifiers.filter(pl.col("target") == target.name)["status"].item() == "trees"
+    # What is stored went through products and quotients: the last bits are not to be judged.
+    p = judged[f"p_{target.name}"].to_numpy() if in_force else reference
     return {
         "target": target.name,
         "trees": in_force,

@@ -31,7 +31,7 @@ Care = tuple[float, float]
 STRICT: Care = (7.5, 1e-13)
 QUICK: Care = (5.0, 1e-7)
 # What questions work in: `work_of`.
-Work = tuple[Array, Ints, Array, NDArray[np.int64], Array, Array]
+Work = tuple[Array, Ints, Array, Ints, Array, Array]
 # Steps whose rows are kept: what a question of one hour crosses, a little late.
 _KEPT = 16
 
