@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from kalshi_assets.reports.words import number
 
 
-def interval(row: Mapping[str, float | None]) -> str:
+def interval(row: Mapping[str, float | None], digits: int = 3) -> str:
     """The 95 % interval of a mean."""
-    return f"[{number(row['lo'])}, {number(row['hi'])}]"
+    return f"[{number(row['lo'], digits)}, {number(row['hi'], digits)}]"
 
 
 def signed(row: Mapping[str, float], digits: int = 3) -> str:

@@ -113,7 +113,9 @@ def _verdict(row: dict, title: str) -> str:
     ahead = (
         row if row["value"] > 0 else {"value": -row["value"], "lo": -row["hi"], "hi": -row["lo"]}
     )
-    gap = f"{number(ahead['value'])} nats {interval(ahead)}"
+    # Nobody is ahead by 0.000.
+    digits = 3 if ahead["value"] >= 0.0005 else 5
+    gap = f"{number(ahead['value'], digits)} nats {interval(ahead, digits)}"
     if row["value"] == row["lo"] == row["hi"] == 0:
         return f"**{title}: a draw.** {name.capitalize()} is the market's PMF {on}."
     if row["verdict"] == "better":

@@ -102,6 +102,12 @@ def test_the_market_wins_is_said_as_plainly_as_its_opposite() -> None:
     assert "−" not in won + lost
 
 
+def test_nobody_wins_by_nought() -> None:
+    (said,) = verdicts(study_of(1e-4).scoreboard, TITLES)
+    assert "beats the market** by 0.000" in said
+    assert "by 0.000 nats" not in said
+
+
 def test_an_interval_around_zero_is_undecided() -> None:
     sources, winners = rivals(40, 3, knows=0.0)
     rng = np.random.default_rng(3)
