@@ -50,10 +50,11 @@ def classifier_section(skill: pl.DataFrame, titles: Mapping[str, str]) -> str:
         "is what is said without features: the base rate of earlier days for moves, the market for "
         "who is paid; for who leads next, prices, who leads now and how often each position of the "
         "ladder leads. Means over city-days; cross-entropy less is better, AUC more. On days "
-        "without trees the baseline is in force and both are the same. move: whether a price "
-        "leaves its dead zone; up: which way, if it does. Where quotes are inferred from trades a "
-        "move is often the other side catching up: it can be foreseen, and nobody could have "
-        "traded at the price it starts from."
+        "without trees the baseline is in force and both are the same, but that pays gives dead "
+        "brackets nothing, trees or not. move: whether a price leaves its dead zone; up: which "
+        "way, if it does. Where quotes are inferred from trades a move is often the other side "
+        "catching up: it can be foreseen, and nobody could have traded at the price it starts "
+        "from."
     )
     head = ["score", "target", "where", "value", "baseline", "difference", "", "days", "with trees"]
     rule = "|---|---|---|---:|---:|---:|---|---:|---:|"

@@ -31,7 +31,8 @@ DAILY_SCORES = pl.Schema(
         "baseline_auc": pl.Float64(),
     }
 )
-"""A row per target of a day; `trees`: whether they were in force; else both scores are the same."""
+"""A row per target of a day; `trees`: whether they were in force. Else both scores are the same,
+but for `pays`, whose predictions give dead brackets nothing."""
 
 _ANSWER = {
     **{f"move_{h}": pl.col(f"p_up_{h}") + pl.col(f"p_down_{h}") for h in ("1m", "5m")},
@@ -84,7 +85,8 @@ def _scored(target: Target, rows: pl.DataFrame, classifiers: pl.DataFrame) -> di
     weight = np.ones(len(y))
     in_force = classifiers.filter(pl.col("target") == target.name)["status"].item() == "trees"
     # What is stored went through products and quotients: the last bits are not to be judged.
-    p = judged[f"p_{target.name}"].to_numpy() if in_force else reference
+    stored = judged[f"p_{target.name}"].to_numpy()
+    p = np.where(np.isclose(stored, reference, rtol=1e-9, atol=0.0), reference, stored)
     return {
         "target": target.name,
         "trees": in_force,
