@@ -34,10 +34,10 @@ _SURELY = 1.0 - 1e-14
 
 
 @njit(cache=True)
-def open_edges(
-    now: int, top: int, passed: Ints, span: Ints, after: Array, before: Array, still: Ints
+def unsure_edges(
+    now: int, top: int, passed: Ints, span: Ints, after: Array, before: Array, unsure: Ints
 ) -> None:
-    """Which edges are open at each node, and 0 and 1 in `before` for those that are not.
+    """Which edges are neither passed nor sure at each node; 0 and 1 in `before` for the others.
 
     Values fall with the temperature and rise with the edge, so a row between two values of one is
     one, and of zero is zero; from panel to panel more edges are passed or out of reach, and fewer
@@ -51,7 +51,7 @@ def open_edges(
         Panels of the slot below each edge.
     span
         As of `rows_of`.
-    still
+    unsure
         The result, from and before, shape (nodes, 2).
     """
     edges = passed.size
@@ -69,19 +69,19 @@ def open_edges(
             elif last > 0:
                 sure = edges
             before[:a, i], before[sure:, i] = 0.0, 1.0
-            still[i, 0], still[i, 1] = a, sure
+            unsure[i, 0], unsure[i, 1] = a, sure
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
-def weigh_values(nodes: int, still: Ints, after: Array, before: Array, memory: Rows) -> None:
-    """`before` at every node for the edges that are open: values weighed with its row."""
+def weigh_values(nodes: int, unsure: Ints, after: Array, before: Array, memory: Rows) -> None:
+    """`before` at every node for the edges that are unsure: values weighed with its row."""
     rows, span, scale, _ = memory
     for i in range(nodes):
         from_row, to = Place(span[i, 0]), Place(span[i, 1])
         count = Place(max(span[i, 2] - span[i, 1], 0))
-        a = still[i, 0]
+        a = unsure[i, 0]
         # Four edges at a time share what it costs to read the row.
-        while a + 4 <= still[i, 1]:
+        while a + 4 <= unsure[i, 1]:
             w, x, y, z = 0.0, 0.0, 0.0, 0.0
             for b in range(count):
                 part = rows[i, from_row + b]
@@ -92,7 +92,7 @@ def weigh_values(nodes: int, still: Ints, after: Array, before: Array, memory: R
             before[a, i], before[a + 1, i] = scale[i] * w, scale[i] * x
             before[a + 2, i], before[a + 3, i] = scale[i] * y, scale[i] * z
             a += 4
-        while a < still[i, 1]:
+        while a < unsure[i, 1]:
             w = 0.0
             for b in range(count):
                 w += rows[i, from_row + b] * after[a, to + b]
@@ -102,7 +102,7 @@ def weigh_values(nodes: int, still: Ints, after: Array, before: Array, memory: R
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
 def step_back(
-    t: Transition, k: int, cut: Ints, after: Array, before: Array, still: Ints, memory: Rows
+    t: Transition, k: int, cut: Ints, after: Array, before: Array, unsure: Ints, memory: Rows
 ) -> None:
     """`before`, the values at slot k, from `after`, those at slot k + 1.
 
@@ -112,8 +112,8 @@ def step_back(
     top = max(min(cut.max(), t.high[k]) - low, 0)
     before[:, top * now :] = 0.0
     fill_rows(t, k, (0, top), t.narrow[k], memory)
-    open_edges(now, top, cut - low, memory[1], after, before, still)
-    weigh_values(top * now, still, after, before, memory)
+    unsure_edges(now, top, cut - low, memory[1], after, before, unsure)
+    weigh_values(top * now, unsure, after, before, memory)
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
@@ -123,7 +123,7 @@ def sweep_back(t: Transition, cut: Ints, first: int, stop: int, values: Array) -
     Those of the slot after `first` must be there; the last has none.
     """
     edges, memory = cut.size, rows_of(t)
-    still = np.empty((memory[2].size, 2), dtype=np.int64)
+    unsure = np.empty((memory[2].size, 2), dtype=np.int64)
     if first == t.shift.size:
         final = slot_of(t, first, values, edges)
         for a in range(edges):
@@ -132,7 +132,7 @@ def sweep_back(t: Transition, cut: Ints, first: int, stop: int, values: Array) -
         first -= 1
     for k in range(first, stop - 1, -1):
         after, before = slot_of(t, k + 1, values, edges), slot_of(t, k, values, edges)
-        step_back(t, k, cut, after, before, still, memory)
+        step_back(t, k, cut, after, before, unsure, memory)
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")

@@ -81,7 +81,7 @@ def out_of_reach(
 ) -> None:
     """The temperature at slot k below which none at slots `opens` to `closes` reaches an edge.
 
-    Of each row, into `lowest`; by `beyond_sd` of the widest standard deviations.
+    Of each question, into `lowest`; by `beyond_sd` of the widest standard deviations.
     """
     lowest[:] = 1e9
     slope, constant, variance = 1.0, 0.0, 0.0
@@ -132,11 +132,11 @@ def move_on(
     panels
         Of slot k, from and before: what is to be moved lies there.
     start
-        Of each row: the first node that is moved.
+        Of each question: the first node that is moved.
     least
         Mass that is not moved.
     limits
-        Of each row: how many nodes of slot k + 1 count.
+        Of each question: how many nodes of slot k + 1 count.
     """
     now, then, low, following = t.nodes[k], t.nodes[k + 1], t.low[k], t.low[k + 1]
     # Mass lands on these panels: only there the memory must be clean.
@@ -171,28 +171,28 @@ def staying_below(
     work: Work,
     below: Array,
 ) -> None:
-    """Mass whose temperatures stay below an edge in the steps after a lead; several rows at once.
+    """Mass whose temperatures stay below an edge after a lead; several questions at once.
 
     Mass that can no longer reach is set aside, and what is left moves on among the panels that it
-    is in; the rows share what a step costs.
+    is in; the questions share what a step costs.
 
     Parameters
     ----------
     states
-        Mass at every node of slot k, shape (rows, nodes).
+        Mass at every node of slot k, shape (questions, nodes).
     stops, leads
-        Of each row: panels below its edge, and steps before the edge holds.
+        Of each question: panels below its edge, and steps before the edge holds.
     horizons
-        Steps after the lead, ascending, shape (rows, horizons).
+        Steps after the lead, ascending, shape (questions, horizons).
     below
-        The result, shape (rows, horizons).
+        The result, shape (questions, horizons).
     """
     questions = states.shape[0]
     ahead, held, rows, span, scale, parts = work
     aside, lowest = np.zeros(questions), np.empty(questions)
     start, limits, done = np.empty((3, questions), dtype=np.int64)
     done[:] = 0
-    # No row has more anywhere than the last.
+    # None has more anywhere than the last.
     least = care[1] * np.max(states[questions - 1])
     opens, closes = k + leads + 1, np.minimum(k + leads + horizons[:, -1], t.shift.size)
     state, panels = states, panels_in_use(states[questions - 1], t.nodes[k], least)

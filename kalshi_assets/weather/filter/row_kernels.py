@@ -246,15 +246,15 @@ def fill_rows(t: Transition, k: int, panels: tuple[int, int], width: float, memo
     here, place = t.place[k], t.place[k + 1, : t.nodes[k + 1]]
     precision, growth, reach = t.precision[k], t.growth[k], t.reach[k]
     now, following, size = t.nodes[k], t.low[k + 1], t.offset[k + 2] - t.offset[k + 1]
-    here_panels = t.high[k] - t.low[k]
-    begin_at, finish_at = block_of(panels, here_panels)
+    panels_here = t.high[k] - t.low[k]
+    start, stop = block_of(panels, panels_here)
     rho, moved = t.rho[k], t.rho[k] - 1.0
     # The mean, in panels of the day, from the lower end of the slot's panel 0.
     shift = t.shift[k] + moved * t.lowest + rho * t.low[k]
     lift = np.empty(precision.size)
     for r in range(now):
         expected, begin, end = -1, 0, 0
-        for p in range(begin_at, finish_at):
+        for p in range(start, stop):
             i = p * now + r
             mean = shift + rho * (p + 0.5 + here[r])
             middle = int(np.floor(mean))
@@ -262,7 +262,7 @@ def fill_rows(t: Transition, k: int, panels: tuple[int, int], width: float, memo
             fresh = p % BLOCK == 0 or middle != expected
             expected = middle + 1
             if fresh:
-                to_come = min(BLOCK - p % BLOCK, here_panels - p)
+                to_come = min(BLOCK - p % BLOCK, panels_here - p)
                 begin, end = entries_of(place, reach, width, delta, moved, to_come)
             entry, count, total = Place(begin), Place(end - begin), 0.0
             for c in range(precision.size):
