@@ -30,6 +30,10 @@ class City(BaseModel):
     cli: str = Field(pattern=r"^[A-Z]{3}$")
     std_offset_h: int = Field(ge=-10, le=-4)
     timezone: str
+    latitude: float = Field(ge=24, le=50)
+    longitude: float = Field(ge=-125, le=-66)
+    winter_records_f: tuple[int, int]
+    summer_records_f: tuple[int, int]
     rules_names: tuple[str, ...] = ()
     history: tuple[str, ...] = ()
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -152,7 +152,8 @@ def run(
             if unreachable:
                 outcome.failed[each.city] = "not tried, since a service cannot be reached"
                 continue
-            before = made(each.look_back_tables, each.look_back)
+            errors = [made(each.look_back_tables, days) for days in stretches(each.look_back)]
+            before = "\n".join(filter(None, errors)) or None
             if before is not None and unreachable:
                 outcome.failed[each.city] = before
             elif error := made(each.tables, each.days):
@@ -160,6 +161,17 @@ def run(
             elif before is not None:
                 outcome.incomplete[each.city] = before
     return outcome
+
+
+def stretches(keys: Sequence[CityDay]) -> list[list[CityDay]]:
+    """Days in order, divided where one is left out: a run makes all days from first to last."""
+    divided: list[list[CityDay]] = []
+    for key in keys:
+        if divided and key.date - divided[-1][-1].date == timedelta(days=1):
+            divided[-1].append(key)
+        else:
+            divided.append([key])
+    return divided
 
 
 def _unreachable(result: dg.ExecuteInProcessResult) -> bool:

@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
@@ -12,14 +12,15 @@ import duckdb
 import httpx
 from pydantic import ValidationError
 
-from kalshi_assets.defs.resources import signer_of
+from kalshi_assets.defs.lake_io import the_request_counts
+from kalshi_assets.defs.resources import signer_of, visual_crossing_plan
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.errors import ExchangeError
 from kalshi_assets.exchange.rest import RetryPolicy
 from kalshi_assets.lake.catalogue import connect
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.settings import Settings
-from kalshi_assets.tables import STUDIES, TABLES
+from kalshi_assets.tables import ASIDES, STUDIES, TABLES
 
 TIMEOUT_S = 5.0
 MAX_SKEW_S = 5.0
@@ -51,9 +52,10 @@ def examine(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator
     yield _dagster()
     yield from _exchange(settings, now)
     yield _credentials(settings)
-    yield _weather(settings)
+    yield _weather(settings, now())
     yield _reachable("climate reports", settings.climate_report_url)
     yield _reachable("settlements", settings.weather_company_url)
+    yield _requests(now().astimezone(UTC).date())
 
 
 def _disk(data: Path) -> Line:
@@ -104,7 +106,7 @@ def _catalogue(settings: Settings) -> Line:
             }
     except duckdb.Error as error:
         return Line("catalogue", False, f"{error}; renew it with: kalshi-assets catalog")
-    tables = (*TABLES, *STUDIES)
+    tables = (*TABLES, *ASIDES, *STUDIES)
     missing = [table.full_name for table in tables if table.full_name not in views]
     if missing:
         return Line(
@@ -160,10 +162,25 @@ def _credentials(settings: Settings) -> Line:
     return Line("credentials", True, f"key {settings.kalshi_api_key_id} is accepted")
 
 
-def _weather(settings: Settings) -> Line:
+def _weather(settings: Settings, now: datetime) -> Line:
     if settings.visual_crossing_key is None:
         return Line("visual crossing", False, "no key; set VISUAL_CROSSING_KEY")
+    spent_until = visual_crossing_plan(settings).spent_until
+    if spent_until is not None and now < spent_until:
+        text = f"the plan is used up; nothing is asked before {spent_until:%Y-%m-%d %H:%MZ}"
+        return Line("visual crossing", False, text)
     return _reachable("visual crossing", settings.visual_crossing_url)
+
+
+def _requests(today: date) -> Line:
+    """What was asked today and the day before, by provider; the doctor's own questions aside."""
+    days = (today, today - timedelta(days=1))
+    counts = {day: the_request_counts().of(day) for day in days}
+    told = [
+        f"{day}Z {', '.join(f'{name} {n:,}' for name, n in of_day.items()) or 'none'}"
+        for day, of_day in counts.items()
+    ]
+    return Line("requests", True, "; ".join(told))
 
 
 def _reachable(subject: str, url: str) -> Line:

@@ -15,7 +15,17 @@ from kalshi_assets.lake import checks
 from kalshi_assets.lake.checks import Verdict
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.partitions import CITY_DAYS, CityDay
-from kalshi_assets.tables import EVENTS, HAZARD_PMF, SETTLEMENTS, TABLES, Table
+from kalshi_assets.tables import (
+    DROPPED_FORECASTS,
+    DROPPED_OBSERVATIONS,
+    EVENTS,
+    FORECASTS,
+    HAZARD_PMF,
+    OBSERVATIONS,
+    SETTLEMENTS,
+    TABLES,
+    Table,
+)
 
 Rule = Callable[[pl.DataFrame, Lake, CityDay], Verdict]
 
@@ -65,7 +75,21 @@ def _with_event(rule: Callable, *, blocking: bool = True) -> Check:
     return Check(rule.__name__, judged, rule.__doc__ or "", blocking)
 
 
+def _left_out(aside: Table) -> Check:
+    """A warning about what was written beside the table as left out of it."""
+
+    def judged(_: pl.DataFrame, lake: Lake, key: CityDay) -> Verdict:
+        if not lake.has(aside, key):
+            return Verdict(passed=True, found="not recorded; the partition is from before it was")
+        return checks.nothing_left_out(lake.read(aside, key))
+
+    rule = checks.nothing_left_out
+    return Check(rule.__name__, judged, rule.__doc__ or "", blocking=False)
+
+
 _PARTICULAR: Mapping[Table, list[Check]] = {
+    OBSERVATIONS: [_left_out(DROPPED_OBSERVATIONS)],
+    FORECASTS: [_left_out(DROPPED_FORECASTS)],
     SETTLEMENTS: [
         _with_event(checks.one_winner),
         # Three recorded days differ between the exchange and the official maximum: no errors.

@@ -7,9 +7,11 @@ tried: each partition would wait for it as long as the first.
 """
 
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -17,6 +19,7 @@ import httpx
 import polars as pl
 
 from kalshi_assets.lake.behind import WriteBehind, failed
+from kalshi_assets.lake.requests import RequestCounts, sent_by_this_process
 from kalshi_assets.lake.store import Lake, Partitions
 from kalshi_assets.partitions import CITY_DAYS, CityDay
 from kalshi_assets.settings import Settings
@@ -30,7 +33,8 @@ _TABLES: Mapping[dg.AssetKey, Table] = {key: table for table, key in ASSET_KEYS.
 LOOK_BACK = "look_back_days"
 UNREACHABLE = "unreachable"
 
-Compute = Callable[[CityDay], pl.DataFrame]
+Compute = Callable[[CityDay], pl.DataFrame | Mapping[Table, pl.DataFrame]]
+"""A partition's frame; or frames by table, the asset's own and what is written beside it."""
 Describe = Callable[[CityDay, pl.DataFrame], Mapping[str, Any]]
 
 
@@ -127,6 +131,11 @@ def the_lake() -> Lake:
     return Lake(Settings().data / "lake")
 
 
+def the_request_counts() -> RequestCounts:
+    """The counts of requests below the settings' data folder."""
+    return RequestCounts(Settings().data / "requests")
+
+
 class LakeIOManager(dg.IOManager):
     """The only writer of the lake: one Parquet file a partition, replaced whole.
 
@@ -211,8 +220,13 @@ def _make(disk: WriteBehind, lake: Lake, table: Table, obj: Computation) -> Iter
     """Every partition of the run, or what went wrong with it."""
     for key in obj.keys:
         try:
-            frame, writing = disk.write(table, key, obj.compute(key))
-            metadata = _facts(lake, table, key, frame)
+            before = sent_by_this_process()
+            made = obj.compute(key)
+            frames = made if isinstance(made, Mapping) else {table: made}
+            for aside in frames.keys() - {table}:
+                lake.write(aside, key, frames[aside])
+            frame, writing = disk.write(table, key, frames[table])
+            metadata = _facts(lake, table, key, frame) | _requests(before)
             if obj.describe is not None:
                 metadata |= obj.describe(key, frame)
         except Exception as error:  # noqa: BLE001 - any fault of one partition spares the others
@@ -245,6 +259,15 @@ def _facts(lake: Lake, table: Table, key: CityDay, frame: pl.DataFrame) -> dict[
         facts["first"] = str(frame[clock].min())
         facts["last"] = str(frame[clock].max())
     return facts
+
+
+def _requests(before: Counter[str]) -> dict[str, Any]:
+    """What the partition has cost in requests, and the day so far in all processes."""
+    sent = sent_by_this_process() - before
+    if not sent:
+        return {}
+    today = the_request_counts().of(datetime.now(UTC).date())
+    return {"requests": dict(sent), "requests_today": {name: today[name] for name in sent}}
 
 
 def _line(key: CityDay, error: Exception) -> str:

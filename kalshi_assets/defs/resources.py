@@ -6,6 +6,7 @@ configuration: no secret reaches the UI or the event log.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -13,15 +14,19 @@ import dagster as dg
 import httpx
 from pydantic import PrivateAttr
 
+from kalshi_assets.cities import city
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.rest import RetryPolicy
 from kalshi_assets.exchange.signing import Signer
 from kalshi_assets.exchange.throttle import TokenBucket
+from kalshi_assets.lake.kept_answers import KeptAnswers
 from kalshi_assets.lake.raw import RawArchive
+from kalshi_assets.lake.requests import CountedTransport, RequestCounts
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.settings import Settings
-from kalshi_assets.weather.sources.climate_report import ClimateReportClient
-from kalshi_assets.weather.sources.visual_crossing import Budget, VisualCrossingClient
+from kalshi_assets.weather.sources.climate_report import ClimateReportClient, tells_final
+from kalshi_assets.weather.sources.plan import Budget
+from kalshi_assets.weather.sources.visual_crossing import VisualCrossingClient
 from kalshi_assets.weather.sources.weather_company import WeatherCompanyClient
 
 # Basic accounts may spend 200 read tokens a second and hold as many; two runs at once share them.
@@ -49,10 +54,14 @@ class Service(dg.ConfigurableResource):
         if self.replay:
             yield raw.replaying(service, key, purpose)
             return
+        with raw.recording(service, key, purpose, self._network(service, key)) as transport:
+            yield transport
+
+    def _network(self, service: str, key: CityDay) -> httpx.BaseTransport:
+        """What sends and counts requests; the connections are shared by the clients of a run."""
         if self._transport is None:
             self._transport = httpx.HTTPTransport()
-        with raw.recording(service, key, purpose, self._transport) as transport:
-            yield transport
+        return CountedTransport(self._transport, self._counts, service)
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Let go of the connections, which the clients of a run share."""
@@ -63,6 +72,10 @@ class Service(dg.ConfigurableResource):
     @cached_property
     def _settings(self) -> Settings:
         return Settings()
+
+    @property
+    def _counts(self) -> RequestCounts:
+        return RequestCounts(self._settings.data / "requests")
 
 
 class KalshiResource(Service):
@@ -77,13 +90,17 @@ class KalshiResource(Service):
     def watcher(self) -> Iterator[KalshiClient]:
         """A client for sensors and schedules: short patience, answers are not kept."""
         settings = self._settings
-        with KalshiClient(
-            settings.kalshi_api_url,
-            signer=signer_of(settings),
-            bucket=TokenBucket(rate=WATCHER_TOKENS_PER_S, capacity=WATCHER_TOKENS_PER_S),
-            timeout_s=WATCHER_TIMEOUT_S,
-            retry=RetryPolicy(attempts=2),
-        ) as client:
+        with (
+            httpx.HTTPTransport() as network,
+            KalshiClient(
+                settings.kalshi_api_url,
+                transport=CountedTransport(network, self._counts, "kalshi"),
+                signer=signer_of(settings),
+                bucket=TokenBucket(rate=WATCHER_TOKENS_PER_S, capacity=WATCHER_TOKENS_PER_S),
+                timeout_s=WATCHER_TIMEOUT_S,
+                retry=RetryPolicy(attempts=2),
+            ) as client,
+        ):
             yield client
 
     @contextmanager
@@ -106,20 +123,29 @@ class KalshiResource(Service):
 class WeatherResource(Service):
     """Station observations, forecasts and climate reports."""
 
-    _budget: Budget = PrivateAttr(default_factory=Budget)
+    _replayed: Budget = PrivateAttr(default_factory=Budget)
 
     @contextmanager
     def visual_crossing(self, key: CityDay, purpose: str) -> Iterator[VisualCrossingClient]:
         """A Visual Crossing client whose answers are kept under `key` and `purpose`."""
-        settings = self._settings
-        secret = settings.visual_crossing_key
         with self._transport_for("visual_crossing", key, purpose) as transport:
             yield VisualCrossingClient(
-                settings.visual_crossing_url,
-                secret.get_secret_value() if secret else "",
+                self._settings.visual_crossing_url,
+                visual_crossing_key(self._settings),
                 transport=transport,
-                budget=self._budget,
+                budget=self._replayed if self.replay else visual_crossing_plan(self._settings),
             )
+
+    def _network(self, service: str, key: CityDay) -> httpx.BaseTransport:
+        network = super()._network(service, key)
+        if service != "climate_reports":
+            return network
+        kept = KeptAnswers(self._settings.data / "kept_answers" / service)
+
+        def good_enough(body: bytes, fetched_at: datetime) -> bool:
+            return tells_final(body, city(key.city), key.date, fetched_at, datetime.now(UTC))
+
+        return kept.over(network, good_enough)
 
     @contextmanager
     def climate_reports(self, key: CityDay, purpose: str) -> Iterator[ClimateReportClient]:
@@ -132,6 +158,19 @@ class WeatherResource(Service):
         """A portal client whose answers are kept under `key` and `purpose`."""
         with self._transport_for("weather_company", key, purpose) as transport:
             yield WeatherCompanyClient(self._settings.weather_company_url, transport=transport)
+
+
+def visual_crossing_key(settings: Settings) -> str:
+    """The account's key; empty without one."""
+    secret = settings.visual_crossing_key
+    return secret.get_secret_value() if secret else ""
+
+
+def visual_crossing_plan(settings: Settings) -> Budget:
+    """The account's plan as all processes of the machine know it."""
+    return Budget.kept(
+        settings.data / "plans", settings.visual_crossing_url, visual_crossing_key(settings)
+    )
 
 
 def signer_of(settings: Settings) -> Signer | None:

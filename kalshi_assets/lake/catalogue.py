@@ -31,9 +31,9 @@ def create_catalogue(path: Path, lake: "Lake") -> list[str]:
     list of str
         The views, as ``schema.table``.
     """
-    from kalshi_assets.tables import STUDIES, TABLES
+    from kalshi_assets.tables import ASIDES, STUDIES, TABLES
 
-    tables = (*TABLES, *STUDIES)
+    tables = (*TABLES, *ASIDES, *STUDIES)
     for table in tables:
         lake.write_placeholder(table)
 

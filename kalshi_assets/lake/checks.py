@@ -132,6 +132,20 @@ def dead_only_by_evidence(hazard: pl.DataFrame, events: pl.DataFrame) -> Verdict
     )
 
 
+def nothing_left_out(dropped: pl.DataFrame) -> Verdict:
+    """The provider sent no value for the day that had to be left out."""
+    if dropped.is_empty():
+        return Verdict(passed=True, found="nothing left out")
+    kinds = dropped.group_by("reason").agg(
+        pl.len().alias("n"), pl.col("value_f").first(), pl.col("valid_time").first()
+    )
+    told = [
+        f"{n} {reason}, such as {value} f at {at:%Y-%m-%d %H:%MZ}"
+        for reason, n, value, at in kinds.sort("reason").iter_rows()
+    ]
+    return Verdict(passed=False, found=f"left out: {'; '.join(told)}")
+
+
 def one_winner(settlements: pl.DataFrame, events: pl.DataFrame) -> Verdict:
     """Every source that settles the day names exactly one bracket, and it exists."""
     winners = winning_brackets(settlements, events)

@@ -50,6 +50,8 @@ INCLUDES = frozenset(
     }
 )
 MOST_DAYS = 3_660
+# Farther from a station, its recordings say nothing of the point.
+AT_STATION_DEGREES = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +66,14 @@ class WeatherPlan:
         Whether rows below the hour are given.
     daily_records
         Records per UTC day; None: no end.
+    spent
+        Status and text of the refusal when they are used up.
     """
 
     key: str | None = None
     subhourly: bool = True
     daily_records: int | None = None
+    spent: tuple[int, str] = (429, "Maximum daily cost exceeded")
 
 
 class TimelineError(Exception):
@@ -181,23 +186,23 @@ class WeatherRoutes:
         key = params.get("key")
         if not key or self._plan.key not in (None, key):
             raise TimelineError(401, "No session or key found")
-        place = _station(request.path_params["location"])
+        location = request.path_params["location"]
+        place = _station(location)
         now = self._clock()
         days = _days(request.path_params, now)
         form = _form(params, place, subhourly=self._plan.subhourly)
         rows, cost = (
             self._forecasts(place, days, params, form, now)
-            if "forecastBasisDate" in params or "forecastBasisDay" in params
+            if _asks_forecast(location, params, days[0])
             else self._observations(place, days, form, now)
         )
         self._spend(cost)
-        address = request.path_params["location"]
         offset = datetime.combine(days[0], datetime.min.time(), tzinfo=form.zone).utcoffset()
         station = {"id": place.station, "name": place.station, "distance": 0.0, "useCount": 0}
         return {
             "queryCost": cost,
-            "resolvedAddress": address,
-            "address": address,
+            "resolvedAddress": location,
+            "address": location,
             "timezone": str(form.zone),
             "tzoffset": (offset or timedelta()).total_seconds() / 3600,
             "days": rows,
@@ -240,17 +245,37 @@ class WeatherRoutes:
             day, spent = self._spent
             spent = spent if day == today else 0
             if spent + records > self._plan.daily_records:
-                raise TimelineError(429, "Maximum daily cost exceeded")
+                raise TimelineError(*self._plan.spent)
             self._spent = today, spent + records
 
 
 def _station(location: str) -> City:
-    if not location.startswith("stn:"):
+    """The station named (`stn:KMDW`), or that at the coordinates asked for (`41.7841,-87.7551`)."""
+    if location.startswith("stn:"):
+        place = STATIONS.get(location.removeprefix("stn:"))
+        if place is None:
+            raise TimelineError(400, f"Bad API Request:Unknown station in location {location}.")
+        return place
+    found = re.fullmatch(r"(-?\d+(?:\.\d+)?),(-?\d+(?:\.\d+)?)", location)
+    if found is None:
         raise TimelineError(400, "Bad API Request:Invalid location parameter value.")
-    place = STATIONS.get(location.removeprefix("stn:"))
-    if place is None:
-        raise TimelineError(400, f"Bad API Request:Unknown station in location {location}.")
-    return place
+    point = float(found[1]), float(found[2])
+    nearest = min(STATIONS.values(), key=lambda place: _degrees(place, point))
+    if _degrees(nearest, point) > AT_STATION_DEGREES:
+        raise TimelineError(400, f"Bad API Request:No station is recorded at {location}.")
+    return nearest
+
+
+def _degrees(place: City, point: tuple[float, float]) -> float:
+    return max(abs(place.latitude - point[0]), abs(place.longitude - point[1]))
+
+
+def _asks_forecast(location: str, params: QueryParams, day: date) -> bool:
+    """Whether a past forecast is answered: for a station by its name the basis is ignored."""
+    if "forecastBasisDate" not in params and "forecastBasisDay" not in params:
+        return False
+    _basis(params, day)
+    return not location.startswith("stn:")
 
 
 def _days(path_params: dict[str, str], now: datetime) -> list[date]:

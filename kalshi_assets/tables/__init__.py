@@ -25,7 +25,14 @@ from kalshi_assets.tables.probability import (
     MC_PARAMS,
 )
 from kalshi_assets.tables.scoreboard import SCOREBOARD
-from kalshi_assets.tables.weather import FORECASTS, OBSERVATIONS, SETTLEMENTS, VERIFICATION
+from kalshi_assets.tables.weather import (
+    DROPPED_FORECASTS,
+    DROPPED_OBSERVATIONS,
+    FORECASTS,
+    OBSERVATIONS,
+    SETTLEMENTS,
+    VERIFICATION,
+)
 
 TABLES: tuple[Table, ...] = (
     EVENTS,
@@ -56,17 +63,23 @@ TABLES: tuple[Table, ...] = (
 )
 """What a backfill makes of every city-day."""
 
+ASIDES: tuple[Table, ...] = (DROPPED_OBSERVATIONS, DROPPED_FORECASTS)
+"""What is written beside a table in the same step; nothing is computed from it."""
+
 STUDIES: tuple[Table, ...] = (VERIFICATION, SCOREBOARD)
 """What a command makes of many days; a partition's date is the last of them."""
 
 __all__ = [
     "ACTIVITY",
+    "ASIDES",
     "CALIBRATED",
     "CALIBRATORS",
     "CANDLES",
     "CLASSIFIERS",
     "DAILY_PNL",
     "DECISIONS",
+    "DROPPED_FORECASTS",
+    "DROPPED_OBSERVATIONS",
     "EVENTS",
     "EXAMPLES",
     "FILLS",

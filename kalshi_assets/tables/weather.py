@@ -49,6 +49,43 @@ class Forecasts(Contract):
     raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
 
 
+class Dropped(Contract):
+    """Values that a provider sent for the climate day and that were left out, with the reason.
+
+    Made beside the table whose name it carries, in the same step; no model reads it.
+    """
+
+    event_time: UtcTime = column("When the station measured, or the basis of the forecast.")
+    known_at: UtcTime = column("When it could first be read.")
+    station: pl.String = column("ICAO identifier.")
+    variable: pl.String = column("What it claims to be.", isin=["temp", "tmax"])
+    valid_time: UtcTime = column("The instant it speaks for; the climate day's start for tmax.")
+    value_f: pl.Float64 = column("The value as sent.", unit="f")
+    reason: pl.String = column(
+        "beyond_range: outside the station's climatological range of the season, widened by 30 f; "
+        "jump: 50 f from the report before, with the next one back; zero: 0.0 filled in where "
+        "there is no forecast; below_hours: a maximum below the hours of the same answer; "
+        "no_forecast: of other origin, in an answer that forecasts nothing.",
+        isin=["beyond_range", "jump", "zero", "below_hours", "no_forecast"],
+    )
+    source: pl.String = column("The provider's word for the origin of the row.")
+    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+
+
+class DroppedObservations(Dropped):
+    """Reports of the climate day that were left out of `weather.observations`, with the reason.
+
+    Made in the same step; no model reads it.
+    """
+
+
+class DroppedForecasts(Dropped):
+    """Values that were left out of `weather.forecasts`, with the reason.
+
+    Made in the same step; no model reads it.
+    """
+
+
 class Settlements(Contract):
     """The climate day's maximum, one row per source and status; disagreement stays visible.
 
@@ -117,6 +154,20 @@ FORECASTS = Table(
     "weather",
     "forecasts",
     Forecasts,
+    key=("event_time", "variable", "valid_time"),
+    may_be_empty=True,
+)
+DROPPED_OBSERVATIONS = Table(
+    "weather",
+    "dropped_observations",
+    DroppedObservations,
+    key=("event_time", "value_f"),
+    may_be_empty=True,
+)
+DROPPED_FORECASTS = Table(
+    "weather",
+    "dropped_forecasts",
+    DroppedForecasts,
     key=("event_time", "variable", "valid_time"),
     may_be_empty=True,
 )

@@ -21,8 +21,13 @@ def weather(tiny: Sandbox) -> Iterator[httpx.Client]:
         yield client
 
 
-def _days(client: httpx.Client, dates: str = "2025-04-20", **params: str) -> list[dict]:
-    answer = client.get(f"{TIMELINE}/stn:KNYC/{dates}", params=params)
+CENTRAL_PARK = "40.7790,-73.9693"
+
+
+def _days(
+    client: httpx.Client, dates: str = "2025-04-20", where: str = "stn:KNYC", **params: str
+) -> list[dict]:
+    answer = client.get(f"{TIMELINE}/{where}/{dates}", params=params)
     answer.raise_for_status()
     return answer.json()["days"]
 
@@ -101,7 +106,7 @@ def test_the_cost_counts_hours_and_minutes(weather: httpx.Client) -> None:
 
 
 def test_forecasts_are_those_known_at_the_basis(weather: httpx.Client) -> None:
-    (day,) = _days(weather, forecastBasisDate="2025-04-20")
+    (day,) = _days(weather, where=CENTRAL_PARK, forecastBasisDate="2025-04-20")
 
     assert (day["tempmax"], day["source"]) == (72.5, "histfcst")
     assert day["hours"] == [
@@ -112,17 +117,29 @@ def test_forecasts_are_those_known_at_the_basis(weather: httpx.Client) -> None:
             "source": "histfcst",
         }
     ]
-    (earlier,) = _days(weather, forecastBasisDay="1")
+    (earlier,) = _days(weather, where=CENTRAL_PARK, forecastBasisDay="1")
     assert (earlier["tempmax"], earlier["hours"]) == (71.0, [])
 
 
+def test_for_a_station_by_its_name_the_basis_is_ignored(weather: httpx.Client) -> None:
+    (observed,) = _days(weather)
+    (asked,) = _days(weather, forecastBasisDate="2025-04-20")
+    assert asked == observed
+    assert {hour["source"] for hour in asked["hours"]} == {"obs"}
+
+
+def test_coordinates_of_no_recorded_station_are_refused(tiny: Sandbox) -> None:
+    answer = httpx.get(f"{tiny.url}{TIMELINE}/51.5,-0.1/2025-04-20?key=k")
+    assert (answer.status_code, "No station is recorded at" in answer.text) == (400, True)
+
+
 def test_the_afternoon_of_a_forecast_stays_local_in_utc(weather: httpx.Client) -> None:
-    (day,) = _days(weather, forecastBasisDate="2025-04-20", timezone="Z")
+    (day,) = _days(weather, where=CENTRAL_PARK, forecastBasisDate="2025-04-20", timezone="Z")
     assert day["hours"][0]["datetime"] == "19:00:00"
 
 
 def test_no_forecast_held_gives_days_without_rows(weather: httpx.Client) -> None:
-    (day,) = _days(weather, forecastBasisDate="2025-04-01")
+    (day,) = _days(weather, where=CENTRAL_PARK, forecastBasisDate="2025-04-01")
     assert day == {"datetime": "2025-04-20", "datetimeEpoch": day["datetimeEpoch"], "hours": []}
 
 

@@ -1,40 +1,63 @@
 """Observations, forecasts and settlements of a city-day."""
 
+from typing import Any
+
 import dagster as dg
 import polars as pl
 
 from kalshi_assets.cities import city
-from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset
+from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset, the_lake
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.ingest import fetch_settlement
 from kalshi_assets.lake.store import Partitions
 from kalshi_assets.partitions import CityDay
-from kalshi_assets.tables import EVENTS, FORECASTS, OBSERVATIONS, SETTLEMENTS
+from kalshi_assets.tables import (
+    DROPPED_FORECASTS,
+    DROPPED_OBSERVATIONS,
+    EVENTS,
+    FORECASTS,
+    OBSERVATIONS,
+    SETTLEMENTS,
+    Table,
+)
 from kalshi_assets.weather.evidence import kind_shares
 from kalshi_assets.weather.sources.climate_report import fetch_climate_report
-from kalshi_assets.weather.sources.visual_crossing import fetch_forecasts, fetch_observations
+from kalshi_assets.weather.sources.visual_crossing import (
+    left_out_counts,
+    sifted_forecasts,
+    sifted_observations,
+)
 from kalshi_assets.weather.sources.weather_company import fetch_weather_company
 
 
 # In one run per city, unlike the other fetched tables: the hazard of a day reads the days before,
 # which must not still be on their way in a run beside this one.
-@dg.asset(**lake_asset(OBSERVATIONS, code_version="2", kinds={"visualcrossing"}))
+@dg.asset(**lake_asset(OBSERVATIONS, code_version="3", kinds={"visualcrossing"}))
 def observations(context: dg.AssetExecutionContext, weather: WeatherResource) -> Computation:
-    def fetch(key: CityDay) -> pl.DataFrame:
+    def fetch(key: CityDay) -> dict[Table, pl.DataFrame]:
         with weather.visual_crossing(key, "observations") as client:
-            return fetch_observations(client, city(key.city), key.date)
+            sifted = sifted_observations(client, city(key.city), key.date)
+        return {OBSERVATIONS: sifted.rows, DROPPED_OBSERVATIONS: sifted.dropped}
 
-    return by_partition(context, fetch, lambda _, reports: {"kinds": kind_shares(reports)})
+    def describe(key: CityDay, reports: pl.DataFrame) -> dict[str, Any]:
+        dropped = the_lake().read(DROPPED_OBSERVATIONS, key)
+        return {"kinds": kind_shares(reports), "left_out": left_out_counts(dropped)}
+
+    return by_partition(context, fetch, describe)
 
 
-@dg.asset(**lake_asset(FORECASTS, code_version="1", kinds={"visualcrossing"}, ingest=True))
+@dg.asset(**lake_asset(FORECASTS, code_version="2", kinds={"visualcrossing"}, ingest=True))
 def forecasts(context: dg.AssetExecutionContext, weather: WeatherResource) -> Computation:
-    def fetch(key: CityDay) -> pl.DataFrame:
+    def fetch(key: CityDay) -> dict[Table, pl.DataFrame]:
         with weather.visual_crossing(key, "forecasts") as client:
-            return fetch_forecasts(client, city(key.city), key.date)
+            sifted = sifted_forecasts(client, city(key.city), key.date)
+        return {FORECASTS: sifted.rows, DROPPED_FORECASTS: sifted.dropped}
 
-    return by_partition(context, fetch)
+    def describe(key: CityDay, _: pl.DataFrame) -> dict[str, Any]:
+        return {"left_out": left_out_counts(the_lake().read(DROPPED_FORECASTS, key))}
+
+    return by_partition(context, fetch, describe)
 
 
 @dg.asset(

@@ -5,10 +5,11 @@ row of `weather.settlements`. Not here: the exchange's own settlement (`exchange
 the two differ.
 """
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import polars as pl
+from pydantic_core import from_json
 
 from kalshi_assets.cities import City
 from kalshi_assets.tables.weather import SETTLEMENTS
@@ -18,6 +19,7 @@ from kalshi_assets.weather.sources.service import Answer, Ask
 
 PATH = "/json/cli.py"
 _ISSUED_DIGITS = 12
+CORRECTED_FOR = timedelta(days=31)
 
 
 class ClimateReportClient(WeatherClient):
@@ -67,6 +69,27 @@ def fetch_climate_report(client: ClimateReportClient, city: City, day: date) -> 
             raw_sha256=answer.raw_sha256,
         )
         return settlements_of([maximum], city, day)
+
+
+def tells_final(body: bytes, city: City, day: date, fetched_at: datetime, now: datetime) -> bool:
+    """Whether a year's reports, fetched earlier, still answer for a climate day.
+
+    They do if they hold its final maximum. Reports are corrected for a month; so those of a year
+    that had not ended a month before they were fetched are good for the same UTC day only.
+    """
+    try:
+        payload = from_json(body)
+        report = _report_of(payload, city.station, day) if isinstance(payload, dict) else None
+        if report is None or whole_degrees(report.get("high"), report) is None:
+            return False
+        issued = _issued(report)
+    except ValueError:
+        return False
+    _, end = city.climate_day(day)
+    if issued is not None and issued < end:
+        return False
+    closed = datetime(day.year + 1, 1, 1, tzinfo=UTC) + CORRECTED_FOR
+    return fetched_at >= closed or fetched_at.astimezone(UTC).date() == now.astimezone(UTC).date()
 
 
 def _ask(city: City, day: date) -> Ask:

@@ -25,12 +25,20 @@ from kalshi_assets.weather.sources.errors import (
     ServiceUnavailableError,
     TruncatedAnswerError,
 )
+from kalshi_assets.weather.sources.plan import says_concurrency, says_plan_spent
 
 TRIES = 3
 # The provider forbids catching 429 and retrying often: few waits, long ones.
 BACK_OFF_S = (30.0, 60.0, 120.0)
 _TRANSIENT = (ServiceUnavailableError, TruncatedAnswerError)
 _EXCERPT = 200
+# With these a service says that the plan is used up, or that too much is asked at once.
+_MAY_REFUSE = (
+    httpx.codes.OK,
+    httpx.codes.BAD_REQUEST,
+    httpx.codes.FORBIDDEN,
+    httpx.codes.TOO_MANY_REQUESTS,
+)
 
 
 @dataclass(frozen=True)
@@ -158,10 +166,10 @@ class WeatherService:
         if status == httpx.codes.OK and _is_json(response):
             return
         said = f"status {status}: {self._excerpt(response)}"
-        text = response.text.lower() if not _is_json(response) or status >= 400 else ""
-        if "cost exceeded" in text:
+        text = response.text if status in _MAY_REFUSE else ""
+        if says_plan_spent(text):
             raise self.error(DailyCostExceededError, ask, f"{said} (not asked again today, UTC)")
-        if status == httpx.codes.TOO_MANY_REQUESTS or "maximum concurren" in text:
+        if status == httpx.codes.TOO_MANY_REQUESTS or says_concurrency(text):
             raise self.error(ConcurrencyExceededError, ask, said)
         if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             remedy = f"; set {self._secret.setting} to a valid key" if self._secret else ""

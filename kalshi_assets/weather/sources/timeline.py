@@ -1,21 +1,25 @@
 """Reading a Visual Crossing Timeline answer: days, hours within days, minutes within hours.
 
-Here: which rows of a decoded answer are reports of a station or forecasts, cut to a climate day.
+Here: which rows of a decoded answer are reports of a station or forecasts, cut to a climate day,
+and which of them are no temperatures and are left out.
 Rows are placed by `datetimeEpoch` alone: the answer's dates and clock times follow a zone that
 depends on the request. Not here: requests, times of knowledge, or what a report can stand for.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from kalshi_assets.cities import City
+from kalshi_assets.weather.reports.plausible import Range, Sample, confirmed_by, plausible_range
 
 # Anything else is climatology, or carries observations of the day that is forecast.
 FORECAST_SOURCES = frozenset({"fcst", "histfcst"})
 _OBSERVED = "obs"
+# Both are shown with one decimal, so the maximum may be rounded below the hours.
+_ROUNDING_F = 0.1
 
 
 class RecordError(ValueError):
@@ -31,6 +35,16 @@ class Report(NamedTuple):
     dew_f: float | None = None
     wind_mph: float | None = None
     wind_deg: float | None = None
+    shown_at: datetime | None = None
+    """When a later report showed that this one is true, where it needed that."""
+
+
+class Dropped(NamedTuple):
+    """A value that is left out: what it claims to be, and why it is not believed."""
+
+    variable: str
+    report: Report
+    reason: str
 
 
 @dataclass(kw_only=True)
@@ -45,9 +59,12 @@ class StationReports:
         Reports of the day that are not this station's alone.
     stations_seen
         The station lists of those.
+    dropped
+        The station's own values of the day that no thermometer showed.
     """
 
     reports: list[Report] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
     rejected: int = 0
     stations_seen: set[str] = field(default_factory=set)
 
@@ -62,14 +79,18 @@ class ForecastRows:
         Maximum of the civil day of the same date, if any; its time is the climate day's start.
     temps
         Temperatures at instants within the climate day, in order of time.
+    dropped
+        Values for the day that are no forecasts or no temperatures. Rows of other origin than a
+        forecast are among them only where the answer forecasts nothing at all.
     """
 
     tmax: Report | None
     temps: list[Report]
+    dropped: list[Dropped] = field(default_factory=list)
 
 
 def station_reports(payload: dict[str, Any], city: City, day: date) -> StationReports:
-    """The settlement station's own reports within climate day `day`.
+    """The settlement station's own reports within climate day `day`, without absurd ones.
 
     An hour's minutes stand for it; the hour's own row is read only where none of its minutes is a
     report of the station, and never for an instant that a minute row has.
@@ -80,21 +101,39 @@ def station_reports(payload: dict[str, Any], city: City, day: date) -> StationRe
         A row without `datetimeEpoch`, or with a value that is no number.
     """
     window = city.climate_day(day)
+    plausible = plausible_range(city, day)
     found = StationReports()
+    absurd: dict[tuple[datetime, float], Report] = {}
     from_minutes: dict[datetime, Report] = {}
     from_hours: dict[datetime, Report] = {}
+
+    def usable(record: dict[str, Any]) -> Report | None:
+        report = _own_report(record, city.station, window, found)
+        if report is not None and not plausible.holds(report.temp_f):
+            absurd.setdefault((report.time, report.temp_f), report)
+            return None
+        return report
+
     for hour in _hours(payload):
-        usable = [
-            report
-            for minute in _records(hour, "minutes")
-            if (report := _own_report(minute, city.station, window, found)) is not None
-        ]
-        for report in usable:
+        minutes = [r for minute in _records(hour, "minutes") if (r := usable(minute)) is not None]
+        for report in minutes:
             from_minutes.setdefault(report.time, report)
-        if not usable and (own := _own_report(hour, city.station, window, found)) is not None:
+        if not minutes and (own := usable(hour)) is not None:
             from_hours.setdefault(own.time, own)
     by_time = from_hours | from_minutes
-    found.reports = [by_time[time] for time in sorted(by_time)]
+    reports = [by_time[time] for time in sorted(by_time)]
+    found.dropped = [Dropped("temp", report, "beyond_range") for report in absurd.values()]
+    for report, shown in zip(reports, confirmed_by(list(map(_sample, reports))), strict=True):
+        if shown is None:
+            found.dropped.append(Dropped("temp", report, "jump"))
+        elif reports[shown] is report:
+            found.reports.append(report)
+        else:
+            found.reports.append(report._replace(shown_at=reports[shown].time))
+    # The hours around the day were read only to see its first and last jumps.
+    start, end = window
+    found.reports = [report for report in found.reports if start <= report.time < end]
+    found.dropped = [each for each in found.dropped if start <= each.report.time < end]
     return found
 
 
@@ -108,22 +147,77 @@ def forecast_rows(payload: dict[str, Any], city: City, day: date) -> ForecastRow
     """
     start, end = city.climate_day(day)
     zone = ZoneInfo(city.timezone)
+    others: list[Dropped] = []
     tmax = None
     for record in _records(payload, "days"):
         value = _number(record, "tempmax")
-        if value is None or record.get("source") not in FORECAST_SOURCES:
+        if value is None or _time(record).astimezone(zone).date() != day:
             continue
-        if _time(record).astimezone(zone).date() == day:
-            tmax = Report(time=start, temp_f=value, source=record["source"])
+        report = Report(time=start, temp_f=value, source=str(record.get("source") or "none"))
+        if record.get("source") in FORECAST_SOURCES:
+            tmax = report
+        else:
+            others.append(Dropped("tmax", report, "no_forecast"))
+    civil: dict[datetime, Report] = {}
     temps: dict[datetime, Report] = {}
     for record in _hours(payload):
         value = _number(record, "temp")
-        if value is None or record.get("source") not in FORECAST_SOURCES:
+        if value is None:
             continue
         time = _time(record)
-        if start <= time < end:
-            temps.setdefault(time, Report(time=time, temp_f=value, source=record["source"]))
-    return ForecastRows(tmax=tmax, temps=[temps[time] for time in sorted(temps)])
+        report = Report(time=time, temp_f=value, source=str(record.get("source") or "none"))
+        within = start <= time < end
+        if record.get("source") not in FORECAST_SOURCES:
+            others += [Dropped("temp", report, "no_forecast")] * within
+            continue
+        if within:
+            temps.setdefault(time, report)
+        if time.astimezone(zone).date() == day:
+            civil.setdefault(time, report)
+    if tmax is None and not temps:
+        return ForecastRows(tmax=None, temps=[], dropped=_once_each(others))
+    return _believable(tmax, temps, list(civil.values()), plausible_range(city, day))
+
+
+def _believable(
+    tmax: Report | None, temps: dict[datetime, Report], civil: list[Report], plausible: Range
+) -> ForecastRows:
+    """What a forecast can mean; `civil` are the hours of the day whose maximum `tmax` is."""
+    dropped = []
+    # Beyond its horizon the service fills in zeros; no day stands at 0.0 from hour to hour.
+    if tmax is not None and tmax.temp_f == 0 and all(hour.temp_f == 0 for hour in civil):
+        dropped = [Dropped("tmax", tmax, "zero")]
+        dropped += [Dropped("temp", hour, "zero") for hour in temps.values() if hour in civil]
+        tmax, temps = None, {at: hour for at, hour in temps.items() if hour not in civil}
+    dropped += [
+        Dropped("temp", hour, "beyond_range")
+        for hour in temps.values()
+        if not plausible.holds(hour.temp_f)
+    ]
+    if tmax is not None:
+        hours = [hour.temp_f for hour in civil if plausible.holds(hour.temp_f)]
+        if not plausible.holds(tmax.temp_f):
+            dropped.append(Dropped("tmax", tmax, "beyond_range"))
+            tmax = None
+        elif hours and tmax.temp_f < max(hours) - _ROUNDING_F - 1e-9:
+            dropped.append(Dropped("tmax", tmax, "below_hours"))
+            tmax = None
+    kept = [temps[time] for time in sorted(temps) if plausible.holds(temps[time].temp_f)]
+    return ForecastRows(tmax=tmax, temps=kept, dropped=dropped)
+
+
+def _once_each(dropped: Iterable[Dropped]) -> list[Dropped]:
+    """One value per variable and instant, the first."""
+    first: dict[tuple[str, datetime], Dropped] = {}
+    for each in dropped:
+        first.setdefault((each.variable, each.report.time), each)
+    return list(first.values())
+
+
+def _sample(report: Report) -> Sample:
+    return Sample(
+        report.time.timestamp(), report.temp_f, (report.dew_f, report.wind_mph, report.wind_deg)
+    )
 
 
 def _own_report(
@@ -134,12 +228,13 @@ def _own_report(
 ) -> Report | None:
     temp_f = _number(record, "temp")
     time = _time(record)
-    if temp_f is None or record.get("source") != _OBSERVED or not window[0] <= time < window[1]:
+    if temp_f is None or record.get("source") != _OBSERVED:
         return None
     stations = record.get("stations")
     if stations != [station]:
-        found.rejected += 1
-        found.stations_seen.add(_listed(stations))
+        if window[0] <= time < window[1]:
+            found.rejected += 1
+            found.stations_seen.add(_listed(stations))
         return None
     return Report(
         time=time,

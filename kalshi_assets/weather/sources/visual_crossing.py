@@ -1,7 +1,8 @@
 """The Visual Crossing Timeline: observations of the settlement station, and forecasts for it.
 
-Here: what is asked, the plan's cost, and frames of `weather.observations` and `weather.forecasts`.
-Not here: the wire (`service`), the shape of an answer (`timeline`), rounding (`reports`).
+Here: what is asked, and frames of `weather.observations` and `weather.forecasts` with what was left
+out of them. Not here: the wire (`service`), the account's plan (`plan`), the shape of an answer
+(`timeline`), rounding and what is plausible (`reports`).
 """
 
 import logging
@@ -14,17 +15,26 @@ import httpx
 import polars as pl
 
 from kalshi_assets.cities import City
-from kalshi_assets.tables.weather import FORECASTS, OBSERVATIONS
+from kalshi_assets.tables.contract import Table
+from kalshi_assets.tables.weather import (
+    DROPPED_FORECASTS,
+    DROPPED_OBSERVATIONS,
+    FORECASTS,
+    OBSERVATIONS,
+)
 from kalshi_assets.weather.evidence import FILLED
 from kalshi_assets.weather.reports.forward_fill import is_copy
 from kalshi_assets.weather.reports.intervals import decode_temp_f
 from kalshi_assets.weather.sources.client import WeatherClient
 from kalshi_assets.weather.sources.errors import (
+    ConcurrencyExceededError,
     DailyCostExceededError,
     WrongStationError,
 )
+from kalshi_assets.weather.sources.plan import Budget, says_concurrency
 from kalshi_assets.weather.sources.service import Answer, Ask, Secret
 from kalshi_assets.weather.sources.timeline import (
+    Dropped,
     Report,
     forecast_rows,
     station_reports,
@@ -59,20 +69,20 @@ _FORECAST_PARAMS = {
 _log = logging.getLogger(__name__)
 
 
-@dataclass(kw_only=True)
-class Budget:
-    """The account's plan as far as this process knows it; clients of one account share one.
+@dataclass(frozen=True)
+class Sifted:
+    """What a provider sent for a climate day, divided.
 
     Attributes
     ----------
-    cost
-        Records charged so far: the sum of `queryCost` over the answers.
-    spent_until
-        When the plan may be asked again, after the service said that it is used up.
+    rows
+        What is believed.
+    dropped
+        What is left out, in columns of `tables.Dropped`.
     """
 
-    cost: float = 0.0
-    spent_until: datetime | None = None
+    rows: pl.DataFrame
+    dropped: pl.DataFrame
 
 
 class VisualCrossingClient(WeatherClient):
@@ -126,29 +136,36 @@ class VisualCrossingClient(WeatherClient):
         """The clock's present."""
         return self._clock()
 
-    def timeline(self, city: City, day: date, params: Mapping[str, str]) -> Answer:
-        """The Timeline of the city's station for `day` and the day after.
-
-        Two days, because a climate day reaches into the next one of any other calendar.
+    def timeline(self, ask: Ask) -> Answer:
+        """The answer to `ask`, unless the plan is used up.
 
         Raises
         ------
         DailyCostExceededError
-            The plan is used up, now or earlier on the same UTC day.
+            The plan is used up, now or earlier on the same UTC day, whichever process found out.
         WeatherError
             Any other of its subclasses.
         """
-        ask = _ask(city, day, params)
-        spent_until = self._budget.spent_until
-        if spent_until is not None and self._clock() < spent_until:
-            cause = f"the plan is used up; not asked before {spent_until:%Y-%m-%dT%H:%MZ}"
-            raise self.error(DailyCostExceededError, ask, cause)
-        try:
-            answer = self.get(ask)
-        except DailyCostExceededError:
-            midnight = self._clock().astimezone(UTC).replace(hour=0, minute=0, second=0)
-            self._budget.spent_until = midnight.replace(microsecond=0) + timedelta(days=1)
-            raise
+        with self._budget.turn():
+            spent_until = self._budget.spent_until
+            if spent_until is not None and self._clock() < spent_until:
+                cause = f"the plan is used up; not asked before {spent_until:%Y-%m-%dT%H:%MZ}"
+                raise self.error(DailyCostExceededError, ask, cause)
+            try:
+                answer = self.get(ask)
+            except DailyCostExceededError:
+                self._budget.spend(self._clock())
+                raise
+            except ConcurrencyExceededError as error:
+                if says_concurrency(error.cause):
+                    raise
+                # Said again and again to one request at a time: it is the plan, in other words.
+                until = self._budget.spend(self._clock())
+                cause = (
+                    f"{error.cause}; said at every try, so taken for the end of the plan: not "
+                    f"asked before {until:%Y-%m-%dT%H:%MZ}"
+                )
+                raise self.error(DailyCostExceededError, ask, cause) from error
         charged = answer.payload.get("queryCost")
         if isinstance(charged, int | float):
             self._budget.cost += charged
@@ -158,9 +175,18 @@ class VisualCrossingClient(WeatherClient):
 def fetch_observations(
     client: VisualCrossingClient, city: City, day: date, *, lag: timedelta = OBSERVATION_LAG
 ) -> pl.DataFrame:
+    """The believed rows of `sifted_observations`."""
+    return sifted_observations(client, city, day, lag=lag).rows
+
+
+def sifted_observations(
+    client: VisualCrossingClient, city: City, day: date, *, lag: timedelta = OBSERVATION_LAG
+) -> Sifted:
     """The settlement station's reports within a climate day, as intervals.
 
-    Copies of an earlier report are kept, marked ``filled``; see `forward_fill`.
+    Copies of an earlier report are kept, marked ``filled``; see `forward_fill`. Values that no
+    thermometer showed are left out; see `plausible`. A report that only the next one shows to be
+    true, as after a jump, is known when that one is.
 
     Parameters
     ----------
@@ -171,8 +197,9 @@ def fetch_observations(
 
     Returns
     -------
-    pl.DataFrame
-        `tables.OBSERVATIONS`; without rows where the station reported nothing.
+    Sifted
+        `tables.OBSERVATIONS` and `tables.DROPPED_OBSERVATIONS`; without rows where the station
+        reported nothing.
 
     Raises
     ------
@@ -181,8 +208,8 @@ def fetch_observations(
     WeatherError
         Any other of its subclasses.
     """
-    answer = client.timeline(city, day, _OBSERVATION_PARAMS)
-    ask = _ask(city, day, {})
+    ask = _ask(city, day, f"stn:{city.station}", _OBSERVATION_PARAMS)
+    answer = client.timeline(ask)
     with client.reading(ask):
         found = station_reports(answer.payload, city, day)
     if found.rejected:
@@ -201,7 +228,7 @@ def fetch_observations(
         .unnest("reading")
         .with_columns(
             kind=pl.when("copy").then(pl.lit(FILLED)).otherwise("kind"),
-            known_at=pl.col("event_time") + lag,
+            known_at=pl.max_horizontal("event_time", "shown_at") + lag,
             max_since=pl.lit(None, UTC_TIME),
             station=pl.lit(city.station),
             raw_sha256=pl.lit(answer.raw_sha256),
@@ -209,16 +236,30 @@ def fetch_observations(
         .select(OBSERVATIONS.dtypes.keys())
         .collect()
     )
+    dropped = [
+        _dropped(each, city, answer, event_time=each.report.time, lag=lag) for each in found.dropped
+    ]
     with client.reading(ask):
-        return OBSERVATIONS.conform(frame)
+        return Sifted(
+            OBSERVATIONS.conform(frame), _left_out(DROPPED_OBSERVATIONS, dropped, city, day)
+        )
 
 
 def fetch_forecasts(
     client: VisualCrossingClient, city: City, day: date, *, lag: timedelta = FORECAST_LAG
 ) -> pl.DataFrame:
+    """The believed rows of `sifted_forecasts`."""
+    return sifted_forecasts(client, city, day, lag=lag).rows
+
+
+def sifted_forecasts(
+    client: VisualCrossingClient, city: City, day: date, *, lag: timedelta = FORECAST_LAG
+) -> Sifted:
     """Forecasts for a climate day, of the runs at 00:00Z of the day before and of the day itself.
 
-    A run that has not happened yet is not asked for.
+    A run that has not happened yet is not asked for. They are asked for the station's coordinates:
+    for a station by its name the service answers past forecasts by observations. Where an answer
+    forecasts nothing, what it holds instead is among what is left out.
 
     Parameters
     ----------
@@ -229,8 +270,8 @@ def fetch_forecasts(
 
     Returns
     -------
-    pl.DataFrame
-        `tables.FORECASTS`; without rows where there is no forecast.
+    Sifted
+        `tables.FORECASTS` and `tables.DROPPED_FORECASTS`; without rows where there is no forecast.
 
     Raises
     ------
@@ -238,13 +279,14 @@ def fetch_forecasts(
         One of its subclasses.
     """
     found: list[dict[str, object]] = []
-    ask = _ask(city, day, {})
+    dropped: list[dict[str, object]] = []
+    point = f"{city.latitude:.4f},{city.longitude:.4f}"
     for basis_day in (day - timedelta(days=1), day):
         basis = datetime(basis_day.year, basis_day.month, basis_day.day, tzinfo=UTC)
         if basis > client.now():
             continue
-        params = {**_FORECAST_PARAMS, "forecastBasisDate": f"{basis_day}"}
-        answer = client.timeline(city, day, params)
+        ask = _ask(city, day, point, {**_FORECAST_PARAMS, "forecastBasisDate": f"{basis_day}"})
+        answer = client.timeline(ask)
         with client.reading(ask):
             rows = forecast_rows(answer.payload, city, day)
         run = {"event_time": basis, "known_at": basis + lag, "station": city.station}
@@ -254,12 +296,50 @@ def fetch_forecasts(
             for report in reports
             if report is not None
         )
-    with client.reading(ask):
-        return FORECASTS.conform(pl.DataFrame(found, schema=FORECASTS.dtypes))
+        dropped += (
+            _dropped(each, city, answer, event_time=basis, lag=lag) for each in rows.dropped
+        )
+    with client.reading(_ask(city, day, point, {})):
+        return Sifted(
+            FORECASTS.conform(pl.DataFrame(found, schema=FORECASTS.dtypes)),
+            _left_out(DROPPED_FORECASTS, dropped, city, day),
+        )
 
 
-def _ask(city: City, day: date, params: Mapping[str, str]) -> Ask:
-    path = f"{PATH}/stn:{city.station}/{day}/{day + timedelta(days=1)}"
+def _dropped(
+    each: Dropped, city: City, answer: Answer, *, event_time: datetime, lag: timedelta
+) -> dict[str, object]:
+    return {
+        "event_time": event_time,
+        "known_at": event_time + lag,
+        "station": city.station,
+        "variable": each.variable,
+        "valid_time": each.report.time,
+        "value_f": each.report.temp_f,
+        "reason": each.reason,
+        "source": each.report.source,
+        "raw_sha256": answer.raw_sha256,
+    }
+
+
+def _left_out(
+    table: Table, rows: Sequence[Mapping[str, object]], city: City, day: date
+) -> pl.DataFrame:
+    frame = table.conform(pl.DataFrame(rows, schema=table.dtypes))
+    if rows:
+        counts = ", ".join(f"{n} {reason}" for reason, n in left_out_counts(frame).items())
+        _log.warning("%s %s: left out, see %s: %s", city.name, day, table.full_name, counts)
+    return frame
+
+
+def left_out_counts(dropped: pl.DataFrame) -> dict[str, int]:
+    """How many values were left out for which reason."""
+    return dict(dropped.group_by("reason").len().sort("reason").iter_rows())
+
+
+def _ask(city: City, day: date, location: str, params: Mapping[str, str]) -> Ask:
+    # Two days, because a climate day reaches into the next one of any other calendar.
+    path = f"{PATH}/{location}/{day}/{day + timedelta(days=1)}"
     return Ask(city=city.name, day=day, path=path, params=params)
 
 
@@ -276,6 +356,7 @@ def _frame(reports: Sequence[Report]) -> pl.DataFrame:
             "dew_f": [report.dew_f for report in reports],
             "wind_mph": [report.wind_mph for report in reports],
             "wind_deg": [report.wind_deg for report in reports],
+            "shown_at": [report.shown_at for report in reports],
         },
         schema={
             "event_time": UTC_TIME,
@@ -284,5 +365,6 @@ def _frame(reports: Sequence[Report]) -> pl.DataFrame:
             "dew_f": pl.Float64,
             "wind_mph": pl.Float64,
             "wind_deg": pl.Float64,
+            "shown_at": UTC_TIME,
         },
     )

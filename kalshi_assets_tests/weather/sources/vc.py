@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 
 from kalshi_assets.cities import City
-from kalshi_assets.weather.sources.visual_crossing import Budget, VisualCrossingClient
+from kalshi_assets.weather.sources.plan import Budget
+from kalshi_assets.weather.sources.visual_crossing import VisualCrossingClient
 
 KEY = "s3cret/key+1"
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
