@@ -4,7 +4,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -14,9 +14,11 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kalshi_assets.commands.doctor import MAX_SKEW_S, Line, examine
-from kalshi_assets.defs.lake_io import the_lake
+from kalshi_assets.defs.lake_io import the_lake, the_request_counts
+from kalshi_assets.defs.resources import visual_crossing_plan
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.sandbox.server import Sandbox
+from kalshi_assets.settings import Settings
 from kalshi_assets.tables import DECISIONS
 from kalshi_assets_tests.commands.conftest import CLOSED, LAST, PROJECT, Command
 
@@ -50,6 +52,7 @@ def test_a_sound_machine_is_ok_on_every_line(sound: Sandbox, command: Command) -
         "visual crossing",
         "climate reports",
         "settlements",
+        "requests",
     ]
     assert said.out.count("ok  ") == len(subjects)
     assert "1 cities active, shadow" in said.out
@@ -64,7 +67,27 @@ def test_a_fault_ends_in_code_1_and_the_other_lines_are_still_there(
     said = command("doctor")
     assert said.code == 1
     assert "!!  visual crossing  no key; set VISUAL_CROSSING_KEY" in said.out
-    assert said.out.count("ok  ") == 10
+    assert said.out.count("ok  ") == 11
+
+
+def test_requests_are_shown_by_provider_and_utc_day(sound: Sandbox) -> None:
+    counts = the_request_counts()
+    for day, provider in ((28, "kalshi"), (28, "visual_crossing"), (28, "kalshi"), (27, "kalshi")):
+        counts.add(provider, date(2026, 11, day))
+    (line,) = [
+        line
+        for line in examine(lambda: datetime(2026, 11, 28, 3, tzinfo=UTC))
+        if line.subject == "requests"
+    ]
+    assert line.ok
+    assert line.text == "2026-11-28Z kalshi 2, visual_crossing 1; 2026-11-27Z kalshi 1"
+
+
+def test_a_used_up_plan_is_said_with_the_time_it_ends(sound: Sandbox) -> None:
+    visual_crossing_plan(Settings()).spend(datetime.now(UTC))
+    line = _line("visual crossing")
+    assert not line.ok
+    assert "the plan is used up; nothing is asked before" in line.text
 
 
 def test_a_machine_without_a_key_is_told_what_works(

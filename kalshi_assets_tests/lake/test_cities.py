@@ -61,6 +61,49 @@ def test_event_tickers_name_series_and_day(name: str, day: date) -> None:
     assert datetime.strptime(suffix, "%y%b%d").replace(tzinfo=UTC).date() == day
 
 
+@pytest.mark.parametrize(
+    ("name", "latitude", "longitude"),
+    [
+        ("atlanta", 33.6, -84.4),
+        ("austin", 30.2, -97.7),
+        ("boston", 42.4, -71.0),
+        ("chicago", 41.8, -87.8),
+        ("dallas", 32.9, -97.0),
+        ("denver", 39.8, -104.7),
+        ("houston", 29.6, -95.3),
+        ("las_vegas", 36.1, -115.2),
+        ("los_angeles", 33.9, -118.4),
+        ("louisville", 38.2, -85.7),
+        ("miami", 25.8, -80.3),
+        ("minneapolis", 44.9, -93.2),
+        ("new_orleans", 30.0, -90.3),
+        ("new_york", 40.8, -74.0),
+        ("newark", 40.7, -74.2),
+        ("oklahoma_city", 35.4, -97.6),
+        ("philadelphia", 39.9, -75.2),
+        ("phoenix", 33.4, -112.0),
+        ("san_antonio", 29.5, -98.5),
+        ("san_diego", 32.7, -117.2),
+        ("san_francisco", 37.6, -122.4),
+        ("seattle", 47.4, -122.3),
+        ("trenton", 40.3, -74.8),
+        ("washington", 38.9, -77.0),
+    ],
+)
+def test_a_station_lies_where_its_city_does(name: str, latitude: float, longitude: float) -> None:
+    assert city(name).latitude == pytest.approx(latitude, abs=0.1)
+    assert city(name).longitude == pytest.approx(longitude, abs=0.1)
+
+
+@pytest.mark.parametrize("name", sorted(CITIES))
+def test_standard_time_and_records_fit_the_station(name: str) -> None:
+    place = city(name)
+    assert place.std_offset_h in {round(place.longitude / 15) + hour for hour in (-1, 0, 1)}
+    for low, high in (place.winter_records_f, place.summer_records_f):
+        assert 30 <= high - low <= 130
+    assert place.winter_records_f < place.summer_records_f
+
+
 def test_former_series_lead_to_the_same_city() -> None:
     assert city_of_series("HIGHNY") is city("new_york")
     assert city_of_series("KXRAINNYC") is None
