@@ -123,7 +123,10 @@ class KalshiResource(Service):
 class WeatherResource(Service):
     """Station observations, forecasts and climate reports."""
 
-    _replayed: Budget = PrivateAttr(default_factory=Budget)
+    @cached_property
+    def _plan(self) -> Budget:
+        # What was answered once can be read again, whatever is left of the plan.
+        return Budget() if self.replay else visual_crossing_plan(self._settings)
 
     @contextmanager
     def visual_crossing(self, key: CityDay, purpose: str) -> Iterator[VisualCrossingClient]:
@@ -133,7 +136,7 @@ class WeatherResource(Service):
                 self._settings.visual_crossing_url,
                 visual_crossing_key(self._settings),
                 transport=transport,
-                budget=self._replayed if self.replay else visual_crossing_plan(self._settings),
+                budget=self._plan,
             )
 
     def _network(self, service: str, key: CityDay) -> httpx.BaseTransport:
