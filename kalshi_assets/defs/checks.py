@@ -112,7 +112,7 @@ def _asset_checks(table: Table) -> dg.AssetChecksDefinition:
         ],
     )
     def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        lake, failures = the_lake(), failures_of(context.run_id)
+        lake, failures = the_lake(), failures_of(context.op_execution_context.run_id)
         asked = [CityDay.of(name) for name in context.op_execution_context.partition_keys]
         spoilt = failures.spoilt(table)
         found = verdicts(lake, table, wanted, [k for k in asked if k not in spoilt])
