@@ -222,7 +222,7 @@ def _failed(result: dg.ExecuteInProcessResult) -> FailedRun:
     failures = failures_of(result.run_id)
     first = list(failures.first())
     if failures.untried:
-        also = f"{failures.untried} more city-days were not tried: a service cannot be reached"
+        also = f"not tried, since a service cannot be reached: {failures.untried} more"
     else:
         also = "" if first else _error_of_a_step(result)
     return FailedRun(run_id=result.run_id, first=first, also=also)
