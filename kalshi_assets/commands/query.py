@@ -80,8 +80,8 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
         )
     if kind != "SELECT":
         raise RefusedStatementError(
-            f"{kind} is refused: only SELECT (also FROM, WITH, DESCRIBE, SUMMARIZE, SHOW) is "
-            "answered, and nothing is written"
+            f"{kind} is refused: the lake is read-only, and only SELECT (also FROM, WITH, "
+            "DESCRIBE, SUMMARIZE, SHOW) is answered"
         )
     # A SELECT may have a COPY in its WITH, where only the syntax tree shows it.
     ((text,),) = connection.execute("select json_serialize_sql(?)", [sql]).fetchall()

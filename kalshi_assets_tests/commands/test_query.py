@@ -178,7 +178,9 @@ def test_a_refusal_says_what_may_be_read_and_what_may_be_asked(data: Path) -> No
         RefusedStatementError, match=r"only the lake below .* may be read: .*secret"
     ):
         query(data, f"from '{data.parent}/secret.csv'")
-    with pytest.raises(RefusedStatementError, match="COPY is refused: only SELECT"):
+    with pytest.raises(
+        RefusedStatementError, match="COPY is refused: the lake is read-only, and only SELECT"
+    ):
         query(data, "copy (select 1) to 'out.csv'")
     with pytest.raises(RefusedStatementError, match="COPY inside a SELECT is refused"):
         query(data, "with x as (copy (select 1) to 'out.csv') from x")
