@@ -109,7 +109,7 @@ def catalog() -> None:
 
 @app.command()
 def sql(
-    statement: Annotated[str, typer.Argument(help="One SQL statement over the catalogue.")],
+    statement: Annotated[str, typer.Argument(help="One SELECT over the catalogue; times are UTC.")],
     format_: Annotated[str, typer.Option("--format", "-f", help="table, csv or json.")] = "table",
 ) -> None:
     """Ask the lake."""

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from kalshi_assets.cities import CITIES
 from kalshi_assets.defs.lake_io import the_request_counts
-from kalshi_assets.defs.resources import signer_of, visual_crossing_plan
+from kalshi_assets.defs.resources import read_bucket, signer_of, visual_crossing_plan
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.errors import ExchangeError
-from kalshi_assets.exchange.rest import RetryPolicy
+from kalshi_assets.exchange.rest import READ_COST, RetryPolicy
 from kalshi_assets.lake.catalogue import connect
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.settings import Settings
@@ -135,6 +135,7 @@ def _dagster() -> Line:
 
 def _exchange(settings: Settings, now: Callable[[], datetime]) -> Iterator[Line]:
     url = settings.kalshi_api_url
+    read_bucket(url, None).take(READ_COST)
     try:
         answer = httpx.get(f"{url.rstrip('/')}/exchange/status", timeout=TIMEOUT_S)
         answer.raise_for_status()
@@ -159,7 +160,11 @@ def _credentials(settings: Settings) -> Line:
     if signer is None:
         return Line("credentials", True, "no key: market data works, on the anonymous rate limit")
     client = KalshiClient(
-        settings.kalshi_api_url, signer=signer, timeout_s=TIMEOUT_S, retry=RetryPolicy(attempts=1)
+        settings.kalshi_api_url,
+        signer=signer,
+        bucket=read_bucket(settings.kalshi_api_url, signer),
+        timeout_s=TIMEOUT_S,
+        retry=RetryPolicy(attempts=1),
     )
     try:
         with client:

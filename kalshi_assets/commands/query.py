@@ -1,10 +1,17 @@
-"""SQL over the catalogue, as a table, CSV or JSON."""
+"""SQL over the catalogue, as a table, CSV or JSON.
+
+Here: which statements are answered, and how an answer is printed. Not here: what may be read
+(`lake.catalogue.connect`).
+"""
 
 import io
 import json
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import polars as pl
 from rich.console import Console
 from rich.markup import escape
@@ -13,6 +20,9 @@ from rich.table import Table as RichTable
 from kalshi_assets.lake.catalogue import connect, create_catalogue
 
 SHOWN_ROWS = 200
+# Of the syntax tree: nodes that change or write something, and functions that run SQL in a text.
+WRITING = "_QUERY_NODE"
+RUN_TEXT = frozenset({"query", "json_execute_serialized_sql"})
 
 
 class Format(StrEnum):
@@ -23,11 +33,19 @@ class Format(StrEnum):
     json = "json"
 
 
+class RefusedStatementError(ValueError):
+    """A statement that is no question to the lake; the message says what is one."""
+
+
 def query(data: Path, sql: str) -> pl.DataFrame:
     """The answer to `sql`; the catalogue is made where there is none yet.
 
+    Times are read and shown in UTC, whatever the time zone of the process.
+
     Raises
     ------
+    RefusedStatementError
+        It is not one SELECT, it would write, or it reads something else than the lake.
     duckdb.Error
         The statement is wrong.
     """
@@ -37,8 +55,59 @@ def query(data: Path, sql: str) -> pl.DataFrame:
 
         create_catalogue(path, Lake(data / "lake"))
     with connect(path) as connection:
-        relation = connection.sql(sql)
-        return pl.DataFrame() if relation is None else relation.pl()
+        _check(connection, sql)
+        try:
+            return connection.sql(sql).pl()
+        except duckdb.PermissionException as error:
+            raise RefusedStatementError(
+                f"only the lake below {(data / 'lake').resolve()} may be read: "
+                f"{str(error).splitlines()[0]}"
+            ) from error
+
+
+def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Refuse whatever is not one SELECT that only reads."""
+    statements = connection.extract_statements(sql)
+    if len(statements) != 1:
+        raise RefusedStatementError(
+            f"one SELECT statement expected, got {len(statements)} statements"
+        )
+    kind = statements[0].type.name
+    if kind == "MULTI":
+        raise RefusedStatementError(
+            "PIVOT makes a type of the values that it finds, and the catalogue is only read; name "
+            "them: pivot ... on ... in ('one', 'other')"
+        )
+    if kind != "SELECT":
+        raise RefusedStatementError(
+            f"{kind} is refused: the lake is read-only, and only SELECT (also FROM, WITH, "
+            "DESCRIBE, SUMMARIZE, SHOW) is answered"
+        )
+    # A SELECT may have a COPY in its WITH, where only the syntax tree shows it.
+    ((text,),) = connection.execute("select json_serialize_sql(?)", [sql]).fetchall()
+    tree = json.loads(text)
+    if tree["error"]:
+        raise RefusedStatementError(f"this SELECT cannot be checked: {tree['error_message']}")
+    for key, value in _strings(tree):
+        if key == "type" and value.endswith(WRITING):
+            raise RefusedStatementError(
+                f"{value.removesuffix(WRITING)} inside a SELECT is refused: nothing is written"
+            )
+        if key == "function_name" and value.lower() in RUN_TEXT:
+            raise RefusedStatementError(f"{value.lower()}() is refused: write the statement itself")
+
+
+def _strings(tree: Any) -> Iterator[tuple[str, str]]:
+    """Every text of a JSON tree, with the key that it stands under."""
+    if isinstance(tree, list):
+        for value in tree:
+            yield from _strings(value)
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            if isinstance(value, str):
+                yield key, value
+            else:
+                yield from _strings(value)
 
 
 def rendered(frame: pl.DataFrame, format_: Format) -> str:

@@ -96,6 +96,8 @@ class RestReader:
         The read budget; None: unlimited.
     clock
         Unix seconds.
+    as_of
+        What counts as the present where an answer is cut off at it; None: the clock's.
     timeout_s
         Per request.
     retry
@@ -110,6 +112,7 @@ class RestReader:
         signer: Signer | None = None,
         bucket: TokenBucket | None = None,
         clock: Callable[[], float] = time.time,
+        as_of: datetime | None = None,
         timeout_s: float = 20.0,
         retry: RetryPolicy | None = None,
     ) -> None:
@@ -122,6 +125,7 @@ class RestReader:
         self._signer = signer
         self._bucket = bucket
         self._clock = clock
+        self._as_of = as_of
         self._retry = retry or RetryPolicy()
 
     def __enter__(self) -> Self:
@@ -140,7 +144,9 @@ class RestReader:
         self._http.close()
 
     def now(self) -> datetime:
-        """The client's clock, UTC."""
+        """What counts as the present, UTC."""
+        if self._as_of is not None:
+            return self._as_of
         return datetime.fromtimestamp(self._clock(), tz=UTC)
 
     def get(

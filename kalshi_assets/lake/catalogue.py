@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
+import polars as pl
 
 from kalshi_assets.lake.files import write_atomically
 
 if TYPE_CHECKING:  # a question by SQL needs neither, and both take seconds to import
     from kalshi_assets.lake.store import Lake
     from kalshi_assets.tables import Table
+
+UTC_TIME = pl.Datetime("us", "UTC")
+# A file holds no session's zone: who opens it otherwise than by `connect` sets it.
+UTC_HINT = "a time in UTC: set timezone = 'UTC' first, or write the zone, as 2025-04-28 19:00Z"
 
 
 def create_catalogue(path: Path, lake: "Lake") -> list[str]:
@@ -49,8 +54,15 @@ def create_catalogue(path: Path, lake: "Lake") -> list[str]:
     return [table.full_name for table in tables]
 
 
-def connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open the catalogue read-only.
+def connect(path: Path, lake: Path | None = None) -> duckdb.DuckDBPyConnection:
+    """Open the catalogue read-only, in UTC, with nothing to read but the lake.
+
+    Parameters
+    ----------
+    path
+        The database file.
+    lake
+        The folder whose files may be read; None: the lake beside the catalogue.
 
     Raises
     ------
@@ -59,7 +71,19 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no catalogue at {path}; make it with: kalshi-assets catalog")
-    return duckdb.connect(str(path), read_only=True)
+    readable = (lake or path.parent / "lake").resolve()
+    connection = duckdb.connect(str(path), read_only=True)
+    # Connections of one process to one file share their settings, which the first has locked.
+    if not connection.execute("select current_setting('lock_configuration')").fetchall()[0][0]:
+        for statement in (
+            "set global timezone = 'UTC'",
+            f"set allowed_directories = [{_quoted(f'{readable}/')}]",
+            "set python_enable_replacements = false",
+            "set enable_external_access = false",
+            "set lock_configuration = true",
+        ):
+            connection.execute(statement)
+    return connection
 
 
 def _view(table: "Table", lake: "Lake") -> str:
@@ -76,7 +100,8 @@ def _comments(table: "Table") -> list[str]:
     statements = [f"comment on view {view} is {_quoted(table.description)}"]
     for name, spec in table.columns.items():
         unit = (spec.metadata or {}).get("unit")
-        text = f"{spec.description}{f' [{unit}]' if unit else ''}"
+        zone = f" ({UTC_HINT})" if table.dtypes[name] == UTC_TIME else ""
+        text = f"{spec.description}{f' [{unit}]' if unit else ''}{zone}"
         statements.append(f'comment on column {view}."{name}" is {_quoted(text)}')
     return statements
 

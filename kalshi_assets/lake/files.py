@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,15 +51,42 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, flush: bool
     Stamp
         Of the file written, whatever another process has put in its place since.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
+    with _beside(path) as temporary:
         write(temporary)
         stamp = _flushed(temporary) if flush else Stamp.of(temporary)
         temporary.replace(path)
+    return stamp
+
+
+def create_once(path: Path, write: Callable[[Path], object]) -> bool:
+    """Create `path` by what `write` puts into a temporary file beside it, unless it is there.
+
+    Of any number of processes that do so at once exactly one creates it, whole and on disk.
+
+    Returns
+    -------
+    bool
+        Whether this call created it.
+    """
+    with _beside(path) as temporary:
+        write(temporary)
+        _flushed(temporary)
+        try:
+            path.hardlink_to(temporary)
+        except FileExistsError:
+            return False
+    return True
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
+    """A temporary name in the folder of `path`, which is made; what is left there is removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        yield temporary
     finally:
         temporary.unlink(missing_ok=True)
-    return stamp
 
 
 def _flushed(path: Path) -> Stamp:

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from kalshi_assets.lake.files import write_atomically
-from kalshi_assets.lake.locks import exclusive
+from kalshi_assets.machine import locked
 
 GoodEnough = Callable[[bytes, datetime], bool]
 """Whether a body, fetched at that time, still answers the request."""
@@ -54,7 +54,7 @@ class _Keeping(httpx.BaseTransport):
         name = hashlib.sha256(request.url.raw_path).hexdigest()[:32]
         path = self._root / f"{name}.json.gz"
         # Two processes that want the same year at once send one request.
-        with exclusive(path.with_name(f".{name}.lock")):
+        with locked(path.with_name(f".{name}.lock")):
             kept = self._kept(path)
             if kept is None:
                 return self._fetched(request, path)

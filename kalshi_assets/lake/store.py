@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import polars as pl
 
-from kalshi_assets.lake.files import Stamp, write_atomically
+from kalshi_assets.lake.files import Stamp, create_once, write_atomically
 from kalshi_assets.lake.recent import RecentFrames
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import Table
@@ -118,6 +118,8 @@ class Lake:
     def claim(self, origin: str) -> None:
         """Mark the lake as filled from `origin`, so that no other origin is ever mixed in.
 
+        Of processes that claim it at once for different origins one wins, the others get the error.
+
         Parameters
         ----------
         origin
@@ -128,11 +130,11 @@ class Lake:
         OriginMismatchError
             It was filled from another origin before.
         """
-        present = self.origin
-        if present is None:
+        # Looked at first: whoever claims it again, as every run does, writes nothing.
+        if self.origin is None:
             path = self.root / ORIGIN_NAME
-            write_atomically(path, lambda p: p.write_text(origin + "\n", "utf-8"))
-        elif present != origin:
+            create_once(path, lambda p: p.write_text(origin + "\n", "utf-8"))
+        if (present := self.origin) != origin:
             raise OriginMismatchError(
                 f"{self.root} was filled from {present!r} and must not be mixed with {origin!r}; "
                 f"set KALSHI_ASSETS_DATA to another folder, or remove {self.root}"

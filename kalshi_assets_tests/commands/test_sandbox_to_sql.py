@@ -137,8 +137,14 @@ def test_sql_over_an_empty_lake_is_an_empty_answer_with_the_right_columns(
     assert said.out.strip() == "city,date,p_mkt"
 
 
-def test_a_statement_without_an_answer_is_no_fault(command: Command) -> None:
-    assert command("sql", "set threads = 1").code == 0
+def test_a_statement_that_is_no_question_is_refused_in_a_sentence(
+    command: Command, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.csv"
+    said = command("sql", f"copy (select 1) to '{out}'")
+    assert said.code == 2
+    assert "COPY is refused" in said.err
+    assert not out.exists()
 
 
 def test_the_catalogue_cannot_be_written_through_sql(command: Command) -> None:

@@ -121,9 +121,10 @@ def test_every_try_is_signed_anew_and_never_over_the_query():
         key.public_key().verify(signature, message)
 
 
-def test_every_try_pays_ten_tokens():
+def test_every_try_pays_ten_tokens(tmp_path):
     waits = []
-    bucket = TokenBucket(rate=10, capacity=20, clock=lambda: 0.0, sleep=waits.append)
+    file = tmp_path / "bucket"
+    bucket = TokenBucket(file, rate=10, capacity=20, clock=lambda: 0.0, sleep=waits.append)
     fake = FakeExchange({"/exchange/status": [httpx.Response(500), httpx.Response(500), STATUS]})
     fake.client(bucket=bucket).exchange_status()
     assert waits == [1.0]

@@ -1,10 +1,17 @@
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import date, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from kalshi_assets.lake import files
+from kalshi_assets.lake.files import Stamp
 from kalshi_assets.lake.store import (
     Lake,
     MissingPartitionError,
@@ -154,6 +161,85 @@ def test_a_lake_belongs_to_the_origin_that_filled_it_first(lake: Lake) -> None:
         lake.claim("generated world, seed 7")
     for text in ["'exchange'", "'generated world, seed 7'", "KALSHI_ASSETS_DATA", str(lake.root)]:
         assert text in str(error.value)
+
+
+CLAIMS = """
+import sys
+from pathlib import Path
+from kalshi_assets.lake.store import Lake, OriginMismatchError
+
+print("ready", flush=True)
+for line in sys.stdin:
+    try:
+        Lake(Path(line.strip())).claim(sys.argv[1])
+        print("mine", flush=True)
+    except OriginMismatchError as error:
+        print(error, flush=True)
+"""
+
+
+def test_of_processes_that_claim_a_lake_at_once_for_two_origins_one_wins(tmp_path: Path) -> None:
+    origins = ("exchange", "recordings", "exchange", "recordings")
+    with ExitStack() as stack:
+        claimants = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", CLAIMS, origin],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for origin in origins
+        ]
+        for each in claimants:
+            assert each.stdout.readline() == "ready\n"
+        for n in range(100):
+            root = tmp_path / str(n) / "lake"
+            for each in claimants:
+                each.stdin.write(f"{root}\n")
+                each.stdin.flush()
+            answers = [each.stdout.readline() for each in claimants]
+            winner = Lake(root).origin
+            for origin, answer in zip(origins, answers, strict=True):
+                refusal = f"{root} was filled from {winner!r} and must"
+                assert answer.startswith("mine" if origin == winner else refusal)
+            assert [path.name for path in root.iterdir()] == ["origin.txt"]
+
+
+def test_a_claim_between_another_s_look_and_its_writing_wins(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed = files._flushed
+
+    def slow(path: Path) -> Stamp:
+        monkeypatch.setattr(files, "_flushed", flushed)
+        lake.claim("exchange")
+        return flushed(path)
+
+    monkeypatch.setattr(files, "_flushed", slow)
+    with pytest.raises(OriginMismatchError, match="filled from 'exchange'"):
+        lake.claim("recordings")
+    assert lake.origin == "exchange"
+
+
+DIES_IN_MID_CLAIM = """
+import os, signal, sys
+from pathlib import Path
+from kalshi_assets.lake import files
+from kalshi_assets.lake.store import Lake
+
+files._flushed = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+Lake(Path(sys.argv[1])).claim("recordings")
+"""
+
+
+def test_a_claim_that_is_killed_claims_nothing(lake: Lake) -> None:
+    died = subprocess.run([sys.executable, "-c", DIES_IN_MID_CLAIM, str(lake.root)], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert lake.origin is None
+    lake.claim("exchange")
+    assert lake.origin == "exchange"
 
 
 def test_partitions_are_read_when_asked_for(lake: Lake) -> None:

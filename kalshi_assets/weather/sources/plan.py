@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from kalshi_assets.lake.files import write_atomically
-from kalshi_assets.lake.locks import exclusive
+from kalshi_assets.machine import locked
 
 # As seen: "Maximum daily cost exceeded"; "You have exceeded the maximum number of daily result
 # records for your account."; with a monthly plan the same of months.
@@ -69,7 +69,7 @@ class Budget:
         plan the second finds it marked.
         """
         lock = self.path.with_suffix(".lock") if self.path else None
-        with exclusive(lock) if lock else nullcontext():
+        with locked(lock) if lock else nullcontext():
             yield
 
     @property
