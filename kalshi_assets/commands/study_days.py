@@ -184,7 +184,7 @@ def study_day(lake: Lake, key: CityDay) -> tuple[MarketDay, pl.DataFrame] | None
         city=key.city,
         date=key.date,
         climate_start=events["climate_start"][0],
-        winner=settled[1],
+        winner=settled.winner,
         sources={**_sources(full, read[CALIBRATED]), **_controls(lake, key)},
         hours=known_hours(full),
     )

@@ -45,7 +45,8 @@ def settlements(*rows: Row, day: date = BEFORE) -> pl.DataFrame:
 
 
 def settled(*rows: Row, day: date = BEFORE) -> tuple[str, int] | None:
-    return settled_by(settlements(*rows, day=day), events(day))
+    found = settled_by(settlements(*rows, day=day), events(day))
+    return None if found is None else (found.source, found.winner)
 
 
 def test_preliminary_and_official_of_several_sources_stand_side_by_side() -> None:

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.ladder.scores import LOG_FLOOR
-from kalshi_assets.ladder.settlement import final, settled_by
+from kalshi_assets.ladder.settlement import outcomes
 from kalshi_assets.learning.calibration.maps import (
     CELL_WIDTH,
     CELLS,
@@ -53,24 +53,6 @@ def season_of(climate_start: datetime) -> str:
 def lead_block(hours: Array) -> NDArray[np.int8]:
     """Index into `LEAD_BLOCKS` of hours of standard time since the climate day's start."""
     return np.searchsorted(_BLOCK_STARTS_H, hours, side="right").astype(np.int8)
-
-
-def known_winner(
-    settlements: pl.DataFrame, events: pl.DataFrame, at: datetime
-) -> tuple[int, datetime] | None:
-    """Position of the bracket that paid, and when that was known, by what was known at `at`.
-
-    A source that speaks later, and whose word then counts more, is not heard. None: no source had
-    said its final word.
-    """
-    until = round(at.timestamp() * 1e6)
-    known = settlements.filter(settlements["known_at"].to_physical() <= until)
-    settled = settled_by(known, events)
-    if settled is None:
-        return None
-    source, winner = settled
-    said = final(known).select("source", "known_at").iter_rows()
-    return winner, max(known_at for of, known_at in said if of == source)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -175,13 +157,14 @@ def as_settled(
     fused, events, settlements
         `probability.fused_pmf`, `market.events` and `weather.settlements` of the day.
     """
-    words = final(settlements)["known_at"].unique().sort()
-    outcomes = dict.fromkeys(known_winner(settlements, events, at) for at in words)
+    said = outcomes(settlements, events)
     days: dict[int, CalibrationDay] = {}
-    for winner, known_at in filter(None, outcomes):
-        if winner not in days:
-            days[winner] = CalibrationDay.of(climate_start, fused, winner=winner, known_at=known_at)
-    return [replace(days[winner], known_at=at) for winner, at in filter(None, outcomes)]
+    for each in said:
+        if each.winner not in days:
+            days[each.winner] = CalibrationDay.of(
+                climate_start, fused, winner=each.winner, known_at=each.known_at
+            )
+    return [replace(days[each.winner], known_at=each.known_at) for each in said]
 
 
 def _cells(p: Array, block: NDArray[np.int8], winner: int) -> tuple[Array, Array]:

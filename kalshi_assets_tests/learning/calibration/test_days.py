@@ -4,12 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kalshi_assets.ladder.settlement import settled_by
 from kalshi_assets.learning.calibration.days import (
     LEAD_BLOCKS,
     CalibrationDay,
     as_of,
     as_settled,
-    known_winner,
     lead_block,
     season_of,
 )
@@ -119,9 +119,14 @@ def test_a_day_without_instants_tells_of_nothing() -> None:
 def test_the_winner_is_that_of_the_sources_heard_so_far() -> None:
     settlements = pl.DataFrame([said("climate_report", 59, 9), said("exchange", 60, 30)])
     hours = (8, 9, 29, 30)
-    found = [known_winner(settlements, EVENTS, END + timedelta(hours=h)) for h in hours]
+    found = [settled_by(settlements, EVENTS, END + timedelta(hours=h)) for h in hours]
     reported, paid = END + timedelta(hours=9), END + timedelta(hours=30)
-    assert found == [None, (0, reported), (0, reported), (1, paid)]
+    assert [f and (f.winner, f.known_at) for f in found] == [
+        None,
+        (0, reported),
+        (0, reported),
+        (1, paid),
+    ]
 
 
 def test_a_day_is_there_once_for_every_word_that_changes_what_is_known_of_it() -> None:
