@@ -31,6 +31,7 @@ from kalshi_assets.exchange.ingest import (
     fetch_settlement,
     fetch_trades,
 )
+from kalshi_assets.exchange.versions import with_reading
 from kalshi_assets.features.activity import activity
 from kalshi_assets.features.examples import examples, model_features
 from kalshi_assets.features.labels import labels
@@ -193,7 +194,8 @@ class DirectChain:
         def fetch_contract() -> pl.DataFrame:
             with self.kalshi.client(key, "events") as client:
                 contract.append(fetch_event(client, city(key.city), key.date))
-            return contract[0].to_frame()
+                stored = self.lake.read_current(EVENTS, key)
+                return with_reading(stored, contract[0], client.now())
 
         def fetch(
             read: Callable[[KalshiClient, EventContract], pl.DataFrame], purpose: str

@@ -88,7 +88,7 @@ def minute_panel(
     # Half a hundredth of a cent is the least step of a mid.
     mid = np.round((quotes.bid + quotes.ask) / 2, 6)
     until_close, contract_known_at = _terms_in_force(events, grid)
-    columns = {
+    columns: dict[str, NDArray | pl.Series] = {
         "known_at": np.maximum(np.maximum(quotes.known_at, flow.known_at), contract_known_at),
         "bid": quotes.bid,
         "ask": quotes.ask,

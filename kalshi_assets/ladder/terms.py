@@ -33,7 +33,10 @@ def terms_at(events: pl.DataFrame, known_by: datetime | None = None) -> pl.DataF
 
 def latest_terms(events: pl.DataFrame) -> pl.DataFrame:
     """The terms of the last version, a row per bracket: what to ask the exchange by."""
-    return events if _one_version(events) else terms_at(events, events["known_at"].max())
+    if _one_version(events):
+        return events
+    known_at = events["known_at"].to_physical()
+    return events.filter(known_at == known_at.max())
 
 
 def versions(events: pl.DataFrame, minutes: Ints) -> list[tuple[slice, pl.DataFrame]]:

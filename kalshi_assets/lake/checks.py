@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from kalshi_assets.ladder.settlement import winning_brackets
+from kalshi_assets.ladder.terms import terms_at
 from kalshi_assets.tables import Table
 from kalshi_assets.tables.limits import strictly_ascending
 
@@ -113,7 +114,8 @@ def dead_only_by_evidence(hazard: pl.DataFrame, events: pl.DataFrame) -> Verdict
 
     Brackets above the running maximum may be at 0 for want of digits, late in the day.
     """
-    rows = hazard.join(events.select("market_ticker", "lo_f", "hi_f"), on="market_ticker")
+    bounds = terms_at(events).select("market_ticker", "lo_f", "hi_f")
+    rows = hazard.join(bounds, on="market_ticker")
     passed = (pl.col("evidence_max_f") > pl.col("hi_f")).fill_null(value=False)
     # Before a report nothing is reached.
     known = pl.col("running_max_lo_f").is_not_null()

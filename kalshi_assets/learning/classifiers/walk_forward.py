@@ -183,9 +183,8 @@ def _known_at(as_of: datetime, target: Target, parts: Parts, recent: pl.DataFram
 def _times(target: Target, parts: Parts, recent: pl.DataFrame) -> Iterator[datetime]:
     for rows in parts:
         if rows.height:
-            yield rows["known_at"].max()
-            if target.label == "pays":
-                yield rows[OUTCOME_KNOWN_AT].max()
+            names = ("known_at", OUTCOME_KNOWN_AT) if target.label == "pays" else ("known_at",)
+            yield from rows.select(pl.max(*names)).row(0)
     if recent.height:
         yield recent.select(pl.max("features_known_at")).item()
 
