@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from kalshi_assets.ladder.terms import latest_terms, terms_at
+from kalshi_assets.ladder.terms import terms_at, trading_end
 from kalshi_assets.tables import MINUTE_PANEL
 
 _MARKET = "market_ticker"
@@ -50,8 +50,8 @@ def _with_terms(grid: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _grid(events: pl.DataFrame) -> pl.DataFrame:
-    ends = pl.concat([terms_at(events)["open_time"], latest_terms(events)["close_time"]])
-    seconds = pl.select(minute=pl.datetime_range(pl.lit(ends).min(), pl.lit(ends).max(), "1s"))
+    opened = pl.lit(terms_at(events)["open_time"]).min()
+    seconds = pl.select(minute=pl.datetime_range(opened, trading_end(events), "1s"))
     whole = seconds.filter(pl.col("minute").dt.truncate("1m") == pl.col("minute"))
     return terms_at(events).select(_MARKET, "bracket").join(whole, how="cross")
 

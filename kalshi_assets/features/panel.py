@@ -15,9 +15,9 @@ from kalshi_assets.features.flow import Flow, flow_of
 from kalshi_assets.features.lead_lag import lead_lag
 from kalshi_assets.features.quotes import SOURCES, quotes_as_of
 from kalshi_assets.features.spreads import PROXIES, Bars, SpreadProxy, spread_proxy_cents
-from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds
+from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds, microseconds_of
 from kalshi_assets.ladder.grid import Grid
-from kalshi_assets.ladder.terms import latest_terms, terms_at, versions
+from kalshi_assets.ladder.terms import terms_at, trading_end, versions
 from kalshi_assets.tables import MINUTE_PANEL
 
 
@@ -120,7 +120,7 @@ def _terms_in_force(events: pl.DataFrame, grid: Grid) -> tuple[Ints, Ints]:
     until_close, known_at = np.empty(grid.shape, np.int64), np.empty(grid.shape[1], np.int64)
     for minutes, terms in versions(events, grid.minutes):
         close = microseconds(terms["close_time"])
-        until_close[:, minutes] = close[:, None] - grid.minutes[minutes]
+        until_close[:, minutes] = np.maximum(close[:, None] - grid.minutes[minutes], 0)
         known_at[minutes] = microseconds(terms["known_at"]).max()
     return until_close, known_at
 
@@ -129,12 +129,11 @@ def _grid(events: pl.DataFrame) -> Grid:
     """Whole minutes from the first open to the last close."""
     ladder = terms_at(events).sort("market_ticker")
     opened = microseconds(ladder["open_time"])
-    closed = microseconds(latest_terms(events)["close_time"])
     first = -(-opened.min() // MINUTE_US) * MINUTE_US
     return Grid(
         markets=ladder["market_ticker"],
         brackets=ladder["bracket"].to_numpy(),
-        minutes=np.arange(first, closed.max() + 1, MINUTE_US),
+        minutes=np.arange(first, microseconds_of(trading_end(events)) + 1, MINUTE_US),
     )
 
 

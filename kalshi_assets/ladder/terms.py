@@ -39,6 +39,13 @@ def latest_terms(events: pl.DataFrame) -> pl.DataFrame:
     return events.filter(known_at == known_at.max())
 
 
+def trading_end(events: pl.DataFrame) -> datetime:
+    """When trading ended or will: the last close; one set back in time counts when it was said."""
+    latest = latest_terms(events)
+    end: datetime = latest.select(pl.max_horizontal("close_time", "known_at").max()).item()
+    return end
+
+
 def versions(events: pl.DataFrame, minutes: Ints) -> list[tuple[slice, pl.DataFrame]]:
     """Every version by market, and the minutes that it is in force at, oldest first.
 

@@ -1,10 +1,19 @@
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 
 from kalshi_assets.cities import CITIES
-from kalshi_assets.ladder.settlement import final, precedence, settled_by, winning_brackets
+from kalshi_assets.ladder.settlement import (
+    Settled,
+    final,
+    official_maximum,
+    outcomes,
+    precedence,
+    settled_by,
+    winning_brackets,
+)
 from kalshi_assets.tables import SETTLEMENTS
 
 BEFORE, SINCE = date(2026, 8, 13), date(2026, 8, 14)
@@ -25,7 +34,9 @@ def events(day: date) -> pl.DataFrame:
     )
 
 
-def settlements(*rows: Row, day: date = BEFORE) -> pl.DataFrame:
+def settlements(
+    *rows: Row, day: date = BEFORE, hours: Sequence[float] | None = None
+) -> pl.DataFrame:
     end = datetime(day.year, day.month, day.day, 5, tzinfo=UTC) + timedelta(days=1)
     records = [
         {
@@ -35,11 +46,11 @@ def settlements(*rows: Row, day: date = BEFORE) -> pl.DataFrame:
             "winning_market": "B80.5" if source == "exchange" else None,
             "event_time": end,
             "issued_at": None,
-            "known_at": end,
+            "known_at": end + timedelta(hours=after),
             "known_at_from": "assumed",
             "raw_sha256": "0",
         }
-        for source, status, tmax_f in rows
+        for (source, status, tmax_f), after in zip(rows, hours or [0] * len(rows), strict=True)
     ]
     return SETTLEMENTS.conform(pl.DataFrame(records, schema=SETTLEMENTS.dtypes))
 
@@ -103,3 +114,79 @@ def test_a_source_that_pays_no_bracket_is_an_error() -> None:
     said = settlements(("climate_report", "official", 90))
     with pytest.raises(ValueError, match=r"climate_report pays brackets \[\]"):
         settled_by(said, without_top)
+
+
+def end_of(day: date) -> datetime:
+    return settlements(("exchange", "finalized", 80), day=day)["event_time"][0]
+
+
+def test_an_outcome_is_known_when_the_word_that_settles_was() -> None:
+    said: list[Row] = [
+        ("climate_report", "official", 82),
+        ("climate_bulletin", "preliminary", 79),
+        ("exchange", "finalized", 80),
+        ("weather_company", "official", 82),
+    ]
+    frame, end = settlements(*said, hours=(9, 1, 120, 10)), end_of(BEFORE)
+    reported, paid = end + timedelta(hours=9), end + timedelta(hours=120)
+    by_report = Settled("climate_report", 2, 82, reported)
+    by_exchange = Settled("exchange", 1, 80, paid)
+    assert outcomes(frame, events(BEFORE)) == [by_report, by_exchange]
+    assert settled_by(frame, events(BEFORE)) == by_exchange
+    moment = timedelta(microseconds=1)
+    heard = [
+        settled_by(frame, events(BEFORE), at)
+        for at in (reported - moment, reported, paid - moment, paid)
+    ]
+    assert heard == [None, by_report, by_report, by_exchange]
+
+
+def test_of_one_source_the_last_final_word_counts() -> None:
+    said = [said_at("climate_report", tmax_f, hours) for tmax_f, hours in ((81, 9), (82, 30))]
+    frame = pl.concat(said)
+    assert [each.winner for each in outcomes(frame, events(BEFORE))] == [1, 2]
+    assert winning_brackets(frame, events(BEFORE)) == {"climate_report": [2]}
+
+
+def said_at(source: str, tmax_f: int, hours: float) -> pl.DataFrame:
+    return settlements((source, "official", tmax_f), hours=(hours,))
+
+
+@pytest.mark.parametrize(
+    ("day", "order"),
+    [
+        (BEFORE, ["climate_report", "climate_bulletin", "exchange", "weather_company"]),
+        (SINCE, ["weather_company", "exchange", "climate_bulletin", "climate_report"]),
+    ],
+)
+def test_models_of_the_weather_learn_the_number_of_the_authority_first(
+    day: date, order: list[str]
+) -> None:
+    while order:
+        rows: list[Row] = [
+            (source, "finalized" if source == "exchange" else "official", 70 + n)
+            for n, source in enumerate(order)
+        ]
+        assert official_maximum(settlements(*rows, day=day), day) == (70, end_of(day))
+        order = order[1:]
+    assert official_maximum(settlements(day=day), day) is None
+
+
+@pytest.mark.parametrize("status", ["preliminary", "revised"])
+def test_what_is_not_final_is_no_official_maximum(status: str) -> None:
+    frame = settlements(("climate_bulletin", status, 82), ("exchange", "finalized", None))
+    assert official_maximum(frame, BEFORE) is None
+
+
+def test_an_official_maximum_is_known_from_its_row_on() -> None:
+    frame, known_at = said_at("climate_report", 81, 120), end_of(BEFORE) + timedelta(hours=120)
+    assert official_maximum(frame, BEFORE, known_at) == (81, known_at)
+    assert official_maximum(frame, BEFORE, known_at - timedelta(microseconds=1)) is None
+
+
+def test_the_versions_of_an_event_are_one_ladder() -> None:
+    one = events(BEFORE).with_columns(known_at="climate_start")
+    two = pl.concat([one, one.with_columns(pl.col("known_at") + timedelta(hours=20))])
+    frame = settlements(("climate_report", "official", 81))
+    assert winning_brackets(frame, two) == {"climate_report": [1]}
+    assert settled_by(frame, two) == settled_by(frame, one)

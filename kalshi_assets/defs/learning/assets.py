@@ -39,7 +39,7 @@ CALIBRATION_DAYS = 150
 
 
 @dg.asset(
-    **lake_asset(CLASSIFIERS, code_version="2", kinds={"lightgbm"}),
+    **lake_asset(CLASSIFIERS, code_version="3", kinds={"lightgbm"}),
     ins={"examples": asset_in(EXAMPLES, look_back_days=CLASSIFIER_DAYS)},
 )
 def classifiers(context: dg.AssetExecutionContext, examples: Partitions) -> Computation:

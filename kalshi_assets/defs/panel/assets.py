@@ -34,7 +34,7 @@ from kalshi_assets.tables import (
 
 
 @dg.asset(
-    **lake_asset(MINUTE_PANEL, code_version="2", kinds={"polars"}),
+    **lake_asset(MINUTE_PANEL, code_version="3", kinds={"polars"}),
     ins={
         "events": asset_in(EVENTS),
         "candles": asset_in(CANDLES),
@@ -99,7 +99,7 @@ def minute_panel_with_weather(
 
 
 @dg.asset(
-    **lake_asset(LABELS, code_version="1", kinds={"polars"}),
+    **lake_asset(LABELS, code_version="2", kinds={"polars"}),
     ins={
         "panel": asset_in(MINUTE_PANEL),
         "events": asset_in(EVENTS),
@@ -122,7 +122,7 @@ def labels(
 
 
 @dg.asset(
-    **lake_asset(EXAMPLES, code_version="1", kinds={"polars"}),
+    **lake_asset(EXAMPLES, code_version="2", kinds={"polars"}),
     ins={
         "panel": asset_in(MINUTE_PANEL_WITH_WEATHER),
         "market": asset_in(MARKET_PMF),

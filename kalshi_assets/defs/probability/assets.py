@@ -59,7 +59,7 @@ def market_pmf(context: dg.AssetExecutionContext, panel: Partitions) -> Computat
 
 
 @dg.asset(
-    **lake_asset(MC_PARAMS, code_version="2", kinds={"polars", "numpy"}),
+    **lake_asset(MC_PARAMS, code_version="3", kinds={"polars", "numpy"}),
     ins={
         "observations": asset_in(OBSERVATIONS, look_back_days=LOOK_BACK_DAYS),
         "settlements": asset_in(SETTLEMENTS, look_back_days=LOOK_BACK_DAYS),
@@ -91,7 +91,7 @@ def mc_params(
 
 
 @dg.asset(
-    **lake_asset(HAZARD_PMF, code_version="2", kinds={"polars", "numba"}),
+    **lake_asset(HAZARD_PMF, code_version="3", kinds={"polars", "numba"}),
     ins={
         "events": asset_in(EVENTS),
         "observations": asset_in(OBSERVATIONS, look_back_days=LOOK_BACK_DAYS),
@@ -128,7 +128,7 @@ def hazard_pmf(
 
 
 @dg.asset(
-    **lake_asset(FUSION_WEIGHTS, code_version="1", kinds={"numpy"}),
+    **lake_asset(FUSION_WEIGHTS, code_version="2", kinds={"numpy"}),
     ins={"examples": asset_in(EXAMPLES, look_back_days=FUSION_DAYS)},
 )
 def fusion_weights(context: dg.AssetExecutionContext, examples: Partitions) -> Computation:

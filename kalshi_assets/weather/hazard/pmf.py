@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.ladder.terms import latest_terms, terms_at
+from kalshi_assets.ladder.terms import terms_at, trading_end
 from kalshi_assets.tables import HAZARD_PMF
 from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.climate_day import SLOTS, slot_of
@@ -85,7 +85,7 @@ def hazard_pmf(
     """
     ladder = terms_at(events).sort("bracket")
     start: datetime = ladder["climate_start"][0]
-    times = _evaluation_times(start, latest_terms(events)["close_time"][0])
+    times = _evaluation_times(start, trading_end(events))
     asof = weather_as_of(times, observations, forecasts, start).with_columns(
         slot=_latest_slot(start)
     )
