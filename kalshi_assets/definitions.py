@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from kalshi_assets.collector import relax
+from kalshi_assets.defs.in_process import EXECUTOR
 from kalshi_assets.defs.lake_io import LakeIOManager
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 
@@ -18,8 +19,7 @@ def build(**resources: Any) -> dg.Definitions:
     relax()
     loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
     standard = {"lake": LakeIOManager(), "kalshi": KalshiResource(), "weather": WeatherResource()}
-    # Eight trivial steps cost 35 s in a process each and 4.4 s in one; runs are the processes.
-    edge = dg.Definitions(resources=standard | resources, executor=dg.in_process_executor)
+    edge = dg.Definitions(resources=standard | resources, executor=EXECUTOR)
     return dg.Definitions.merge(loaded, edge)
 
 

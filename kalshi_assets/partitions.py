@@ -51,6 +51,11 @@ class CityDay:
         """The same partition as Dagster names it."""
         return dg.MultiPartitionKey({CITY: self.city, DATE: self.date.isoformat()})
 
+    @property
+    def dagster_tags(self) -> dict[str, str]:
+        """The tags by which Dagster knows that a run is of this partition."""
+        return dict(CITY_DAYS.get_tags_for_partition_key(self.dagster_key))
+
     @classmethod
     def of(cls, key: str) -> "CityDay":
         """From one of Dagster's partition keys."""

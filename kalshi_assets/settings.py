@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from kalshi_assets.cities import CITIES, UnknownCityError
+from kalshi_assets.cities import CITIES
 
 KALSHI_API = "https://external-api.kalshi.com/trade-api/v2"
 KALSHI_WS = "wss://external-api-ws.kalshi.com/trade-api/ws/v2"
@@ -54,18 +54,15 @@ class Settings(BaseSettings):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
 
-    @field_validator("cities")
-    @classmethod
-    def _known_cities(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if name not in CITIES:
-                raise ValueError(f"KALSHI_ASSETS_CITIES: {UnknownCityError(name)}")
-        return value
-
     @field_validator("kalshi_api_key_id", "kalshi_private_key_pem_path", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: object) -> object:
         return value or None
+
+    @property
+    def unknown_cities(self) -> tuple[str, ...]:
+        """Names in `cities` that the registry does not have; what is known goes on without them."""
+        return tuple(name for name in self.cities if name not in CITIES)
 
     @property
     def has_kalshi_key(self) -> bool:

@@ -1,7 +1,7 @@
 """Materialising city-days through Dagster, in this process, one run per city.
 
 Partitions are named per asset: of the days before those asked for only what the hazard's
-parameters rest on is made.
+parameters rest on is made. A day that fails takes only itself.
 """
 
 import fcntl
@@ -15,7 +15,9 @@ from typing import Any
 
 import dagster as dg
 
-from kalshi_assets.defs.lake_io import ASSET_KEYS, UNREACHABLE, LakeIOManager
+from kalshi_assets.defs.failures import FirstFailure, failures_of
+from kalshi_assets.defs.in_process import run_in_process
+from kalshi_assets.defs.lake_io import ASSET_KEYS, LakeIOManager
 from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.lake.store import Lake
@@ -65,6 +67,28 @@ class Plan:
         return len(self.days) * len(self.tables) + len(self.look_back) * len(self.look_back_tables)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FailedRun:
+    """A run that did not make all that it was asked for.
+
+    Attributes
+    ----------
+    run_id
+        Under which the UI shows it.
+    first
+        Where its city-days failed first.
+    also
+        What else there is to say.
+    """
+
+    run_id: str
+    first: Sequence[FirstFailure]
+    also: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.first), *filter(None, [self.also])])
+
+
 @dataclass
 class Outcome:
     """How a backfill ended.
@@ -72,13 +96,21 @@ class Outcome:
     Attributes
     ----------
     failed
-        Errors of the runs that make the days asked for, by city.
+        Runs that failed to make all of the days asked for, by city.
     incomplete
-        Errors of the runs that make earlier days, by city: the parameters rest on fewer days.
+        Runs that failed to make all of the earlier days, by city: the parameters rest on fewer.
+    untried
+        Cities that were not tried, since a service cannot be reached.
     """
 
-    failed: dict[str, str] = field(default_factory=dict)
-    incomplete: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, FailedRun] = field(default_factory=dict)
+    incomplete: dict[str, FailedRun] = field(default_factory=dict)
+    untried: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every day asked for is there."""
+        return not self.failed and not self.untried
 
 
 def plan(lake: Lake, cities: Sequence[str], start: date, end: date) -> list[Plan]:
@@ -130,62 +162,56 @@ def run(
     unreachable = False
     with instance() as dagster_instance:
 
-        def made(selection: Sequence[Table], keys: Sequence[CityDay]) -> str | None:
-            """Make the tables; the error, if there is one."""
+        def made(selection: Sequence[Table], keys: Sequence[CityDay]) -> FailedRun | None:
+            """Make the tables; the run, if it failed."""
             nonlocal unreachable
-            if not keys or unreachable:
+            if not keys:
                 return None
-            result = job.execute_in_process(
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                asset_selection=[ASSET_KEYS[table] for table in selection],
+            result = run_in_process(
+                job,
+                [ASSET_KEYS[table] for table in selection],
                 instance=dagster_instance,
-                raise_on_error=False,
                 tags={
                     RANGE_START: str(keys[0].dagster_key),
                     RANGE_END: str(keys[-1].dagster_key),
                 },
             )
-            unreachable = not result.success and _unreachable(result)
-            return None if result.success else _errors(result)
+            if result.success:
+                return None
+            unreachable |= failures_of(result.run_id).unreachable
+            return _failed(result)
 
         for each in plans:
             if unreachable:
-                outcome.failed[each.city] = "not tried, since a service cannot be reached"
+                outcome.untried.append(each.city)
                 continue
             before = made(each.look_back_tables, each.look_back)
             if before is not None and unreachable:
                 outcome.failed[each.city] = before
-            elif error := made(each.tables, each.days):
+                continue
+            if error := made(each.tables, each.days):
                 outcome.failed[each.city] = error
-            elif before is not None:
+            if before is not None:
                 outcome.incomplete[each.city] = before
     return outcome
 
 
-def _unreachable(result: dg.ExecuteInProcessResult) -> bool:
-    failures = [
-        event.step_failure_data.user_failure_data
-        for event in result.filter_events(lambda event: event.is_step_failure)
-    ]
-    return any(
-        failure.metadata[UNREACHABLE].value
-        for failure in failures
-        if failure is not None and UNREACHABLE in failure.metadata
-    )
+def _failed(result: dg.ExecuteInProcessResult) -> FailedRun:
+    failures = failures_of(result.run_id)
+    first = list(failures.first())
+    if failures.untried:
+        also = f"{failures.untried} more city-days were not tried: a service cannot be reached"
+    else:
+        also = "" if first else _error_of_a_step(result)
+    return FailedRun(run_id=result.run_id, first=first, also=also)
 
 
-def _errors(result: dg.ExecuteInProcessResult) -> str:
-    failed = result.filter_events(lambda event: event.is_step_failure)
-    return "\n".join(filter(None, map(_said, failed))) or "the run failed; see the Dagster UI"
-
-
-def _said(event: dg.DagsterEvent) -> str | None:
-    failure = event.step_failure_data
-    if failure.user_failure_data is not None:
-        return failure.user_failure_data.description
-    if failure.error is None:
-        return None
-    return (failure.error.cause or failure.error).message
+def _error_of_a_step(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.filter_events(lambda event: event.is_step_failure):
+        error = event.step_failure_data.error
+        if error is not None:
+            return f"{event.step_key}: {(error.cause or error).message.strip()}"
+    return "the run failed; the Dagster UI shows where"
 
 
 @contextmanager

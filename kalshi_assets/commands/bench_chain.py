@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from threading import Barrier
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -29,6 +30,9 @@ from kalshi_assets.partitions import CityDay, city_days
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.sandbox.world import generate
 from kalshi_assets.tables import OBSERVATIONS, TABLES
+
+if TYPE_CHECKING:  # Dagster is imported where the clock does not run
+    from kalshi_assets.commands.backfill import Outcome
 
 CORES = 2
 FIRST_DAY = date(2026, 3, 1)
@@ -226,7 +230,7 @@ def _with_dagster(barrier: Barrier, work: Work) -> Timing:
             for name in work.cities
         ]
         first = Plan(city=work.cities[0], days=work.warm_up, look_back=[], tables=TO_THE_REPORT)
-        _must_succeed(run([*plans, first], lambda table, key: None, replay=True).failed)
+        _must_succeed(run([*plans, first], lambda table, key: None, replay=True))
         timed = [
             Plan(
                 city=name,
@@ -238,13 +242,14 @@ def _with_dagster(barrier: Barrier, work: Work) -> Timing:
         ]
         barrier.wait()
         began = time.time()
-        _must_succeed(run(timed, lambda table, key: None, replay=True).failed)
+        _must_succeed(run(timed, lambda table, key: None, replay=True))
         return Timing(began=began, ended=time.time(), stages={})
 
 
-def _must_succeed(failed: Mapping[str, str]) -> None:
-    if failed:
-        raise RuntimeError("; ".join(f"{name}: {error}" for name, error in failed.items()))
+def _must_succeed(outcome: "Outcome") -> None:
+    if not outcome.complete:
+        failed = [*map(str, outcome.failed.values()), *outcome.untried]
+        raise RuntimeError("the backfill failed: " + "; ".join(failed))
 
 
 def _must_be_equal(one: Lake, other: Lake, cities: Sequence[str], days: int) -> None:

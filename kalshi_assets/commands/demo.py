@@ -14,7 +14,7 @@ from kalshi_assets.commands.watch import backfill_watched
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.lake.catalogue import create_catalogue
 from kalshi_assets.reports.library import index_path, summaries
-from kalshi_assets.reports.summary import summary_table
+from kalshi_assets.reports.summary import summary_table, why_not
 from kalshi_assets.settings import Settings
 
 
@@ -45,6 +45,7 @@ def _show(console: Console, served: ServedArchive, data: Path, catalogue: Path) 
     shown = set(served.keys)
     rows = [row for row in summaries(the_lake()) if (row.city, row.date) in _pairs(shown)]
     console.print(summary_table(rows))
+    console.print(why_not(rows), soft_wrap=True, highlight=False)
     console.print()
     console.print(f"report      {index_path(data).resolve()}", soft_wrap=True, highlight=False)
     console.print(f"catalogue   {catalogue}", highlight=False)

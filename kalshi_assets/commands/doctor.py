@@ -12,6 +12,7 @@ import duckdb
 import httpx
 from pydantic import ValidationError
 
+from kalshi_assets.cities import CITIES
 from kalshi_assets.defs.resources import signer_of
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.errors import ExchangeError
@@ -42,9 +43,7 @@ def examine(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator
     except ValidationError as error:
         yield Line("configuration", False, "; ".join(e["msg"] for e in error.errors()))
         return
-    yield Line(
-        "configuration", True, f"{len(settings.cities)} cities active, {settings.trade_mode}"
-    )
+    yield _configuration(settings)
     yield _disk(settings.data)
     yield _lake(settings)
     yield _catalogue(settings)
@@ -54,6 +53,14 @@ def examine(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator
     yield _weather(settings)
     yield _reachable("climate reports", settings.climate_report_url)
     yield _reachable("settlements", settings.weather_company_url)
+
+
+def _configuration(settings: Settings) -> Line:
+    active = f"{len(settings.cities)} cities active, {settings.trade_mode}"
+    if unknown := settings.unknown_cities:
+        named = f"KALSHI_ASSETS_CITIES names {', '.join(unknown)}, which the registry has not"
+        return Line("configuration", False, f"{named}; known: {', '.join(CITIES)}")
+    return Line("configuration", True, active)
 
 
 def _disk(data: Path) -> Line:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from kalshi_assets.commands.backfill import Plan, plan, run
+from kalshi_assets.commands.backfill import Outcome, Plan, plan, run
 from kalshi_assets.commands.services import environment, prepared_archive, sandbox_environment
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.partitions import CityDay
@@ -40,16 +40,24 @@ def backfill_watched(
 
         outcome = run(plans, on_written, replay=replay)
         for name, task in tasks.items():
-            bars.update(task, doing="[red]failed[/red]" if name in outcome.failed else "done")
-    for name, message in outcome.incomplete.items():
+            bars.update(task, doing=_ending(outcome, name))
+    _tell(console, outcome)
+    return outcome.complete
+
+
+def _tell(console: Console, outcome: Outcome) -> None:
+    for name, run_ in outcome.incomplete.items():
         console.print(
-            f"[yellow]{name}, days before:[/yellow] {escape(message.strip())}\n"
+            f"[yellow]{name}, days before, run {run_.run_id}:[/yellow]\n{escape(str(run_))}\n"
             "  The parameters of the hazard rest on fewer days.",
             soft_wrap=True,
         )
-    for name, message in outcome.failed.items():
-        console.print(f"[red]{name} failed:[/red] {escape(message.strip())}", soft_wrap=True)
-    return not outcome.failed
+    for name, run_ in outcome.failed.items():
+        console.print(
+            f"[red]{name} failed, run {run_.run_id}:[/red]\n{escape(str(run_))}", soft_wrap=True
+        )
+    for name in outcome.untried:
+        console.print(f"[red]{name}:[/red] not tried: a service cannot be reached")
 
 
 def backfill_served(
@@ -66,6 +74,12 @@ def backfill_replayed(console: Console, wanted: Sequence[tuple[str, date, date]]
     """Backfill from the raw answers kept; they have the origin of the lake beside them."""
     with environment({"KALSHI_ASSETS_ORIGIN": the_lake().origin or Settings().origin}):
         return backfill_watched(console, wanted, replay=True)
+
+
+def _ending(outcome: Outcome, city: str) -> str:
+    if city in outcome.untried:
+        return "[red]not tried[/red]"
+    return "[red]failed[/red]" if city in outcome.failed else "done"
 
 
 def _title(each: Plan) -> str:

@@ -1,7 +1,8 @@
 """Asset checks, made from the table contracts: what could place an order must pass them first.
 
-A verdict in a range run covers the whole range and names the partitions that failed. Blocking
-stops only the same run; per-day verdicts that gate trading are columns of the tables.
+A verdict in a range run covers the whole range and names the partitions that failed. A blocking
+check refuses its partition to the steps behind it in the same run, and to no other run; per-day
+verdicts that gate trading are columns of the tables.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 import dagster as dg
 import polars as pl
 
+from kalshi_assets.defs.failures import failures_of
 from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
 from kalshi_assets.lake import checks
 from kalshi_assets.lake.checks import Verdict
@@ -110,18 +112,38 @@ def _asset_checks(table: Table) -> dg.AssetChecksDefinition:
         ],
     )
     def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        lake = the_lake()
-        keys = [CityDay.of(name) for name in context.op_execution_context.partition_keys]
-        found = verdicts(lake, table, wanted, keys)
+        lake, failures = the_lake(), failures_of(context.op_execution_context.run_id)
+        asked = [CityDay.of(name) for name in context.op_execution_context.partition_keys]
+        spoilt = failures.spoilt(table)
+        found = verdicts(lake, table, wanted, [k for k in asked if k not in spoilt])
         for check in wanted:
+            if check.blocking:
+                for day, verdict in found[check.name].items():
+                    if not verdict.passed:
+                        failures.add(table, day, CheckFailedError(check.name, verdict))
             yield _result(key, check, found[check.name])
 
     return run_checks
 
 
+class CheckFailedError(RuntimeError):
+    """A blocking check refuses a partition."""
+
+    def __init__(self, name: str, verdict: Verdict) -> None:
+        super().__init__(f"the check {name} failed: {verdict.found}")
+
+
 def _result(
     key: dg.AssetKey, check: Check, found: Mapping[CityDay, Verdict]
 ) -> dg.AssetCheckResult:
+    if not found:
+        return dg.AssetCheckResult(
+            check_name=check.name,
+            asset_key=key,
+            passed=False,
+            severity=dg.AssetCheckSeverity.WARN,
+            description="No partition was made, so none was looked at.",
+        )
     failed = {k: v for k, v in found.items() if not v.passed}
     shown = failed or dict(list(found.items())[-1:])
     return dg.AssetCheckResult(

@@ -1,23 +1,29 @@
 """How assets meet the lake: what an asset body returns, and the IO manager that writes it.
 
-A run covers one partition or a range of them. Partitions are computed and written one by one, so
-that one bad partition does not lose the good ones: they are reported, and the step fails at the
-end with the list of the others. Only where a service cannot be reached at all the rest is not
-tried: each partition would wait for it as long as the first.
+A run covers one partition or a range of them. Partitions are computed and written one by one, and
+one that fails takes only itself: the others are written and materialised, the steps behind them go
+on without it (`failures`), and the step fails at its end, so that Dagster shows the partition red
+with its reason. Only where a service cannot be reached at all the rest is not tried: each partition
+would wait for it as long as the first.
 """
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
-import httpx
 import polars as pl
 
+from kalshi_assets.defs.failures import (
+    UntriedPartitionError,
+    cause_of,
+    failures_of,
+    never_connected,
+)
 from kalshi_assets.lake.behind import WriteBehind, failed
-from kalshi_assets.lake.store import Lake, Partitions
+from kalshi_assets.lake.store import Lake, Partitions, SpoiltPartitionError
 from kalshi_assets.partitions import CITY_DAYS, CityDay
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import STUDIES, TABLES, Table
@@ -28,7 +34,6 @@ ASSET_KEYS: Mapping[Table, dg.AssetKey] = {
 _TABLES: Mapping[dg.AssetKey, Table] = {key: table for table, key in ASSET_KEYS.items()}
 
 LOOK_BACK = "look_back_days"
-UNREACHABLE = "unreachable"
 
 Compute = Callable[[CityDay], pl.DataFrame]
 Describe = Callable[[CityDay, pl.DataFrame], Mapping[str, Any]]
@@ -36,13 +41,20 @@ Describe = Callable[[CityDay, pl.DataFrame], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Computation:
-    """What an asset body returns: how to make each of its partitions, not yet made."""
+    """How to make each partition of a run, and, once the IO manager has tried, which failed."""
 
     context: dg.AssetExecutionContext
     keys: Sequence[CityDay]
     compute: Compute
     describe: Describe | None = None
     finish: Callable[[], object] | None = None
+    failed: dict[CityDay, Exception] = field(default_factory=dict)
+
+
+Computations = Iterator[dg.Output[Computation]]
+"""What an asset body returns."""
+
+_COMPUTATION = dg.PythonObjectDagsterType(Computation)
 
 
 def by_partition(
@@ -50,7 +62,7 @@ def by_partition(
     compute: Compute,
     describe: Describe | None = None,
     finish: Callable[[], object] | None = None,
-) -> Computation:
+) -> Computations:
     """Make every partition of this run with `compute`.
 
     Parameters
@@ -61,9 +73,17 @@ def by_partition(
         Metadata that a person would look at, from the key and the frame written.
     finish
         Called once, after the run's last partition.
+
+    Raises
+    ------
+    dg.Failure
+        Partitions failed; those that did not are written and materialised.
     """
     keys = [CityDay.of(key) for key in context.partition_keys]
-    return Computation(context, keys, compute, describe, finish)
+    computation = Computation(context, keys, compute, describe, finish)
+    yield dg.Output(computation)
+    if computation.failed:
+        raise _failure(_TABLES[context.asset_key], computation)
 
 
 def lake_asset(
@@ -82,6 +102,7 @@ def lake_asset(
         "partitions_def": CITY_DAYS,
         "backfill_policy": policy,
         "io_manager_key": "lake",
+        "dagster_type": _COMPUTATION,
         "kinds": kinds,
         "owners": ["team:trading-desk"],
         "code_version": code_version,
@@ -150,14 +171,40 @@ class LakeIOManager(dg.IOManager):
         asked = [CityDay.of(key) for key in context.asset_partition_keys]
         look_back = context.definition_metadata.get(LOOK_BACK, 0)
         earlier = [day for key in asked for day in key.earlier(look_back)]
-        return Partitions(self.lake, table, [*asked, *earlier])
+        spoilt = failures_of(context.step_context.run_id).spoilt(table)
+        return Partitions(self.lake, table, [*asked, *earlier], spoilt)
 
     def handle_output(self, context: dg.OutputContext, obj: Computation) -> None:
-        """Compute, check and write every partition of the run."""
+        """Compute, check and write every partition of the run.
+
+        Raises
+        ------
+        dg.Failure
+            Not one was written.
+        """
         table = _TABLES[context.asset_key]
+        self.lake.claim(Settings().origin)
+        written = self._write(context, table, obj)
+        if obj.finish is not None:
+            obj.finish()
+        failures = failures_of(context.run_id)
+        for key, error in obj.failed.items():
+            failures.add(table, key, error)
+        if not written:
+            raise _failure(table, obj)
+        if obj.failed:
+            # Dagster has no public way to say that a range was made in part; a test watches it.
+            context._asset_partitions_subset = CITY_DAYS.subset_with_partition_keys(
+                [key.dagster_key for key in written]
+            )
+        if len(obj.keys) == 1:
+            context.add_output_metadata(next(iter(written.values())))
+
+    def _write(
+        self, context: dg.OutputContext, table: Table, obj: Computation
+    ) -> dict[CityDay, Mapping[str, Any]]:
+        """Write what can be made; its metadata. What cannot is put into `obj.failed`."""
         lake = self.lake
-        lake.claim(Settings().origin)
-        failures: dict[CityDay, Exception] = {}
         written: dict[CityDay, Mapping[str, Any]] = {}
         with WriteBehind(lake) as disk:
             for made in _one_behind(_make(disk, lake, table, obj)):
@@ -165,10 +212,9 @@ class LakeIOManager(dg.IOManager):
                 try:
                     made.writing.result()
                 except Exception as error:  # noqa: BLE001 - any fault of one spares the others
-                    failures[key] = error
-                    trace = "".join(traceback.format_exception(error))
-                    context.log.error(f"{table.full_name} {_line(key, error)}\n{trace}")
-                    if _never_connected(error):
+                    obj.failed[key] = error
+                    _log(context, table, key, error)
+                    if never_connected(error):
                         break
                     continue
                 written[key] = made.metadata
@@ -178,24 +224,10 @@ class LakeIOManager(dg.IOManager):
                     obj.context.add_asset_metadata(
                         made.metadata, context.asset_key, str(key.dagster_key)
                     )
-        if obj.finish is not None:
-            obj.finish()
-        if failures:
-            self._report_written(context, written)
-            raise _failure(table, failures, len(written), len(obj.keys))
-        if len(obj.keys) == 1:
-            context.add_output_metadata(next(iter(written.values())))
-
-    def _report_written(
-        self, context: dg.OutputContext, written: Mapping[CityDay, Mapping[str, Any]]
-    ) -> None:
-        # The step is about to fail and would take its materialisations with it.
-        for key, metadata in written.items():
-            context.step_context.instance.report_runless_asset_event(
-                dg.AssetMaterialization(
-                    context.asset_key, partition=str(key.dagster_key), metadata=metadata
-                )
-            )
+        for key in obj.keys:
+            if key not in written and key not in obj.failed:
+                obj.failed[key] = UntriedPartitionError("not tried: a service cannot be reached")
+        return written
 
 
 @dataclass(frozen=True)
@@ -247,36 +279,28 @@ def _facts(lake: Lake, table: Table, key: CityDay, frame: pl.DataFrame) -> dict[
     return facts
 
 
-def _line(key: CityDay, error: Exception) -> str:
-    text = str(error)
-    named = text.startswith(f"{key}: ")
-    return text if named else f"{key}: {type(error).__name__}: {text}"
+def _log(context: dg.OutputContext, table: Table, key: CityDay, error: Exception) -> None:
+    said = f"{table.full_name} {key}: {cause_of(key, error)}"
+    if not isinstance(error, SpoiltPartitionError):  # that one's trace stands where it failed
+        said = "\n".join([said, *traceback.format_exception(error)])
+    context.log.error(said)
 
 
-def _never_connected(error: BaseException | None) -> bool:
-    """Whether the service was out of reach at every try, as it will be for the next partition."""
-    while error is not None:
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-            return True
-        error = error.__cause__
-    return False
-
-
-def _failure(
-    table: Table, failures: Mapping[CityDay, Exception], written: int, asked: int
-) -> dg.Failure:
-    lines = [_line(key, error) for key, error in failures.items()]
-    untried = asked - written - len(failures)
+def _failure(table: Table, made: Computation) -> dg.Failure:
+    untried = sum(isinstance(error, UntriedPartitionError) for error in made.failed.values())
+    written = len(made.keys) - len(made.failed)
     others = [
         f", {written} are written" if written else "",
-        f", {untried} were not tried, since the service cannot be reached" if untried else "",
+        f", {untried} were not tried, since a service cannot be reached" if untried else "",
+    ]
+    lines = [
+        f"{key}: {cause_of(key, error)}"
+        for key, error in made.failed.items()
+        if not isinstance(error, UntriedPartitionError)
     ]
     return dg.Failure(
-        f"{table.full_name}: {len(failures)} of {asked} partitions failed{''.join(others)}.\n"
-        + "\n".join(lines),
-        metadata={
-            "failed": dg.MetadataValue.md("\n".join(f"- {line}" for line in lines)),
-            UNREACHABLE: any(map(_never_connected, failures.values())),
-        },
+        f"{table.full_name}: {len(made.failed) - untried} of {len(made.keys)} partitions failed"
+        f"{''.join(others)}.\n" + "\n".join(lines),
+        metadata={"failed": dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))},
         allow_retries=False,
     )

@@ -5,7 +5,7 @@ reads make up a city-day (ingest).
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -91,9 +91,7 @@ class KalshiClient(RestReader):
         pages = self.pages(
             "/events", {"tickers": ",".join(event_tickers), "limit": EVENT_LIMIT}, "events"
         )
-        return frozenset(
-            event["event_ticker"] for page in pages for event in page.payload["events"]
-        )
+        return frozenset(_event_tickers(pages, "events"))
 
     def event_markets(self, event_ticker: str) -> list[Market]:
         """The event's markets, from whichever tier holds them; each knows its answer's hash."""
@@ -108,12 +106,22 @@ class KalshiClient(RestReader):
         markets = self._markets("/historical/markets", {"event_ticker": event_ticker})
         return frozenset(market.ticker for market in markets)
 
-    def settled_markets(self, series: str, since: datetime) -> list[Market]:
-        """Markets of `series` that settled at `since` or later, of the live tier."""
-        return self._markets(
-            "/markets",
-            {"series_ticker": series, "status": "settled", "min_settled_ts": _floor_s(since)},
-        )
+    def settled_events(self, series: str, since: datetime) -> list[str]:
+        """Tickers of the events of `series` that settled at `since` or later, of the live tier.
+
+        Only the tickers are read: what else a market says, and cannot be read, is no matter here.
+        """
+        params = {
+            "series_ticker": series,
+            "status": "settled",
+            "min_settled_ts": _floor_s(since),
+            "limit": PAGE_LIMIT,
+        }
+        try:
+            pages = list(self.pages("/markets", params, "markets"))
+        except NotFoundError:
+            return []
+        return list(dict.fromkeys(_event_tickers(pages, "markets")))
 
     def market_candles(
         self,
@@ -270,6 +278,14 @@ class KalshiClient(RestReader):
             for window in _windows(start, end, MAX_PERIODS)
         ]
         return _candles(asked, HISTORICAL, _market_candles_of)
+
+
+def _event_tickers(pages: Iterable[Answer], name: str) -> Iterator[str]:
+    # Whatever stands in a ticker's place is taken for one: whoever asked will name it as odd.
+    for page in pages:
+        for record in page.payload[name]:
+            ticker = record.get("event_ticker") if isinstance(record, dict) else record
+            yield str(ticker)[:80]
 
 
 def _cutoff_of(answer: Answer) -> Cutoff:

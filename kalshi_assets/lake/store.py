@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 
 import polars as pl
 
@@ -28,6 +29,21 @@ class MissingPartitionError(FileNotFoundError):
         super().__init__(
             f"{table.full_name} has no partition {key}; materialise it first: {_backfill([key])}"
         )
+
+
+class SpoiltPartitionError(RuntimeError):
+    """What a partition rests on failed in this run; the message names the table and the cause.
+
+    Attributes
+    ----------
+    table, cause
+        The table that failed first, and why.
+    """
+
+    def __init__(self, key: CityDay, table: Table, cause: str) -> None:
+        super().__init__(f"{key}: not made, since {table.full_name} failed: {cause}")
+        self.table = table
+        self.cause = cause
 
 
 class OutdatedPartitionError(RuntimeError):
@@ -235,16 +251,31 @@ class Partitions(Mapping[CityDay, pl.DataFrame]):
 
     What an asset gets as input: one partition, a range, or a look-back window, of which those
     that do not exist are None by `if_there` and an error under `[]`.
+
+    Parameters
+    ----------
+    spoilt
+        Partitions that could not be made in this run, with the error that says so. What an earlier
+        run left in their place is not what the run was to rest on: an error under `[]`.
     """
 
-    def __init__(self, lake: Lake, table: Table, keys: Iterable[CityDay]) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        table: Table,
+        keys: Iterable[CityDay],
+        spoilt: Mapping[CityDay, SpoiltPartitionError] = MappingProxyType({}),
+    ) -> None:
         self.lake = lake
         self.table = table
         self._keys = frozenset(keys)
+        self._spoilt = spoilt
 
     def __getitem__(self, key: CityDay) -> pl.DataFrame:
         if key not in self._keys:
             raise KeyError(f"{self.table.full_name}: {key} is not among the partitions asked for")
+        if key in self._spoilt:
+            raise self._spoilt[key]
         return self.lake.read(self.table, key)
 
     def __iter__(self) -> Iterator[CityDay]:

@@ -1,14 +1,15 @@
-"""The terminal's table at the end of a run: one line per city-day.
+"""What the terminal shows at the end of a run: a line per city-day, and why it did not trade.
 
-Here: a rich table. Not here: printing it, or where the rows come from.
+Here: a rich table and a sentence. Not here: printing them, or where the rows come from.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from kalshi_assets.reports.index_page import total_of
 from kalshi_assets.reports.verdict import DaySummary
-from kalshi_assets.reports.words import dollars, number
+from kalshi_assets.reports.words import REASON_WORDS, dollars, number
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,6 +59,28 @@ def summary_table(rows: Iterable[DaySummary]) -> "Table":
             "/".join(str(row.orders.get(model, 0)) for model in models),
         )
     return table
+
+
+def why_not(rows: Iterable[DaySummary], most: int = 3) -> str:
+    """How many days had an order, and the most frequent reasons for none.
+
+    Parameters
+    ----------
+    most
+        How many reasons are named.
+    """
+    days = [row for row in rows if row.reasons]
+    traded = sum("trade" in row.reasons for row in days)
+    counts: Counter[str] = Counter()
+    for row in days:
+        counts.update(row.reasons)
+    total = counts.total()
+    counts.pop("trade", None)
+    named = [
+        f"{REASON_WORDS[reason]} ({count / total:.0%})"
+        for reason, count in counts.most_common(most)
+    ]
+    return f"orders on {traded} of {len(days)} days; why not: {', '.join(named) or 'unknown'}"
 
 
 def better_of(row: DaySummary) -> str:

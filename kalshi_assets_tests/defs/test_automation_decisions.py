@@ -1,10 +1,9 @@
 """Which runs the clock and the exchange call for: the decisions, without Dagster's machinery."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import cast
+from itertools import pairwise
 
 import dagster as dg
 import pytest
@@ -12,21 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalshi_assets.cities import CITIES, UnknownCityError, city
-from kalshi_assets.defs.automation import (
+from kalshi_assets.defs.automation import requests_for, settlement_requests, today
+from kalshi_assets.defs.settlement_watch import (
     FIRST_LOOK_BACK,
+    LONGEST_DISTANCE,
     OVERLAP,
     SENSOR_BUDGET_S,
-    look_for_settled,
-    requests_for,
-    settled_city_days,
-    settlement_requests,
-    today,
-    yesterday,
+    Tries,
+    Watch,
+    city_day_of,
+    overdue,
 )
-from kalshi_assets.exchange.client import KalshiClient
-from kalshi_assets.lake.store import Lake
+from kalshi_assets.exchange.errors import ExchangeError, MalformedAnswerError
 from kalshi_assets.partitions import CityDay
-from kalshi_assets.tables import DECISIONS
 
 NOW = datetime(2026, 6, 30, 17, 0, tzinfo=UTC)
 NY, CHI, LA = (CityDay(name, date(2026, 6, 29)) for name in ("new_york", "chicago", "los_angeles"))
@@ -44,9 +41,13 @@ def test_today_is_the_climate_day_that_contains_now_in_every_city(now: datetime)
         assert start <= now < end
 
 
+def _yesterday(cities: Sequence[str], now: datetime) -> list[CityDay]:
+    return overdue(cities, now, 1, made=lambda key: False)
+
+
 @given(now=_instants())
 def test_yesterday_ends_where_today_starts_in_every_city(now: datetime) -> None:
-    for before, present in zip(yesterday(CITIES, now), today(CITIES, now), strict=True):
+    for before, present in zip(_yesterday(list(CITIES), now), today(CITIES, now), strict=True):
         assert before.city == present.city
         assert (
             city(before.city).climate_day(before.date)[1]
@@ -73,7 +74,7 @@ def test_each_city_turns_at_its_own_midnight_of_standard_time(
 
 def test_the_desk_in_new_york_finds_yesterday_over_everywhere_at_half_past_ten() -> None:
     at = datetime(2026, 6, 30, 14, 30, tzinfo=UTC)
-    assert {key.date for key in yesterday(CITIES, at)} == {date(2026, 6, 29)}
+    assert {key.date for key in _yesterday(list(CITIES), at)} == {date(2026, 6, 29)}
 
 
 def test_an_unknown_city_is_named() -> None:
@@ -97,22 +98,14 @@ def test_no_event_at_all_is_one_reason_that_names_them() -> None:
     assert reason.skip_message == ("the exchange has none of: KXHIGHNY-26JUN29, KXHIGHCHI-26JUN29")
 
 
-def test_no_active_city_is_said() -> None:
-    reason = requests_for([], frozenset(), str)
-    assert isinstance(reason, dg.SkipReason)
-    assert reason.skip_message == "no city is active; name some in KALSHI_ASSETS_CITIES"
-
-
-def test_settled_city_days_come_once_in_order_and_from_known_series_only() -> None:
-    tickers = [
-        "KXHIGHNY-26JUN29",
-        "KXHIGHNY-26JUN29",
-        "KXHIGHCHI-26JUN30",
-        "KXINX-26JUN29",
-        "KXLOWNY-26JUN29",
-        "KXHIGHCHI-26JUN29",
+def test_days_of_late_are_overdue_until_they_are_made_unless_a_run_is_at_it() -> None:
+    wanted = overdue(["new_york", "chicago"], NOW, 3, made={NY}.__contains__, running={CHI})
+    assert [(key.city, key.date.day) for key in wanted] == [
+        ("new_york", 27),
+        ("chicago", 27),
+        ("new_york", 28),
+        ("chicago", 28),
     ]
-    assert settled_city_days(tickers) == [CHI, CityDay("chicago", date(2026, 6, 30)), NY]
 
 
 @given(
@@ -125,68 +118,88 @@ def test_settled_city_days_come_once_in_order_and_from_known_series_only() -> No
     )
 )
 def test_every_event_ticker_leads_back_to_its_city_day(keys: list[CityDay]) -> None:
-    assert settled_city_days(key.event_ticker for key in keys) == sorted(set(keys))
+    later = datetime(2035, 1, 1, tzinfo=UTC)
+    assert [city_day_of(key.event_ticker, later) for key in keys] == keys
 
 
 def test_a_former_series_leads_to_the_same_city() -> None:
     former = {series: c.name for c in CITIES.values() for series in c.history}
     assert former, "the registry knows former series"
     for series, name in former.items():
-        assert settled_city_days([f"{series}-25MAY05"]) == [CityDay(name, date(2025, 5, 5))]
+        assert city_day_of(f"{series}-25MAY05", NOW) == CityDay(name, date(2025, 5, 5))
 
 
-def test_a_day_with_decisions_is_settled_and_a_new_one_made_whole(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
-    lake.write(DECISIONS, NY, DECISIONS.empty())
-    asked = settlement_requests([CHI, NY], lake)
-    assert [(r.job_name, r.partition_key, r.run_key) for r in asked] == [
-        ("refresh", "chicago|2026-06-29", "settled-KXHIGHCHI-26JUN29"),
-        ("settle", "new_york|2026-06-29", "settled-KXHIGHNY-26JUN29"),
+@pytest.mark.parametrize(
+    ("ticker", "said"),
+    [
+        ("KXINX-26JUN29", "KXINX-26JUN29 is of no city's series"),
+        ("None", "None is of no city's series"),
+        ("KXHIGHNY", "KXHIGHNY names no day such as 25MAY05"),
+        ("KXHIGHNY-26JUN31", "KXHIGHNY-26JUN31 names no day such as 25MAY05"),
+        ("KXHIGHNY-26JUN29-T78", "names no day"),
+        ("KXHIGHNY-26JUL02", "KXHIGHNY-26JUL02 is of a day that has no partition"),
+        ("KXHIGHNY-23DEC31", "KXHIGHNY-23DEC31 is of a day that has no partition"),
+    ],
+)
+def test_an_odd_ticker_is_named(ticker: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        city_day_of(ticker, NOW)
+
+
+def test_every_try_of_a_settlement_is_a_run_of_its_own() -> None:
+    asked = settlement_requests({CHI: 1, NY: 3})
+    assert [(r.partition_key, r.run_key) for r in asked] == [
+        ("chicago|2026-06-29", "settled-KXHIGHCHI-26JUN29-1"),
+        ("new_york|2026-06-29", "settled-KXHIGHNY-26JUN29-3"),
     ]
 
 
 @dataclass
 class SlowExchange:
-    """Takes its time for every city, and remembers what it was asked."""
+    """Takes its time for every city, and remembers what it was asked.
+
+    Attributes
+    ----------
+    unreadable
+        Series whose answer cannot be read.
+    """
 
     seconds: float = 0.0
     settled: Sequence[str] = ()
+    unreadable: frozenset[str] = frozenset()
     elapsed: float = 0.0
     asked: list[tuple[str, datetime]] = field(default_factory=list)
 
-    def settled_markets(self, series: str, since: datetime) -> list["Settled"]:
+    def settled_events(self, series: str, since: datetime) -> list[str]:
         self.elapsed += self.seconds
         self.asked.append((series, since))
-        return [Settled(ticker) for ticker in self.settled if ticker.startswith(f"{series}-")]
+        if series in self.unreadable:
+            raise MalformedAnswerError(f"{series} answers in words")
+        return [ticker for ticker in self.settled if ticker.startswith(f"{series}-")]
 
-    def look(
-        self, cities: Sequence[str], since: dict[str, datetime]
-    ) -> tuple[list[CityDay], dict[str, datetime]]:
-        client = cast(KalshiClient, self)
-        return look_for_settled(client, cities, since, NOW, lambda: self.elapsed)
+    def look(self, watch: Watch, cities: Sequence[str], now: datetime = NOW) -> list[str]:
+        return watch.look(self, cities, now, lambda: self.elapsed)
 
 
-@dataclass(frozen=True)
-class Settled:
-    event_ticker: str
+def _asked(ages: Mapping[str, timedelta]) -> Watch:
+    return Watch(asked={name: NOW - age for name, age in ages.items()})
 
 
 def test_the_first_look_goes_two_days_back_and_later_ones_overlap() -> None:
     exchange = SlowExchange()
-    known = NOW - timedelta(minutes=5)
-    exchange.look(["chicago", "new_york"], {"new_york": known})
+    known = timedelta(minutes=5)
+    assert exchange.look(_asked({"new_york": known}), ["chicago", "new_york"]) == []
     assert exchange.asked == [
         ("KXHIGHCHI", NOW - FIRST_LOOK_BACK - OVERLAP),
-        ("KXHIGHNY", known - OVERLAP),
+        ("KXHIGHNY", NOW - known - OVERLAP),
     ]
 
 
 def test_cities_are_asked_longest_unasked_first() -> None:
     exchange = SlowExchange()
     ages = {"new_york": 5, "chicago": 30, "los_angeles": 10}
-    exchange.look(
-        ["miami", *ages], {name: NOW - timedelta(minutes=age) for name, age in ages.items()}
-    )
+    watch = _asked({name: timedelta(minutes=age) for name, age in ages.items()})
+    exchange.look(watch, ["miami", *ages])
     assert [series for series, _ in exchange.asked] == [
         city(name).series for name in ("miami", "chicago", "los_angeles", "new_york")
     ]
@@ -195,21 +208,98 @@ def test_cities_are_asked_longest_unasked_first() -> None:
 def test_a_slow_exchange_uses_up_the_budget_and_the_rest_waits_without_losing_its_place() -> None:
     exchange = SlowExchange(seconds=SENSOR_BUDGET_S / 2 - 1)
     names = list(CITIES)
-    before = {name: NOW - timedelta(hours=1) for name in names}
-    _, asked = exchange.look(names, before)
-    done = [name for name in names if asked[name] == NOW]
+    watch = _asked(dict.fromkeys(names, timedelta(hours=1)))
+    exchange.look(watch, names)
+    done = [name for name in names if watch.asked[name] == NOW]
     assert len(done) == len(exchange.asked) == 3
-    assert all(asked[name] == before[name] for name in names if name not in done)
-    _, later = SlowExchange(seconds=SENSOR_BUDGET_S).look(names, asked)
-    assert {name for name in names if later[name] == NOW} - set(done)
+    assert all(watch.asked[n] == NOW - timedelta(hours=1) for n in names if n not in done)
+    SlowExchange(seconds=SENSOR_BUDGET_S).look(watch, names)
+    assert {name for name in names if watch.asked[name] == NOW} - set(done)
 
 
-def test_what_settled_is_found_whatever_the_city_asked() -> None:
+def test_what_settled_is_pending_until_it_is_stored() -> None:
     exchange = SlowExchange(settled=[NY.event_ticker, CHI.event_ticker, LA.event_ticker])
-    found, asked = exchange.look(["new_york", "chicago"], {})
-    assert found == [CHI, NY]
-    assert asked == {"new_york": NOW, "chicago": NOW}
+    watch = Watch()
+    assert exchange.look(watch, ["new_york", "chicago"]) == []
+    assert watch.due(NOW, stored={CHI}.__contains__) == {NY: 1}
+    assert list(watch.pending) == [NY.event_ticker]
+    assert watch.due(NOW + timedelta(days=9), stored={NY}.__contains__) == {}
+    assert watch.pending == {}
+
+
+def test_a_run_that_failed_is_repeated_with_growing_distance_for_as_long_as_it_takes() -> None:
+    watch = Watch(pending={NY.event_ticker: None})
+    tried = [
+        minute
+        for minute in range(0, 3 * 24 * 60, 5)
+        if watch.due(NOW + timedelta(minutes=minute), stored=lambda key: False)
+    ]
+    distances = [after - before for before, after in pairwise(tried)]
+    assert distances[:7] == [5, 10, 20, 40, 80, 160, 320]
+    longest = LONGEST_DISTANCE / timedelta(minutes=1)
+    assert set(distances[7:]) == {longest}
+    assert len(distances) > 12
+
+
+def test_a_settlement_waits_for_the_run_at_work_and_for_the_day_to_be_refreshed() -> None:
+    watch = Watch(pending={NY.event_ticker: None, CHI.event_ticker: None, LA.event_ticker: None})
+    due = watch.due(NOW, stored=lambda key: False, running={NY}, refreshed={NY, CHI}.__contains__)
+    assert due == {CHI: 1}
+    assert watch.pending[NY.event_ticker] is watch.pending[LA.event_ticker] is None
+
+
+def test_one_unreadable_series_does_not_blind_the_sensor_for_the_others() -> None:
+    exchange = SlowExchange(settled=[NY.event_ticker], unreadable=frozenset({"KXHIGHCHI"}))
+    watch, cities = Watch(), ["chicago", "new_york"]
+    said = exchange.look(watch, cities)
+    assert said == ["chicago is asked again at 17:05Z: KXHIGHCHI answers in words"]
+    assert watch.due(NOW, stored=lambda key: False) == {NY: 1}
+    assert watch.asked == {"new_york": NOW}
+
+    # It is left alone for five minutes, then ten, and has lost nothing when it answers again.
+    exchange.look(watch, cities, NOW + timedelta(minutes=4))
+    assert [series for series, _ in exchange.asked].count("KXHIGHCHI") == 1
+    (again,) = exchange.look(watch, cities, NOW + timedelta(minutes=5))
+    assert again.startswith("chicago is asked again at 17:15Z")
+    answering = SlowExchange(settled=[CHI.event_ticker])
+    assert answering.look(watch, cities, NOW + timedelta(minutes=15)) == []
+    assert answering.asked[0] == (
+        "KXHIGHCHI",
+        NOW + timedelta(minutes=15) - FIRST_LOOK_BACK - OVERLAP,
+    )
+    assert watch.refused == {}
+    assert CHI.event_ticker in watch.pending
+
+
+def test_a_city_outside_the_registry_and_an_odd_ticker_are_named_and_skipped() -> None:
+    exchange = SlowExchange(settled=["KXHIGHNY-SOON", NY.event_ticker])
+    watch = Watch()
+    said = exchange.look(watch, ["gotham", "new_york"])
+    assert said == [
+        "gotham is no city of the registry; see KALSHI_ASSETS_CITIES",
+        "KXHIGHNY-SOON names no day such as 25MAY05",
+    ]
+    assert list(watch.pending) == [NY.event_ticker]
+
+
+def test_an_exchange_that_answers_nobody_fails_the_tick() -> None:
+    exchange = SlowExchange(unreadable=frozenset({"KXHIGHCHI", "KXHIGHNY"}))
+    with pytest.raises(ExchangeError, match="answers in words"):
+        exchange.look(Watch(), ["chicago", "new_york"])
+
+
+def test_a_cursor_is_read_back_and_one_that_cannot_be_read_begins_anew() -> None:
+    watch = Watch(
+        asked={"new_york": NOW},
+        refused={"chicago": Tries(count=2, again_at=NOW)},
+        pending={NY.event_ticker: Tries(count=1, again_at=NOW), LA.event_ticker: None},
+    )
+    assert Watch.of(watch.model_dump_json()) == watch
+    for cursor in (None, "", "{}", '{"new_york": "2026-06-30T00:00:00+00:00"}', "not JSON"):
+        assert Watch.of(cursor) == Watch()
 
 
 def test_no_city_is_no_question() -> None:
-    assert SlowExchange().look([], {}) == ([], {})
+    exchange, watch = SlowExchange(), Watch()
+    assert exchange.look(watch, []) == []
+    assert exchange.asked == []

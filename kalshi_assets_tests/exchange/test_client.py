@@ -327,15 +327,21 @@ def test_the_cutoff_is_read_once_in_ten_minutes():
     assert len(fake.asked) == 2
 
 
-def test_settled_markets_are_asked_by_series_and_time():
+def test_settled_events_are_asked_by_series_and_time():
     fake = exchange()
-    assert len(fake.client().settled_markets("KXHIGHCHI", T0)) == 6
+    assert fake.client().settled_events("KXHIGHCHI", T0) == ["KXHIGHCHI-26JUN15"]
     assert dict(fake.asked[0].url.params) == {
         "series_ticker": "KXHIGHCHI",
         "status": "settled",
         "min_settled_ts": str(T0_S),
         "limit": "1000",
     }
+
+
+def test_of_settled_markets_only_the_event_is_read():
+    markets = [{"event_ticker": "KXHIGHCHI-25MAY05", "result": 7}, {"ticker": "B"}, "odd"]
+    fake = FakeExchange({"/markets": {"markets": markets, "cursor": ""}})
+    assert fake.client().settled_events("KXHIGHCHI", T0) == ["KXHIGHCHI-25MAY05", "None", "odd"]
 
 
 def test_the_order_book_is_read_with_its_asks_implied():

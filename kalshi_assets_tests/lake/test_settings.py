@@ -47,10 +47,10 @@ def test_cities_are_a_list_of_names(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().cities == ("new_york", "chicago")
 
 
-def test_an_unknown_city_is_named_with_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_city_is_kept_apart_and_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KALSHI_ASSETS_CITIES", "new_york,atlantis")
-    with pytest.raises(ValidationError, match=r"KALSHI_ASSETS_CITIES: unknown city 'atlantis'"):
-        Settings()
+    assert Settings().cities == ("new_york", "atlantis")
+    assert Settings().unknown_cities == ("atlantis",)
 
 
 def test_only_shadow_and_live_are_modes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from kalshi_assets.reports.index_page import caveats, render_index, total_of, totals
-from kalshi_assets.reports.summary import summary_table
+from kalshi_assets.reports.summary import summary_table, why_not
 from kalshi_assets.reports.verdict import (
     Contest,
     DaySummary,
@@ -142,6 +142,19 @@ def test_the_terminal_table_has_a_line_per_day_and_a_total(rows: list[DaySummary
     assert "not settled" in text
     assert "4 city-days" in text
     assert "−$0.4651" in text
+
+
+def test_a_sentence_says_on_how_many_days_there_were_orders_and_why_not(
+    rows: list[DaySummary],
+) -> None:
+    traded = replace(rows[0], reasons={"no_quote": 6, "trade": 1, "wide_spread": 1})
+    silent = replace(rows[1], reasons={"wide_spread": 12})
+    unread = replace(rows[2], reasons={})
+    assert why_not([traded, silent, unread]) == (
+        "orders on 1 of 2 days; why not: the spread was too wide (65%), "
+        "no bid or no ask was known (30%)"
+    )
+    assert why_not([]) == "orders on 0 of 0 days; why not: unknown"
 
 
 def test_square_brackets_in_a_label_are_not_markup(rows: list[DaySummary]) -> None:

@@ -1,4 +1,7 @@
-"""One UI on a small generated archive, for the tests that look at it."""
+"""One UI on a small generated archive, for the tests that look at it.
+
+Two of its days cannot be read: a backfill over them must make the others.
+"""
 
 from collections.abc import Iterator
 from datetime import date
@@ -6,11 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from kalshi_assets.partitions import CityDay
 from kalshi_assets.sandbox.world import generate
+from kalshi_assets_tests.chain.spoilt import spoil
 from kalshi_assets_tests.ui.dagster_ui import DagsterUI, started
 
 CITIES = ("chicago", "new_york")
 FIRST, LAST = date(2026, 6, 17), date(2026, 6, 30)
+UNREADABLE_EVENT = CityDay("chicago", date(2026, 6, 20))
+UNREADABLE_TRADES = CityDay("chicago", date(2026, 6, 24))
 
 
 @pytest.fixture(scope="session")
@@ -19,5 +26,6 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterUI]:
     folder: Path = tmp_path_factory.mktemp("ui")
     world = folder / "world"
     generate(world, cities=CITIES, start=FIRST, end=LAST, seed=7)
+    spoil(world, event=UNREADABLE_EVENT, trades=UNREADABLE_TRADES)
     with started(folder, world) as running:
         yield running

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from kalshi_assets.cities import CITIES, city
-from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset, the_lake
+from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset, the_lake
 from kalshi_assets.ladder.scoreboard import scoreboard
 from kalshi_assets.ladder.settlement import settled_by
 from kalshi_assets.ladder.terms import terms_at
@@ -50,7 +50,7 @@ def decisions(
     events: Partitions,
     panel: Partitions,
     calibrated: Partitions,
-) -> Computation:
+) -> Computations:
     def decide(key: CityDay) -> pl.DataFrame:
         seen = priced(panel[key], calibrated[key])
         return decide_day(seen, terms=terms_of(events[key]), params=params_for(key))
@@ -77,7 +77,7 @@ def fills(
     panel: Partitions,
     calibrated: Partitions,
     settlements: Partitions,
-) -> Computation:
+) -> Computations:
     def fill(key: CityDay) -> pl.DataFrame:
         return fill_day(
             priced(panel[key], calibrated[key]),
@@ -102,7 +102,7 @@ def daily_pnl(
     events: Partitions,
     fills: Partitions,
     settlements: Partitions,
-) -> Computation:
+) -> Computations:
     def earn(key: CityDay) -> pl.DataFrame:
         return pnl_of_day(
             fills[key],
@@ -118,7 +118,7 @@ def daily_pnl(
     **lake_asset(REPORT, code_version="2", kinds={"html"}),
     ins={table.name: asset_in(table) for table in (FUSED_PMF, *SHOWN)},
 )
-def report(context: dg.AssetExecutionContext, **inputs: Partitions) -> Computation:
+def report(context: dg.AssetExecutionContext, **inputs: Partitions) -> Computations:
     from kalshi_assets.reports.library import write_day, write_index
     from kalshi_assets.reports.plots import INLINE_SIZE, belief_figure
     from kalshi_assets.reports.svg import svg_data_uri

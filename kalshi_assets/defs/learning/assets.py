@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from kalshi_assets.cities import city
-from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset
+from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset
 from kalshi_assets.features.examples import FEATURES, model_features
 from kalshi_assets.lake.history import History
 from kalshi_assets.lake.store import Partitions
@@ -42,7 +42,7 @@ CALIBRATION_DAYS = 150
     **lake_asset(CLASSIFIERS, code_version="3", kinds={"lightgbm"}),
     ins={"examples": asset_in(EXAMPLES, look_back_days=CLASSIFIER_DAYS)},
 )
-def classifiers(context: dg.AssetExecutionContext, examples: Partitions) -> Computation:
+def classifiers(context: dg.AssetExecutionContext, examples: Partitions) -> Computations:
     earlier = History(CLASSIFIER_DAYS, examples.if_there)
 
     def fit(key: CityDay) -> pl.DataFrame:
@@ -66,7 +66,7 @@ def predictions(
     market: Partitions,
     hazard: Partitions,
     classifiers: Partitions,
-) -> Computation:
+) -> Computations:
     store = the_models()
 
     def predict(key: CityDay) -> pl.DataFrame:
@@ -93,7 +93,7 @@ def calibrators(
     fused: Partitions,
     events: Partitions,
     settlements: Partitions,
-) -> Computation:
+) -> Computations:
     def settled_day(day: CityDay) -> list[CalibrationDay] | None:
         return calibration_days(day, *(each.if_there(day) for each in (fused, events, settlements)))
 
@@ -109,7 +109,7 @@ def calibrators(
 )
 def calibrated(
     context: dg.AssetExecutionContext, fused: Partitions, calibrators: Partitions
-) -> Computation:
+) -> Computations:
     def apply(key: CityDay) -> pl.DataFrame:
         start, _ = city(key.city).climate_day(key.date)
         return calibrated_pmf(fused[key], calibrators[key], start)

@@ -4,7 +4,7 @@ import dagster as dg
 import polars as pl
 
 from kalshi_assets.cities import city
-from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset, the_lake
+from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset, the_lake
 from kalshi_assets.defs.resources import KalshiResource
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.ingest import fetch_candles, fetch_event, fetch_trades
@@ -15,7 +15,7 @@ from kalshi_assets.tables import CANDLES, EVENTS, TRADES
 
 
 @dg.asset(**lake_asset(EVENTS, code_version="2", kinds={"kalshi"}, ingest=True))
-def events(context: dg.AssetExecutionContext, kalshi: KalshiResource) -> Computation:
+def events(context: dg.AssetExecutionContext, kalshi: KalshiResource) -> Computations:
     lake = the_lake()
 
     def fetch(key: CityDay) -> pl.DataFrame:
@@ -32,7 +32,7 @@ def events(context: dg.AssetExecutionContext, kalshi: KalshiResource) -> Computa
 )
 def candles(
     context: dg.AssetExecutionContext, kalshi: KalshiResource, events: Partitions
-) -> Computation:
+) -> Computations:
     def fetch(key: CityDay) -> pl.DataFrame:
         with kalshi.client(key, "candles") as client:
             return fetch_candles(client, EventContract.from_frame(key.city, key.date, events[key]))
@@ -46,7 +46,7 @@ def candles(
 )
 def trades(
     context: dg.AssetExecutionContext, kalshi: KalshiResource, events: Partitions
-) -> Computation:
+) -> Computations:
     def fetch(key: CityDay) -> pl.DataFrame:
         with kalshi.client(key, "trades") as client:
             return fetch_trades(client, EventContract.from_frame(key.city, key.date, events[key]))

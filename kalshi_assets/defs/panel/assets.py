@@ -3,7 +3,7 @@
 import dagster as dg
 import polars as pl
 
-from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset
+from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset
 from kalshi_assets.features.activity import DAYS as ACTIVITY_DAYS
 from kalshi_assets.features.activity import activity as usual_activity
 from kalshi_assets.features.examples import examples as learnt_from
@@ -43,7 +43,7 @@ from kalshi_assets.tables import (
 )
 def minute_panel(
     context: dg.AssetExecutionContext, events: Partitions, candles: Partitions, trades: Partitions
-) -> Computation:
+) -> Computations:
     params = load_panel_params()
     return by_partition(
         context,
@@ -58,7 +58,7 @@ def minute_panel(
 )
 def activity(
     context: dg.AssetExecutionContext, panel: Partitions, events: Partitions
-) -> Computation:
+) -> Computations:
     return by_partition(
         context, lambda key: usual_activity(panel[key], events[key]["climate_start"][0])
     )
@@ -81,7 +81,7 @@ def minute_panel_with_weather(
     observations: Partitions,
     forecasts: Partitions,
     activity: Partitions,
-) -> Computation:
+) -> Computations:
     usual = History(ACTIVITY_DAYS, activity.if_there)
 
     def join(key: CityDay) -> pl.DataFrame:
@@ -113,7 +113,7 @@ def labels(
     events: Partitions,
     observations: Partitions,
     settlements: Partitions,
-) -> Computation:
+) -> Computations:
     return by_partition(
         context,
         lambda key: label(panel[key], events[key], observations[key], settlements[key]),
@@ -136,7 +136,7 @@ def examples(
     market: Partitions,
     hazard: Partitions,
     labels: Partitions,
-) -> Computation:
+) -> Computations:
     return by_partition(
         context,
         lambda key: learnt_from(panel[key], market[key], hazard[key], labels[key]),
@@ -159,7 +159,7 @@ def minute_panel_full(
     market: Partitions,
     hazard: Partitions,
     fused: Partitions,
-) -> Computation:
+) -> Computations:
     return by_partition(
         context, lambda key: full_panel(panel[key], market[key], hazard[key], fused[key])
     )

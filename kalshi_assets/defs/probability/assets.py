@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 
 from kalshi_assets.cities import city
-from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset
+from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset
 from kalshi_assets.ladder.market_pmf import load_market_pmf_params
 from kalshi_assets.ladder.market_pmf import market_pmf as implied_pmf
 from kalshi_assets.ladder.pooling import fused_pmf as pooled_pmf
@@ -49,7 +49,7 @@ FUSION_DAYS = 150
     **lake_asset(MARKET_PMF, code_version="2", kinds={"polars", "numba"}),
     ins={"panel": asset_in(MINUTE_PANEL)},
 )
-def market_pmf(context: dg.AssetExecutionContext, panel: Partitions) -> Computation:
+def market_pmf(context: dg.AssetExecutionContext, panel: Partitions) -> Computations:
     params = load_market_pmf_params()
     return by_partition(
         context,
@@ -71,7 +71,7 @@ def mc_params(
     observations: Partitions,
     settlements: Partitions,
     forecasts: Partitions,
-) -> Computation:
+) -> Computations:
     priors = load_priors()
     observed, settled, expected = (
         History(LOOK_BACK_DAYS, each.if_there) for each in (observations, settlements, forecasts)
@@ -105,7 +105,7 @@ def hazard_pmf(
     observations: Partitions,
     forecasts: Partitions,
     parameters: Partitions,
-) -> Computation:
+) -> Computations:
     observed, method = History(LOOK_BACK_DAYS, observations.if_there), load_method()
 
     def evaluate(key: CityDay) -> pl.DataFrame:
@@ -131,7 +131,7 @@ def hazard_pmf(
     **lake_asset(FUSION_WEIGHTS, code_version="2", kinds={"numpy"}),
     ins={"examples": asset_in(EXAMPLES, look_back_days=FUSION_DAYS)},
 )
-def fusion_weights(context: dg.AssetExecutionContext, examples: Partitions) -> Computation:
+def fusion_weights(context: dg.AssetExecutionContext, examples: Partitions) -> Computations:
     earlier = History(FUSION_DAYS, lambda day: learnt_from(examples.if_there(day)))
 
     def fit(key: CityDay) -> pl.DataFrame:
@@ -156,7 +156,7 @@ def fused_pmf(
     hazard: Partitions,
     panel: Partitions,
     weights: Partitions,
-) -> Computation:
+) -> Computations:
     def pool(key: CityDay) -> pl.DataFrame:
         in_force = PoolWeights.from_frame(weights[key])
         return pooled_pmf(market[key], hazard[key], panel[key], in_force)

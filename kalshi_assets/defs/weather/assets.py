@@ -4,7 +4,7 @@ import dagster as dg
 import polars as pl
 
 from kalshi_assets.cities import city
-from kalshi_assets.defs.lake_io import Computation, asset_in, by_partition, lake_asset
+from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.ingest import fetch_settlement
@@ -20,7 +20,7 @@ from kalshi_assets.weather.sources.weather_company import fetch_weather_company
 # In one run per city, unlike the other fetched tables: the hazard of a day reads the days before,
 # which must not still be on their way in a run beside this one.
 @dg.asset(**lake_asset(OBSERVATIONS, code_version="2", kinds={"visualcrossing"}))
-def observations(context: dg.AssetExecutionContext, weather: WeatherResource) -> Computation:
+def observations(context: dg.AssetExecutionContext, weather: WeatherResource) -> Computations:
     def fetch(key: CityDay) -> pl.DataFrame:
         with weather.visual_crossing(key, "observations") as client:
             return fetch_observations(client, city(key.city), key.date)
@@ -29,7 +29,7 @@ def observations(context: dg.AssetExecutionContext, weather: WeatherResource) ->
 
 
 @dg.asset(**lake_asset(FORECASTS, code_version="1", kinds={"visualcrossing"}, ingest=True))
-def forecasts(context: dg.AssetExecutionContext, weather: WeatherResource) -> Computation:
+def forecasts(context: dg.AssetExecutionContext, weather: WeatherResource) -> Computations:
     def fetch(key: CityDay) -> pl.DataFrame:
         with weather.visual_crossing(key, "forecasts") as client:
             return fetch_forecasts(client, city(key.city), key.date)
@@ -46,7 +46,7 @@ def settlements(
     kalshi: KalshiResource,
     weather: WeatherResource,
     events: Partitions,
-) -> Computation:
+) -> Computations:
     def fetch(key: CityDay) -> pl.DataFrame:
         with (
             weather.climate_reports(key, "settlement") as reports,

@@ -1,0 +1,116 @@
+"""What failed in a run: the steps behind leave those partitions out, and say what failed first.
+
+Runs execute their steps in one process, so a run's failures are kept in memory by its id. Here:
+which partitions failed and why. Not here: what is done about it (`lake_io`, `checks`).
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import httpx
+
+from kalshi_assets.lake.store import SpoiltPartitionError
+from kalshi_assets.partitions import CityDay
+from kalshi_assets.tables import Table
+
+KEPT_RUNS = 64
+
+
+class UntriedPartitionError(RuntimeError):
+    """A partition that was not tried, since a service cannot be reached."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstFailure:
+    """Where a city-day failed first.
+
+    Attributes
+    ----------
+    key, table, cause
+        Which partition, and the error's text.
+    behind
+        Number of tables of the same city-day that were not made because of a failure before them.
+    """
+
+    key: CityDay
+    table: Table
+    cause: str
+    behind: int
+
+    def __str__(self) -> str:
+        behind = f" ({self.behind} tables behind it not made)" if self.behind else ""
+        return f"{self.key} {self.table.full_name}: {self.cause}{behind}"
+
+
+class RunFailures:
+    """The partitions that a run could not make, or that a blocking check refused."""
+
+    def __init__(self) -> None:
+        self._errors: dict[tuple[Table, CityDay], Exception] = {}
+
+    def add(self, table: Table, key: CityDay, error: Exception) -> None:
+        """Take note of a failure; of several of one partition the first counts."""
+        self._errors.setdefault((table, key), error)
+
+    def spoilt(self, table: Table) -> dict[CityDay, SpoiltPartitionError]:
+        """The table's failed partitions, with the error for whatever rests on them."""
+        return {
+            key: error
+            if isinstance(error, SpoiltPartitionError)
+            else SpoiltPartitionError(key, table, cause_of(key, error))
+            for (failed, key), error in self._errors.items()
+            if failed is table
+        }
+
+    def first(self) -> Iterator[FirstFailure]:
+        """The failures that follow from no other, in the order in which they happened.
+
+        Partitions that were not tried are left out: see `untried`.
+        """
+        behind = Counter(
+            key
+            for (_, key), error in self._errors.items()
+            if isinstance(error, SpoiltPartitionError)
+        )
+        for (table, key), error in self._errors.items():
+            if not isinstance(error, SpoiltPartitionError | UntriedPartitionError):
+                yield FirstFailure(
+                    key=key, table=table, cause=cause_of(key, error), behind=behind[key]
+                )
+
+    @property
+    def untried(self) -> int:
+        """Number of city-days of which a table was not tried, since a service is out of reach."""
+        errors = self._errors.items()
+        return len({key for (_, key), error in errors if isinstance(error, UntriedPartitionError)})
+
+    @property
+    def unreachable(self) -> bool:
+        """Whether a service was out of reach at every try."""
+        return any(map(never_connected, self._errors.values()))
+
+
+@lru_cache(maxsize=KEPT_RUNS)
+def failures_of(run_id: str) -> RunFailures:
+    """The failures of a run of this process."""
+    return RunFailures()
+
+
+def cause_of(key: CityDay, error: Exception) -> str:
+    """The error's text without the partition, which whoever shows it names."""
+    text = str(error)
+    prefix = f"{key}: "
+    return (
+        text.removeprefix(prefix) if text.startswith(prefix) else f"{type(error).__name__}: {text}"
+    )
+
+
+def never_connected(error: BaseException | None) -> bool:
+    """Whether the service was out of reach at every try, as it will be for the next partition."""
+    while error is not None:
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return True
+        error = error.__cause__
+    return False

@@ -1,0 +1,227 @@
+"""What the settlement sensor remembers and decides, without Dagster.
+
+It asks the exchange city by city which events have settled, and keeps every one of them until its
+settlement is stored, with a growing distance between tries. A city whose answer cannot be read is
+asked again later, likewise; the others are seen at the same tick.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kalshi_assets.cities import CITIES, city, city_of_series
+from kalshi_assets.defs.failures import never_connected
+from kalshi_assets.exchange.errors import ExchangeError
+from kalshi_assets.partitions import FIRST_DAY, CityDay
+
+# A tick is killed after 60 s; the rest of the cities wait for the next one.
+SENSOR_BUDGET_S = 30.0
+FIRST_LOOK_BACK = timedelta(days=2)
+# Settlement times are written before they can be read.
+OVERLAP = timedelta(hours=1)
+
+FIRST_DISTANCE = timedelta(minutes=5)
+LONGEST_DISTANCE = timedelta(hours=6)
+
+
+class SettledEvents(Protocol):
+    """Whoever knows which events have settled."""
+
+    def settled_events(self, series: str, since: datetime) -> list[str]:
+        """Tickers of the series' events that settled at `since` or later."""
+
+
+class Tries(BaseModel):
+    """How often something was tried, and when it is tried next."""
+
+    model_config = ConfigDict(frozen=True)
+
+    count: int
+    again_at: datetime
+
+    @classmethod
+    def after(cls, before: "Tries | None", now: datetime) -> "Tries":
+        """One more, the next at twice the distance, six hours at most."""
+        count = (before.count if before else 0) + 1
+        doubled = FIRST_DISTANCE * 2 ** min(count - 1, 10)
+        return cls(count=count, again_at=now + min(doubled, LONGEST_DISTANCE))
+
+
+class Watch(BaseModel):
+    """What is known between two ticks; the sensor's cursor.
+
+    Attributes
+    ----------
+    asked
+        When each city last answered.
+    refused
+        Cities whose last answer could not be read.
+    pending
+        Settled events whose settlement is not stored, by ticker: None before the first try.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    asked: dict[str, datetime] = {}
+    refused: dict[str, Tries] = {}
+    pending: dict[str, Tries | None] = {}
+
+    @classmethod
+    def of(cls, cursor: str | None) -> "Watch":
+        """From a cursor; from one that cannot be read, begin anew: two days back."""
+        try:
+            return cls.model_validate_json(cursor or "{}")
+        except ValidationError:
+            return cls()
+
+    def look(
+        self,
+        exchange: SettledEvents,
+        cities: Sequence[str],
+        now: datetime,
+        clock: Callable[[], float],
+    ) -> list[str]:
+        """Ask for settled events, the city unasked longest first, while the budget lasts.
+
+        Parameters
+        ----------
+        cities
+            Names; those that the registry does not have are named and left out.
+        clock
+            Seconds.
+
+        Returns
+        -------
+        list of str
+            What went wrong, a sentence each.
+
+        Raises
+        ------
+        ExchangeError
+            No city's answer could be read, or the exchange cannot be reached: no city is at fault.
+        """
+        began, said, answered = clock(), [], False
+        failure: ExchangeError | None = None
+        for name in self._in_turn(cities, now):
+            if clock() - began > SENSOR_BUDGET_S:
+                break
+            if name not in CITIES:
+                said.append(f"{name} is no city of the registry; see KALSHI_ASSETS_CITIES")
+                continue
+            since = self.asked.get(name, now - FIRST_LOOK_BACK) - OVERLAP
+            try:
+                tickers = exchange.settled_events(city(name).series, since)
+            except ExchangeError as error:
+                if never_connected(error):
+                    raise
+                failure = error
+                self.refused[name] = tries = Tries.after(self.refused.get(name), now)
+                said.append(f"{name} is asked again at {tries.again_at:%H:%M}Z: {error}")
+                continue
+            answered = True
+            self.refused.pop(name, None)
+            self.asked[name] = now
+            said += self._take(tickers, now)
+        if failure is not None and not answered:
+            raise failure
+        return said
+
+    def _in_turn(self, cities: Sequence[str], now: datetime) -> list[str]:
+        never = datetime.min.replace(tzinfo=UTC)
+        waiting = {name for name, tries in self.refused.items() if tries.again_at > now}
+        return sorted(
+            (name for name in cities if name not in waiting),
+            key=lambda name: self.asked.get(name, never),
+        )
+
+    def _take(self, tickers: Sequence[str], now: datetime) -> list[str]:
+        said = []
+        for ticker in tickers:
+            try:
+                city_day_of(ticker, now)
+            except ValueError as error:
+                said.append(str(error))
+            else:
+                self.pending.setdefault(ticker, None)
+        return said
+
+    def due(
+        self,
+        now: datetime,
+        *,
+        stored: Callable[[CityDay], bool],
+        running: Collection[CityDay] = (),
+        refreshed: Callable[[CityDay], bool] = lambda key: True,
+    ) -> dict[CityDay, int]:
+        """The settled city-days to try now, and which try it is; each is counted as tried.
+
+        Parameters
+        ----------
+        stored
+            Whether the exchange's settlement of a city-day is in the lake: it is done with.
+        running
+            City-days that a run is at work on.
+        refreshed
+            Whether the rest of the day is there; `daily_refresh` makes it, settlement included.
+        """
+        found: dict[CityDay, int] = {}
+        for ticker, tries in list(self.pending.items()):
+            key = city_day_of(ticker, now)
+            if stored(key):
+                del self.pending[ticker]
+            elif key in running or not refreshed(key) or (tries and tries.again_at > now):
+                continue
+            else:
+                self.pending[ticker] = more = Tries.after(tries, now)
+                found[key] = more.count
+        return found
+
+
+def city_day_of(event_ticker: str, now: datetime) -> CityDay:
+    """The city-day of an event, by its ticker.
+
+    Raises
+    ------
+    ValueError
+        No ticker of a city's event, or of a day that has no partition; the message says which.
+    """
+    series, _, written = event_ticker.partition("-")
+    place = city_of_series(series)
+    if place is None:
+        raise ValueError(f"{event_ticker} is of no city's series")
+    try:
+        day = datetime.strptime(written, "%y%b%d").replace(tzinfo=UTC).date()
+    except ValueError:
+        raise ValueError(f"{event_ticker} names no day such as 25MAY05") from None
+    if not FIRST_DAY <= day <= now.date() + timedelta(days=1):
+        raise ValueError(f"{event_ticker} is of a day that has no partition")
+    return CityDay(place.name, day)
+
+
+def overdue(
+    cities: Sequence[str],
+    now: datetime,
+    days: int,
+    *,
+    made: Callable[[CityDay], bool],
+    running: Collection[CityDay] = (),
+) -> list[CityDay]:
+    """The climate days of late that are over and not made whole yet, oldest first.
+
+    Parameters
+    ----------
+    days
+        How many days back.
+    made
+        Whether a city-day is there, to the report.
+    running
+        City-days that a run is at work on.
+    """
+    keys = [
+        CityDay(name, city(name).climate_date(now) - timedelta(days=back))
+        for back in range(days, 0, -1)
+        for name in cities
+    ]
+    return [key for key in keys if key not in running and not made(key)]

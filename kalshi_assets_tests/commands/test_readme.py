@@ -1,0 +1,74 @@
+"""What the README shows is what the commands print: the demo's table and the answers to its SQL."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kalshi_assets_tests.shared import ARCHIVE, needs_archive
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needs_archive]
+
+README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+PROGRAM = [sys.executable, "-m", "kalshi_assets.cli"]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], str]:
+    """The environment of a demo on the recordings, and what it printed."""
+    folder = tmp_path_factory.mktemp("demo")
+    keep = ("PATH", "HOME", "LANG")
+    environment = {name: os.environ[name] for name in keep if name in os.environ}
+    environment |= {"KALSHI_ASSETS_DATA": str(folder / "data"), "PWD": str(folder)}
+    ran = subprocess.run(
+        [*PROGRAM, "demo", "--archive", str(ARCHIVE)],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=800,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
+    return environment, ran.stdout
+
+
+def _shown_of_the_demo() -> list[str]:
+    block = README.split("## What `make demo` prints", 1)[1].split("```text\n", 1)[1]
+    lines = block.split("\n```", 1)[0].splitlines()
+    return [line for line in lines if line.startswith(("│", "orders on"))]
+
+
+def _questions() -> list[tuple[str, str]]:
+    """The statements of the README, each with the answer below it."""
+    asked = r"```sh\nkalshi-assets sql \"\n(.*?)\"\n```\n\n```text\n(.*?)\n```"
+    return re.findall(asked, README, re.DOTALL)
+
+
+def test_the_readme_shows_lines_that_the_demo_prints(demo: tuple[dict[str, str], str]) -> None:
+    _, printed = demo
+    shown = _shown_of_the_demo()
+    assert len(shown) >= 7
+    lines = printed.splitlines()
+    assert [line for line in shown if line not in lines] == []
+
+
+@pytest.mark.parametrize(("statement", "answer"), _questions(), ids=["pmf", "shares", "reasons"])
+def test_the_readme_shows_the_answers_to_its_questions(
+    demo: tuple[dict[str, str], str], statement: str, answer: str
+) -> None:
+    environment, _ = demo
+    ran = subprocess.run(
+        [*PROGRAM, "sql", statement],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    found = [line.rstrip() for line in ran.stdout.strip().splitlines()]
+    assert found == [line.rstrip() for line in answer.strip().splitlines()]
