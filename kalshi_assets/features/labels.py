@@ -14,7 +14,7 @@ import polars as pl
 from kalshi_assets.features.facts import CC_A_DOLLAR
 from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
-from kalshi_assets.ladder.settlement import settled_by
+from kalshi_assets.ladder.settlement import settled_as, settled_by
 from kalshi_assets.tables.panel import LABELS
 from kalshi_assets.weather.evidence import counted, evidence_floor, of_climate_day
 
@@ -45,14 +45,14 @@ def labels(
     observations
         `weather.observations` of its climate day.
     settlements
-        `weather.settlements` of it; without a final row `pays` is null.
+        `weather.settlements` of it; without a final row, or at a fair price, `pays` is null.
 
     Returns
     -------
     DataFrame
-        `panel.labels`, the panel's rows. But for `pays`, a row rests on nothing that happened
-        after its minute, the latency of a minute and its horizon; of the evidence by measurement,
-        on no report measured later.
+        `panel.labels`, the panel's rows. But for `pays` and `settled_as`, a row rests on nothing
+        that happened after its minute, the latency of a minute and its horizon; of the evidence by
+        measurement, on no report measured later.
     """
     panel, grid = gridded(panel)
     ladder = events.sort("market_ticker")
@@ -71,6 +71,7 @@ def labels(
         .hstack(found)
         .with_columns(
             pays=pl.lit(None, pl.Boolean) if settled is None else pl.col("bracket") == settled[1],
+            settled_as=pl.lit(settled_as(settlements, events), pl.String),
             known_at=pl.col("minute") + LATEST,
         )
     )

@@ -279,8 +279,14 @@ class Targets(BracketMinute):
     y_cross_known_1m: pl.Boolean = column(_CROSSES.format("known", 1), nullable=True)
     y_cross_known_5m: pl.Boolean = column(_CROSSES.format("known", 5), nullable=True)
     pays: pl.Boolean = column(
-        "Whether the bracket settled YES; null: not settled. The only column that looks beyond "
-        "its horizon.",
+        "Whether the bracket settled YES; null: not settled, or at a fair price. With settled_as "
+        "the only column that looks beyond its horizon.",
+        nullable=True,
+    )
+    settled_as: pl.String = column(
+        "bracket: one bracket pays a dollar; fair_price: the exchange paid every bracket a price "
+        "that it stated, so nothing is learnt of who pays; null: not settled.",
+        isin=["bracket", "fair_price"],
         nullable=True,
     )
 

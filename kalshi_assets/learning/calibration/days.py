@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.ladder.scores import LOG_FLOOR
-from kalshi_assets.ladder.settlement import final, settled_by
+from kalshi_assets.ladder.settlement import fair_price, final, settled_by
 from kalshi_assets.learning.calibration.maps import (
     CELL_WIDTH,
     CELLS,
@@ -83,6 +83,9 @@ class CalibrationDay:
         Start of the climate day.
     known_at
         When the outcome was known.
+    left_out_from
+        From when on the day teaches nothing: the exchange said that it paid a fair price and no
+        bracket won, whatever publishers had said before; None: it did not.
     winner
         Position of the bracket that paid.
     p
@@ -104,6 +107,12 @@ class CalibrationDay:
     counts: Array
     hits: Array
     losses: Array
+    left_out_from: datetime | None = None
+
+    def counts_at(self, at: datetime) -> bool:
+        """Whether its outcome was known at `at`, and not yet that no bracket won."""
+        left_out = self.left_out_from is not None and self.left_out_from <= at
+        return self.known_at <= at and not left_out
 
     @classmethod
     def of(
@@ -168,6 +177,8 @@ def as_settled(
 ) -> list[CalibrationDay]:
     """A day as each final word on its outcome became known, in order; none: it never settled.
 
+    Where the exchange paid a fair price, what publishers had said before counts until then.
+
     Parameters
     ----------
     climate_start
@@ -181,7 +192,12 @@ def as_settled(
     for winner, known_at in filter(None, outcomes):
         if winner not in days:
             days[winner] = CalibrationDay.of(climate_start, fused, winner=winner, known_at=known_at)
-    return [replace(days[winner], known_at=at) for winner, at in filter(None, outcomes)]
+    paid = fair_price(settlements)
+    left_out_from = None if paid is None else paid.known_at
+    return [
+        replace(days[winner], known_at=at, left_out_from=left_out_from)
+        for winner, at in filter(None, outcomes)
+    ]
 
 
 def _cells(p: Array, block: NDArray[np.int8], winner: int) -> tuple[Array, Array]:

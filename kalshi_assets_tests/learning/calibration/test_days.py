@@ -38,6 +38,7 @@ def said(source: str, tmax_f: int, hours: float) -> dict[str, object]:
         "source": source,
         "status": "official" if source == "climate_report" else "finalized",
         "tmax_f": tmax_f,
+        "payoffs_cc": None,
         "winning_market": None if source == "climate_report" else "AB"[tmax_f >= 60],
         "known_at": END + timedelta(hours=hours),
     }
