@@ -4,7 +4,14 @@ import polars as pl
 import pytest
 
 from kalshi_assets.cities import CITIES
-from kalshi_assets.ladder.settlement import final, precedence, settled_by, winning_brackets
+from kalshi_assets.ladder.settlement import (
+    fair_price,
+    final,
+    precedence,
+    settled_as,
+    settled_by,
+    winning_brackets,
+)
 from kalshi_assets.tables import SETTLEMENTS
 
 BEFORE, SINCE = date(2026, 8, 13), date(2026, 8, 14)
@@ -102,3 +109,47 @@ def test_a_source_that_pays_no_bracket_is_an_error() -> None:
     said = settlements(("climate_report", "official", 90))
     with pytest.raises(ValueError, match=r"climate_report pays brackets \[\]"):
         settled_by(said, without_top)
+
+
+@pytest.mark.parametrize("source", ["exchange", "weather_company", "climate_report"])
+def test_a_source_that_could_not_be_read_says_nothing_of_the_outcome(source: str) -> None:
+    row: Row = (source, "failed", None)
+    said = settlements(row)
+    assert final(said).is_empty()
+    assert winning_brackets(said, events(BEFORE)) == {}
+    assert settled(row) is None
+    assert settled(row, ("climate_bulletin", "official", 82)) == ("climate_bulletin", 2)
+
+
+def at_a_fair_price(*rows: Row) -> pl.DataFrame:
+    said = settlements(("exchange", "finalized", None), *rows)
+    paid = pl.when(source="exchange").then(pl.lit([100, 2500, 7400], dtype=pl.List(pl.Int32)))
+    return said.with_columns(payoffs_cc=paid, winning_market=pl.lit(None, pl.String))
+
+
+def test_at_a_fair_price_no_bracket_won_whatever_the_publishers_say() -> None:
+    said = at_a_fair_price(("climate_report", "official", 82))
+    paid = fair_price(said)
+    assert paid is not None
+    assert paid.payoffs_cc == (100, 2500, 7400)
+    assert settled_by(said, events(BEFORE)) is None
+    assert settled_as(said, events(BEFORE)) == "fair_price"
+    assert winning_brackets(said, events(BEFORE)) == {"climate_report": [2]}
+    won = settlements(("exchange", "finalized", 80))
+    assert fair_price(won) is None
+    assert settled_as(won, events(BEFORE)) == "bracket"
+    assert settled_as(won.clear(), events(BEFORE)) is None
+
+
+def test_of_several_issues_of_one_status_the_first_settles_and_all_are_kept() -> None:
+    first = settlements(("climate_report", "official", 79), ("exchange", "determined", 80))
+    later = timedelta(hours=3)
+    again = first.filter(source="climate_report").with_columns(
+        pl.lit(82, pl.Int16).alias("tmax_f"),
+        pl.col("known_at") + later,
+        issued_at=pl.col("known_at") + later,
+    )
+    both = SETTLEMENTS.conform(pl.concat([again, first]))
+    assert both.height == 3
+    assert winning_brackets(both, events(BEFORE)) == {"climate_report": [0], "exchange": [1]}
+    assert final(both)["tmax_f"].to_list() == [79, 80]
