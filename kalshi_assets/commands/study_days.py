@@ -177,7 +177,7 @@ def study_day(lake: Lake, key: CityDay) -> tuple[MarketDay, pl.DataFrame] | None
     read = {table: lake.read(table, key) for table in READ}
     events = read[EVENTS]
     settled = settled_by(read[SETTLEMENTS], events)
-    if settled is None:
+    if settled is None or settled.winner is None:
         return None
     full = read[MINUTE_PANEL_FULL]
     day = MarketDay(

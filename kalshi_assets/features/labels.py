@@ -14,7 +14,7 @@ import polars as pl
 from kalshi_assets.features.facts import CC_A_DOLLAR
 from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
-from kalshi_assets.ladder.settlement import Settled, outcomes
+from kalshi_assets.ladder.settlement import Settled, outcomes, settled_as
 from kalshi_assets.ladder.terms import terms_at, versions
 from kalshi_assets.tables.panel import LABELS
 from kalshi_assets.weather.evidence import counted, evidence_floor, of_climate_day
@@ -46,14 +46,14 @@ def labels(
     observations
         `weather.observations` of its climate day.
     settlements
-        `weather.settlements` of it; without a final row `pays` is null.
+        `weather.settlements` of it; without a final row, or at a fair price, `pays` is null.
 
     Returns
     -------
     DataFrame
-        `panel.labels`, the panel's rows. But for the outcome, a row rests on nothing that happened
-        after its minute, the latency of a minute and its horizon; of the evidence by measurement,
-        on no report measured later.
+        `panel.labels`, the panel's rows. But for the outcome and `settled_as`, a row rests on
+        nothing that happened after its minute, the latency of a minute and its horizon; of the
+        evidence by measurement, on no report measured later.
     """
     panel, grid = gridded(panel)
     columns = {
@@ -70,6 +70,7 @@ def labels(
         .hstack(found)
         .with_columns(
             *_outcome(outcomes(settlements, events)),
+            settled_as=pl.lit(settled_as(settlements, events), pl.String),
             known_at=pl.col("minute") + LATEST,
         )
     )
@@ -78,10 +79,11 @@ def labels(
 def _outcome(said: Sequence[Settled]) -> list[pl.Expr]:
     """The outcome by every word on it, and by the last."""
     times = [each.known_at for each in said]
-    paid = [pl.col("bracket") == each.winner for each in said]
+    unknown = pl.lit(None, pl.Boolean)
+    paid = [unknown if each.winner is None else pl.col("bracket") == each.winner for each in said]
     none = pl.lit([], LABELS.dtypes["outcome_pays"])
     return [
-        (paid[-1] if paid else pl.lit(None, pl.Boolean)).alias("pays"),
+        (paid[-1] if paid else unknown).alias("pays"),
         pl.lit(times, LABELS.dtypes["outcome_known_at"]).alias("outcome_known_at"),
         (pl.concat_list(paid) if paid else none).alias("outcome_pays"),
     ]

@@ -1,8 +1,9 @@
 """Who settles an event, what is final, and when it was known: said once, for all who learn or pay.
 
 Here: the rule, from the stored rows of `weather.settlements` and the event. A word counts from its
-row's `known_at` on, and no earlier; of one source the latest final word replaces those before it;
-preliminary and revised values are not final. Not here: asking the sources.
+row's `known_at` on, and no earlier. Preliminary and revised values are not final; of a publisher
+the first official one counts, and what it issues later revises it; of the exchange the last word.
+Not here: asking the sources.
 """
 
 from collections.abc import Sequence
@@ -14,12 +15,33 @@ import polars as pl
 from kalshi_assets.ladder.terms import terms_at
 
 Source = Literal["exchange", "weather_company", "climate_report", "climate_bulletin"]
+SettledAs = Literal["bracket", "fair_price"]
 
 # Events of this climate day and later name The Weather Company, earlier ones the Daily Climate
 # Report of the National Weather Service.
 WEATHER_COMPANY_FROM = date(2026, 8, 14)
 FINAL_OF_EXCHANGE = ("determined", "finalized")
 FINAL_OF_PUBLISHER = "official"
+FAILED = "failed"
+
+
+class FairPrice(NamedTuple):
+    """The exchange's word that no bracket won and every one pays a price that it states.
+
+    Attributes
+    ----------
+    payoffs_cc
+        What a YES contract of each bracket pays, 1/10,000 dollar, coldest first.
+    known_at
+        When that could first be acted on.
+    """
+
+    payoffs_cc: tuple[int, ...]
+    known_at: datetime
+
+    def __str__(self) -> str:
+        prices = ", ".join(f"{payoff / 10_000:.2f}" for payoff in self.payoffs_cc)
+        return f"settled at a fair price ({prices}): no bracket won"
 
 
 class Settled(NamedTuple):
@@ -30,7 +52,7 @@ class Settled(NamedTuple):
     source
         Whose word counts.
     winner
-        Position of the bracket that pays, 0 is the coldest.
+        Position of the bracket that pays, 0 is the coldest; None: no bracket won, see `FairPrice`.
     tmax_f
         The maximum by that source; None: it names only the market that pays.
     known_at
@@ -38,7 +60,7 @@ class Settled(NamedTuple):
     """
 
     source: Source
-    winner: int
+    winner: int | None
     tmax_f: int | None
     known_at: datetime
 
@@ -55,15 +77,51 @@ def precedence(day: date) -> tuple[Source, ...]:
 
 
 def final(settlements: pl.DataFrame) -> pl.DataFrame:
-    """The rows that are final in their source's eyes; preliminary and revised ones are not."""
+    """The rows that are final in their source's eyes; preliminary and revised ones are not.
+
+    Of several issues of one source and status the first.
+    """
+    settlements = first_issues(settlements)
     kept = [_is_final(*said) for said in _rows(settlements, "source", "status")]
     return settlements if all(kept) else settlements.filter(pl.Series(kept))
 
 
+def first_issues(settlements: pl.DataFrame) -> pl.DataFrame:
+    """Of every source and status the row that was known first; what it issued later revises it."""
+    first: dict[tuple[str, str], tuple[datetime, int]] = {}
+    for row, (source, status, known_at) in enumerate(
+        _rows(settlements, "source", "status", "known_at")
+    ):
+        first[source, status] = min(first.get((source, status), (known_at, row)), (known_at, row))
+    if len(first) == settlements.height:
+        return settlements
+    return settlements[sorted(row for _, row in first.values())]
+
+
+def fair_price(settlements: pl.DataFrame) -> FairPrice | None:
+    """What the exchange paid where it settled at a fair price.
+
+    None: it has not settled, or one bracket pays a dollar.
+    """
+    for source, status, payoffs, known_at in _rows(
+        settlements, "source", "status", "payoffs_cc", "known_at"
+    ):
+        if source == "exchange" and payoffs is not None and _is_final(source, status):
+            return FairPrice(tuple(payoffs), known_at)
+    return None
+
+
 def winning_brackets(settlements: pl.DataFrame, events: pl.DataFrame) -> dict[str, list[int]]:
-    """Positions of the brackets that each source's final word says pay."""
+    """Positions of the brackets that each source's final word says pay.
+
+    The exchange is not among them where it settled at a fair price.
+    """
     ladder = _ladder(events)
-    return {source: _paid(words, ladder) for source, words in _by_source(_final_words(settlements))}
+    return {
+        source: _paid(words, ladder)
+        for source, words in _by_source(_final_words(settlements))
+        if not _at_fair_price(words)
+    }
 
 
 def settled_by(
@@ -71,14 +129,23 @@ def settled_by(
 ) -> Settled | None:
     """What settles the event, by what was known at an instant; None: all that is stored.
 
-    None where no source has said its final word yet; see `precedence`.
+    None where no source has said its final word yet, see `precedence`, or where the exchange said
+    that no bracket won, see `fair_price`: its word goes before that of any publisher.
 
     Raises
     ------
     ValueError
         The source's value pays no bracket, or more than one.
     """
-    return _settled(_heard(_final_words(settlements), known_by), events)
+    found = _settled(_heard(_final_words(settlements), known_by), events)
+    return None if found is None or found.winner is None else found
+
+
+def settled_as(settlements: pl.DataFrame, events: pl.DataFrame) -> SettledAs | None:
+    """Whether one bracket pays or the exchange paid a fair price; None: not settled."""
+    if fair_price(settlements) is not None:
+        return "fair_price"
+    return None if settled_by(settlements, events) is None else "bracket"
 
 
 def outcomes(settlements: pl.DataFrame, events: pl.DataFrame) -> list[Settled]:
@@ -139,6 +206,7 @@ class _Word(NamedTuple):
     status: str
     tmax_f: int | None
     winning_market: str | None
+    payoffs_cc: list[int] | None
     known_at: datetime
 
 
@@ -151,11 +219,8 @@ class _Rung(NamedTuple):
 
 def _final_words(settlements: pl.DataFrame) -> list[_Word]:
     """The final rows, in the order in which they became known."""
-    rows = (_Word(*row) for row in _rows(settlements, *_Word._fields))
-    return sorted(
-        (word for word in rows if _is_final(word.source, word.status)),
-        key=lambda word: word.known_at,
-    )
+    rows = (_Word(*row) for row in _rows(final(settlements), *_Word._fields))
+    return sorted(rows, key=lambda word: word.known_at)
 
 
 def _heard(words: Sequence[_Word], known_by: datetime | None) -> list[_Word]:
@@ -180,12 +245,18 @@ def _settled(words: Sequence[_Word], events: pl.DataFrame) -> Settled | None:
     # A climate day begins at 04:00 to 10:00 UTC of its own date.
     for source in precedence(events["climate_start"][0].date()):
         if source in last:
+            word = last[source][-1]
+            if _at_fair_price(last[source]):
+                return Settled(source, None, None, word.known_at)
             winners = _paid(last[source], _ladder(events))
             if len(winners) != 1:
                 raise ValueError(f"{source} pays brackets {winners}; exactly one must pay")
-            word = last[source][-1]
             return Settled(source, winners[0], word.tmax_f, word.known_at)
     return None
+
+
+def _at_fair_price(words: Sequence[_Word]) -> bool:
+    return words[-1].payoffs_cc is not None
 
 
 def _paid(words: Sequence[_Word], ladder: Sequence[_Rung]) -> list[int]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from kalshi_assets.ladder.settlement import winning_brackets
+from kalshi_assets.ladder.settlement import FAILED, fair_price, winning_brackets
 from kalshi_assets.ladder.terms import terms_at
 from kalshi_assets.tables import Table
 from kalshi_assets.tables.limits import strictly_ascending
@@ -149,3 +149,18 @@ def sources_agree(settlements: pl.DataFrame, events: pl.DataFrame) -> Verdict:
         for source, status, tmax_f in settlements.select("source", "status", "tmax_f").iter_rows()
     }
     return Verdict(len(brackets) <= 1, f"maximum by source: {values}")
+
+
+def sources_read(settlements: pl.DataFrame) -> Verdict:
+    """Every source of the day's maximum that was asked could be read."""
+    failed = settlements.filter(pl.col("status") == FAILED)
+    said = [f"{source}: {why}" for source, why in failed.select("source", "problem").iter_rows()]
+    return Verdict(not said, "; ".join(said) or "all that were asked")
+
+
+def one_bracket_pays(settlements: pl.DataFrame) -> Verdict:
+    """The exchange did not settle at a fair price, of which nothing is learnt."""
+    paid = fair_price(settlements)
+    return Verdict(
+        paid is None, f"{paid}; learning leaves the day out" if paid else "no fair price"
+    )

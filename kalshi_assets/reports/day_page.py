@@ -210,7 +210,7 @@ def _lineage(day: DayInputs) -> list[dict[str, Any]]:
     }
     found = []
     for name, frame in tables.items():
-        counts = frame["raw_sha256"].value_counts(sort=True).rows()
+        counts = frame["raw_sha256"].drop_nulls().value_counts(sort=True).rows()
         found.append(
             {
                 "table": name,

@@ -284,15 +284,24 @@ class Targets(BracketMinute):
     y_cross_known_1m: pl.Boolean = column(_CROSSES.format("known", 1), nullable=True)
     y_cross_known_5m: pl.Boolean = column(_CROSSES.format("known", 5), nullable=True)
     pays: pl.Boolean = column(
-        "Whether the bracket settled YES, by the last word; null: not settled. With outcome_pays "
-        "all that looks beyond its horizon: what learns takes it by `settlement.pays_as_known`.",
+        "Whether the bracket settled YES, by the last word; null: not settled, or at a fair price. "
+        "With what follows all that looks beyond its horizon: what learns takes it by "
+        "`settlement.pays_as_known`.",
         nullable=True,
     )
     outcome_known_at: Times = column(
         "When each final word on the outcome became known, in order, the same in every row; "
         "empty: not settled."
     )
-    outcome_pays: Answers = column("Whether the bracket settled YES by each of these words.")
+    outcome_pays: Answers = column(
+        "Whether the bracket settled YES by each of these words; null: by that of a fair price."
+    )
+    settled_as: pl.String = column(
+        "bracket: one bracket pays a dollar; fair_price: the exchange paid every bracket a price "
+        "that it stated, so nothing is learnt of who pays; null: not settled.",
+        isin=["bracket", "fair_price"],
+        nullable=True,
+    )
 
 
 class Labels(Targets):

@@ -22,6 +22,7 @@ from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.evidence import temperatures
 from kalshi_assets.weather.fit.parameters import HazardParameters
 from kalshi_assets.weather.hazard.method import HazardMethod
+from kalshi_assets.weather.providers import one_report_each
 from kalshi_assets.weather.station_days import StationDays
 
 HOURS = (7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19)
@@ -289,7 +290,7 @@ def _new_highs(day: StudyDay, hazards: Mapping[str, pl.DataFrame]) -> pl.DataFra
     asof = weather_as_of(
         minutes.select("minute"), day.observations, EMPTY_FORECASTS.empty(), day.start
     ).select("minute", "running_max_hi_f")
-    reports = temperatures(day.observations).select("event_time", "lo_f", "hi_f")
+    reports = temperatures(one_report_each(day.observations)).select("event_time", "lo_f", "hi_f")
     windows = (
         minutes.join(asof, on="minute")
         .join(reports, how="cross")

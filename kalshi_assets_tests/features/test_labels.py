@@ -235,6 +235,24 @@ def test_another_price_grid_is_in_no_label_before_it_was_known() -> None:
     assert [_labels(*moves)(A, t)["y_dir_1m"] for t in (9, 49)] == [0, 0]
 
 
+def test_at_a_fair_price_nobody_pays_and_the_label_says_why() -> None:
+    panel = minute_panel(EVENT, candles((A, 1, 40, 42)), trades())
+    said = frame_of(
+        SETTLEMENTS,
+        source=["exchange", "climate_report"],
+        status=["finalized", "official"],
+        tmax_f=[None, 72],
+        payoffs_cc=[[100, 9_900, 0], None],
+    )
+    found = labels(panel, EVENT, _reports(), said)
+    assert found["pays"].null_count() == found.height
+    assert set(found["settled_as"]) == {"fair_price"}
+    settled = labels(panel, EVENT, _reports(), said.filter(source="climate_report"))
+    assert set(settled["settled_as"]) == {"bracket"}
+    open_yet = labels(panel, EVENT, _reports(), SETTLEMENTS.empty())
+    assert set(open_yet["settled_as"]) == {None}
+
+
 # -- point in time
 
 REPORTS = _reports(*((5 * n, 62 + n) for n in range(24)), lag=3)

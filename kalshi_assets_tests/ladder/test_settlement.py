@@ -7,10 +7,12 @@ import pytest
 from kalshi_assets.cities import CITIES
 from kalshi_assets.ladder.settlement import (
     Settled,
+    fair_price,
     final,
     official_maximum,
     outcomes,
     precedence,
+    settled_as,
     settled_by,
     winning_brackets,
 )
@@ -141,11 +143,29 @@ def test_an_outcome_is_known_when_the_word_that_settles_was() -> None:
     assert heard == [None, by_report, by_report, by_exchange]
 
 
-def test_of_one_source_the_last_final_word_counts() -> None:
-    said = [said_at("climate_report", tmax_f, hours) for tmax_f, hours in ((81, 9), (82, 30))]
-    frame = pl.concat(said)
-    assert [each.winner for each in outcomes(frame, events(BEFORE))] == [1, 2]
-    assert winning_brackets(frame, events(BEFORE)) == {"climate_report": [2]}
+def test_of_the_exchange_the_last_word_counts() -> None:
+    said = settlements(("exchange", "determined", 80), ("exchange", "finalized", 82), hours=(9, 30))
+    amended = said.with_columns(
+        winning_market=pl.when(status="finalized").then(pl.lit("T81")).otherwise(pl.lit("B80.5"))
+    )
+    assert [each.winner for each in outcomes(amended, events(BEFORE))] == [1, 2]
+    assert winning_brackets(amended, events(BEFORE)) == {"exchange": [2]}
+
+
+def test_a_fair_price_ends_what_a_publisher_said_before() -> None:
+    end, paid = end_of(BEFORE), end_of(BEFORE) + timedelta(hours=30)
+    said = pl.concat(
+        [
+            said_at("climate_report", 82, 9),
+            at_a_fair_price().with_columns(
+                pl.lit(paid).cast(pl.Datetime("us", "UTC")).alias("known_at")
+            ),
+        ]
+    )
+    reported = Settled("climate_report", 2, 82, end + timedelta(hours=9))
+    assert outcomes(said, events(BEFORE)) == [reported, Settled("exchange", None, None, paid)]
+    assert settled_by(said, events(BEFORE), paid - timedelta(microseconds=1)) == reported
+    assert settled_by(said, events(BEFORE)) is None
 
 
 def said_at(source: str, tmax_f: int, hours: float) -> pl.DataFrame:
@@ -190,3 +210,47 @@ def test_the_versions_of_an_event_are_one_ladder() -> None:
     frame = settlements(("climate_report", "official", 81))
     assert winning_brackets(frame, two) == {"climate_report": [1]}
     assert settled_by(frame, two) == settled_by(frame, one)
+
+
+@pytest.mark.parametrize("source", ["exchange", "weather_company", "climate_report"])
+def test_a_source_that_could_not_be_read_says_nothing_of_the_outcome(source: str) -> None:
+    row: Row = (source, "failed", None)
+    said = settlements(row)
+    assert final(said).is_empty()
+    assert winning_brackets(said, events(BEFORE)) == {}
+    assert settled(row) is None
+    assert settled(row, ("climate_bulletin", "official", 82)) == ("climate_bulletin", 2)
+
+
+def at_a_fair_price(*rows: Row) -> pl.DataFrame:
+    said = settlements(("exchange", "finalized", None), *rows)
+    paid = pl.when(source="exchange").then(pl.lit([100, 2500, 7400], dtype=pl.List(pl.Int32)))
+    return said.with_columns(payoffs_cc=paid, winning_market=pl.lit(None, pl.String))
+
+
+def test_at_a_fair_price_no_bracket_won_whatever_the_publishers_say() -> None:
+    said = at_a_fair_price(("climate_report", "official", 82))
+    paid = fair_price(said)
+    assert paid is not None
+    assert paid.payoffs_cc == (100, 2500, 7400)
+    assert settled_by(said, events(BEFORE)) is None
+    assert settled_as(said, events(BEFORE)) == "fair_price"
+    assert winning_brackets(said, events(BEFORE)) == {"climate_report": [2]}
+    won = settlements(("exchange", "finalized", 80))
+    assert fair_price(won) is None
+    assert settled_as(won, events(BEFORE)) == "bracket"
+    assert settled_as(won.clear(), events(BEFORE)) is None
+
+
+def test_of_several_issues_of_one_status_the_first_settles_and_all_are_kept() -> None:
+    first = settlements(("climate_report", "official", 79), ("exchange", "determined", 80))
+    later = timedelta(hours=3)
+    again = first.filter(source="climate_report").with_columns(
+        pl.lit(82, pl.Int16).alias("tmax_f"),
+        pl.col("known_at") + later,
+        issued_at=pl.col("known_at") + later,
+    )
+    both = SETTLEMENTS.conform(pl.concat([again, first]))
+    assert both.height == 3
+    assert winning_brackets(both, events(BEFORE)) == {"climate_report": [0], "exchange": [1]}
+    assert final(both)["tmax_f"].to_list() == [79, 80]

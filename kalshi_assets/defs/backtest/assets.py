@@ -9,7 +9,7 @@ import polars as pl
 from kalshi_assets.cities import CITIES, city
 from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset, the_lake
 from kalshi_assets.ladder.scoreboard import scoreboard
-from kalshi_assets.ladder.settlement import settled_by
+from kalshi_assets.ladder.settlement import fair_price, settled_by
 from kalshi_assets.ladder.terms import terms_at
 from kalshi_assets.lake.store import Partitions
 from kalshi_assets.partitions import CityDay
@@ -158,6 +158,14 @@ def terms_of(events: pl.DataFrame) -> EventTerms:
 
 def outcome_of(settlements: pl.DataFrame, events: pl.DataFrame) -> Outcome | None:
     """What settled the event, if anything did."""
+    paid = fair_price(settlements)
+    if paid is not None:
+        return Outcome(
+            settled_by="exchange",
+            tmax_f=None,
+            winning_bracket=None,
+            fair_price_cc=paid.payoffs_cc,
+        )
     settled = settled_by(settlements, events)
     if settled is None:
         return None

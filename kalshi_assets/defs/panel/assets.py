@@ -117,7 +117,10 @@ def labels(
     return by_partition(
         context,
         lambda key: label(panel[key], events[key], observations[key], settlements[key]),
-        lambda _, frame: {"direction in 5 minutes": _shares(frame["y_dir_5m"])},
+        lambda _, frame: {
+            "direction in 5 minutes": _shares(frame["y_dir_5m"]),
+            "settled": _settled(frame),
+        },
     )
 
 
@@ -163,6 +166,14 @@ def minute_panel_full(
     return by_partition(
         context, lambda key: full_panel(panel[key], market[key], hazard[key], fused[key])
     )
+
+
+def _settled(labels: pl.DataFrame) -> str:
+    words = {
+        "bracket": "one bracket pays",
+        "fair_price": "at a fair price: who pays is unknown, and learning leaves the day out",
+    }
+    return words.get(str(labels["settled_as"].first()), "not yet")
 
 
 def _shares(values: pl.Series) -> dict[str, float]:

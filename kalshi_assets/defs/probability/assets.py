@@ -8,6 +8,7 @@ import polars as pl
 
 from kalshi_assets.cities import city
 from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset
+from kalshi_assets.defs.left_out import left_out, reason_of
 from kalshi_assets.ladder.market_pmf import load_market_pmf_params
 from kalshi_assets.ladder.market_pmf import market_pmf as implied_pmf
 from kalshi_assets.ladder.pooling import fused_pmf as pooled_pmf
@@ -132,13 +133,24 @@ def hazard_pmf(
     ins={"examples": asset_in(EXAMPLES, look_back_days=FUSION_DAYS)},
 )
 def fusion_weights(context: dg.AssetExecutionContext, examples: Partitions) -> Computations:
-    earlier = History(FUSION_DAYS, lambda day: learnt_from(examples.if_there(day)))
+    reasons: dict[CityDay, str] = {}
+
+    def read(day: CityDay) -> pl.DataFrame | None:
+        found = examples.if_there(day)
+        if (reason := reason_of(found)) is not None:
+            reasons[day] = reason
+        return learnt_from(found)
+
+    earlier = History(FUSION_DAYS, read)
 
     def fit(key: CityDay) -> pl.DataFrame:
         start, _ = city(key.city).climate_day(key.date)
         return fitted_weights(start, earlier.with_starts(key))
 
-    return by_partition(context, fit, _describe_weights)
+    def describe(key: CityDay, frame: pl.DataFrame) -> Mapping[str, Any]:
+        return {**_describe_weights(key, frame), **left_out(key, FUSION_DAYS, reasons)}
+
+    return by_partition(context, fit, describe)
 
 
 @dg.asset(

@@ -31,6 +31,7 @@ from kalshi_assets.weather.fit.estimation import (
 )
 from kalshi_assets.weather.fit.parameters import KNOTS, UNITS, HazardParameters, Parameter, Parent
 from kalshi_assets.weather.fit.priors import Priors
+from kalshi_assets.weather.providers import one_forecast_each
 from kalshi_assets.weather.station_days import StationDays
 
 Array = NDArray[np.float64]
@@ -383,7 +384,7 @@ def _expected(
     """Forecast maxima by day, as known when that day began, and when the latest became known."""
     if not forecasts:
         return {}, None
-    days, rows = _of_days(forecasts)
+    days, rows = _of_days([(start, one_forecast_each(frame)) for start, frame in forecasts])
     basis, value = pl.col("event_time"), pl.col("value_f")
     latest = basis == basis.max()
     tmax, temps = (value.filter(latest & (pl.col("variable") == n)) for n in ("tmax", "temp"))
