@@ -70,6 +70,8 @@ def test_every_asset_has_blocking_checks_over_the_same_partitions(
     assert {key.asset_key for key in checks} == graph.materializable_asset_keys
     assert {key.name for key, check in checks.items() if not check.blocking} == {
         "sources_agree",
+        "sources_read",
+        "one_bracket_pays",
         "feed_alarm",
         "variation_is_news",
     }
