@@ -23,6 +23,7 @@ from kalshi_assets.defs.learning.assets import (
 from kalshi_assets.defs.panel.assets import ACTIVITY_DAYS
 from kalshi_assets.defs.probability.assets import FUSION_DAYS, LOOK_BACK_DAYS, learnt_from
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
+from kalshi_assets.defs.weather.assets import publishers_of
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.ingest import (
@@ -31,6 +32,7 @@ from kalshi_assets.exchange.ingest import (
     fetch_settlement,
     fetch_trades,
 )
+from kalshi_assets.exchange.versions import with_reading
 from kalshi_assets.features.activity import activity
 from kalshi_assets.features.examples import examples, model_features
 from kalshi_assets.features.labels import labels
@@ -82,9 +84,8 @@ from kalshi_assets.weather.fit.fitting import mc_params
 from kalshi_assets.weather.fit.priors import load_priors
 from kalshi_assets.weather.hazard.method import load_method
 from kalshi_assets.weather.hazard.pmf import hazard_pmf
-from kalshi_assets.weather.sources.climate_report import fetch_climate_report
+from kalshi_assets.weather.official import with_publishers
 from kalshi_assets.weather.sources.visual_crossing import fetch_forecasts, fetch_observations
-from kalshi_assets.weather.sources.weather_company import fetch_weather_company
 
 WINDOWS = {
     ACTIVITY: ACTIVITY_DAYS,
@@ -193,7 +194,8 @@ class DirectChain:
         def fetch_contract() -> pl.DataFrame:
             with self.kalshi.client(key, "events") as client:
                 contract.append(fetch_event(client, city(key.city), key.date))
-            return contract[0].to_frame()
+                stored = self.lake.read_current(EVENTS, key)
+                return with_reading(stored, contract[0], client.now())
 
         def fetch(
             read: Callable[[KalshiClient, EventContract], pl.DataFrame], purpose: str
@@ -206,15 +208,9 @@ class DirectChain:
                 return fetch_forecasts(client, city(key.city), key.date)
 
         def fetch_settled() -> pl.DataFrame:
-            with (
-                self.weather.climate_reports(key, "settlement") as reports,
-                self.weather.weather_company(key, "settlement") as portal,
-            ):
-                published = [
-                    fetch_climate_report(reports, city(key.city), key.date),
-                    fetch_weather_company(portal, city(key.city), key.date),
-                ]
-            return pl.concat([fetch(fetch_settlement, "settlement"), *published])
+            paid = fetch(fetch_settlement, "settlement")
+            publishers = publishers_of(self.weather, key)
+            return with_publishers(paid, publishers, city(key.city), key.date)
 
         return {
             EVENTS: self._put(EVENTS, key, fetch_contract),

@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import polars as pl
 
+from kalshi_assets.ladder.terms import terms_at, trading_end
 from kalshi_assets.tables import MINUTE_PANEL
 
 _MARKET = "market_ticker"
@@ -22,15 +23,13 @@ def reference_panel(
 
     Numbers equal those of the panel to 1e-9, all else exactly.
     """
-    grid = _grid(events)
+    grid = _with_terms(_grid(events), events)
     panel = _with_quotes(grid, candles, trades.filter(~pl.col("is_block_trade")))
     panel = _with_trades(panel, candles, trades.filter(~pl.col("is_block_trade")))
     panel = panel.with_columns(
         mid=((pl.col("bid") + pl.col("ask")) / 2).round(6),
         spread_cents=((pl.col("ask") - pl.col("bid")) * 100).round(4),
-        known_at=pl.max_horizontal(
-            "quote_known_at", "trade_known_at", pl.lit(events["known_at"].max())
-        ),
+        known_at=pl.max_horizontal("quote_known_at", "trade_known_at", "terms_known_at"),
         minutes_to_close=(pl.col("close_time") - pl.col("minute"))
         .dt.total_minutes()
         .cast(pl.Int32),
@@ -44,12 +43,17 @@ def reference_panel(
     return MINUTE_PANEL.arranged(panel)
 
 
+def _with_terms(grid: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    # The first version holds from the first minute on, whatever second it was known at.
+    told = events.select(_MARKET, "close_time", terms_known_at="known_at")
+    return _as_of(grid, told, "terms_known_at")
+
+
 def _grid(events: pl.DataFrame) -> pl.DataFrame:
-    seconds = events.select(
-        minute=pl.datetime_range(pl.col("open_time").min(), pl.col("close_time").max(), "1s")
-    )
+    opened = pl.lit(terms_at(events)["open_time"]).min()
+    seconds = pl.select(minute=pl.datetime_range(opened, trading_end(events), "1s"))
     whole = seconds.filter(pl.col("minute").dt.truncate("1m") == pl.col("minute"))
-    return events.select(_MARKET, "bracket", "close_time").join(whole, how="cross")
+    return terms_at(events).select(_MARKET, "bracket").join(whole, how="cross")
 
 
 def _as_of(panel: pl.DataFrame, facts: pl.DataFrame, known_at: str) -> pl.DataFrame:

@@ -30,6 +30,7 @@ from kalshi_assets.exchange.ingest import (
     fetch_settlement,
     fetch_trades,
 )
+from kalshi_assets.exchange.versions import with_reading
 from kalshi_assets.features.panel import load_panel_params, minute_panel
 from kalshi_assets.ladder.market_pmf import load_market_pmf_params, market_pmf
 from kalshi_assets.partitions import CityDay, city_days
@@ -133,7 +134,7 @@ class RecordedCity:
             contract = fetch_event(self.exchange, self.city, key.date)
         except EventNotFoundError:
             return self._synthetic(key.date), official, None
-        events = contract.to_frame()
+        events = with_reading(None, contract, self.exchange.now())
         settlements = pl.concat([fetch_settlement(self.exchange, contract), official])
         panel = minute_panel(
             events,

@@ -177,14 +177,14 @@ def study_day(lake: Lake, key: CityDay) -> tuple[MarketDay, pl.DataFrame] | None
     read = {table: lake.read(table, key) for table in READ}
     events = read[EVENTS]
     settled = settled_by(read[SETTLEMENTS], events)
-    if settled is None:
+    if settled is None or settled.winner is None:
         return None
     full = read[MINUTE_PANEL_FULL]
     day = MarketDay(
         city=key.city,
         date=key.date,
         climate_start=events["climate_start"][0],
-        winner=settled[1],
+        winner=settled.winner,
         sources={**_sources(full, read[CALIBRATED]), **_controls(lake, key)},
         hours=known_hours(full),
     )

@@ -96,6 +96,9 @@ _PARTICULAR: Mapping[Table, list[Check]] = {
         _with_event(checks.one_winner),
         # Three recorded days differ between the exchange and the official maximum: no errors.
         _with_event(checks.sources_agree, blocking=False),
+        # The exchange's word stands without that of any other.
+        _alone(checks.sources_read, blocking=False),
+        _alone(checks.one_bracket_pays, blocking=False),
     ],
     HAZARD_PMF: [
         _with_event(checks.dead_only_by_evidence),

@@ -16,6 +16,7 @@ from kalshi_assets.cities import city
 from kalshi_assets.exchange.wire import TickRange
 from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR
 from kalshi_assets.ladder.brackets import Bracket, Ladder
+from kalshi_assets.ladder.terms import latest_terms
 from kalshi_assets.tables import EVENTS
 
 LINEAR_CENT = (TickRange(start=0, end=CC_PER_DOLLAR, step=100),)
@@ -135,10 +136,29 @@ class EventContract:
             )
         return round_to_tick(grids.pop(), price_cc, side)
 
-    def to_frame(self) -> pl.DataFrame:
-        """The contract as rows of `tables.EVENTS`."""
+    def to_frame(
+        self,
+        *,
+        known_at: dt.datetime | None = None,
+        known_at_from: str = "after_the_fact",
+        close_time_from: str = "read",
+    ) -> pl.DataFrame:
+        """The contract as one version of `tables.EVENTS`; see `versions`.
+
+        Parameters
+        ----------
+        known_at
+            None: the open.
+        known_at_from, close_time_from
+            See `tables.EVENTS`.
+        """
         same = {name: getattr(self, name) for name in _SHARED_COLUMNS}
-        same |= {"event_time": self.open_time, "known_at": self.open_time}
+        same |= {
+            "event_time": self.open_time,
+            "known_at": self.open_time if known_at is None else known_at,
+            "known_at_from": known_at_from,
+            "close_time_from": close_time_from,
+        }
         rows = [
             same
             | {
@@ -163,14 +183,14 @@ class EventContract:
 
     @classmethod
     def from_frame(cls, city_name: str, day: dt.date, frame: pl.DataFrame) -> "EventContract":
-        """The contract that `to_frame` made `frame` of.
+        """The contract that the last version in `frame` was made of.
 
         Raises
         ------
         ContractError
             The frame has no rows, or rows of several events.
         """
-        rows = frame.sort("bracket").to_dicts()
+        rows = latest_terms(frame).sort("bracket").to_dicts()
         if not rows:
             raise ContractError(f"no event of {city_name} {day} in the frame: ingest it first")
         for name in _SHARED_COLUMNS:

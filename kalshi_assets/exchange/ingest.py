@@ -16,10 +16,12 @@ from kalshi_assets.exchange.contract import ContractError, EventContract
 from kalshi_assets.exchange.contract_reading import read_event_contract
 from kalshi_assets.exchange.errors import ExchangeError, NotFoundError
 from kalshi_assets.exchange.wire import Market
+from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR
 from kalshi_assets.ladder.brackets import LadderError
 from kalshi_assets.tables import CANDLES, SETTLEMENTS, TRADES, Table
 
 SETTLED = ("determined", "finalized")
+FAIR_PRICE = "scalar"
 SETTLEMENT_LAG = timedelta(hours=12)
 
 # The last candle of a short market ends one minute after the close.
@@ -107,13 +109,14 @@ def fetch_settlement(client: KalshiClient, contract: EventContract) -> pl.DataFr
 def settlement_of(contract: EventContract, markets: list[Market]) -> pl.DataFrame:
     """The row that the event's markets make: see `fetch_settlement`.
 
-    The value is the one that the siblings state; in 2024 and 2025 only the winner did.
+    The value is the one that the siblings state; in 2024 and 2025 only the winner did. Where the
+    exchange settled at a fair price (result scalar), the row holds what each bracket paid.
 
     Raises
     ------
     ContractError
-        Not exactly one winner, values that disagree or lie outside the winning bracket, or a
-        market missing.
+        Not exactly one winner, values that disagree or lie outside the winning bracket, a market
+        missing, or a fair price that is not stated.
     """
     by_ticker = {market.ticker: market for market in markets}
     if missing := [ticker for ticker in contract.market_tickers if ticker not in by_ticker]:
@@ -122,24 +125,56 @@ def settlement_of(contract: EventContract, markets: list[Market]) -> pl.DataFram
     if not all(market.status in SETTLED and market.result for market in markets):
         return SETTLEMENTS.empty()
     results = {market.ticker: market.result for market in markets}
+    if FAIR_PRICE in results.values():
+        return _row(contract, markets, markets[0], payoffs_cc=_payoffs(contract, markets))
     if sorted(results.values()) != ["no"] * (len(markets) - 1) + ["yes"]:
         raise ContractError(
             f"{contract.event_ticker} is settled without exactly one winner: {results}"
         )
     winner = next(market for market in markets if market.result == "yes")
+    value = _value(contract, markets, winner)
+    return _row(contract, markets, winner, tmax_f=value, winning_market=winner.ticker)
+
+
+def _row(
+    contract: EventContract,
+    markets: list[Market],
+    spokesman: Market,
+    *,
+    tmax_f: int | None = None,
+    winning_market: str | None = None,
+    payoffs_cc: list[int] | None = None,
+) -> pl.DataFrame:
+    """The row of the exchange, with status and answer of the market that speaks for all."""
     known_at, known_at_from = _known_at(contract, markets)
     row = {
         "source": "exchange",
-        "status": winner.status,
-        "tmax_f": _value(contract, markets, winner),
-        "winning_market": winner.ticker,
+        "status": spokesman.status,
+        "tmax_f": tmax_f,
+        "winning_market": winning_market,
+        "payoffs_cc": payoffs_cc,
         "event_time": contract.climate_end,
         "issued_at": known_at if known_at_from == "settlement_ts" else None,
         "known_at": known_at,
         "known_at_from": known_at_from,
-        "raw_sha256": winner.raw_sha256,
+        "raw_sha256": spokesman.raw_sha256,
+        "problem": None,
     }
     return SETTLEMENTS.conform(pl.DataFrame([row], schema=SETTLEMENTS.dtypes))
+
+
+def _payoffs(contract: EventContract, markets: list[Market]) -> list[int]:
+    """What a YES contract of each market paid, cc, where at least one has a fair price."""
+    whole = {"yes": CC_PER_DOLLAR, "no": 0}
+    payoffs = [whole.get(market.result, market.settlement_value_cc) for market in markets]
+    stated = [payoff for payoff in payoffs if payoff is not None]
+    if len(stated) < len(markets):
+        silent = [m.ticker for m, payoff in zip(markets, payoffs, strict=True) if payoff is None]
+        raise ContractError(
+            f"{contract.event_ticker} is settled without exactly one winner, at a fair price, but "
+            f"{', '.join(silent)} state no settlement_value_dollars"
+        )
+    return stated
 
 
 def _archived(client: KalshiClient, contract: EventContract) -> frozenset[str]:

@@ -60,6 +60,8 @@ class Market:
         yes, no, scalar; empty: none yet.
     expiration_value
         The value that settled it; None: not given.
+    settlement_value_cc
+        What a YES contract paid, 1/10,000 dollar; None: not given.
     price_ranges
         The price grid; None: not given.
     yes_bid_cc, yes_ask_cc
@@ -81,6 +83,7 @@ class Market:
     status: str
     result: str
     expiration_value: Decimal | None
+    settlement_value_cc: int | None = None
     rules_primary: str | None
     price_ranges: tuple[TickRange, ...] | None
     yes_bid_cc: int
@@ -112,6 +115,7 @@ def market_of(payload: Any, raw_sha256: str) -> Market:
         status=record.text("status"),
         result=record.word("result"),
         expiration_value=record.maybe("expiration_value", amount),
+        settlement_value_cc=record.maybe("settlement_value_dollars", price_cc),
         rules_primary=record.maybe_text("rules_primary"),
         price_ranges=record.maybe("price_ranges", _price_ranges),
         yes_bid_cc=record.get("yes_bid_dollars", price_cc),

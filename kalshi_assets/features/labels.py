@@ -14,7 +14,8 @@ import polars as pl
 from kalshi_assets.features.facts import CC_A_DOLLAR
 from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
-from kalshi_assets.ladder.settlement import settled_by
+from kalshi_assets.ladder.settlement import Settled, outcomes, settled_as
+from kalshi_assets.ladder.terms import terms_at, versions
 from kalshi_assets.tables.panel import LABELS
 from kalshi_assets.weather.evidence import counted, evidence_floor, of_climate_day
 
@@ -45,22 +46,20 @@ def labels(
     observations
         `weather.observations` of its climate day.
     settlements
-        `weather.settlements` of it; without a final row `pays` is null.
+        `weather.settlements` of it; without a final row, or at a fair price, `pays` is null.
 
     Returns
     -------
     DataFrame
-        `panel.labels`, the panel's rows. But for `pays`, a row rests on nothing that happened
-        after its minute, the latency of a minute and its horizon; of the evidence by measurement,
-        on no report measured later.
+        `panel.labels`, the panel's rows. But for the outcome and `settled_as`, a row rests on
+        nothing that happened after its minute, the latency of a minute and its horizon; of the
+        evidence by measurement, on no report measured later.
     """
     panel, grid = gridded(panel)
-    ladder = events.sort("market_ticker")
-    settled = settled_by(settlements, events)
     columns = {
-        **_moves(panel, grid, ladder["tick_grid"].to_list()),
+        **_moves(panel, grid, events),
         **_leaders(panel, grid),
-        **_crossings(grid, ladder, observations),
+        **_crossings(grid, terms_at(events).sort("market_ticker"), observations),
     }
     found = [
         pl.Series(name, values.ravel(), nan_to_null=True).cast(LABELS.dtypes[name])
@@ -70,10 +69,24 @@ def labels(
         panel[[*KEY, "bracket"]]
         .hstack(found)
         .with_columns(
-            pays=pl.lit(None, pl.Boolean) if settled is None else pl.col("bracket") == settled[1],
+            *_outcome(outcomes(settlements, events)),
+            settled_as=pl.lit(settled_as(settlements, events), pl.String),
             known_at=pl.col("minute") + LATEST,
         )
     )
+
+
+def _outcome(said: Sequence[Settled]) -> list[pl.Expr]:
+    """The outcome by every word on it, and by the last."""
+    times = [each.known_at for each in said]
+    unknown = pl.lit(None, pl.Boolean)
+    paid = [unknown if each.winner is None else pl.col("bracket") == each.winner for each in said]
+    none = pl.lit([], LABELS.dtypes["outcome_pays"])
+    return [
+        (paid[-1] if paid else unknown).alias("pays"),
+        pl.lit(times, LABELS.dtypes["outcome_known_at"]).alias("outcome_known_at"),
+        (pl.concat_list(paid) if paid else none).alias("outcome_pays"),
+    ]
 
 
 def _ahead(x: Array, minutes: int) -> Array:
@@ -83,11 +96,20 @@ def _ahead(x: Array, minutes: int) -> Array:
     return out
 
 
-def _moves(panel: pl.DataFrame, grid: Grid, tick_grids: Sequence[str]) -> dict[str, Array]:
+def _moves(panel: pl.DataFrame, grid: Grid, events: pl.DataFrame) -> dict[str, Array]:
     mid = grid.matrix(panel["mid"])
     entry = _ahead(mid, LATENCY)
     half_spread = _ahead(grid.matrix(panel["spread_cents"]), LATENCY) / 2
-    tick = np.stack([_tick_cents(each, at) for each, at in zip(tick_grids, entry, strict=True)])
+    tick = np.concatenate(
+        [
+            [
+                _tick_cents(each, at)
+                for each, at in zip(terms["tick_grid"], entry[:, minutes], strict=True)
+            ]
+            for minutes, terms in versions(events, grid.minutes)
+        ],
+        axis=1,
+    )
     zone = np.maximum(tick, half_spread)
     found = {"entry_mid": entry}
     for minutes in HORIZONS:

@@ -15,8 +15,9 @@ from kalshi_assets.features.flow import Flow, flow_of
 from kalshi_assets.features.lead_lag import lead_lag
 from kalshi_assets.features.quotes import SOURCES, quotes_as_of
 from kalshi_assets.features.spreads import PROXIES, Bars, SpreadProxy, spread_proxy_cents
-from kalshi_assets.instants import MINUTE_US, Array, microseconds
+from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds, microseconds_of
 from kalshi_assets.ladder.grid import Grid
+from kalshi_assets.ladder.terms import terms_at, trading_end, versions
 from kalshi_assets.tables import MINUTE_PANEL
 
 
@@ -64,7 +65,8 @@ def minute_panel(
     Parameters
     ----------
     events
-        `market.events` of the event: brackets, open and close.
+        `market.events` of the event: brackets, open and close, as known at each minute. The panel
+        ends where trading did, and no row before knows it.
     candles, trades
         `market.candles` and `market.trades` of its markets; either may be empty. Volume and flow
         come from the tape from the first trade on, before and without one from the candles.
@@ -80,15 +82,13 @@ def minute_panel(
     -----
     A fact enters the first minute that is not before its `known_at`.
     """
-    ladder = events.sort("market_ticker")
-    grid = _grid(ladder)
+    grid = _grid(events)
     arrived = candles_of(grid, candles), tape_of(grid, trades)
     quotes, flow = quotes_as_of(grid, *arrived), flow_of(grid, *arrived)
     # Half a hundredth of a cent is the least step of a mid.
     mid = np.round((quotes.bid + quotes.ask) / 2, 6)
-    contract_known_at = microseconds(ladder["known_at"]).max()
-    until_close = microseconds(ladder["close_time"])[:, None] - grid.minutes
-    columns = {
+    until_close, contract_known_at = _terms_in_force(events, grid)
+    columns: dict[str, NDArray | pl.Series] = {
         "known_at": np.maximum(np.maximum(quotes.known_at, flow.known_at), contract_known_at),
         "bid": quotes.bid,
         "ask": quotes.ask,
@@ -115,14 +115,25 @@ def _column(name: str, values: NDArray | pl.Series) -> pl.Series:
     return values.cast(MINUTE_PANEL.dtypes[name]).alias(name)
 
 
-def _grid(ladder: pl.DataFrame) -> Grid:
+def _terms_in_force(events: pl.DataFrame, grid: Grid) -> tuple[Ints, Ints]:
+    """Microseconds to the close as known, (brackets, minutes), and since when, (minutes,)."""
+    until_close, known_at = np.empty(grid.shape, np.int64), np.empty(grid.shape[1], np.int64)
+    for minutes, terms in versions(events, grid.minutes):
+        close = microseconds(terms["close_time"])
+        until_close[:, minutes] = np.maximum(close[:, None] - grid.minutes[minutes], 0)
+        known_at[minutes] = microseconds(terms["known_at"]).max()
+    return until_close, known_at
+
+
+def _grid(events: pl.DataFrame) -> Grid:
     """Whole minutes from the first open to the last close."""
-    opened, closed = (microseconds(ladder[name]) for name in ("open_time", "close_time"))
+    ladder = terms_at(events).sort("market_ticker")
+    opened = microseconds(ladder["open_time"])
     first = -(-opened.min() // MINUTE_US) * MINUTE_US
     return Grid(
         markets=ladder["market_ticker"],
         brackets=ladder["bracket"].to_numpy(),
-        minutes=np.arange(first, closed.max() + 1, MINUTE_US),
+        minutes=np.arange(first, microseconds_of(trading_end(events)) + 1, MINUTE_US),
     )
 
 

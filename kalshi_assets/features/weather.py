@@ -8,6 +8,7 @@ import polars as pl
 from kalshi_assets.features.activity import minutes_since, percentiles
 from kalshi_assets.features.examples import features_of
 from kalshi_assets.ladder.grid import aligned, gridded
+from kalshi_assets.ladder.terms import terms_at
 from kalshi_assets.tables import MINUTE_PANEL_FULL, MINUTE_PANEL_WITH_WEATHER
 from kalshi_assets.weather.asof import weather_as_of
 
@@ -39,7 +40,7 @@ def with_weather(
     """
     climate_start: datetime = events["climate_start"][0]
     panel, grid = gridded(panel)
-    ladder = events.sort("market_ticker")
+    ladder = terms_at(events).sort("market_ticker")
     lo, hi = (ladder[name].cast(pl.Float64).to_numpy()[:, None] for name in ("lo_f", "hi_f"))
     weather = weather_as_of(
         panel[: grid.shape[1], ["minute"]], observations, forecasts, climate_start

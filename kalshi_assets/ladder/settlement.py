@@ -1,17 +1,68 @@
-"""Which bracket pays, by every source that says so, and whose word counts."""
+"""Who settles an event, what is final, and when it was known: said once, for all who learn or pay.
 
-from datetime import date
-from typing import Any, Literal
+Here: the rule, from the stored rows of `weather.settlements` and the event. A word counts from its
+row's `known_at` on, and no earlier. Preliminary and revised values are not final; of a publisher
+the first official one counts, and what it issues later revises it; of the exchange the last word.
+Not here: asking the sources.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
+from kalshi_assets.ladder.terms import terms_at
+
 Source = Literal["exchange", "weather_company", "climate_report", "climate_bulletin"]
+SettledAs = Literal["bracket", "fair_price"]
 
 # Events of this climate day and later name The Weather Company, earlier ones the Daily Climate
 # Report of the National Weather Service.
 WEATHER_COMPANY_FROM = date(2026, 8, 14)
 FINAL_OF_EXCHANGE = ("determined", "finalized")
 FINAL_OF_PUBLISHER = "official"
+FAILED = "failed"
+
+
+class FairPrice(NamedTuple):
+    """The exchange's word that no bracket won and every one pays a price that it states.
+
+    Attributes
+    ----------
+    payoffs_cc
+        What a YES contract of each bracket pays, 1/10,000 dollar, coldest first.
+    known_at
+        When that could first be acted on.
+    """
+
+    payoffs_cc: tuple[int, ...]
+    known_at: datetime
+
+    def __str__(self) -> str:
+        prices = ", ".join(f"{payoff / 10_000:.2f}" for payoff in self.payoffs_cc)
+        return f"settled at a fair price ({prices}): no bracket won"
+
+
+class Settled(NamedTuple):
+    """What settled an event, by the words heard so far.
+
+    Attributes
+    ----------
+    source
+        Whose word counts.
+    winner
+        Position of the bracket that pays, 0 is the coldest; None: no bracket won, see `FairPrice`.
+    tmax_f
+        The maximum by that source; None: it names only the market that pays.
+    known_at
+        When that word was known.
+    """
+
+    source: Source
+    winner: int | None
+    tmax_f: int | None
+    known_at: datetime
 
 
 def precedence(day: date) -> tuple[Source, ...]:
@@ -26,47 +77,205 @@ def precedence(day: date) -> tuple[Source, ...]:
 
 
 def final(settlements: pl.DataFrame) -> pl.DataFrame:
-    """The rows that are final in their source's eyes; preliminary and revised ones are not."""
+    """The rows that are final in their source's eyes; preliminary and revised ones are not.
+
+    Of several issues of one source and status the first.
+    """
+    settlements = first_issues(settlements)
     kept = [_is_final(*said) for said in _rows(settlements, "source", "status")]
     return settlements if all(kept) else settlements.filter(pl.Series(kept))
 
 
-def winning_brackets(settlements: pl.DataFrame, events: pl.DataFrame) -> dict[str, list[int]]:
-    """Positions of the brackets that each source's final word says pay."""
-    brackets = _rows(events, "market_ticker", "bracket", "lo_f", "hi_f")
-    paid: dict[str, set[int]] = {}
-    for source, status, tmax_f, winner in _rows(
-        settlements, "source", "status", "tmax_f", "winning_market"
+def first_issues(settlements: pl.DataFrame) -> pl.DataFrame:
+    """Of every source and status the row that was known first; what it issued later revises it."""
+    first: dict[tuple[str, str], tuple[datetime, int]] = {}
+    for row, (source, status, known_at) in enumerate(
+        _rows(settlements, "source", "status", "known_at")
     ):
-        if _is_final(source, status):
-            paid.setdefault(source, set()).update(
-                bracket
-                for ticker, bracket, lo_f, hi_f in brackets
-                if (_inside(tmax_f, lo_f, hi_f) if winner is None else winner == ticker)
-            )
-    return {source: sorted(paid[source]) for source in sorted(paid)}
+        first[source, status] = min(first.get((source, status), (known_at, row)), (known_at, row))
+    if len(first) == settlements.height:
+        return settlements
+    return settlements[sorted(row for _, row in first.values())]
 
 
-def settled_by(settlements: pl.DataFrame, events: pl.DataFrame) -> tuple[Source, int] | None:
-    """The source that settles the event and the position of the bracket that pays.
+def fair_price(settlements: pl.DataFrame) -> FairPrice | None:
+    """What the exchange paid where it settled at a fair price.
 
-    None where no source has said its final word yet; see `precedence`.
+    None: it has not settled, or one bracket pays a dollar.
+    """
+    for source, status, payoffs, known_at in _rows(
+        settlements, "source", "status", "payoffs_cc", "known_at"
+    ):
+        if source == "exchange" and payoffs is not None and _is_final(source, status):
+            return FairPrice(tuple(payoffs), known_at)
+    return None
+
+
+def winning_brackets(settlements: pl.DataFrame, events: pl.DataFrame) -> dict[str, list[int]]:
+    """Positions of the brackets that each source's final word says pay.
+
+    The exchange is not among them where it settled at a fair price.
+    """
+    ladder = _ladder(events)
+    return {
+        source: _paid(words, ladder)
+        for source, words in _by_source(_final_words(settlements))
+        if not _at_fair_price(words)
+    }
+
+
+def settled_by(
+    settlements: pl.DataFrame, events: pl.DataFrame, known_by: datetime | None = None
+) -> Settled | None:
+    """What settles the event, by what was known at an instant; None: all that is stored.
+
+    None where no source has said its final word yet, see `precedence`, or where the exchange said
+    that no bracket won, see `fair_price`: its word goes before that of any publisher.
 
     Raises
     ------
     ValueError
         The source's value pays no bracket, or more than one.
     """
-    winners = winning_brackets(settlements, events)
-    if not winners:
+    found = _settled(_heard(_final_words(settlements), known_by), events)
+    return None if found is None or found.winner is None else found
+
+
+def settled_as(settlements: pl.DataFrame, events: pl.DataFrame) -> SettledAs | None:
+    """Whether one bracket pays or the exchange paid a fair price; None: not settled."""
+    if fair_price(settlements) is not None:
+        return "fair_price"
+    return None if settled_by(settlements, events) is None else "bracket"
+
+
+def outcomes(settlements: pl.DataFrame, events: pl.DataFrame) -> list[Settled]:
+    """The outcome as every final word on it became known, oldest first; empty: never settled.
+
+    The last one with a `known_at` that is not after an instant is what was known at it.
+    """
+    words = _final_words(settlements)
+    heard = (
+        _settled(_heard(words, known_at), events)
+        for known_at in sorted({word.known_at for word in words})
+    )
+    return list(dict.fromkeys(found for found in heard if found is not None))
+
+
+def pays_as_known(labelled: pl.DataFrame, known_by: datetime) -> pl.DataFrame:
+    """A day's labelled rows with `pays` by the words heard at an instant; null before the first.
+
+    Parameters
+    ----------
+    labelled
+        `panel.labels` or `panel.examples` of one event.
+    """
+    said = _outcome_times(labelled)
+    heard = sum(known_at <= known_by for known_at in said)
+    if heard and heard == len(said):
+        return labelled
+    pays = pl.col("outcome_pays").list.get(heard - 1) if heard else pl.lit(None, pl.Boolean)
+    return labelled.with_columns(pays=pays)
+
+
+def outcome_known_at(labelled: pl.DataFrame, known_by: datetime) -> datetime | None:
+    """When the latest of the words that `pays_as_known` heard was known; None: it heard none."""
+    return max((at for at in _outcome_times(labelled) if at <= known_by), default=None)
+
+
+def official_maximum(
+    settlements: pl.DataFrame, day: date, known_by: datetime | None = None
+) -> tuple[int, datetime] | None:
+    """The station's maximum of climate day `day` by what was known at an instant, and since when.
+
+    What models of the weather learn: the number, not who is paid. The authority that the rules
+    name before the exchange, which passes its number on or only names a winner; other publishers
+    last.
+    """
+    latest: dict[str, _Word] = {}
+    for word in _heard(_final_words(settlements), known_by):
+        if word.tmax_f is not None:
+            latest[word.source] = word
+    exchange, *authorities = precedence(day)
+    order = [*authorities, exchange, *sorted(latest)]
+    found = next((latest[source] for source in order if source in latest), None)
+    return None if found is None or found.tmax_f is None else (found.tmax_f, found.known_at)
+
+
+class _Word(NamedTuple):
+    source: str
+    status: str
+    tmax_f: int | None
+    winning_market: str | None
+    payoffs_cc: list[int] | None
+    known_at: datetime
+
+
+class _Rung(NamedTuple):
+    market_ticker: str
+    bracket: int
+    lo_f: int | None
+    hi_f: int | None
+
+
+def _final_words(settlements: pl.DataFrame) -> list[_Word]:
+    """The final rows, in the order in which they became known."""
+    rows = (_Word(*row) for row in _rows(final(settlements), *_Word._fields))
+    return sorted(rows, key=lambda word: word.known_at)
+
+
+def _heard(words: Sequence[_Word], known_by: datetime | None) -> list[_Word]:
+    return [word for word in words if known_by is None or word.known_at <= known_by]
+
+
+def _by_source(words: Sequence[_Word]) -> list[tuple[str, list[_Word]]]:
+    """Of each source what it said last: one word, or those of the same instant."""
+    said: dict[str, list[_Word]] = {}
+    for word in words:
+        said.setdefault(word.source, []).append(word)
+    return [
+        (source, [word for word in said[source] if word.known_at == said[source][-1].known_at])
+        for source in sorted(said)
+    ]
+
+
+def _settled(words: Sequence[_Word], events: pl.DataFrame) -> Settled | None:
+    last = dict(_by_source(words))
+    if not last:
         return None
     # A climate day begins at 04:00 to 10:00 UTC of its own date.
     for source in precedence(events["climate_start"][0].date()):
-        if source in winners:
-            if len(winners[source]) != 1:
-                raise ValueError(f"{source} pays brackets {winners[source]}; exactly one must pay")
-            return source, winners[source][0]
+        if source in last:
+            word = last[source][-1]
+            if _at_fair_price(last[source]):
+                return Settled(source, None, None, word.known_at)
+            winners = _paid(last[source], _ladder(events))
+            if len(winners) != 1:
+                raise ValueError(f"{source} pays brackets {winners}; exactly one must pay")
+            return Settled(source, winners[0], word.tmax_f, word.known_at)
     return None
+
+
+def _at_fair_price(words: Sequence[_Word]) -> bool:
+    return words[-1].payoffs_cc is not None
+
+
+def _paid(words: Sequence[_Word], ladder: Sequence[_Rung]) -> list[int]:
+    return sorted({rung.bracket for word in words for rung in ladder if _pays(word, rung)})
+
+
+def _pays(word: _Word, rung: _Rung) -> bool:
+    if word.winning_market is not None:
+        return word.winning_market == rung.market_ticker
+    return _inside(word.tmax_f, rung.lo_f, rung.hi_f)
+
+
+def _ladder(events: pl.DataFrame) -> list[_Rung]:
+    return [_Rung(*row) for row in _rows(terms_at(events), *_Rung._fields)]
+
+
+def _outcome_times(labelled: pl.DataFrame) -> list[datetime]:
+    # The same in every row of an event.
+    return labelled["outcome_known_at"][0].to_list() if labelled.height else []
 
 
 def _rows(frame: pl.DataFrame, *columns: str) -> list[tuple[Any, ...]]:

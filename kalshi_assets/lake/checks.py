@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from kalshi_assets.ladder.settlement import winning_brackets
+from kalshi_assets.ladder.settlement import FAILED, fair_price, winning_brackets
+from kalshi_assets.ladder.terms import terms_at
 from kalshi_assets.tables import Table
 from kalshi_assets.tables.limits import strictly_ascending
 
@@ -113,7 +114,8 @@ def dead_only_by_evidence(hazard: pl.DataFrame, events: pl.DataFrame) -> Verdict
 
     Brackets above the running maximum may be at 0 for want of digits, late in the day.
     """
-    rows = hazard.join(events.select("market_ticker", "lo_f", "hi_f"), on="market_ticker")
+    bounds = terms_at(events).select("market_ticker", "lo_f", "hi_f")
+    rows = hazard.join(bounds, on="market_ticker")
     passed = (pl.col("evidence_max_f") > pl.col("hi_f")).fill_null(value=False)
     # Before a report nothing is reached.
     known = pl.col("running_max_lo_f").is_not_null()
@@ -161,3 +163,18 @@ def sources_agree(settlements: pl.DataFrame, events: pl.DataFrame) -> Verdict:
         for source, status, tmax_f in settlements.select("source", "status", "tmax_f").iter_rows()
     }
     return Verdict(len(brackets) <= 1, f"maximum by source: {values}")
+
+
+def sources_read(settlements: pl.DataFrame) -> Verdict:
+    """Every source of the day's maximum that was asked could be read."""
+    failed = settlements.filter(pl.col("status") == FAILED)
+    said = [f"{source}: {why}" for source, why in failed.select("source", "problem").iter_rows()]
+    return Verdict(not said, "; ".join(said) or "all that were asked")
+
+
+def one_bracket_pays(settlements: pl.DataFrame) -> Verdict:
+    """The exchange did not settle at a fair price, of which nothing is learnt."""
+    paid = fair_price(settlements)
+    return Verdict(
+        paid is None, f"{paid}; learning leaves the day out" if paid else "no fair price"
+    )

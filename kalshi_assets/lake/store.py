@@ -171,6 +171,10 @@ class Lake:
         path = self.path(table, key)
         return path.is_file() and pl.read_parquet_schema(path) == table.dtypes
 
+    def read_current(self, table: Table, key: CityDay) -> pl.DataFrame | None:
+        """One partition; None: it is not there, or another version of the platform wrote it."""
+        return self.read(table, key) if self.is_current(table, key) else None
+
     def read(self, table: Table, key: CityDay) -> pl.DataFrame:
         """One partition.
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kalshi_assets.ladder.terms import latest_terms, terms_at
 from kalshi_assets.reports import plots, verdict, words
 from kalshi_assets.reports.hazard_words import hazard_sentences, weather_sentence
 from kalshi_assets.reports.inputs import DayInputs, Rung
@@ -62,7 +63,7 @@ def render_day(day: DayInputs) -> str:
         },
         hazard=hazard_sentences(day),
         ladder=_ladder(day),
-        contract=day.events.row(0, named=True) if len(day.events) else None,
+        contract=latest_terms(day.events).row(0, named=True) if len(day.events) else None,
         figures=_figures(day),
         scores=_scores(day),
         pnl=sorted(day.daily_pnl.to_dicts(), key=itemgetter("fill_model")),
@@ -121,7 +122,7 @@ def _figures(day: DayInputs) -> dict[str, "Markup"]:
 
 def _ladder(day: DayInputs) -> list[dict[str, Any]]:
     colours = bracket_colours(len(day.ladder))
-    rows = sorted(day.events.to_dicts(), key=itemgetter("bracket"))
+    rows = sorted(terms_at(day.events).to_dicts(), key=itemgetter("bracket"))
     last = day.grid.p_fused[:, -1] if len(day.grid) else None
     return [
         {
@@ -209,7 +210,7 @@ def _lineage(day: DayInputs) -> list[dict[str, Any]]:
     }
     found = []
     for name, frame in tables.items():
-        counts = frame["raw_sha256"].value_counts(sort=True).rows()
+        counts = frame["raw_sha256"].drop_nulls().value_counts(sort=True).rows()
         found.append(
             {
                 "table": name,

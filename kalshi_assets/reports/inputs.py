@@ -18,6 +18,7 @@ import polars as pl
 
 from kalshi_assets.cities import City
 from kalshi_assets.ladder.settlement import final
+from kalshi_assets.ladder.terms import terms_at
 from kalshi_assets.tables import (
     DAILY_PNL,
     DECISIONS,
@@ -146,7 +147,7 @@ class DayInputs:
 def ladder_of(events: pl.DataFrame) -> tuple[Rung, ...]:
     """The brackets of `events`, coldest first."""
     columns = ["bracket", "market_ticker", "label", "lo_f", "hi_f"]
-    rows = sorted(events[columns].to_dicts(), key=itemgetter("bracket"))
+    rows = sorted(terms_at(events)[columns].to_dicts(), key=itemgetter("bracket"))
     return tuple(
         Rung(**{**row, "label": row["label"].strip() or _degrees(row["lo_f"], row["hi_f"])})
         for row in rows

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from kalshi_assets.ladder.settlement import fair_price
 from kalshi_assets.reports.inputs import DayInputs
 from kalshi_assets.reports.words import percent
 
@@ -57,6 +58,13 @@ def quote_sentence(day: DayInputs) -> str:
 
 def settlement_sentence(day: DayInputs) -> str:
     """Whether the sources of the day's maximum agree."""
+    paid = fair_price(day.settlements)
+    if paid is not None:
+        prices = ", ".join(f"{payoff / 10_000:.2f}" for payoff in paid.payoffs_cc)
+        return (
+            f"The exchange settled at a fair price: its brackets paid {prices} dollars, coldest "
+            "first, and none won. Learning leaves the day out."
+        )
     said = day.final_words
     maxima = {row["source"]: row["tmax_f"] for row in said if row["tmax_f"] is not None}
     brackets = {row["source"]: row["bracket"] for row in _settlements(day, said) if row["bracket"]}

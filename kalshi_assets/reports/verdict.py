@@ -202,6 +202,8 @@ def forecast_sentence(day: DaySummary) -> str:
     if not day.settled:
         return "Not settled yet, so nothing is scored."
     better = contest.better
+    if day.outcome is None:
+        return "Settled without a bracket that won, so nothing is scored."
     if better is None:
         return "Settled, but there is no hour at which market and fused can both be scored."
     if better == "tie":

@@ -86,7 +86,10 @@ class DailyPnl(Contract):
         isin=["exchange", "weather_company", "climate_report", "climate_bulletin", "unsettled"],
     )
     tmax_f: pl.Int16 = column("The day's maximum.", unit="f", nullable=True)
-    winning_bracket: pl.Int8 = column("Position of the bracket that paid.", nullable=True)
+    winning_bracket: pl.Int8 = column(
+        "Position of the bracket that paid; null: unsettled, or settled at a fair price.",
+        nullable=True,
+    )
     orders: pl.Int32 = column("Orders sent.", ge=0)
     maker_fills: pl.Int32 = column("Maker orders with a fill.", ge=0)
     taker_fills: pl.Int32 = column("Taker orders with a fill.", ge=0)

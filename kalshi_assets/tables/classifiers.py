@@ -110,8 +110,8 @@ class Classifiers(Contract):
     params_sha256: pl.String = column("Content hash of how the trees were grown.")
     event_time: UtcTime = column("The climate day's start: nothing later is in it.")
     known_at: UtcTime = column(
-        "The latest known_at among the rows and labels of training, validation and drift; of "
-        "settlements twelve hours after the close; event_time where there are none."
+        "The latest known_at among the rows and labels of training, validation and drift, for "
+        "pays also of the outcomes; event_time where there are none."
     )
 
 

@@ -10,7 +10,14 @@ from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
 
 
 class Events(Contract):
-    """The event contract: one row per bracket of the event, in ladder order, with provenance."""
+    """The event contract, version by version: a row per bracket and version, with provenance.
+
+    Terms change while an event trades and are read again after it settled. The first version holds
+    from the open on; each later one is known from its own known_at on and is in no row before.
+    Whoever uses terms takes those known at an instant (`ladder.terms`). Days that were read after
+    the fact have one version, and a second one, known at the close, where what was read is not
+    what the rules can be taken to have said at the open.
+    """
 
     market_ticker: pl.String = column("The bracket's market.")
     event_ticker: pl.String = column("The event: one city, one climate day.")
@@ -23,7 +30,12 @@ class Events(Contract):
     lo_f: pl.Int16 = column("Least whole degree that pays; null: open.", unit="f", nullable=True)
     hi_f: pl.Int16 = column("Greatest whole degree that pays; null: open.", unit="f", nullable=True)
     open_time: UtcTime = column("Trading opens.")
-    close_time: UtcTime = column("Trading closes, as read from the exchange.")
+    close_time: UtcTime = column("Trading closes, as known then.")
+    close_time_from: pl.String = column(
+        "read: as the exchange said; regular: it said a close that is none of the regular ones, so "
+        "it was moved, and what had been said at the open is taken to be the climate day's end.",
+        isin=["read", "regular"],
+    )
     climate_start: UtcTime = column("First instant of the climate day.")
     climate_end: UtcTime = column("End of the climate day, exclusive.")
     station: pl.String = column("ICAO identifier of the settlement station.")
@@ -38,14 +50,25 @@ class Events(Contract):
         "Fingerprint of the rules text; null: none was given.", nullable=True
     )
     tick_grid: pl.String = column("Price grid, JSON [[start, end, step], ...].", unit="cc")
-    tick_grid_from: pl.String = column("Where the grid was read.", isin=["market", "default"])
+    tick_grid_from: pl.String = column(
+        "Where the grid was read. default: whole cents, as none was stated, or another one too "
+        "late to know that it was stated at the open.",
+        isin=["market", "default"],
+    )
     fee_type: pl.String = column("The exchange's fee formula.")
     fee_multiplier: pl.Float64 = column("Factor on the formula.", ge=0)
     fee_from: pl.String = column(
         "Where the fee terms were read.", isin=["event", "fee_changes", "series"]
     )
     event_time: UtcTime = column("The open of the market.")
-    known_at: UtcTime = column("When the contract could first be acted on.")
+    known_at: UtcTime = column("When the version could first be acted on; of the first, the open.")
+    known_at_from: pl.String = column(
+        "recorded: the exchange had said so by then; assumed: it was read while the event traded "
+        "and is taken to have been so from the open on; after_the_fact: read after the close, of "
+        "the first version taken to have been so from the open on, of a later one known at the "
+        "close at the latest.",
+        isin=["recorded", "assumed", "after_the_fact"],
+    )
     raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
 
 
@@ -94,7 +117,7 @@ class Trades(Contract):
     raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
 
 
-EVENTS = Table("market", "events", Events, key=("market_ticker",))
+EVENTS = Table("market", "events", Events, key=("market_ticker", "known_at"))
 CANDLES = Table(
     "market", "candles", Candles, key=("market_ticker", "event_time"), may_be_empty=True
 )

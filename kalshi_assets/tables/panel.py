@@ -3,12 +3,17 @@
 Probabilities and prices are float dollars of a YES contract (0 to 1).
 """
 
+from typing import Annotated
+
 import polars as pl
 
 from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
 from kalshi_assets.tables.probability import WEATHER_STATUSES
 
 REGIMES = ["quiet", "trending", "post_high", "late"]
+Times = Annotated[pl.List, pl.Datetime("us", "UTC")]
+Answers = Annotated[pl.List, pl.Boolean()]
+
 _DIRECTION = (
     "Sign of move_{0}m_cents; 0: smaller than a tick or than half the spread, both at the entry."
 )
@@ -22,8 +27,8 @@ _CROSSES = (
     "reports were {0}. Null: the top bracket, or no report {0} by then."
 )
 _LABEL_KNOWN = (
-    "minute + 6: when the labels were known, but for pays and for y_cross_sensor, whose reports "
-    "arrive later."
+    "minute + 6: when the labels were known, but for pays, see outcome_known_at, and for "
+    "y_cross_sensor, whose reports arrive later."
 )
 
 
@@ -279,8 +284,22 @@ class Targets(BracketMinute):
     y_cross_known_1m: pl.Boolean = column(_CROSSES.format("known", 1), nullable=True)
     y_cross_known_5m: pl.Boolean = column(_CROSSES.format("known", 5), nullable=True)
     pays: pl.Boolean = column(
-        "Whether the bracket settled YES; null: not settled. The only column that looks beyond "
-        "its horizon.",
+        "Whether the bracket settled YES, by the last word; null: not settled, or at a fair price. "
+        "With what follows all that looks beyond its horizon: what learns takes it by "
+        "`settlement.pays_as_known`.",
+        nullable=True,
+    )
+    outcome_known_at: Times = column(
+        "When each final word on the outcome became known, in order, the same in every row; "
+        "empty: not settled."
+    )
+    outcome_pays: Answers = column(
+        "Whether the bracket settled YES by each of these words; null: by that of a fair price."
+    )
+    settled_as: pl.String = column(
+        "bracket: one bracket pays a dollar; fair_price: the exchange paid every bracket a price "
+        "that it stated, so nothing is learnt of who pays; null: not settled.",
+        isin=["bracket", "fair_price"],
         nullable=True,
     )
 

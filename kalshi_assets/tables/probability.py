@@ -212,7 +212,7 @@ class FusionWeights(Contract):
     )
     event_time: UtcTime = column("The climate day's start: nothing later is in it.")
     known_at: UtcTime = column(
-        "When the last outcome is taken to be official: a day after its climate day."
+        "When the latest outcome learnt from was known; event_time where there is none."
     )
 
 

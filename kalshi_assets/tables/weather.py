@@ -1,15 +1,20 @@
 """Tables of schema `weather`: what the settlement station and its publishers say."""
 
+from typing import Annotated
+
 import polars as pl
 
 from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
+
+Payoffs = Annotated[pl.List, pl.Int32()]
 
 
 class Observations(Contract):
     """Reports of the settlement station within the climate day, each as an interval.
 
     A report shows a rounded temperature; `lo_f`..`hi_f` are the whole degrees it may stand for.
-    Rows with a `max_since` give the maximum since then; they are no temperatures.
+    Rows with a `max_since` give the maximum since then; they are no temperatures. Providers may
+    report the same instant and kind: the row known first counts, of equal ones the first by name.
     """
 
     event_time: UtcTime = column("When the station measured; the end of a maximum's window.")
@@ -35,7 +40,11 @@ class Observations(Contract):
 
 
 class Forecasts(Contract):
-    """Forecasts for the climate day, as issued."""
+    """Forecasts for the climate day, as issued.
+
+    Where providers forecast the same from the same basis, the row known first counts, of equal
+    ones the first by name.
+    """
 
     event_time: UtcTime = column("The basis: when the forecast was issued.")
     known_at: UtcTime = column("When it could first be read.")
@@ -87,9 +96,11 @@ class DroppedForecasts(Dropped):
 
 
 class Settlements(Contract):
-    """The climate day's maximum, one row per source and status; disagreement stays visible.
+    """The climate day's maximum, a row per source, status and issue; disagreement stays visible.
 
-    Only rows that are final in their source's eyes settle: official, or the exchange's result.
+    Only rows that are final in their source's eyes settle: official, or the exchange's result. Of
+    several issues of one source and status the first settles. A source that was asked and could
+    not be read has a row of status failed, which says why and nothing about the outcome.
     """
 
     source: pl.String = column(
@@ -98,8 +109,9 @@ class Settlements(Contract):
         isin=["exchange", "weather_company", "climate_report", "climate_bulletin"],
     )
     status: pl.String = column(
-        "The source's word. Final: official; of the exchange determined, finalized.",
-        isin=["determined", "finalized", "official", "preliminary", "revised"],
+        "The source's word. Final: official; of the exchange determined, finalized. failed: it "
+        "could not be read.",
+        isin=["determined", "finalized", "official", "preliminary", "revised", "failed"],
     )
     tmax_f: pl.Int16 = column(
         "The maximum; null: only a result is known.", unit="f", ge=-80, le=140, nullable=True
@@ -107,13 +119,23 @@ class Settlements(Contract):
     winning_market: pl.String = column(
         "The market that the source says pays; null: it names a value only.", nullable=True
     )
+    payoffs_cc: Payoffs = column(
+        "What a YES contract of each bracket paid, coldest first, where the exchange settled at a "
+        "fair price and no bracket won; null: one bracket pays a dollar.",
+        unit="cc",
+        nullable=True,
+    )
     event_time: UtcTime = column("End of the climate day.")
     issued_at: UtcTime = column("When the source issued it; null: it does not say.", nullable=True)
     known_at: UtcTime = column("When it could first be acted on.")
     known_at_from: pl.String = column(
         "Where that was read.", isin=["settlement_ts", "issue_time", "assumed"]
     )
-    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+    raw_sha256: pl.String = column(
+        "Content hash of the answer that the row rests on; null: none could be read.",
+        nullable=True,
+    )
+    problem: pl.String = column("Why the source could not be read; null: it was.", nullable=True)
 
 
 class Verification(Contract):
@@ -148,13 +170,17 @@ class Verification(Contract):
 
 
 OBSERVATIONS = Table(
-    "weather", "observations", Observations, key=("event_time", "kind"), may_be_empty=True
+    "weather",
+    "observations",
+    Observations,
+    key=("event_time", "kind", "source"),
+    may_be_empty=True,
 )
 FORECASTS = Table(
     "weather",
     "forecasts",
     Forecasts,
-    key=("event_time", "variable", "valid_time"),
+    key=("event_time", "variable", "valid_time", "source"),
     may_be_empty=True,
 )
 DROPPED_OBSERVATIONS = Table(
@@ -172,7 +198,11 @@ DROPPED_FORECASTS = Table(
     may_be_empty=True,
 )
 SETTLEMENTS = Table(
-    "weather", "settlements", Settlements, key=("source", "status"), may_be_empty=True
+    "weather",
+    "settlements",
+    Settlements,
+    key=("source", "status", "issued_at"),
+    may_be_empty=True,
 )
 VERIFICATION = Table(
     "weather",

@@ -4,6 +4,8 @@ Here: booking of fills, the result under every winner, settlement. Not here: lim
 came about.
 """
 
+from collections.abc import Sequence
+
 from kalshi_assets.trading.orders import PAYOFF_CC, Fill, sign_of
 
 
@@ -11,7 +13,7 @@ class Ledger:
     """What one account holds in an event's brackets.
 
     Cash starts at 0, falls by what is bought and by fees, and rises by what is sold. Exactly one
-    bracket pays 1 dollar a YES contract; a position below zero owes it.
+    bracket pays 1 dollar a YES contract, or each pays a fair price; a position below zero owes it.
 
     Parameters
     ----------
@@ -54,3 +56,23 @@ class Ledger:
                 f"winning bracket {winning_bracket} is not in a ladder of {len(self.positions)}"
             )
         return self.cash_cc + PAYOFF_CC * self.positions[winning_bracket]
+
+    def settle_at(self, payoffs_cc: Sequence[int]) -> int:
+        """Gain after fees, cc, when no bracket wins and each pays what the exchange states.
+
+        Parameters
+        ----------
+        payoffs_cc
+            Of a YES contract, one entry a bracket.
+
+        Raises
+        ------
+        ValueError
+            Another number of entries than the ladder has brackets, or one beyond a dollar.
+        """
+        if len(payoffs_cc) != len(self.positions):
+            raise ValueError(f"{len(payoffs_cc)} payoffs for a ladder of {len(self.positions)}")
+        if not all(0 <= payoff <= PAYOFF_CC for payoff in payoffs_cc):
+            raise ValueError(f"payoffs {list(payoffs_cc)} are not all from 0 to {PAYOFF_CC} cc")
+        paid = zip(self.positions, payoffs_cc, strict=True)
+        return self.cash_cc + sum(position * payoff for position, payoff in paid)

@@ -31,12 +31,39 @@ class Outcome:
     tmax_f
         The number that settled it, where known.
     winning_bracket
-        Position in the ladder of the bracket that paid.
+        Position in the ladder of the bracket that paid; None: the exchange paid a fair price.
+    fair_price_cc
+        What a YES contract of each bracket paid then, coldest first.
+
+    Raises
+    ------
+    ValueError
+        Both a winner and a fair price, or neither.
     """
 
     settled_by: Literal["exchange", "weather_company", "climate_report", "climate_bulletin"]
     tmax_f: int | None
-    winning_bracket: int
+    winning_bracket: int | None
+    fair_price_cc: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.winning_bracket is None) == (self.fair_price_cc is None):
+            raise ValueError(
+                f"either one bracket pays or all pay a fair price, not winning bracket "
+                f"{self.winning_bracket} with fair price {self.fair_price_cc}"
+            )
+
+    def payoff_cc(self, bracket: int) -> int:
+        """What a YES contract of `bracket` paid."""
+        if self.fair_price_cc is not None:
+            return self.fair_price_cc[bracket]
+        return PAYOFF_CC if bracket == self.winning_bracket else 0
+
+    def net_cc(self, ledger: Ledger) -> int:
+        """Gain of `ledger` after fees."""
+        if self.winning_bracket is not None:
+            return ledger.settle(self.winning_bracket)
+        return ledger.settle_at(self.fair_price_cc or ())
 
 
 @dataclass(kw_only=True)
@@ -139,7 +166,7 @@ def _fill_row(
         mark_out = None if later is None else sign * (later - price_cc)
     pnl = None
     if outcome is not None:
-        payoff = PAYOFF_CC if order.bracket == outcome.winning_bracket else 0
+        payoff = outcome.payoff_cc(order.bracket)
         pnl = sign * working.filled * (payoff - price_cc) - working.fee_cc
     return (
         model,
@@ -196,7 +223,7 @@ def daily_pnl(
                     fee_cc=order["fee_cc"],
                 )
             )
-        net = None if outcome is None else ledger.settle(outcome.winning_bracket)
+        net = None if outcome is None else outcome.net_cc(ledger)
         makers = sum(order["execution"] == "maker" for order in filled)
         rows.append(
             {

@@ -80,6 +80,7 @@ def synthetic_events(city: City, day: date, centre_f: float) -> pl.DataFrame:
             "hi_f": hi,
             "open_time": start,
             "close_time": end,
+            "close_time_from": "regular",
             "climate_start": start,
             "climate_end": end,
             "station": city.station,
@@ -94,6 +95,7 @@ def synthetic_events(city: City, day: date, centre_f: float) -> pl.DataFrame:
             "fee_from": "series",
             "event_time": start,
             "known_at": start,
+            "known_at_from": "assumed",
             "raw_sha256": "",
         }
         for position, (lo, hi) in enumerate(bounds)

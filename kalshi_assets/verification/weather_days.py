@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from kalshi_assets.ladder.settlement import settled_by
+from kalshi_assets.ladder.settlement import official_maximum, settled_by
+from kalshi_assets.ladder.terms import terms_at
 from kalshi_assets.tables import FORECASTS as EMPTY_FORECASTS
 from kalshi_assets.verification.hazard import IN_FORCE, hazard_by, variants
 from kalshi_assets.verification.references import climatology, maxima_around, persistence
@@ -21,6 +22,7 @@ from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.evidence import temperatures
 from kalshi_assets.weather.fit.parameters import HazardParameters
 from kalshi_assets.weather.hazard.method import HazardMethod
+from kalshi_assets.weather.providers import one_report_each
 from kalshi_assets.weather.station_days import StationDays
 
 HOURS = (7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19)
@@ -97,13 +99,13 @@ class StudyDay:
     @cached_property
     def upper(self) -> list[int]:
         """Greatest whole degree of every bracket but the last."""
-        return self.events.sort("bracket")["hi_f"].drop_nulls().to_list()
+        return terms_at(self.events).sort("bracket")["hi_f"].drop_nulls().to_list()
 
     @cached_property
     def winner(self) -> int | None:
         """Position of the bracket that paid; None: not settled."""
         found = settled_by(self.settlements, self.events)
-        return None if found is None else found[1]
+        return None if found is None else found.winner
 
     def minutes(self, hours: Sequence[int]) -> pl.DataFrame:
         """The full local standard hours as instants: lst_hour, minute."""
@@ -267,13 +269,9 @@ def _official_known(day: StudyDay) -> dict[datetime, int]:
     """Official maxima of earlier days, as known when the day began, by start of the climate day."""
     found = {}
     for start, settlements in day.earlier_settlements:
-        rows = settlements.filter(
-            (pl.col("known_at") <= day.start)
-            & pl.col("tmax_f").is_not_null()
-            & (pl.col("status") != "preliminary")
-        ).sort(pl.col("source").str.starts_with("climate"), "known_at")
-        if rows.height:
-            found[start] = int(rows["tmax_f"][-1])
+        said = official_maximum(settlements, start.date(), known_by=day.start)
+        if said is not None:
+            found[start] = said[0]
     return found
 
 
@@ -292,7 +290,7 @@ def _new_highs(day: StudyDay, hazards: Mapping[str, pl.DataFrame]) -> pl.DataFra
     asof = weather_as_of(
         minutes.select("minute"), day.observations, EMPTY_FORECASTS.empty(), day.start
     ).select("minute", "running_max_hi_f")
-    reports = temperatures(day.observations).select("event_time", "lo_f", "hi_f")
+    reports = temperatures(one_report_each(day.observations)).select("event_time", "lo_f", "hi_f")
     windows = (
         minutes.join(asof, on="minute")
         .join(reports, how="cross")
@@ -325,17 +323,17 @@ def _new_highs(day: StudyDay, hazards: Mapping[str, pl.DataFrame]) -> pl.DataFra
 
 def _missed_peak(day: StudyDay) -> pl.DataFrame:
     reported = _reported(day)
-    official = day.settlements.filter(
-        pl.col("source").str.starts_with("climate") & (pl.col("status") == "official")
-    )["tmax_f"].drop_nulls()
+    official = official_maximum(
+        day.settlements.filter(pl.col("source").str.starts_with("climate")), day.date
+    )
     coverage = float((~np.isnan(reported.mid_f)).mean())
-    if coverage < FULL_COVERAGE or official.is_empty():
+    if coverage < FULL_COVERAGE or official is None:
         return pl.DataFrame(schema=MISSED_PEAKS)
     lo, hi = reported.highest()
     shares = HazardParameters.from_frame(day.mc_params)["missed_peak"]
     row = {
         "date": day.date,
-        "official_f": int(official[-1]),
+        "official_f": official[0],
         "reported_lo_f": int(lo[0]),
         "reported_hi_f": int(hi[0]),
         "missed_peak": (shares / shares.sum()).tolist(),

@@ -23,6 +23,7 @@ from kalshi_assets.instants import (
     values_at,
 )
 from kalshi_assets.weather.evidence import EXACT, counted, evidence_floor, of_climate_day
+from kalshi_assets.weather.providers import one_forecast_each
 
 STALE_AFTER = timedelta(minutes=180)
 FIRST_REPORT_DUE = timedelta(hours=3)
@@ -162,7 +163,8 @@ class _Expected:
 
     @classmethod
     def of(cls, forecasts: pl.DataFrame) -> "_Expected":
-        rows = forecasts.sort("known_at", "event_time", "variable", "valid_time")
+        rows = one_forecast_each(forecasts)
+        rows = rows.sort("known_at", "event_time", "variable", "valid_time")
         basis = microseconds(rows["event_time"])
         in_force = basis == np.maximum.accumulate(basis)
         basis, value = basis[in_force], rows["value_f"].to_numpy()[in_force]

@@ -20,6 +20,7 @@ from kalshi_assets.instants import (
     microseconds,
     microseconds_of,
 )
+from kalshi_assets.weather.providers import one_report_each
 
 # From the exact integer the station keeps; a whole °C stands for two degrees, and may be a misread.
 EXACT = ("tgroup", "max_6h", "max_so_far")
@@ -51,9 +52,11 @@ def kind_shares(observations: pl.DataFrame) -> dict[str, float]:
 def of_climate_day(observations: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
     """The rows that say something about one climate day, copies of earlier reports left out.
 
-    A maximum counts only if its whole window lies in the day: the six-hour group that is sent just
-    after midnight mostly tells of the day before.
+    Of providers that report the same the first, see `providers`. A maximum counts only if its whole
+    window lies in the day: the six-hour group that is sent just after midnight mostly tells of the
+    day before.
     """
+    observations = one_report_each(observations)
     start = microseconds_of(climate_start)
     time, since = (microseconds(observations[name]) for name in ("event_time", "max_since"))
     inside = (time >= start) & (time < start + DAY_US) & ((since == NEVER) | (since >= start))

@@ -1,21 +1,29 @@
 """What publishers say the day's maximum was, as rows of `weather.settlements`.
 
-Here: the form that all publishers share. Not here: any one publisher's answers, the exchange's own
-result (`exchange`), or which of them settles (`ladder.settlement`).
+Here: the form that all publishers share, and a day's rows of all of them beside the exchange's, in
+which no publisher's fault costs another's word. Not here: any one publisher's answers, the
+exchange's own result (`exchange`), or which of them settles (`ladder.settlement`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 import polars as pl
 
 from kalshi_assets.cities import City
+from kalshi_assets.ladder.settlement import FAILED, Source
 from kalshi_assets.tables.weather import SETTLEMENTS
 
 # The last bulletin comes about 1 to 3 am standard time; the rest is margin.
 REPORT_LAG = timedelta(hours=9)
 MISSING = (None, "", "M")
+# As far as the table goes; services write what is missing as -9999, -99 or 999, too.
+POSSIBLE_F = range(-80, 141)
+
+
+Publisher = Callable[[], pl.DataFrame]
+"""Asks one publisher; gives its rows of `weather.settlements`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +59,53 @@ def settlements_of(maxima: Iterable[PublishedMaximum], city: City, day: date) ->
     Raises
     ------
     ContractViolationError
-        A value out of range, or a source that says one status twice.
+        A value out of range, or a source that says one status twice in one issue.
     """
     _, end = city.climate_day(day)
     rows = [_row(maximum, end) for maximum in maxima]
     return SETTLEMENTS.conform(pl.DataFrame(rows, schema=SETTLEMENTS.dtypes))
+
+
+def with_publishers(
+    exchange: pl.DataFrame | None, publishers: Mapping[Source, Publisher], city: City, day: date
+) -> pl.DataFrame:
+    """`tables.SETTLEMENTS` of a climate day: the exchange's rows, and what each publisher says.
+
+    Every publisher is asked, whatever became of the others. One that cannot be read has a row of
+    status failed that says why; the exchange pays, so its word needs nobody's beside it.
+
+    Parameters
+    ----------
+    exchange
+        The exchange's rows, none before it settled; None: the event is not there.
+    publishers
+        How each is asked, by source.
+
+    Raises
+    ------
+    Exception
+        That of a publisher, where the event is not there and nobody else said anything either.
+    """
+    frames = [] if exchange is None else [exchange]
+    faults: dict[Source, Exception] = {}
+    for source, ask in publishers.items():
+        try:
+            frames.append(SETTLEMENTS.conform(ask()))
+        except Exception as error:  # noqa: BLE001 - no fault of one may cost the word of another
+            faults[source] = error
+    if faults and exchange is None and not any(frame.height for frame in frames):
+        raise next(iter(faults.values()))
+    _, end = city.climate_day(day)
+    place = f"{city.name} {day}: "
+    failed = [_failed(source, error, end, place) for source, error in faults.items()]
+    frames.append(pl.DataFrame(failed, schema=SETTLEMENTS.dtypes))
+    return SETTLEMENTS.conform(pl.concat(frames))
+
+
+def problems_of(settlements: pl.DataFrame) -> dict[str, str]:
+    """Why sources of a day could not be read, by source."""
+    failed = settlements.filter(pl.col("status") == FAILED)
+    return dict(failed.select("source", "problem").iter_rows())
 
 
 def whole_degrees(value: object, record: object) -> int | None:
@@ -64,13 +114,31 @@ def whole_degrees(value: object, record: object) -> int | None:
     Raises
     ------
     ValueError
-        Not a whole number; the message quotes `record`.
+        Not a whole number, or no possible temperature; the message quotes `record`.
     """
     if value in MISSING:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
         raise ValueError(f"maximum in whole degrees expected, not {value!r}: {record!r:.300}")
+    if int(value) not in POSSIBLE_F:
+        raise ValueError(
+            f"maximum {value!r} is no temperature that weather.settlements takes "
+            f"({POSSIBLE_F[0]} to {POSSIBLE_F[-1]} F), but a mark of what is missing: "
+            f"{record!r:.300}"
+        )
     return int(value)
+
+
+def _failed(source: Source, error: Exception, end: datetime, place: str) -> dict[str, object]:
+    said = f"{error}"
+    return {
+        "source": source,
+        "status": FAILED,
+        "event_time": end,
+        "known_at": end + REPORT_LAG,
+        "known_at_from": "assumed",
+        "problem": said if said.startswith(place) else f"{place}{type(error).__name__}: {said}",
+    }
 
 
 def _row(maximum: PublishedMaximum, end: datetime) -> dict[str, object]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.weather.climate_day import ONE_HOUR, SLOT, SLOTS
 from kalshi_assets.weather.evidence import counted, temperatures
+from kalshi_assets.weather.providers import one_report_each
 
 Array = NDArray[np.float64]
 
@@ -112,7 +113,11 @@ class StationDays:
 
 
 def stacked(days: Sequence[tuple[datetime, pl.DataFrame]]) -> pl.DataFrame:
-    """All rows of `weather.observations` of some days, with `day`, its number, and `slot`."""
+    """Rows of `weather.observations` of some days, with `day`, its number, and `slot`.
+
+    Of providers that report the same the first, see `providers`.
+    """
+    days = [(start, one_report_each(frame)) for start, frame in days]
     numbers = np.repeat(np.arange(len(days)), [frame.height for _, frame in days])
     starts = pl.Series([start for start, _ in days], dtype=pl.Datetime("us", "UTC"))
     return pl.concat(frame for _, frame in days).with_columns(

@@ -1,13 +1,15 @@
 """Attacks on the future: cut it off, or replace it by noise, and look whether the past moves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from kalshi_assets.tables import Table
+from kalshi_assets.ladder.terms import latest_terms
+from kalshi_assets.tables import EVENTS, Table
 from kalshi_assets_tests.chain.inputs import Chain, Inputs
 
 NOISE_ROWS = 400
@@ -35,6 +37,53 @@ def noise(inputs: Inputs, instant: datetime, seed: int = 0) -> Inputs:
     rng = np.random.default_rng(seed)
     return inputs.after(
         lambda table, frame: _with_noise(frame, instant, rng).sort(table.key, maintain_order=True)
+    )
+
+
+def told(
+    events: pl.DataFrame,
+    since: Sequence[datetime],
+    closes: Sequence[datetime],
+    grids: Sequence[str],
+) -> pl.DataFrame:
+    """The event with more versions: since when each is known, its close and its price grid."""
+    versions = [
+        latest_terms(events).with_columns(
+            known_at=pl.lit(at).cast(events.schema["known_at"]),
+            close_time=pl.lit(close).cast(events.schema["close_time"]),
+            tick_grid=pl.lit(grid),
+        )
+        for at, close, grid in zip(since, closes, grids, strict=True)
+    ]
+    return EVENTS.conform(pl.concat([events, *versions]))
+
+
+def terms_cut(inputs: Inputs, instant: datetime) -> Inputs:
+    """The day with the event's terms as they were known at `instant`."""
+    return replace(inputs, events=inputs.events.filter(pl.col("known_at") <= instant))
+
+
+def terms_noise(inputs: Inputs, instant: datetime, seed: int = 0) -> Inputs:
+    """The day with random terms told after `instant`: closes at any time, other grids, strikes.
+
+    A close may lie before it was told.
+    """
+    rng = np.random.default_rng(seed)
+    known = terms_cut(inputs, instant).events
+    later_min, close_h = rng.permutation(300)[:4], rng.integers(1, 40, 4)
+    noisy = told(
+        known,
+        [instant + timedelta(minutes=int(n) + 1) for n in sorted(later_min)],
+        [known["open_time"][0] + timedelta(hours=int(n)) for n in close_h],
+        [f"[[0, 10000, {step}]]" for step in (10, 50, 200, 1000)],
+    )
+    late = pl.col("known_at") > instant
+    return replace(
+        inputs,
+        events=noisy.with_columns(
+            pl.when(late).then(pl.col(name) + 7).otherwise(name).alias(name)
+            for name in ("lo_f", "hi_f", "fee_multiplier")
+        ),
     )
 
 

@@ -21,6 +21,7 @@ from kalshi_assets.features.weather import full_panel, with_weather
 from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.ladder.pooling import fused_pmf
 from kalshi_assets.ladder.pools.weights import PoolWeights
+from kalshi_assets.ladder.settlement import Source
 from kalshi_assets.learning.calibration.calibrators import calibrated, calibrators
 from kalshi_assets.learning.calibration.maps import FAMILIES, CalibrationMap
 from kalshi_assets.partitions import CityDay
@@ -47,6 +48,7 @@ from kalshi_assets.weather.fit.fitting import mc_params
 from kalshi_assets.weather.fit.priors import load_priors
 from kalshi_assets.weather.hazard.method import HazardMethod, load_method
 from kalshi_assets.weather.hazard.pmf import hazard_pmf
+from kalshi_assets.weather.official import Publisher, with_publishers
 from kalshi_assets.weather.sources.climate_report import ClimateReportClient, fetch_climate_report
 from kalshi_assets.weather.sources.visual_crossing import (
     VisualCrossingClient,
@@ -136,8 +138,11 @@ def read_inputs(sandbox: Sandbox, key: CityDay, look_back: int = LOOK_BACK_DAYS)
     ):
 
         def settlements(day: date) -> pl.DataFrame:
-            said = (fetch_climate_report(reports, of, day), fetch_weather_company(portal, of, day))
-            return pl.concat(said)
+            publishers: dict[Source, Publisher] = {
+                "climate_report": lambda: fetch_climate_report(reports, of, day),
+                "weather_company": lambda: fetch_weather_company(portal, of, day),
+            }
+            return with_publishers(None, publishers, of, day)
 
         def of_days(read: Callable[[date], pl.DataFrame]) -> Earlier:
             return tuple((of.climate_day(day)[0], read(day)) for day in before)

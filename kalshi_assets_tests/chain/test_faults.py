@@ -20,6 +20,7 @@ from kalshi_assets.settings import Settings
 from kalshi_assets.tables import (
     FORECASTS,
     OBSERVATIONS,
+    SETTLEMENTS,
     TABLES,
     Table,
 )
@@ -148,9 +149,12 @@ HOPELESS = [
     (Fault(kind="http_500", path=TIMELINE), "/timeline/", "status 500"),
     (Fault(kind="cut", path=TIMELINE), "/timeline/", "peer closed"),
     (Fault(kind="truncated_json", path=TIMELINE), "/timeline/", "not whole JSON"),
-    (Fault(kind="http_429", path=REPORTS), "/json/cli.py", "status 429"),
-    (Fault(kind="http_500", path=REPORTS), "/json/cli.py", "status 500"),
-    (Fault(kind="truncated_json", path=REPORTS), "/json/cli.py", "not whole JSON"),
+]
+
+CROSS_CHECKS = [
+    (Fault(kind="http_429", path=REPORTS), "status 429"),
+    (Fault(kind="http_500", path=REPORTS), "status 500"),
+    (Fault(kind="truncated_json", path=REPORTS), "not whole JSON"),
 ]
 
 
@@ -195,6 +199,27 @@ def test_lasting_faults_end_in_an_error_that_says_where_and_why(
     there = _partitions()
     assert there.keys() < undisturbed.keys()
     _assert_same(there, {key: undisturbed[key] for key in there})
+
+
+@pytest.mark.parametrize(
+    ("fault", "cause"), CROSS_CHECKS, ids=lambda v: _name(v) if isinstance(v, Fault) else ""
+)
+def test_a_lasting_fault_of_a_cross_check_costs_nothing_but_its_own_word(
+    backfilled: Backfill, undisturbed: Partitions, fault: Fault, cause: str
+) -> None:
+    assert backfilled(fault).failed == {}
+    there = dict(_partitions())
+    (failed,) = there[SETTLEMENTS, DAY].filter(source="climate_report").to_dicts()
+    assert failed["status"] == "failed"
+    assert f"{DAY.city} {DAY.date}: GET " in failed["problem"]
+    assert "/json/cli.py" in failed["problem"]
+    assert cause in failed["problem"]
+
+    paid = pl.col("source") == "exchange"
+    assert there[SETTLEMENTS, DAY].filter(paid).equals(undisturbed[SETTLEMENTS, DAY].filter(paid))
+    del there[SETTLEMENTS, DAY]
+    _assert_same(there, {key: undisturbed[key] for key in undisturbed if key in there})
+    assert len(there) == len(undisturbed) - 1
 
 
 def test_what_failed_is_made_good_by_the_next_run(

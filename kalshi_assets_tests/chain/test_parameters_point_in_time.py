@@ -89,6 +89,38 @@ def test_the_settlement_of_the_day_before_comes_too_late(
     )
 
 
+@pytest.mark.parametrize("days_before", [2, 4])
+def test_a_settlement_five_days_late_reaches_no_fit_before_it_was_known(
+    generated_day: Inputs, earlier: tuple[Earlier, Earlier, Earlier], days_before: int
+) -> None:
+    observed, settled, expected = earlier
+    start, said = settled[-days_before]
+    assert start == generated_day.start - timedelta(days=days_before)
+    others = [day for day in settled if day[0] != start]
+    without = _fitted(generated_day, (observed, others, expected))
+    late = said.with_columns(pl.col("known_at") + timedelta(days=5))
+    assert _fitted(generated_day, (observed, [*others, (start, late)], expected)).equals(without)
+    assert not _fitted(generated_day, earlier).equals(without)
+
+
+def test_a_revised_maximum_settles_nothing_and_is_not_learnt(
+    generated_day: Inputs, earlier: tuple[Earlier, Earlier, Earlier]
+) -> None:
+    def revised(frame: pl.DataFrame) -> pl.DataFrame:
+        of_report = frame.filter(source="climate_report").with_columns(
+            pl.col("tmax_f") + 5,
+            pl.col("known_at") + timedelta(hours=1),
+            status=pl.lit("revised"),
+        )
+        return pl.concat([frame, of_report])
+
+    observed, settled, expected = earlier
+    again = [(start, revised(frame)) for start, frame in settled]
+    assert _fitted(generated_day, (observed, again, expected)).equals(
+        _fitted(generated_day, earlier)
+    )
+
+
 def test_what_was_known_before_does_matter(
     generated_day: Inputs, earlier: tuple[Earlier, Earlier, Earlier]
 ) -> None:

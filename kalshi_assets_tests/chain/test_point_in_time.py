@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from kalshi_assets.defs.backtest.assets import params_for, terms_of
+from kalshi_assets.exchange.contract import EventContract
+from kalshi_assets.exchange.versions import with_reading
+from kalshi_assets.features.labels import LATEST, labels
+from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.ladder.pooling import fused_pmf
 from kalshi_assets.partitions import CityDay
@@ -19,18 +23,28 @@ from kalshi_assets.tables import (
     DECISIONS,
     FUSED_PMF,
     HAZARD_PMF,
+    LABELS,
     MARKET_PMF,
     MC_PARAMS,
     MINUTE_PANEL,
     MINUTE_PANEL_FULL,
     MINUTE_PANEL_WITH_WEATHER,
+    SETTLEMENTS,
 )
 from kalshi_assets.trading.engine import decide_day
 from kalshi_assets.trading.signal import priced
 from kalshi_assets.weather.fit.fitting import mc_params
 from kalshi_assets.weather.fit.parameters import HazardParameters
 from kalshi_assets.weather.fit.priors import load_priors
-from kalshi_assets_tests.chain.attacks import Attack, assert_past_is_untouched, cut, noise
+from kalshi_assets_tests.chain.attacks import (
+    Attack,
+    assert_past_is_untouched,
+    cut,
+    noise,
+    terms_cut,
+    terms_noise,
+    told,
+)
 from kalshi_assets_tests.chain.inputs import LIVELY, Inputs, chain_of
 from kalshi_assets_tests.shared import needs_archive
 
@@ -148,6 +162,53 @@ def test_a_session_decides_like_the_backtest_on_the_minutes_it_has_seen(
         seen = priced(full, calibrated)
         decided = decide_day(seen, terms=terms_of(day.events), params=EAGER)
         assert_past_is_untouched({DECISIONS: whole[DECISIONS]}, {DECISIONS: decided}, instant)
+
+
+def _with_changing_terms(day: Inputs) -> Inputs:
+    """The day with its close moved forward, then back again under another price grid."""
+    since = [day.start + timedelta(hours=hours) for hours in (10, 15)]
+    until = [day.start + timedelta(hours=hours) for hours in (19, 22)]
+    grids = [day.events["tick_grid"][0], "[[0, 10000, 10]]"]
+    return replace(day, events=told(day.events, since, until, grids))
+
+
+@pytest.mark.parametrize("attack", [terms_cut, terms_noise])
+def test_no_minute_knows_terms_that_were_told_later(generated_day: Inputs, attack: Attack) -> None:
+    day = replace(_with_changing_terms(generated_day), params=EAGER)
+    whole = chain_of(day)
+    assert whole[MINUTE_PANEL]["minute"].max() == day.start + timedelta(hours=22)
+    for hours in (-1, 9.99, 10, 12.5, 14.99):
+        instant = day.start + timedelta(hours=hours)
+        attacked = attack(day, instant)
+        assert not attacked.events.equals(day.events)
+        assert_past_is_untouched(whole, chain_of(attacked), instant)
+        assert_past_is_untouched(
+            {LABELS: _labels(day)}, {LABELS: _labels(attacked)}, instant - LATEST
+        )
+
+
+def test_an_early_close_read_after_the_settlement_changes_no_minute_before_it(
+    generated_day: Inputs,
+) -> None:
+    key, early = generated_day.key, generated_day.start + timedelta(hours=13)
+    said = EventContract.from_frame(key.city, key.date, generated_day.events)
+    read_at = said.close_time + timedelta(days=3)
+    closed_early = replace(said, close_time=early)
+    # Nothing but the close differs, and as long as the event trades nobody knows it.
+    at_end = replace(said, close_time=said.climate_end)
+    regular, moved = (
+        replace(generated_day, events=with_reading(None, each, read_at), params=EAGER)
+        for each in (at_end, closed_early)
+    )
+    whole, before = chain_of(regular), early - timedelta(minutes=1)
+    assert_past_is_untouched(whole, chain_of(moved), before)
+    assert_past_is_untouched({LABELS: _labels(regular)}, {LABELS: _labels(moved)}, before - LATEST)
+    assert chain_of(moved)[MINUTE_PANEL]["minute"].max() == early
+
+
+def _labels(day: Inputs) -> pl.DataFrame:
+    panel = minute_panel(day.events, day.candles, day.trades)
+    return labels(panel, day.events, day.observations, SETTLEMENTS.empty())
 
 
 def test_the_library_holds_nothing_that_was_not_known_when_the_climate_day_began(

@@ -71,6 +71,8 @@ def test_every_asset_has_blocking_checks_over_the_same_partitions(
     assert {key.name for key, check in checks.items() if not check.blocking} == {
         "nothing_left_out",
         "sources_agree",
+        "sources_read",
+        "one_bracket_pays",
         "feed_alarm",
         "variation_is_news",
     }

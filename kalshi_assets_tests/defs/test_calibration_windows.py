@@ -1,5 +1,6 @@
 """What calibrators are given of earlier days: each outcome as it was known when they were made."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -61,6 +62,23 @@ def test_a_day_has_a_version_for_every_final_word() -> None:
         (0, END + timedelta(hours=9)),
         (1, END + timedelta(hours=30)),
     ]
+
+
+@pytest.mark.parametrize("minutes", [-1, 0, 1])
+def test_a_day_at_a_fair_price_is_left_out_from_when_that_was_known(
+    outcomes: list[tuple[CityDay, list[CalibrationDay]]], minutes: int
+) -> None:
+    paid_at = as_of(START) + timedelta(minutes=minutes)
+    withdrawn = [
+        (day, [replace(version, left_out_from=paid_at) for version in versions])
+        if n == 20
+        else (day, versions)
+        for n, (day, versions) in enumerate(outcomes)
+    ]
+    without = [each for n, each in enumerate(outcomes) if n != 20]
+    wanted = without if minutes <= 0 else outcomes
+    assert calibrators_of(KEY, withdrawn).equals(calibrators_of(KEY, wanted))
+    assert not calibrators_of(KEY, without).equals(calibrators_of(KEY, outcomes))
 
 
 def test_a_day_that_never_settled_is_none() -> None:

@@ -202,7 +202,7 @@ def test_a_settlement_without_a_time_is_known_when_it_was_expected():
     [
         (settled(winner="none"), "without exactly one winner"),
         (settled(result="yes"), "without exactly one winner"),
-        (settled(result="scalar"), "without exactly one winner"),
+        (settled(result="scalar"), "at a fair price, but .*T78, .* state no settlement_value"),
         (settled(value="81.50"), "81.50, not a whole degree"),
         (settled(value="90.00"), "settled at 90.00, but"),
         (
@@ -219,3 +219,29 @@ def test_a_settlement_that_contradicts_itself_is_an_error(rows, complaint):
     with pytest.raises(IngestError, match=f"chicago 2026-06-15: .*{complaint}") as caught:
         settlement(rows)
     assert isinstance(caught.value.__cause__, ContractError)
+
+
+def test_a_fair_price_is_stored_bracket_by_bracket_without_a_winner():
+    values = ["0.0100", "0.0100", "0.2400", "0.7200", "0.0100", "0.0100"]
+    rows = [
+        row | {"result": "scalar", "settlement_value_dollars": value}
+        for row, value in zip(settled(value=""), values, strict=True)
+    ]
+    (row,) = settlement(rows[::-1]).to_dicts()
+    assert row["payoffs_cc"] == [100, 100, 2400, 7200, 100, 100]
+    assert (row["tmax_f"], row["winning_market"]) == (None, None)
+    assert f"{row['known_at']}" == f"{row['issued_at']}" == SETTLED_AT
+
+
+def test_brackets_settled_as_usual_beside_a_fair_price_pay_all_or_nothing():
+    results = [("no", None), ("no", None), ("scalar", "0.4000"), ("scalar", "0.6000")]
+    rows = [
+        row | {"result": result} | ({"settlement_value_dollars": value} if value else {})
+        for row, (result, value) in zip(settled(), [*results, *[("no", None)] * 2], strict=True)
+    ]
+    (row,) = settlement(rows).to_dicts()
+    assert row["payoffs_cc"] == [0, 0, 4000, 6000, 0, 0]
+
+
+def test_a_settlement_of_one_winner_has_no_fair_price():
+    assert settlement(settled())["payoffs_cc"].to_list() == [None]

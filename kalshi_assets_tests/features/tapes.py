@@ -7,7 +7,8 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 
-from kalshi_assets.tables import CANDLES, TRADES
+from kalshi_assets.ladder.terms import latest_terms
+from kalshi_assets.tables import CANDLES, EVENTS, TRADES
 from kalshi_assets_tests.lake.handmade import TICKERS, events, frame_of
 
 EVENT = events()
@@ -25,6 +26,16 @@ def short_event(minutes: int) -> pl.DataFrame:
     return EVENT.with_columns(
         close_time=pl.lit(OPEN + timedelta(minutes=minutes)).cast(EVENT.schema["close_time"])
     )
+
+
+def told_of(event: pl.DataFrame, at: float, **terms: object) -> pl.DataFrame:
+    """The event with one version more, known some minutes after the open."""
+    known_at = pl.lit(OPEN + timedelta(minutes=at)).cast(event.schema["known_at"])
+    changed = {
+        name: pl.lit(value).cast(event.schema[name]).alias(name) for name, value in terms.items()
+    }
+    version = latest_terms(event).with_columns(known_at=known_at, **changed)
+    return EVENTS.conform(pl.concat([event, version]))
 
 
 def candles(*quotes: Quote, volume: float = 0.0, traded: bool = False) -> pl.DataFrame:

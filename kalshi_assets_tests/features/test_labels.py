@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kalshi_assets.features.labels import labels
 from kalshi_assets.features.panel import minute_panel
+from kalshi_assets.ladder.settlement import outcome_known_at, pays_as_known
 from kalshi_assets.tables import OBSERVATIONS, SETTLEMENTS
 from kalshi_assets.tables.panel import LABELS
 from kalshi_assets_tests.features.tapes import (
@@ -18,6 +19,7 @@ from kalshi_assets_tests.features.tapes import (
     past,
     short_event,
     spliced,
+    told_of,
     trades,
 )
 from kalshi_assets_tests.lake.handmade import TICKERS, frame_of
@@ -200,6 +202,55 @@ def test_one_bracket_pays_and_before_the_settlement_none_is_named() -> None:
     assert found["pays"].null_count() == 0
     open_yet = labels(panel, EVENT, _reports(), SETTLEMENTS.empty())
     assert open_yet["pays"].null_count() == open_yet.height
+
+
+def test_every_final_word_on_the_outcome_is_there_with_its_time() -> None:
+    panel = minute_panel(EVENT, candles((A, 1, 40, 42)), trades())
+    said = frame_of(
+        SETTLEMENTS,
+        source=["climate_report", "exchange", "climate_report"],
+        status=["official", "finalized", "preliminary"],
+        winning_market=[None, B, None],
+        tmax_f=[71, 72, 75],
+        known_at=[at(300), at(9000), at(200)],
+    )
+    found = LABELS.conform(labels(panel, EVENT, _reports(), said))
+    assert set(found.filter("pays")["market_ticker"]) == {B}
+    assert found["outcome_known_at"].unique().to_list() == [[at(300), at(9000)]]
+    paid = dict(found.select("market_ticker", "outcome_pays").iter_rows())
+    assert paid == {COLD: [False, False], A: [True, False], B: [False, True], HOT: [False, False]}
+    heard = {n: set(pays_as_known(found, at(n)).filter("pays")["market_ticker"])
+             for n in (299, 300, 8999, 9000)}  # fmt: skip
+    assert heard == {299: set(), 300: {A}, 8999: {A}, 9000: {B}}
+    assert pays_as_known(found, at(299))["pays"].null_count() == found.height
+    assert outcome_known_at(found, at(299)) is None
+    assert outcome_known_at(found, at(8999)) == at(300)
+
+
+def test_another_price_grid_is_in_no_label_before_it_was_known() -> None:
+    moves = ((A, 1, 40, 41), (A, 10, 41, 41), (A, 40, 40, 41), (A, 50, 41, 41))
+    finer = told_of(EVENT, 30, tick_grid="[[0, 10000, 10]]")
+    label = _labels(*moves, event=finer)
+    assert [label(A, t)["y_dir_1m"] for t in (9, 49)] == [0, 1]
+    assert [_labels(*moves)(A, t)["y_dir_1m"] for t in (9, 49)] == [0, 0]
+
+
+def test_at_a_fair_price_nobody_pays_and_the_label_says_why() -> None:
+    panel = minute_panel(EVENT, candles((A, 1, 40, 42)), trades())
+    said = frame_of(
+        SETTLEMENTS,
+        source=["exchange", "climate_report"],
+        status=["finalized", "official"],
+        tmax_f=[None, 72],
+        payoffs_cc=[[100, 9_900, 0], None],
+    )
+    found = labels(panel, EVENT, _reports(), said)
+    assert found["pays"].null_count() == found.height
+    assert set(found["settled_as"]) == {"fair_price"}
+    settled = labels(panel, EVENT, _reports(), said.filter(source="climate_report"))
+    assert set(settled["settled_as"]) == {"bracket"}
+    open_yet = labels(panel, EVENT, _reports(), SETTLEMENTS.empty())
+    assert set(open_yet["settled_as"]) == {None}
 
 
 # -- point in time

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.tables import MINUTE_PANEL
-from kalshi_assets_tests.features.tapes import OPEN, Trade, candles, short_event, trades
+from kalshi_assets_tests.features.tapes import OPEN, Trade, candles, short_event, told_of, trades
 from kalshi_assets_tests.lake.handmade import TICKERS
 
 A, B = TICKERS[1], TICKERS[2]
@@ -47,6 +47,25 @@ def test_the_grid_runs_from_the_first_whole_minute_after_the_open_to_the_close()
     assert minutes[-1] == OPEN + timedelta(minutes=10)
     assert _panel(candles(), trades())["minutes_to_close"].max() == 60
     assert _panel(candles(), trades())["minutes_to_close"].min() == 0
+
+
+def test_an_early_close_is_in_no_minute_before_it_was_known() -> None:
+    regular = short_event(60)
+    early = told_of(regular, 20.5, close_time=OPEN + timedelta(minutes=40))
+    panel = minute_panel(early, candles(), trades())
+    left = dict(panel.filter(market_ticker=A).select("minute", "minutes_to_close").iter_rows())
+    to_close = [left[OPEN + timedelta(minutes=at)] for at in (0, 20, 21, 40)]
+    assert to_close == [60, 40, 19, 0]
+    assert panel["minute"].max() == OPEN + timedelta(minutes=40)
+    past = pl.col("minute") <= OPEN + timedelta(minutes=20)
+    assert panel.filter(past).equals(minute_panel(regular, candles(), trades()).filter(past))
+
+
+def test_a_close_that_is_put_off_lengthens_the_panel_and_no_minute_before_knows() -> None:
+    later = told_of(short_event(60), 60, close_time=OPEN + timedelta(minutes=90))
+    panel = minute_panel(later, candles(), trades())
+    left = panel.filter(market_ticker=A).sort("minute")["minutes_to_close"].to_list()
+    assert left == [*range(60, 0, -1), *range(30, -1, -1)]
 
 
 @settings(max_examples=25, deadline=None)

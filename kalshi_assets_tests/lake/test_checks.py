@@ -210,7 +210,8 @@ def test_every_table_is_checked_for_rows_and_keys(table: Table) -> None:
 
 def test_only_what_is_a_question_and_not_an_error_is_a_warning() -> None:
     lenient = {check.name for table in TABLES for check in checks_of(table) if not check.blocking}
-    assert lenient == {"nothing_left_out", "sources_agree", "feed_alarm", "variation_is_news"}
+    questions = {"nothing_left_out", "sources_agree", "sources_read", "one_bracket_pays"}
+    assert lenient == questions | {"feed_alarm", "variation_is_news"}
     assert "dead_only_by_evidence" in {check.name for check in checks_of(HAZARD_PMF)}
     assert "one_winner" in {check.name for check in checks_of(SETTLEMENTS)}
 

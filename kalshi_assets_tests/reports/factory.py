@@ -112,6 +112,7 @@ def _events(world: World) -> pl.DataFrame:
             "hi_f": HI[i],
             "open_time": opened,
             "close_time": start + dt.timedelta(hours=23, minutes=59),
+            "close_time_from": "read",
             "climate_start": start,
             "climate_end": start + dt.timedelta(days=1),
             "station": city(world.city).station,
@@ -126,6 +127,7 @@ def _events(world: World) -> pl.DataFrame:
             "fee_from": "series",
             "event_time": opened,
             "known_at": opened,
+            "known_at_from": "assumed",
             "raw_sha256": SHA["events"],
         }
         for i, ticker in enumerate(tickers(world))

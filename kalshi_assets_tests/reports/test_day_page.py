@@ -185,6 +185,44 @@ def test_an_unsettled_day_claims_no_score_and_no_profit() -> None:
     assert "No source has said" in read.words("quality")
 
 
+def test_a_source_that_could_not_be_read_is_named_with_its_reason() -> None:
+    day = a_day()
+    report = pl.col("source") == "climate_report"
+    nothing = {name: pl.when(~report).then(name) for name in ("tmax_f", "raw_sha256")}
+    why = pl.when(report).then(pl.lit("status 503: no <b>service</b>"))
+    failed = day.settlements.with_columns(
+        **nothing,
+        status=pl.when(report).then(pl.lit("failed")).otherwise("status"),
+        problem=why,
+    )
+    read = Page(render_day(replace(day, settlements=failed)))
+    assert "failed: status 503: no <b>service</b>" in read.words("quality")
+    assert "One source only (exchange)" in read.words("quality")
+
+
+def test_a_day_at_a_fair_price_has_gains_and_no_winner() -> None:
+    day = a_day()
+    paid = pl.when(source="exchange").then(pl.lit([100, 2_500, 7_000, 200, 100, 100]))
+    settlements = day.settlements.with_columns(
+        payoffs_cc=paid.cast(pl.List(pl.Int32)),
+        winning_market=pl.lit(None, pl.String),
+        tmax_f=pl.when(source="climate_report").then("tmax_f"),
+    )
+    nobody = day.daily_pnl.with_columns(
+        winning_bracket=pl.lit(None, pl.Int8), tmax_f=pl.lit(None, pl.Int16)
+    )
+    scores = ["p_win", "log_loss", "brier_score", "rps"]
+    unscored = day.report.with_columns(pl.lit(None, pl.Float64).alias(name) for name in scores)
+    priced = replace(day, settlements=settlements, daily_pnl=nobody, report=unscored)
+    read = Page(render_day(priced))
+    assert "Settled without a bracket that won, so nothing is scored." in read.words("verdict")
+    assert "After fees it made" in read.words("verdict")
+    said = "its brackets paid 0.01, 0.25, 0.70, 0.02, 0.01, 0.01 dollars"
+    assert said in read.words("quality")
+    assert "fair price" in read.words("contract")
+    assert "did not pay" not in read.words("contract")
+
+
 def test_sources_that_disagree_are_set_side_by_side() -> None:
     read = Page(render_day(a_day(disagreement=True)))
     assert "The sources disagree about the bracket that pays." in read.words("quality")

@@ -184,6 +184,32 @@ def test_an_unsettled_day_has_no_gains_but_all_the_rest() -> None:
     assert result.daily_pnl["worst_case_cc"].to_list() == [-6 * 4800, -10 * 4800]
 
 
+FAIR = (100, 100, 2_400, 7_200, 100, 100)
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=10, deadline=None)
+def test_a_day_at_a_fair_price_is_paid_at_the_stated_values(seed: int) -> None:
+    outcome = Outcome(settled_by="exchange", tmax_f=None, winning_bracket=None, fair_price_cc=FAIR)
+    panel = random_panel(seed)
+    result = run(panel, outcome)
+    bracket_of = dict(panel.select("market_ticker", "bracket").unique().iter_rows())
+    for fill in result.fills.iter_rows(named=True):
+        sign = 1 if fill["side"] == "bid" else -1
+        each = FAIR[bracket_of[fill["market_ticker"]]] - fill["price_cc"]
+        assert fill["pnl_cc"] == sign * fill["filled"] * each - fill["fee_cc"]
+    for day in result.daily_pnl.iter_rows(named=True):
+        own = result.fills.filter(fill_model=day["fill_model"])
+        assert day["net_cc"] == own["pnl_cc"].sum()
+        assert (day["settled_by"], day["winning_bracket"]) == ("exchange", None)
+
+
+def test_an_outcome_has_either_a_winner_or_a_fair_price() -> None:
+    for winner, paid in ((None, None), (0, FAIR)):
+        with pytest.raises(ValueError, match="either one bracket pays or all pay a fair price"):
+            Outcome(settled_by="exchange", tmax_f=None, winning_bracket=winner, fair_price_cc=paid)
+
+
 def test_every_reason_that_needs_state_is_reached_on_random_days() -> None:
     said: Counter[str] = Counter()
     for seed in range(6):

@@ -51,3 +51,30 @@ def test_two_accounts_that_trade_with_each_other_lose_only_the_fees(
 def test_a_winner_outside_the_ladder_is_an_error() -> None:
     with pytest.raises(ValueError, match="winning bracket 6 is not in a ladder of 6"):
         Ledger(6).settle(6)
+
+
+def test_at_a_fair_price_each_bracket_pays_what_the_exchange_states() -> None:
+    ledger = Ledger(6)
+    ledger.book(Fill(bracket=3, side="bid", price_cc=5_000, contracts=10, fee_cc=35))
+    ledger.book(Fill(bracket=2, side="ask", price_cc=3_000, contracts=4, fee_cc=0))
+    assert ledger.settle_at((100, 100, 2_400, 7_200, 100, 100)) == 10 * 2_200 + 4 * 600 - 35
+
+
+@given(FILLS, st.integers(0, 5))
+def test_a_winner_is_a_fair_price_of_one_dollar(fills: list[Fill], winner: int) -> None:
+    ledger = Ledger(6)
+    for fill in fills:
+        ledger.book(fill)
+    payoffs = [PAYOFF_CC * (bracket == winner) for bracket in range(6)]
+    assert ledger.settle_at(payoffs) == ledger.settle(winner)
+
+
+@pytest.mark.parametrize(
+    ("payoffs", "complaint"),
+    [((0,) * 5, "5 payoffs for a ladder of 6"), ((0,) * 5 + (10_001,), "not all from 0 to 10000")],
+)
+def test_a_fair_price_of_another_ladder_or_beyond_a_dollar_is_an_error(
+    payoffs: tuple[int, ...], complaint: str
+) -> None:
+    with pytest.raises(ValueError, match=complaint):
+        Ledger(6).settle_at(payoffs)

@@ -9,7 +9,8 @@ import polars as pl
 from kalshi_assets.cities import CITIES, city
 from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset, the_lake
 from kalshi_assets.ladder.scoreboard import scoreboard
-from kalshi_assets.ladder.settlement import final, settled_by
+from kalshi_assets.ladder.settlement import fair_price, settled_by
+from kalshi_assets.ladder.terms import terms_at
 from kalshi_assets.lake.store import Partitions
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.reports.inputs import PAGE_TABLES, DayInputs
@@ -105,7 +106,7 @@ def daily_pnl(
     def earn(key: CityDay) -> pl.DataFrame:
         return pnl_of_day(
             fills[key],
-            events[key].sort("bracket")["market_ticker"].to_list(),
+            terms_at(events[key]).sort("bracket")["market_ticker"].to_list(),
             FILL_MODELS,
             outcome_of(settlements[key], events[key]),
         )
@@ -150,18 +151,25 @@ def params_for(key: CityDay) -> TradingParams:
 
 
 def terms_of(events: pl.DataFrame) -> EventTerms:
-    """What the exchange says about trading the event."""
+    """What the exchange said about trading the event when it opened."""
+    events = terms_at(events)
     return EventTerms(fee_type=events["fee_type"][0], fee_multiplier=events["fee_multiplier"][0])
 
 
 def outcome_of(settlements: pl.DataFrame, events: pl.DataFrame) -> Outcome | None:
     """What settled the event, if anything did."""
+    paid = fair_price(settlements)
+    if paid is not None:
+        return Outcome(
+            settled_by="exchange",
+            tmax_f=None,
+            winning_bracket=None,
+            fair_price_cc=paid.payoffs_cc,
+        )
     settled = settled_by(settlements, events)
     if settled is None:
         return None
-    source, winner = settled
-    tmax = final(settlements).filter(pl.col("source") == source)["tmax_f"][0]
-    return Outcome(settled_by=source, tmax_f=tmax, winning_bracket=winner)
+    return Outcome(settled_by=settled.source, tmax_f=settled.tmax_f, winning_bracket=settled.winner)
 
 
 def _net(pnl: pl.DataFrame) -> dict[str, str]:

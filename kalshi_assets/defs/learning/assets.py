@@ -9,7 +9,9 @@ import polars as pl
 
 from kalshi_assets.cities import city
 from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset
+from kalshi_assets.defs.left_out import left_out, reason_of
 from kalshi_assets.features.examples import FEATURES, model_features
+from kalshi_assets.ladder.settlement import fair_price
 from kalshi_assets.lake.history import History
 from kalshi_assets.lake.store import Partitions
 from kalshi_assets.learning.calibration.calibrators import calibrated as calibrated_pmf
@@ -39,7 +41,7 @@ CALIBRATION_DAYS = 150
 
 
 @dg.asset(
-    **lake_asset(CLASSIFIERS, code_version="2", kinds={"lightgbm"}),
+    **lake_asset(CLASSIFIERS, code_version="3", kinds={"lightgbm"}),
     ins={"examples": asset_in(EXAMPLES, look_back_days=CLASSIFIER_DAYS)},
 )
 def classifiers(context: dg.AssetExecutionContext, examples: Partitions) -> Computations:
@@ -48,7 +50,12 @@ def classifiers(context: dg.AssetExecutionContext, examples: Partitions) -> Comp
     def fit(key: CityDay) -> pl.DataFrame:
         return classifiers_of(key, {day.date: frame for day, frame in earlier.before(key)})
 
-    return by_partition(context, fit, _describe_classifiers)
+    def describe(key: CityDay, frame: pl.DataFrame) -> Mapping[str, Any]:
+        found = {day: reason_of(examples) for day, examples in earlier.before(key)}
+        reasons = {day: reason for day, reason in found.items() if reason}
+        return {**_describe_classifiers(key, frame), **left_out(key, CLASSIFIER_DAYS, reasons)}
+
+    return by_partition(context, fit, describe)
 
 
 @dg.asset(
@@ -94,13 +101,19 @@ def calibrators(
     events: Partitions,
     settlements: Partitions,
 ) -> Computations:
+    reasons: dict[CityDay, str] = {}
+
     def settled_day(day: CityDay) -> list[CalibrationDay] | None:
-        return calibration_days(day, *(each.if_there(day) for each in (fused, events, settlements)))
+        said = settlements.if_there(day)
+        if said is not None and (paid := fair_price(said)) is not None:
+            reasons[day] = f"{paid}; left out from {paid.known_at:%Y-%m-%d %H:%MZ}"
+        return calibration_days(day, fused.if_there(day), events.if_there(day), said)
+
+    def describe(key: CityDay, frame: pl.DataFrame) -> Mapping[str, Any]:
+        return {**_describe_calibrators(key, frame), **left_out(key, CALIBRATION_DAYS, reasons)}
 
     earlier = History(CALIBRATION_DAYS, settled_day)
-    return by_partition(
-        context, lambda key: calibrators_of(key, earlier.before(key)), _describe_calibrators
-    )
+    return by_partition(context, lambda key: calibrators_of(key, earlier.before(key)), describe)
 
 
 @dg.asset(
@@ -151,7 +164,7 @@ def calibrators_of(
 ) -> pl.DataFrame:
     """`learning.calibrators` of a city-day, from what was known of earlier days' outcomes."""
     start, _ = city(key.city).climate_day(key.date)
-    known = [[day for day in said if day.known_at <= as_of(start)] for _, said in earlier]
+    known = [[day for day in said if day.counts_at(as_of(start))] for _, said in earlier]
     return fitted_calibrators(start, [said[-1] for said in known if said])
 
 

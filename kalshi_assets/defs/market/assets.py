@@ -4,20 +4,24 @@ import dagster as dg
 import polars as pl
 
 from kalshi_assets.cities import city
-from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset
+from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset, the_lake
 from kalshi_assets.defs.resources import KalshiResource
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.ingest import fetch_candles, fetch_event, fetch_trades
+from kalshi_assets.exchange.versions import with_reading
 from kalshi_assets.lake.store import Partitions
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import CANDLES, EVENTS, TRADES
 
 
-@dg.asset(**lake_asset(EVENTS, code_version="1", kinds={"kalshi"}, ingest=True))
+@dg.asset(**lake_asset(EVENTS, code_version="2", kinds={"kalshi"}, ingest=True))
 def events(context: dg.AssetExecutionContext, kalshi: KalshiResource) -> Computations:
+    lake = the_lake()
+
     def fetch(key: CityDay) -> pl.DataFrame:
         with kalshi.client(key, "events") as client:
-            return fetch_event(client, city(key.city), key.date).to_frame()
+            contract = fetch_event(client, city(key.city), key.date)
+            return with_reading(lake.read_current(EVENTS, key), contract, client.now())
 
     return by_partition(context, fetch)
 

@@ -34,7 +34,7 @@ from kalshi_assets.tables import (
 
 
 @dg.asset(
-    **lake_asset(MINUTE_PANEL, code_version="2", kinds={"polars"}),
+    **lake_asset(MINUTE_PANEL, code_version="3", kinds={"polars"}),
     ins={
         "events": asset_in(EVENTS),
         "candles": asset_in(CANDLES),
@@ -99,7 +99,7 @@ def minute_panel_with_weather(
 
 
 @dg.asset(
-    **lake_asset(LABELS, code_version="1", kinds={"polars"}),
+    **lake_asset(LABELS, code_version="2", kinds={"polars"}),
     ins={
         "panel": asset_in(MINUTE_PANEL),
         "events": asset_in(EVENTS),
@@ -117,12 +117,15 @@ def labels(
     return by_partition(
         context,
         lambda key: label(panel[key], events[key], observations[key], settlements[key]),
-        lambda _, frame: {"direction in 5 minutes": _shares(frame["y_dir_5m"])},
+        lambda _, frame: {
+            "direction in 5 minutes": _shares(frame["y_dir_5m"]),
+            "settled": _settled(frame),
+        },
     )
 
 
 @dg.asset(
-    **lake_asset(EXAMPLES, code_version="1", kinds={"polars"}),
+    **lake_asset(EXAMPLES, code_version="2", kinds={"polars"}),
     ins={
         "panel": asset_in(MINUTE_PANEL_WITH_WEATHER),
         "market": asset_in(MARKET_PMF),
@@ -163,6 +166,14 @@ def minute_panel_full(
     return by_partition(
         context, lambda key: full_panel(panel[key], market[key], hazard[key], fused[key])
     )
+
+
+def _settled(labels: pl.DataFrame) -> str:
+    words = {
+        "bracket": "one bracket pays",
+        "fair_price": "at a fair price: who pays is unknown, and learning leaves the day out",
+    }
+    return words.get(str(labels["settled_as"].first()), "not yet")
 
 
 def _shares(values: pl.Series) -> dict[str, float]:

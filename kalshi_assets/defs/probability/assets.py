@@ -8,6 +8,7 @@ import polars as pl
 
 from kalshi_assets.cities import city
 from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset
+from kalshi_assets.defs.left_out import left_out, reason_of
 from kalshi_assets.ladder.market_pmf import load_market_pmf_params
 from kalshi_assets.ladder.market_pmf import market_pmf as implied_pmf
 from kalshi_assets.ladder.pooling import fused_pmf as pooled_pmf
@@ -59,7 +60,7 @@ def market_pmf(context: dg.AssetExecutionContext, panel: Partitions) -> Computat
 
 
 @dg.asset(
-    **lake_asset(MC_PARAMS, code_version="2", kinds={"polars", "numpy"}),
+    **lake_asset(MC_PARAMS, code_version="3", kinds={"polars", "numpy"}),
     ins={
         "observations": asset_in(OBSERVATIONS, look_back_days=LOOK_BACK_DAYS),
         "settlements": asset_in(SETTLEMENTS, look_back_days=LOOK_BACK_DAYS),
@@ -91,7 +92,7 @@ def mc_params(
 
 
 @dg.asset(
-    **lake_asset(HAZARD_PMF, code_version="2", kinds={"polars", "numba"}),
+    **lake_asset(HAZARD_PMF, code_version="3", kinds={"polars", "numba"}),
     ins={
         "events": asset_in(EVENTS),
         "observations": asset_in(OBSERVATIONS, look_back_days=LOOK_BACK_DAYS),
@@ -128,17 +129,28 @@ def hazard_pmf(
 
 
 @dg.asset(
-    **lake_asset(FUSION_WEIGHTS, code_version="1", kinds={"numpy"}),
+    **lake_asset(FUSION_WEIGHTS, code_version="2", kinds={"numpy"}),
     ins={"examples": asset_in(EXAMPLES, look_back_days=FUSION_DAYS)},
 )
 def fusion_weights(context: dg.AssetExecutionContext, examples: Partitions) -> Computations:
-    earlier = History(FUSION_DAYS, lambda day: learnt_from(examples.if_there(day)))
+    reasons: dict[CityDay, str] = {}
+
+    def read(day: CityDay) -> pl.DataFrame | None:
+        found = examples.if_there(day)
+        if (reason := reason_of(found)) is not None:
+            reasons[day] = reason
+        return learnt_from(found)
+
+    earlier = History(FUSION_DAYS, read)
 
     def fit(key: CityDay) -> pl.DataFrame:
         start, _ = city(key.city).climate_day(key.date)
         return fitted_weights(start, earlier.with_starts(key))
 
-    return by_partition(context, fit, _describe_weights)
+    def describe(key: CityDay, frame: pl.DataFrame) -> Mapping[str, Any]:
+        return {**_describe_weights(key, frame), **left_out(key, FUSION_DAYS, reasons)}
+
+    return by_partition(context, fit, describe)
 
 
 @dg.asset(

@@ -1,5 +1,6 @@
 """Observations, forecasts and settlements of a city-day."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
@@ -10,6 +11,7 @@ from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lak
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.ingest import fetch_settlement
+from kalshi_assets.ladder.settlement import Source, fair_price
 from kalshi_assets.lake.store import Partitions
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import (
@@ -22,6 +24,7 @@ from kalshi_assets.tables import (
     Table,
 )
 from kalshi_assets.weather.evidence import kind_shares
+from kalshi_assets.weather.official import Publisher, problems_of, with_publishers
 from kalshi_assets.weather.sources.climate_report import fetch_climate_report
 from kalshi_assets.weather.sources.visual_crossing import (
     left_out_counts,
@@ -61,7 +64,7 @@ def forecasts(context: dg.AssetExecutionContext, weather: WeatherResource) -> Co
 
 
 @dg.asset(
-    **lake_asset(SETTLEMENTS, code_version="2", kinds={"kalshi", "nws"}, ingest=True),
+    **lake_asset(SETTLEMENTS, code_version="3", kinds={"kalshi", "nws"}, ingest=True),
     ins={"events": asset_in(EVENTS)},
 )
 def settlements(
@@ -70,23 +73,48 @@ def settlements(
     weather: WeatherResource,
     events: Partitions,
 ) -> Computations:
-    def fetch(key: CityDay) -> pl.DataFrame:
-        with (
-            weather.climate_reports(key, "settlement") as reports,
-            weather.weather_company(key, "settlement") as portal,
-        ):
-            published = [
-                fetch_climate_report(reports, city(key.city), key.date),
-                fetch_weather_company(portal, city(key.city), key.date),
-            ]
+    def ask_exchange(key: CityDay) -> pl.DataFrame | None:
         event = events.if_there(key)
         if event is None:
             context.log.warning(
                 f"{key}: market/events is not there, so the exchange's word is left out"
             )
-            return pl.concat(published)
+            return None
         contract = EventContract.from_frame(key.city, key.date, event)
         with kalshi.client(key, "settlement") as exchange:
-            return pl.concat([fetch_settlement(exchange, contract), *published])
+            return fetch_settlement(exchange, contract)
 
-    return by_partition(context, fetch)
+    def fetch(key: CityDay) -> pl.DataFrame:
+        said = with_publishers(
+            ask_exchange(key), publishers_of(weather, key), city(key.city), key.date
+        )
+        for source, problem in problems_of(said).items():
+            context.log.warning(f"{key}: {source} could not be read: {problem}")
+        return said
+
+    return by_partition(context, fetch, _describe_settlements)
+
+
+def publishers_of(weather: WeatherResource, key: CityDay) -> Mapping[Source, Publisher]:
+    """How every publisher is asked for the maximum of a city-day, each by a client of its own."""
+    of = city(key.city)
+
+    def climate_report() -> pl.DataFrame:
+        with weather.climate_reports(key, "settlement") as client:
+            return fetch_climate_report(client, of, key.date)
+
+    def weather_company() -> pl.DataFrame:
+        with weather.weather_company(key, "settlement") as client:
+            return fetch_weather_company(client, of, key.date)
+
+    return {"climate_report": climate_report, "weather_company": weather_company}
+
+
+def _describe_settlements(key: CityDay, said: pl.DataFrame) -> Mapping[str, Any]:
+    facts: dict[str, Any] = {}
+    if problems := problems_of(said):
+        lines = [f"- {source}: {problem}" for source, problem in problems.items()]
+        facts["not read"] = dg.MetadataValue.md("\n".join(lines))
+    if paid := fair_price(said):
+        facts["fair price"] = f"{paid}; learning leaves the day out"
+    return facts

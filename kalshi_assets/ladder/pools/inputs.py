@@ -5,13 +5,15 @@ The same function reads a day that is learnt from and a day that is priced.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds
+from kalshi_assets.instants import MINUTE_US, UTC_TIME, Array, Ints, microseconds
 from kalshi_assets.ladder.pools.simplex import without_dead
+from kalshi_assets.ladder.settlement import outcome_known_at, pays_as_known
 
 # Minutes in which an observation's freshness falls to 1/e.
 FRESH_MIN = 30.0
@@ -37,7 +39,7 @@ COLUMNS = (
     "spread_percentile",
     "observation_age_s",
 )
-LEARNT_FROM = [*COLUMNS, "dead", "pays"]
+LEARNT_FROM = [*COLUMNS, "dead", "pays", "outcome_known_at", "outcome_pays"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,12 +102,15 @@ class Training:
         Shape (rows,): position of the bracket that paid.
     day
         Shape (rows,): the climate day, in days since the epoch.
+    known_at
+        Shape (rows,): when the outcome was known, microseconds since the epoch.
     """
 
     inputs: PoolInputs
     dead: NDArray[np.bool_]
     winner: NDArray[np.int64]
     day: NDArray[np.int64]
+    known_at: Ints
 
     @property
     def days(self) -> NDArray[np.int64]:
@@ -130,6 +135,7 @@ class Training:
             dead=self.dead[rows],
             winner=self.winner[rows],
             day=self.day[rows],
+            known_at=self.known_at[rows],
         )
 
 
@@ -201,7 +207,7 @@ def inputs_of(column: Callable[[str], NDArray], minutes: Ints) -> PoolInputs:
     )
 
 
-def training_of(earlier: Sequence[pl.DataFrame]) -> Training:
+def training_of(earlier: Sequence[pl.DataFrame], known_by: datetime | None = None) -> Training:
     """The half-hours of settled climate days at which the weather was known.
 
     Parameters
@@ -209,16 +215,18 @@ def training_of(earlier: Sequence[pl.DataFrame]) -> Training:
     earlier
         `panel.examples` of earlier days, one frame each. Days that are not settled are left out,
         and days with another number of brackets than the latest.
+    known_by
+        Outcomes count as they were known then; None: as they are stored.
 
     Returns
     -------
     Training
         Perhaps without rows.
     """
-    days = [_columns_of(frame) for frame in earlier if frame.height]
+    days = [_with_outcome(_columns_of(frame), known_by) for frame in earlier if frame.height]
     if not days:
         return _NO_TRAINING
-    instants = half_hours(pl.concat(days))
+    instants = _on_the_half_hour(pl.concat(days))
     rows, brackets = _usable(instants)
     if rows.is_empty():
         return _NO_TRAINING
@@ -232,7 +240,22 @@ def training_of(earlier: Sequence[pl.DataFrame]) -> Training:
         dead=dead,
         winner=pays.argmax(axis=1),
         day=inputs.start // _MINUTES_A_DAY,
+        known_at=microseconds(rows["known_at"])[::brackets],
     )
+
+
+def _with_outcome(examples: pl.DataFrame, known_by: datetime | None) -> pl.DataFrame:
+    """The day with its outcome as known by an instant, and since when: column `known_at`."""
+    until = _EVER if known_by is None else known_by
+    known_at = pl.lit(outcome_known_at(examples, until), UTC_TIME)
+    return (
+        pays_as_known(examples, until)
+        .drop("outcome_known_at", "outcome_pays")
+        .with_columns(known_at=known_at)
+    )
+
+
+_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 def half_hours(examples: pl.DataFrame) -> pl.DataFrame:
@@ -240,10 +263,13 @@ def half_hours(examples: pl.DataFrame) -> pl.DataFrame:
 
     Applied again it changes nothing.
     """
-    hour = examples["hour_lst"].to_numpy()
+    return _on_the_half_hour(_columns_of(examples))
+
+
+def _on_the_half_hour(rows: pl.DataFrame) -> pl.DataFrame:
+    hour = rows["hour_lst"].to_numpy()
     every = TRAINING_EVERY_MIN * MINUTE_US
-    instants = (microseconds(examples["minute"]) % every == 0) & (hour >= 0) & (hour < 24)
-    rows = _columns_of(examples)
+    instants = (microseconds(rows["minute"]) % every == 0) & (hour >= 0) & (hour < 24)
     return rows if instants.all() else rows[np.flatnonzero(instants)]
 
 
@@ -291,4 +317,5 @@ _NO_TRAINING = Training(
     dead=np.empty((0, 1), dtype=bool),
     winner=_NO_ROWS.astype(np.int64),
     day=_NO_ROWS.astype(np.int64),
+    known_at=_NO_ROWS.astype(np.int64),
 )

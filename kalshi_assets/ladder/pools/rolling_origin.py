@@ -8,14 +8,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from kalshi_assets.instants import MINUTE_US
 from kalshi_assets.ladder.pools.inputs import Training
 from kalshi_assets.ladder.pools.protocol import Pool
 from kalshi_assets.ladder.pools.simplex import without_dead
 
 Array = NDArray[np.float64]
 
-# A day's outcome is official on the next morning, and fronts last over midnight: between the last
-# day learnt from and the first one predicted lies one that is neither.
+# Fronts last over midnight: between the last day learnt from and the first one predicted lies one
+# that is neither. When an outcome was known is said by its day (`Training.known_at`).
 PURGE_DAYS = 1
 ORIGIN_EVERY_DAYS = 15
 
@@ -42,11 +43,20 @@ def out_of_sample(training: Training, pool: Pool) -> Array:
     return pooled
 
 
-def _origins(training: Training) -> Iterator[tuple[slice, slice]]:
-    """Rows to learn from and rows to predict, block by block of the calendar."""
+def _origins(training: Training) -> Iterator[tuple[NDArray[np.bool_], slice]]:
+    """Rows to learn from and rows to predict, block by block of the calendar.
+
+    An outcome that was not known when a block began is not learnt from in it.
+    """
+    number = np.arange(len(training.day))
     first_days = np.unique(training.day // ORIGIN_EVERY_DAYS) * ORIGIN_EVERY_DAYS
     for first in first_days:
         last_learnt, begin, end = np.searchsorted(
             training.day, [first - PURGE_DAYS, first, first + ORIGIN_EVERY_DAYS]
         )
-        yield slice(0, last_learnt), slice(begin, end)
+        began = training.inputs.start[begin] - (training.day[begin] - first) * _MINUTES_A_DAY
+        known = training.known_at <= began * MINUTE_US
+        yield (number < last_learnt) & known, slice(begin, end)
+
+
+_MINUTES_A_DAY = 24 * 60

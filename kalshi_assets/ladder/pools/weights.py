@@ -116,8 +116,9 @@ def fusion_weights(
     climate_start
         First instant of the climate day that the weights are for.
     earlier
-        Start of the climate day and `panel.examples` of earlier days of the city. Later ones, and
-        the day right before, whose outcome is not official yet, are left out.
+        Start of the climate day and `panel.examples` of earlier days of the city. Later ones and
+        the day right before are left out, and those whose outcome was not known at
+        `climate_start`.
 
     Returns
     -------
@@ -125,7 +126,8 @@ def fusion_weights(
         `probability.fusion_weights`: a row per coefficient and per share.
     """
     latest = climate_start - (1 + PURGE_DAYS) * DAY
-    training = training_of([frame for start, frame in earlier if start <= latest])
+    counted = [frame for start, frame in earlier if start <= latest]
+    training = training_of(counted, known_by=climate_start)
     fitted = ConditionalLogit().fit(training)
     shares = anchored(training, out_of_sample(training, ConditionalLogit()))
     columns = _columns(fitted, shares, training.n_days) | _when(climate_start, training)
@@ -165,17 +167,17 @@ def _status(share: float, n_days: int) -> str:
 
 
 def _when(climate_start: datetime, training: Training) -> dict[str, list | pl.Series]:
-    """Window and times: an outcome counts as known a day after its climate day has ended."""
-    first, last, known_at = None, None, climate_start
+    """Window and times: known is what was learnt when its last outcome was."""
+    first, last, known_at = None, None, microseconds_of(climate_start)
     if training.n_days:
         first, last = (_EPOCH + int(day) * DAY for day in training.days[[0, -1]])
-        known_at = datetime.combine(last, climate_start.timetz()) + (1 + PURGE_DAYS) * DAY
+        known_at = int(training.known_at.max())
     rows = len(COEFFICIENTS) + BLOCKS
     return {
         "window_start": [first] * rows,
         "window_end": [last] * rows,
         "event_time": as_times(np.full(rows, microseconds_of(climate_start))),
-        "known_at": as_times(np.full(rows, microseconds_of(known_at))),
+        "known_at": as_times(np.full(rows, known_at)),
     }
 
 

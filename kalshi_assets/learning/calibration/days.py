@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.ladder.scores import LOG_FLOOR
-from kalshi_assets.ladder.settlement import final, settled_by
+from kalshi_assets.ladder.settlement import fair_price, outcomes
 from kalshi_assets.learning.calibration.maps import (
     CELL_WIDTH,
     CELLS,
@@ -55,24 +55,6 @@ def lead_block(hours: Array) -> NDArray[np.int8]:
     return np.searchsorted(_BLOCK_STARTS_H, hours, side="right").astype(np.int8)
 
 
-def known_winner(
-    settlements: pl.DataFrame, events: pl.DataFrame, at: datetime
-) -> tuple[int, datetime] | None:
-    """Position of the bracket that paid, and when that was known, by what was known at `at`.
-
-    A source that speaks later, and whose word then counts more, is not heard. None: no source had
-    said its final word.
-    """
-    until = round(at.timestamp() * 1e6)
-    known = settlements.filter(settlements["known_at"].to_physical() <= until)
-    settled = settled_by(known, events)
-    if settled is None:
-        return None
-    source, winner = settled
-    said = final(known).select("source", "known_at").iter_rows()
-    return winner, max(known_at for of, known_at in said if of == source)
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CalibrationDay:
     """One settled day.
@@ -83,6 +65,9 @@ class CalibrationDay:
         Start of the climate day.
     known_at
         When the outcome was known.
+    left_out_from
+        From when on the day teaches nothing: the exchange said that it paid a fair price and no
+        bracket won, whatever publishers had said before; None: it did not.
     winner
         Position of the bracket that paid.
     p
@@ -104,6 +89,12 @@ class CalibrationDay:
     counts: Array
     hits: Array
     losses: Array
+    left_out_from: datetime | None = None
+
+    def counts_at(self, at: datetime) -> bool:
+        """Whether its outcome was known at `at`, and not yet that no bracket won."""
+        left_out = self.left_out_from is not None and self.left_out_from <= at
+        return self.known_at <= at and not left_out
 
     @classmethod
     def of(
@@ -168,6 +159,8 @@ def as_settled(
 ) -> list[CalibrationDay]:
     """A day as each final word on its outcome became known, in order; none: it never settled.
 
+    Where the exchange paid a fair price, what publishers had said before counts until then.
+
     Parameters
     ----------
     climate_start
@@ -175,13 +168,19 @@ def as_settled(
     fused, events, settlements
         `probability.fused_pmf`, `market.events` and `weather.settlements` of the day.
     """
-    words = final(settlements)["known_at"].unique().sort()
-    outcomes = dict.fromkeys(known_winner(settlements, events, at) for at in words)
+    paid = fair_price(settlements)
+    left_out_from = None if paid is None else paid.known_at
     days: dict[int, CalibrationDay] = {}
-    for winner, known_at in filter(None, outcomes):
-        if winner not in days:
-            days[winner] = CalibrationDay.of(climate_start, fused, winner=winner, known_at=known_at)
-    return [replace(days[winner], known_at=at) for winner, at in filter(None, outcomes)]
+    found = []
+    for each in outcomes(settlements, events):
+        if each.winner is not None:
+            if each.winner not in days:
+                days[each.winner] = CalibrationDay.of(
+                    climate_start, fused, winner=each.winner, known_at=each.known_at
+                )
+            day = days[each.winner]
+            found.append(replace(day, known_at=each.known_at, left_out_from=left_out_from))
+    return found
 
 
 def _cells(p: Array, block: NDArray[np.int8], winner: int) -> tuple[Array, Array]:

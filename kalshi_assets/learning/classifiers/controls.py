@@ -11,7 +11,7 @@ import polars as pl
 
 from kalshi_assets.learning.classifiers.targets import TARGETS
 
-LABELS = tuple(dict.fromkeys(target.label for target in TARGETS))
+LABELS = (*dict.fromkeys(target.label for target in TARGETS), "outcome_pays")
 _PLACE = ("minute_of_day", "bracket")
 
 

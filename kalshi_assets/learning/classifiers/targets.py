@@ -8,15 +8,19 @@ that a constraint can speak of; one softmax over three classes has none.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime
 from typing import Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.ladder.settlement import outcome_known_at, pays_as_known
+
 Array = NDArray[np.float64]
 Kind = Literal["binary", "winner"]
+
+OUTCOME_KNOWN_AT = "outcome_known_at"
 
 # What enters a logarithm at least: half a tick as a price; as a probability far below any that the
 # market can tell, or a model would win by naming less.
@@ -42,15 +46,12 @@ class Target:
         By feature +1 or -1: the score does not fall (rise) as it grows, all else equal. More
         weather probability at the same price never speaks against a bracket, and that evidence
         has passed it never for it. Nothing is claimed of other features: prices may revert or run.
-    known_after
-        From the label's known_at until the label is known indeed.
     """
 
     name: str
     label: str
     kind: Kind
     monotone: Mapping[str, int] = field(default_factory=dict)
-    known_after: timedelta = timedelta(0)
 
 
 TARGETS: tuple[Target, ...] = (
@@ -68,14 +69,7 @@ TARGETS: tuple[Target, ...] = (
         )
         for h in (1, 5)
     ),
-    # Twelve hours after the close is when the exchange has settled; see exchange.ingest.
-    Target(
-        name="pays",
-        label="pays",
-        kind="winner",
-        monotone={**_MORE_WEATHER, "dead": -1},
-        known_after=timedelta(hours=12),
-    ),
+    Target(name="pays", label="pays", kind="winner", monotone={**_MORE_WEATHER, "dead": -1}),
 )
 """Order of the rows of `learning.classifiers`."""
 
@@ -138,7 +132,10 @@ class Sample:
 
 
 def training_rows(
-    days: Mapping[date, pl.DataFrame], wanted: Sequence[date], features: Sequence[str]
+    days: Mapping[date, pl.DataFrame],
+    wanted: Sequence[date],
+    features: Sequence[str],
+    known_by: datetime,
 ) -> pl.DataFrame:
     """The examples of the wanted days that there are, with a column `day`.
 
@@ -146,6 +143,8 @@ def training_rows(
     ----------
     days
         `panel.examples` by day, of one city.
+    known_by
+        `pays` is as it was known then, null where it was not; `outcome_known_at` says since when.
 
     Returns
     -------
@@ -160,7 +159,7 @@ def training_rows(
     """
     labels = list(dict.fromkeys(target.label for target in TARGETS))
     floats = list(dict.fromkeys([*features, "bracket", "p_mkt", "bid", "ask"]))
-    times = ["minute", "known_at", "features_known_at"]
+    times = ["minute", "known_at", "features_known_at", OUTCOME_KNOWN_AT]
     schema = pl.Schema(
         {
             "day": pl.Date(),
@@ -173,7 +172,9 @@ def training_rows(
     for day in wanted:
         if (rows := days.get(day)) is not None:
             check_columns(rows, floats)
-            frames.append(rows.with_columns(day=pl.lit(day)).select(schema.names()).cast(schema))
+            known_at = pl.lit(outcome_known_at(rows, known_by)).alias(OUTCOME_KNOWN_AT)
+            seen = pays_as_known(rows, known_by).with_columns(known_at, day=pl.lit(day))
+            frames.append(seen.select(schema.names()).cast(schema))
     return pl.concat(frames).sort("day", "minute", "bracket")
 
 

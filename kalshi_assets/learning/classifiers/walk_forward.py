@@ -21,6 +21,7 @@ from kalshi_assets.learning.classifiers.schedule import (
 )
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.learning.classifiers.targets import (
+    OUTCOME_KNOWN_AT,
     TARGETS,
     Target,
     feature_matrix,
@@ -62,7 +63,8 @@ def classifiers(
     day
         The partition.
     as_of
-        Its climate day's start.
+        Its climate day's start. Outcomes count as they were known when the fold began, so that all
+        its days share a fit.
     days
         `panel.examples` by day, of one city. Only the days of the fold, and of them and the five
         before the day the features (see `schedule`), are looked at: others change nothing.
@@ -82,9 +84,11 @@ def classifiers(
         A feature is not a column, or something was known only after `as_of`.
     """
     fold = fold_of(day)
-    train = training_rows(days, fold.training, features)
-    validation = training_rows(days, fold.validation, features)
-    recent = training_rows(days, recent_days(day), features)
+    began = as_of - (day - fold.start)
+    train, validation, recent = (
+        training_rows(days, wanted, features, began)
+        for wanted in (fold.training, fold.validation, recent_days(day))
+    )
     enough = train["day"].n_unique() >= MIN_TRAINING_DAYS
     digest = _digest(train, validation) if enough else ""
     drift = _drift(train, recent, features)
@@ -179,16 +183,20 @@ def _known_at(as_of: datetime, target: Target, parts: Parts, recent: pl.DataFram
 def _times(target: Target, parts: Parts, recent: pl.DataFrame) -> Iterator[datetime]:
     for rows in parts:
         if rows.height:
-            yield rows.select(pl.max("known_at") + target.known_after).item()
+            names = ("known_at", OUTCOME_KNOWN_AT) if target.label == "pays" else ("known_at",)
+            yield from rows.select(pl.max(*names)).row(0)
     if recent.height:
         yield recent.select(pl.max("features_known_at")).item()
 
 
 def _digest(*frames: pl.DataFrame) -> str:
-    """Hash of all values of the frames, in order; the same on any machine."""
+    """Hash of all values of the frames, in order; the same on any machine.
+
+    When outcomes were known decides which there are, and is in no fit.
+    """
     found = hashlib.sha256()
     for frame in frames:
-        for name, values in frame.to_dict().items():
+        for name, values in frame.drop(OUTCOME_KNOWN_AT).to_dict().items():
             numbers = values.to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy()
             found.update(f"{name} {len(numbers)} ".encode())
             found.update(numbers.tobytes())

@@ -22,6 +22,7 @@ from kalshi_assets.reports.plots.strokes import (
 )
 from kalshi_assets.reports.words import SHORT_WEATHER_WORDS
 from kalshi_assets.weather.evidence import temperatures
+from kalshi_assets.weather.providers import one_forecast_each
 
 _OFFICIAL = "#dc2626"
 _CLIMATE_DAY: Span = (0.0, 24.0)
@@ -164,7 +165,7 @@ def _report_intervals(panel: Panel, day: DayInputs) -> None:
 
 
 def _forecast_curve(panel: Panel, day: DayInputs) -> None:
-    curve = day.forecasts.filter(pl.col("variable") == "temp")
+    curve = one_forecast_each(day.forecasts).filter(pl.col("variable") == "temp")
     if len(curve):
         latest = curve.filter(pl.col("event_time") == pl.col("event_time").max()).sort("valid_time")
         at = hours_since(latest["valid_time"], day.climate_start)

@@ -14,6 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.weather.climate_day import SLOT, SLOTS
+from kalshi_assets.weather.providers import one_forecast_each
 from kalshi_assets.weather.station_days import bridged
 
 Array = NDArray[np.float64]
@@ -180,6 +181,7 @@ def of_forecasts(
     """
     if forecasts.is_empty():
         return climatology
+    forecasts = one_forecast_each(forecasts)
     latest = forecasts.filter(pl.col("event_time") == pl.col("event_time").max())
     hourly = latest.filter(pl.col("variable") == "temp").sort("valid_time")
     slot_us = SLOT.seconds * 1e6

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.ladder.settlement import official_maximum
 from kalshi_assets.weather.fit import estimation, likelihood
 from kalshi_assets.weather.fit.baseline import climatological
 from kalshi_assets.weather.fit.emos import Guidance, line
@@ -30,6 +31,7 @@ from kalshi_assets.weather.fit.estimation import (
 )
 from kalshi_assets.weather.fit.parameters import KNOTS, UNITS, HazardParameters, Parameter, Parent
 from kalshi_assets.weather.fit.priors import Priors
+from kalshi_assets.weather.providers import one_forecast_each
 from kalshi_assets.weather.station_days import StationDays
 
 Array = NDArray[np.float64]
@@ -38,7 +40,6 @@ Array = NDArray[np.float64]
 PEAK_BLOCKS = slice(4, 6)
 # A missed peak is one between five-minute reports; days with longer gaps tell nothing of it.
 FULL_COVERAGE = 0.9
-PRELIMINARY = "preliminary"
 
 
 def fit(
@@ -366,26 +367,15 @@ def _as_guidance(
 def _official(
     settlements: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime
 ) -> tuple[dict[datetime, float], datetime | None]:
-    """Official maxima by day, and when the latest became known.
-
-    The weather service's own word before that of who passes it on; of one source the latest.
-    """
-    if not settlements:
-        return {}, None
-    days, rows = _of_days(settlements)
-    said = zip(
-        days,
-        *(rows[name].to_list() for name in ("source", "status", "tmax_f", "known_at")),
-        strict=True,
-    )
-    by_rank = sorted(
-        (day, source.startswith("climate"), known_at, source, float(tmax_f))
-        for day, source, status, tmax_f, known_at in said
-        if known_at <= known_by and tmax_f is not None and status != PRELIMINARY
-    )
-    found = {day: (tmax_f, known_at) for day, _, known_at, _, tmax_f in by_rank}
+    """Official maxima by day, and when the latest became known; see `settlement`."""
+    said = {
+        # A climate day begins at 04:00 to 10:00 UTC of its own date.
+        day: official_maximum(rows, day.date(), known_by)
+        for day, rows in settlements
+    }
+    found = {day: of for day, of in said.items() if of is not None}
     latest = max((known_at for _, known_at in found.values()), default=None)
-    return {day: tmax_f for day, (tmax_f, _) in found.items()}, latest
+    return {day: float(tmax_f) for day, (tmax_f, _) in found.items()}, latest
 
 
 def _expected(
@@ -394,7 +384,7 @@ def _expected(
     """Forecast maxima by day, as known when that day began, and when the latest became known."""
     if not forecasts:
         return {}, None
-    days, rows = _of_days(forecasts)
+    days, rows = _of_days([(start, one_forecast_each(frame)) for start, frame in forecasts])
     basis, value = pl.col("event_time"), pl.col("value_f")
     latest = basis == basis.max()
     tmax, temps = (value.filter(latest & (pl.col("variable") == n)) for n in ("tmax", "temp"))

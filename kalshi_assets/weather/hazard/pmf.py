@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.ladder.terms import terms_at, trading_end
 from kalshi_assets.tables import HAZARD_PMF
 from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.climate_day import SLOTS, slot_of
@@ -82,9 +83,9 @@ def hazard_pmf(
         climate day to the close. Where the weather is not known, `p_wx` is null and `status`
         says why.
     """
-    ladder = events.sort("bracket")
+    ladder = terms_at(events).sort("bracket")
     start: datetime = ladder["climate_start"][0]
-    times = _evaluation_times(start, ladder["close_time"][0])
+    times = _evaluation_times(start, trading_end(events))
     asof = weather_as_of(times, observations, forecasts, start).with_columns(
         slot=_latest_slot(start)
     )

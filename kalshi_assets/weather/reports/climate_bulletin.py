@@ -1,13 +1,14 @@
 """The Daily Climate Report as the National Weather Service sends it: a page of text.
 
 A station's report (CLI) comes several times: in the afternoon with the maximum so far, after the
-climate day with the final one. Here: reading the text, and what a reading means: the final issue
-is truth, every earlier one evidence of the maximum so far. Not here: fetching (`bulletin_client`),
-or Iowa's parsed archive of the same reports (`climate_report`).
+climate day with the final one. Here: which part of a product is a station's, reading the text, and
+what a reading means: the final issue is truth, every earlier one evidence of the maximum so far.
+Not here: fetching (`bulletin_client`), or Iowa's parsed archive of the same reports
+(`climate_report`).
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Literal
@@ -31,16 +32,27 @@ _HEADER_AGREES = timedelta(hours=1)
 _CLOCK = r"(\d{1,2}):?(\d{2}) (AM|PM)"
 _STATION = re.compile(r"^CLI([A-Z0-9]{3})\s*$", re.MULTILINE)
 _HEADER = re.compile(
-    r"^[A-Z]{4}\d{2} [A-Z]{4} (\d{2})(\d{2})(\d{2})(?: [A-Z]{3})?\s*$", re.MULTILINE
+    r"^[A-Z]{4}\d{2} [A-Z]{4} (\d{2})(\d{2})(\d{2})(?: ([A-Z]{3}))?\s*$", re.MULTILINE
 )
 _ISSUED = re.compile(
     rf"^{_CLOCK} ([A-Z]{{3,4}}) [A-Z]{{3}} ([A-Z]{{3}}) (\d{{1,2}}) (\d{{4}})\s*$", re.MULTILINE
 )
 _SUMMARY = re.compile(r"CLIMATE SUMMARY FOR\s+([A-Z]{3,9})\s+(\d{1,2})\s+(\d{4})")
+_PLACE = re.compile(r"^\.\.\.\s*THE\s+(?P<name>[^.]*?)\s+CLIMATE SUMMARY FOR\s", re.MULTILINE)
 _VALID = re.compile(rf"VALID\s+(?:TODAY\s+)?AS\s+OF\s+{_CLOCK}\s+LOCAL\s+TIME")
 _TEMPERATURE = re.compile(r"^TEMPERATURE \(F\)\s*\n(?P<rows>(?:[ \t]*\S.*\n)+)", re.MULTILINE)
 _DAY_WORD = re.compile(r"^\s*(TODAY|YESTERDAY)\s*$", re.MULTILINE)
 _MISSING = "MM"
+# Set or tied a record; estimated. Beside the value, in brackets or not.
+_FLAGS = r"(?P<flags>(?:[ ]?(?:\((?:E|R)\)|[ER](?![A-Z])))*)"
+# The value stands in the first column after the name; the record's, two further, is none.
+_COLUMN = 14
+_SAID = re.compile(
+    rf"[ \t]{{1,{_COLUMN}}}(?P<value>-?\d{{1,3}}|{_MISSING}){_FLAGS}"
+    r"(?:[ \t]+(?P<hour>\d{1,2}):?(?P<minute>\d{2}) (?P<half>AM|PM))?(?!\S)"
+)
+# The header of a correction ends in CCA, of a correction of that in CCB.
+_CORRECTION = re.compile(r"CC([A-Z])")
 
 
 class BulletinError(ValueError):
@@ -60,11 +72,17 @@ class Extreme:
         None: not said.
     record
         Whether a record was set or tied.
+    estimated
+        Whether the value is flagged as an estimate.
     """
 
     value_f: int | None
     time: datetime | None
     record: bool
+    estimated: bool = False
+
+
+_ABSENT = Extreme(value_f=None, time=None, record=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +103,9 @@ class Bulletin:
     final
         Whether the whole climate day is in it.
     maximum, minimum
-        Observed extremes up to `valid_at`.
+        Observed extremes up to `valid_at`; without a value where the issue has none.
+    correction
+        0: no correction; 1, 2, ...: the first, second, ... one of the same issue.
     """
 
     cli: str
@@ -95,10 +115,87 @@ class Bulletin:
     final: bool
     maximum: Extreme
     minimum: Extreme
+    correction: int = 0
+
+
+def part_of(text: str, cli: str, names: Sequence[str] = ()) -> str:
+    """The part of a product that is one station's bulletin: all of it, where it has one station.
+
+    A product may hold the bulletins of several stations, one after the other, each with a station
+    line of its own; or several summaries below one station line, told apart by the place that
+    their headline names.
+
+    Parameters
+    ----------
+    cli
+        The station's code, without the leading CLI.
+    names
+        How the place is called; more than the headline has, or less, as in "Central Park, New
+        York" for CENTRAL PARK NY.
+
+    Raises
+    ------
+    BulletinError
+        There is no bulletin of the station, or more than one.
+    """
+    parts = _by_station(text)
+    stations = [_only(_STATION, part, "station line CLIxxx")[1] for part in parts]
+    if stations.count(cli) != 1:
+        raise BulletinError(
+            f"{', '.join(f'CLI{station}' for station in stations)} where CLI{cli} was asked"
+        )
+    return _by_place(parts[stations.index(cli)], names)
+
+
+def _by_station(text: str) -> list[str]:
+    """The bulletins below each station line, each with its header and issue line.
+
+    Where a later one has none of its own, those of the first hold.
+    """
+    lines = list(_STATION.finditer(text))
+    if len(lines) < 2:
+        return [text]
+    headers = list(_HEADER.finditer(text))
+    starts = []
+    for before, line in zip([None, *lines], lines, strict=False):
+        own = [h for h in headers if (before is None or h.start() > before.end())]
+        near = [h.start() for h in own if h.end() <= line.start()]
+        starts.append(near[-1] if near else line.start())
+    parts = [text[a:b] for a, b in zip(starts, [*starts[1:], len(text)], strict=True)]
+    for pattern in (_ISSUED, _HEADER):
+        shared = pattern.search(parts[0])
+        if shared is not None:
+            parts = [p if pattern.search(p) else f"{shared[0].strip()}\n{p}" for p in parts]
+    return parts
+
+
+def _by_place(part: str, names: Sequence[str]) -> str:
+    """What stands above all summaries, with the one of the place that goes by `names`."""
+    headlines = list(_PLACE.finditer(part))
+    if len(headlines) < 2:
+        return part
+    starts = [headline.start() for headline in headlines]
+    wanted = [set(_WORD.findall(name.upper())) for name in names]
+    shared = [
+        max((len(set(_WORD.findall(line["name"])) & name) for name in wanted), default=0)
+        for line in headlines
+    ]
+    best = max(shared)
+    if not best or shared.count(best) > 1:
+        places = ", ".join(line["name"] for line in headlines)
+        raise BulletinError(f"summaries of {places}: which is of {' or '.join(names) or 'it'}?")
+    at = shared.index(best)
+    return part[: starts[0]] + part[starts[at] : [*starts[1:], len(part)][at]]
+
+
+_WORD = re.compile(r"[A-Z]{3,}")
 
 
 def parse_bulletin(text: str) -> Bulletin:
     """Read one issue.
+
+    An issue of the day so far may lack an extreme that it cannot know yet, as the maximum in the
+    morning; a final one may not.
 
     An issue that speaks of YESTERDAY but was sent before the climate day ended, as can happen in
     the first hour of a summer night, holds until it was sent and is not final.
@@ -136,8 +233,9 @@ def parse_bulletin(text: str) -> Bulletin:
         issued_at=issued_at,
         valid_at=valid_at,
         final=valid_at == end,
-        maximum=_extreme(rows, "MAXIMUM", midnight),
-        minimum=_extreme(rows, "MINIMUM", midnight),
+        maximum=_extreme(rows, "MAXIMUM", midnight, may_lack=valid is not None),
+        minimum=_extreme(rows, "MINIMUM", midnight, may_lack=valid is not None),
+        correction=_correction(text),
     )
 
 
@@ -149,9 +247,10 @@ def statuses(bulletins: Iterable[Bulletin]) -> dict[Status, Bulletin]:
 
     The first final issue with a maximum is official and later ones cannot change it: the last of
     those that differ is the revised one. Of the earlier issues the latest is the preliminary one.
+    A correction sent under the time of the issue that it corrects stands in its place.
     """
     found: dict[Status, Bulletin] = {}
-    for bulletin in sorted(bulletins, key=lambda one: one.issued_at):
+    for bulletin in corrected(bulletins):
         if bulletin.maximum.value_f is None:
             continue
         official = found.get("official")
@@ -165,6 +264,20 @@ def statuses(bulletins: Iterable[Bulletin]) -> dict[Status, Bulletin]:
     return found
 
 
+def corrected(bulletins: Iterable[Bulletin]) -> list[Bulletin]:
+    """In order of issue, of those with one issue time and climate day the last correction."""
+    latest: dict[tuple[datetime, date, bool], Bulletin] = {}
+    for bulletin in sorted(bulletins, key=lambda one: (one.issued_at, one.correction)):
+        latest[bulletin.issued_at, bulletin.date, bulletin.final] = bulletin
+    return list(latest.values())
+
+
+def _correction(text: str) -> int:
+    header = _only(_HEADER, text, "transmission header with ddhhmm")
+    found = _CORRECTION.fullmatch(header[4] or "")
+    return 0 if found is None else ord(found[1]) - ord("A") + 1
+
+
 def _issued(text: str) -> tuple[datetime, timezone, int]:
     """When it was issued (UTC), the zone of its clock times, and the station's standard offset."""
     line = _only(_ISSUED, text, "issue line with clock time, zone and date")
@@ -175,7 +288,7 @@ def _issued(text: str) -> tuple[datetime, timezone, int]:
     day = _date(line[5], line[6], line[7])
     issued_at = datetime.combine(day, _clock(line[1], line[2], line[3]), zone).astimezone(UTC)
     header = _only(_HEADER, text, "transmission header with ddhhmm")
-    day_of_month, hour, minute = map(int, header.groups())
+    day_of_month, hour, minute = map(int, header.groups()[:3])
     stamps = [
         near.replace(hour=hour, minute=minute)
         for near in (issued_at + timedelta(days=k) for k in (-1, 0, 1))
@@ -183,23 +296,27 @@ def _issued(text: str) -> tuple[datetime, timezone, int]:
     ]
     if not any(abs(stamp - issued_at) <= _HEADER_AGREES for stamp in stamps):
         raise BulletinError(
-            f"header {''.join(header.groups())} and issue line {line[0].strip()!r} differ"
+            f"header {''.join(header.groups()[:3])} and issue line {line[0].strip()!r} differ"
         )
     return issued_at, zone, offset_h - daylight
 
 
-def _extreme(rows: str, name: str, midnight: datetime) -> Extreme:
-    row = re.search(
-        rf"^\s*{name}\s+(-?\d{{1,3}}|{_MISSING})(R?)(?:\s+{_CLOCK})?(?!\S)", rows, re.MULTILINE
-    )
-    if row is None:
+def _extreme(rows: str, name: str, midnight: datetime, *, may_lack: bool) -> Extreme:
+    line = re.search(rf"^[ \t]*{name}\b(?P<said>.*)$", rows, re.MULTILINE)
+    if may_lack and (line is None or not line["said"][: _COLUMN + 1].strip()):
+        return _ABSENT
+    said = None if line is None else _SAID.match(line["said"])
+    if said is None:
         raise BulletinError(f"no {name} with a value in whole degrees or {_MISSING}")
     observed = None
-    if row[3] is not None:
-        clock = _clock(row[3], row[4], row[5])
+    if said["hour"] is not None:
+        clock = _clock(said["hour"], said["minute"], said["half"])
         observed = midnight + timedelta(hours=clock.hour, minutes=clock.minute)
     return Extreme(
-        value_f=None if row[1] == _MISSING else int(row[1]), time=observed, record=row[2] == "R"
+        value_f=None if said["value"] == _MISSING else int(said["value"]),
+        time=observed,
+        record="R" in said["flags"],
+        estimated="E" in said["flags"],
     )
 
 

@@ -5,6 +5,7 @@ The service keeps the last days only. Here: that client, and what the bulletins 
 (`climate_bulletin`).
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -17,12 +18,16 @@ from kalshi_assets.tables.weather import OBSERVATIONS
 from kalshi_assets.weather.official import PublishedMaximum, settlements_of
 from kalshi_assets.weather.reports.climate_bulletin import (
     Bulletin,
-    BulletinError,
+    corrected,
     parse_bulletin,
+    part_of,
     statuses,
 )
 from kalshi_assets.weather.sources.client import WeatherClient
+from kalshi_assets.weather.sources.errors import WeatherError
 from kalshi_assets.weather.sources.service import Answer, Ask
+
+_log = logging.getLogger(__name__)
 
 SOURCE = "climate_bulletin"
 # A climate day's bulletins come from its morning to a few days after it, for corrections.
@@ -70,25 +75,36 @@ class BulletinClient(WeatherClient):
 def fetch_bulletins(client: BulletinClient, city: City, day: date) -> list[Issue]:
     """The bulletins of climate day `day` that the service keeps, in order of issue.
 
+    One that cannot be got or read does not keep the others back: it is named in the log. Of one
+    issue time the last correction stands.
+
     Raises
     ------
     WeatherError
-        One of its subclasses; `MalformedAnswerError` where a bulletin cannot be read or is of
-        another station.
+        One of its subclasses: where the list cannot be read, or none of its bulletins.
     """
     start, end = city.climate_day(day)
     with client.reading(_list(city, day)):
         names = _names(client.listed(city, day).payload, start, end + CORRECTIONS)
-    issues = []
+    read: list[Issue] = []
+    faults: list[WeatherError] = []
     for name in names:
-        answer = client.product(city, day, name)
-        with client.reading(_product(city, day, name)):
-            bulletin = parse_bulletin(_text(answer.payload))
-            if bulletin.cli != city.cli:
-                raise BulletinError(f"CLI{bulletin.cli} where CLI{city.cli} was asked")
-        if bulletin.date == day:
-            issues.append(Issue(bulletin=bulletin, raw_sha256=answer.raw_sha256))
-    return sorted(issues, key=lambda issue: issue.bulletin.issued_at)
+        try:
+            read.append(_issue(client, city, day, name))
+        except WeatherError as error:
+            faults.append(error)
+            _log.warning("%s: left out", error)
+    if faults and not read:
+        raise faults[0]
+    of_day = {issue.bulletin: issue for issue in read if issue.bulletin.date == day}
+    return [of_day[bulletin] for bulletin in corrected(of_day)]
+
+
+def _issue(client: BulletinClient, city: City, day: date, name: str) -> Issue:
+    answer = client.product(city, day, name)
+    with client.reading(_product(city, day, name)):
+        part = part_of(_text(answer.payload), city.cli, (*city.rules_names, city.title))
+        return Issue(bulletin=parse_bulletin(part), raw_sha256=answer.raw_sha256)
 
 
 def bulletin_settlements(issues: Iterable[Issue], city: City, day: date) -> pl.DataFrame:

@@ -106,7 +106,7 @@ def _report_of(payload: dict[str, Any], station: str, day: date) -> dict[str, An
         return None
     if others := sorted({str(row.get("station")) for row in of_day} - {station}):
         raise ValueError(f"reports of {', '.join(others)} where {station} was asked")
-    if len({row.get("high") for row in of_day}) > 1:
+    if any(row.get("high") != of_day[0].get("high") for row in of_day):
         raise ValueError(f"{len(of_day)} reports of {day} with different maxima: {of_day!r:.300}")
     return of_day[-1]
 

@@ -72,14 +72,17 @@ def _result_of(payload: dict[str, Any], station: str) -> dict[str, Any] | None:
     found = [result for result in results if _icao(result) == station]
     if len(found) > 1:
         raise ValueError(f"{len(found)} results of {station}: {found!r:.300}")
-    return found[0] if found else None
+    if found:
+        return found[0]
+    # Another station's may lack its name; where ours is not found, it may be ours.
+    if nameless := [result for result in results if _icao(result) is None]:
+        raise ValueError(f"a result without station and icao: {nameless[0]!r:.300}")
+    return None
 
 
 def _icao(result: Any) -> Any:
     place = result.get("station") if isinstance(result, dict) else None
-    if not isinstance(place, dict) or "icao" not in place:
-        raise ValueError(f"a result without station and icao: {result!r:.300}")
-    return place["icao"]
+    return place.get("icao") if isinstance(place, dict) else None
 
 
 def _maximum(

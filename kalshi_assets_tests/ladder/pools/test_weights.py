@@ -1,16 +1,24 @@
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
-from kalshi_assets.ladder.pools.conditional_logit import COEFFICIENTS, ConditionalLogit
+from kalshi_assets.instants import MINUTE_US
+from kalshi_assets.ladder.pools.conditional_logit import (
+    COEFFICIENTS,
+    ConditionalLogit,
+    FittedLogit,
+)
 from kalshi_assets.ladder.pools.inputs import (
     MARKET_CONDITIONS,
+    Training,
     half_hours,
     pool_inputs,
     training_of,
 )
+from kalshi_assets.ladder.pools.rolling_origin import out_of_sample
 from kalshi_assets.ladder.pools.weights import PRIOR_WEIGHTS, PoolWeights, fusion_weights
 from kalshi_assets.tables.probability import FUSION_WEIGHTS
 from kalshi_assets_tests.ladder.pools.worlds import START, examples, inputs_of, settled_days
@@ -38,7 +46,7 @@ def test_the_weights_say_what_they_rest_on(weights: pl.DataFrame) -> None:
     assert set(weights["window_end"]) == {date(2025, 2, 9)}
     assert set(weights["n_days"]) == {40}
     assert set(weights["event_time"]) == {MORNING}
-    assert set(weights["known_at"]) == {MORNING}
+    assert set(weights["known_at"]) == {MORNING - timedelta(hours=15)}
     assert set(weights.filter(pl.col("parameter") != "share")["status"]) == {"fitted"}
 
 
@@ -64,7 +72,10 @@ def test_the_weights_come_back_from_their_table(weights: pl.DataFrame) -> None:
 def test_weights_know_nothing_of_the_day_before_nor_of_any_later_one(weights: pl.DataFrame) -> None:
     def other(day: Day) -> Day:
         start, frame = day
-        return start, frame.with_columns(pays=pl.col("bracket") == 5, p_wx=pl.lit(1 / 6))
+        wins = pl.col("bracket") == 5
+        return start, frame.with_columns(
+            pays=wins, outcome_pays=pl.concat_list(wins), p_wx=pl.lit(1 / 6)
+        )
 
     assert fusion_weights(MORNING, DAYS[:40]).equals(weights)
     assert fusion_weights(MORNING, [*DAYS[:40], *map(other, DAYS[40:])]).equals(weights)
@@ -89,6 +100,52 @@ def test_days_without_outcome_or_weather_are_not_learnt_from(weights: pl.DataFra
     stale = [examples(day, WORLD, status="stale", earlier_by=before) for day in range(10)]
     unsettled = [examples(day, WORLD, pays=False, earlier_by=long_before) for day in range(10)]
     assert fusion_weights(MORNING, [*unsettled, *stale, *DAYS]).equals(weights)
+
+
+@pytest.mark.parametrize("day", [0, 20, 39])
+def test_an_outcome_that_comes_days_late_reaches_no_fit_before_it_was_known(day: int) -> None:
+    late = MORNING - (DAYS[day][0] + timedelta(days=1)) + timedelta(microseconds=1)
+    others = [DAYS[n] for n in range(42) if n != day]
+    without = fusion_weights(MORNING, others)
+    assert not without.equals(fusion_weights(MORNING, DAYS))
+    settled_late = examples(day, WORLD, known_after=late)
+    assert fusion_weights(MORNING, [*others, settled_late]).equals(without)
+    in_time = examples(day, WORLD, known_after=late - timedelta(microseconds=1))
+    assert set(fusion_weights(MORNING, [*others, in_time])["known_at"]) == {MORNING}
+
+
+def test_a_later_word_on_an_outcome_changes_no_fit_before_it(weights: pl.DataFrame) -> None:
+    def revised(day: Day) -> Day:
+        start, frame = day
+        wins = pl.col("bracket") == 5
+        said = pl.lit(MORNING + timedelta(hours=1), pl.Datetime("us", "UTC"))
+        return start, frame.with_columns(
+            pays=wins,
+            outcome_known_at=pl.concat_list("outcome_known_at", said),
+            outcome_pays=pl.concat_list("outcome_pays", wins),
+        )
+
+    changed = [revised(day) for day in DAYS]
+    assert fusion_weights(MORNING, changed).equals(weights)
+    assert not fusion_weights(MORNING + timedelta(days=1), changed).equals(
+        fusion_weights(MORNING + timedelta(days=1), DAYS)
+    )
+
+
+def test_no_origin_of_the_proof_learns_an_outcome_that_was_not_known_when_it_began() -> None:
+    training = settled_days(60, STRENGTH, seed=4)
+    asked: list[np.ndarray] = []
+
+    class Watched(ConditionalLogit):
+        def fit(self, training: Training) -> FittedLogit:
+            asked.append(training.days)
+            return super().fit(training)
+
+    five_days = 5 * 24 * 60 * MINUTE_US
+    late = np.where(training.day == 28, training.known_at + five_days, training.known_at)
+    out_of_sample(replace(training, known_at=late), Watched())
+    assert [28 in days for days in asked] == [False, False, False, True]
+    assert [len(days) for days in asked] == [0, 14, 28, 44]
 
 
 def test_days_with_another_number_of_brackets_are_left_out(weights: pl.DataFrame) -> None:

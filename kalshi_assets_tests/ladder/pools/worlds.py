@@ -10,6 +10,7 @@ import polars as pl
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from kalshi_assets.instants import MINUTE_US
 from kalshi_assets.ladder.pools.inputs import PoolInputs, Training
 from kalshi_assets.ladder.pools.simplex import softmax
 
@@ -77,6 +78,7 @@ def settled_days(days: int, strength: Sequence[float], seed: int, brackets: int 
         dead=np.zeros((rows, brackets), dtype=bool),
         winner=winner.repeat(blocks),
         day=np.arange(days).repeat(blocks),
+        known_at=(np.arange(days).repeat(blocks) + 1) * 24 * 60 * MINUTE_US,
     )
 
 
@@ -95,12 +97,15 @@ def examples(
     pays: bool = True,
     status: str = "ok",
     earlier_by: timedelta = timedelta(),
+    known_after: timedelta = timedelta(hours=9),
 ) -> tuple[datetime, pl.DataFrame]:
     """Start and the columns of `panel.examples` that pools read, of one of the settled days.
 
-    Between the half-hours lie rows that no pool may learn from.
+    Between the half-hours lie rows that no pool may learn from. Its outcome is known some time
+    after its end.
     """
     start = START + timedelta(days=day) - earlier_by
+    said = [start + timedelta(days=1) + known_after] if pays else []
     mine = training.where(training.day == day)
     n = mine.inputs.market.shape[1]
     rows = [
@@ -118,6 +123,8 @@ def examples(
             "observation_age_s": 600.0,
             "dead": False,
             "pays": bool(bracket == mine.winner[row]) if pays else None,
+            "outcome_known_at": said,
+            "outcome_pays": [bool(bracket == mine.winner[row])] * len(said),
         }
         for row, hour in enumerate(mine.inputs.hour)
         for late in (0, 5)
@@ -129,5 +136,7 @@ def examples(
             "bracket": pl.Int8,
             "minute": pl.Datetime("us", "UTC"),
             "pays": pl.Boolean,
+            "outcome_known_at": pl.List(pl.Datetime("us", "UTC")),
+            "outcome_pays": pl.List(pl.Boolean),
         },
     )

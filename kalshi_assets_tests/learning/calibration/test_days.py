@@ -4,12 +4,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kalshi_assets.ladder.settlement import settled_by
 from kalshi_assets.learning.calibration.days import (
     LEAD_BLOCKS,
     CalibrationDay,
     as_of,
     as_settled,
-    known_winner,
     lead_block,
     season_of,
 )
@@ -38,6 +38,7 @@ def said(source: str, tmax_f: int, hours: float) -> dict[str, object]:
         "source": source,
         "status": "official" if source == "climate_report" else "finalized",
         "tmax_f": tmax_f,
+        "payoffs_cc": None,
         "winning_market": None if source == "climate_report" else "AB"[tmax_f >= 60],
         "known_at": END + timedelta(hours=hours),
     }
@@ -119,9 +120,14 @@ def test_a_day_without_instants_tells_of_nothing() -> None:
 def test_the_winner_is_that_of_the_sources_heard_so_far() -> None:
     settlements = pl.DataFrame([said("climate_report", 59, 9), said("exchange", 60, 30)])
     hours = (8, 9, 29, 30)
-    found = [known_winner(settlements, EVENTS, END + timedelta(hours=h)) for h in hours]
+    found = [settled_by(settlements, EVENTS, END + timedelta(hours=h)) for h in hours]
     reported, paid = END + timedelta(hours=9), END + timedelta(hours=30)
-    assert found == [None, (0, reported), (0, reported), (1, paid)]
+    assert [f and (f.winner, f.known_at) for f in found] == [
+        None,
+        (0, reported),
+        (0, reported),
+        (1, paid),
+    ]
 
 
 def test_a_day_is_there_once_for_every_word_that_changes_what_is_known_of_it() -> None:
@@ -139,3 +145,17 @@ def test_a_day_is_there_once_for_every_word_that_changes_what_is_known_of_it() -
         alone = CalibrationDay.of(START, fused, winner=day.winner, known_at=day.known_at)
         assert (day.hits == alone.hits).all()
     assert as_settled(START, fused, EVENTS, pl.DataFrame(words).clear()) == []
+
+
+def test_a_day_at_a_fair_price_counts_until_that_is_known_and_not_after() -> None:
+    p, _ = forecasts(1, seed=5)
+    fused = fused_frame(0, p[0])
+    paid = said("exchange", 60, 30) | {"winning_market": None, "payoffs_cc": [4_000, 6_000]}
+    words = pl.DataFrame(
+        [said("climate_report", 59, 9), paid], schema_overrides={"payoffs_cc": pl.List(pl.Int32)}
+    )
+    (day,) = as_settled(START, fused, EVENTS, words)
+    assert (day.winner, day.left_out_from) == (0, END + timedelta(hours=30))
+    counted = [day.counts_at(END + timedelta(hours=hours)) for hours in (8, 9, 29, 30, 900)]
+    assert counted == [False, True, True, False, False]
+    assert as_settled(START, fused, EVENTS, words.filter(source="exchange")) == []

@@ -51,11 +51,17 @@ def example_day(day: date, *, skill: float = 0.0, minutes: int = 24, seed: int =
             **{name: wins.ravel() for name in ("y_win_1m", "y_win_5m", "pays")},
         }
     ).with_columns(
-        features_known_at=pl.col("minute"), known_at=pl.col("minute") + pl.duration(minutes=6)
+        features_known_at=pl.col("minute"),
+        known_at=pl.col("minute") + pl.duration(minutes=6),
+        outcome_known_at=pl.lit([start_of(day) + SETTLED_AFTER], pl.List(UTC_TIME)),
+        outcome_pays=pl.concat_list("pays"),
     )
 
 
 UTC_TIME = pl.Datetime("us", "UTC")
+SETTLED_AFTER = timedelta(hours=33)
+LATER = datetime(2030, 1, 1, tzinfo=UTC)
+"""When everything is known."""
 
 
 def history(
@@ -68,7 +74,8 @@ def history(
 
 def features_of(day: pl.DataFrame) -> pl.DataFrame:
     """As a live day has it: features without labels, with an instant of the eve."""
-    today = day.drop("y_dir_1m", "y_dir_5m", "y_win_1m", "y_win_5m", "pays", "known_at").rename(
+    labels = ("y_dir_1m", "y_dir_5m", "y_win_1m", "y_win_5m", "pays", "known_at")
+    today = day.drop(*labels, "outcome_known_at", "outcome_pays").rename(
         {"features_known_at": "known_at"}
     )
     eve = today.filter(pl.col("minute") == pl.col("minute").min()).with_columns(

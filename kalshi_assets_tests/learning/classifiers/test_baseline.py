@@ -20,14 +20,14 @@ from kalshi_assets.learning.classifiers.targets import (
     sample,
     training_rows,
 )
-from kalshi_assets_tests.learning.classifiers.days import BRACKETS, DAY, FEATURES, history
+from kalshi_assets_tests.learning.classifiers.days import BRACKETS, DAY, FEATURES, LATER, history
 
 BY_NAME = {target.name: target for target in TARGETS}
 
 
 def sample_of(name: str, skill: float = 0.0) -> Sample:
     days = history(DAY, n=20, skill=skill)
-    rows = training_rows(days, list(days), FEATURES)
+    rows = training_rows(days, list(days), FEATURES, LATER)
     return sample(BY_NAME[name], labelled(BY_NAME[name], rows), FEATURES)
 
 
@@ -61,7 +61,9 @@ def test_the_baseline_of_the_leader_knows_that_leaders_stay() -> None:
         for day, rows in history(DAY, n=20).items()
     }
     target = BY_NAME["lead_1m"]
-    rows = sample(target, labelled(target, training_rows(days, list(days), FEATURES)), FEATURES)
+    rows = sample(
+        target, labelled(target, training_rows(days, list(days), FEATURES, LATER)), FEATURES
+    )
     fitted = baseline_of(target, rows)
     losses = {}
     for name, baseline in (("market", MARKET), ("fitted", fitted)):
@@ -94,7 +96,9 @@ def positions_that_lead(rates: np.ndarray) -> Sample:
     for day, rows in history(DAY, n=20).items():
         leader = rng.choice(BRACKETS, p=rates, size=rows.height // BRACKETS).repeat(BRACKETS)
         days[day] = rows.with_columns(y_win_1m=pl.col("bracket") == pl.Series(leader))
-    return sample(target, labelled(target, training_rows(days, list(days), FEATURES)), FEATURES)
+    return sample(
+        target, labelled(target, training_rows(days, list(days), FEATURES, LATER)), FEATURES
+    )
 
 
 def test_a_position_that_no_training_day_had_gets_nothing() -> None:

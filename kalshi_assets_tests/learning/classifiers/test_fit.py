@@ -21,7 +21,7 @@ from kalshi_assets.learning.classifiers.targets import (
     sample,
     training_rows,
 )
-from kalshi_assets_tests.learning.classifiers.days import DAY, FEATURES, example_day
+from kalshi_assets_tests.learning.classifiers.days import DAY, FEATURES, LATER, example_day
 
 BY_NAME = {target.name: target for target in TARGETS}
 QUICK = BoostingParams(num_leaves=4, max_rounds=15, patience=5)
@@ -32,7 +32,9 @@ EVERY_KIND = ["move_1m", "up_1m", "lead_1m", "pays"]
 def fifty_days(skill: float, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     wanted = [DAY + timedelta(days=n) for n in range(50)]
     days = {day: example_day(day, skill=skill, seed=seed) for day in wanted}
-    return training_rows(days, wanted[:40], FEATURES), training_rows(days, wanted[40:], FEATURES)
+    return training_rows(days, wanted[:40], FEATURES, LATER), training_rows(
+        days, wanted[40:], FEATURES, LATER
+    )
 
 
 def parts(target: Target, *, skill: float, seed: int = 0) -> tuple[Sample, Sample]:
@@ -81,7 +83,7 @@ def test_trees_learn_nothing_of_a_position_that_the_baseline_does_not_know() -> 
             days[day] = rows.with_columns(y_win_1m=pl.col("bracket") == pl.Series(leader))
         seen = (*FEATURES, "bracket")
         train, validation = (
-            sample(target, labelled(target, training_rows(days, part, seen)), seen)
+            sample(target, labelled(target, training_rows(days, part, seen, LATER)), seen)
             for part in (wanted[:40], wanted[40:])
         )
         fit = fit_target(target, train, validation, seen, lambda text: text, QUICK)

@@ -14,12 +14,13 @@ from kalshi_assets_tests.learning.classifiers.days import (
     BRACKETS,
     DAY,
     FEATURES,
+    LATER,
     example_day,
     history,
 )
 
 BY_NAME = {target.name: target for target in TARGETS}
-ROWS = training_rows({DAY: example_day(DAY)}, [DAY], FEATURES)
+ROWS = training_rows({DAY: example_day(DAY)}, [DAY], FEATURES, LATER)
 
 
 def test_every_target_is_in_the_contract() -> None:
@@ -50,7 +51,7 @@ def test_a_minute_without_exactly_one_winner_is_left_out_whole() -> None:
 
 def test_every_day_weighs_the_same_whatever_its_rows() -> None:
     days = {**history(DAY, n=3), DAY: example_day(DAY, minutes=6)}
-    rows = training_rows(days, list(days), FEATURES)
+    rows = training_rows(days, list(days), FEATURES, LATER)
     found = sample(BY_NAME["move_1m"], labelled(BY_NAME["move_1m"], rows), FEATURES)
     assert np.bincount(found.day, found.weight) == pytest.approx(np.full(4, len(found.y) / 4))
     assert found.weight.mean() == pytest.approx(1)
@@ -58,7 +59,7 @@ def test_every_day_weighs_the_same_whatever_its_rows() -> None:
 
 def test_unknown_features_are_nan_and_flags_are_numbers() -> None:
     day = example_day(DAY).with_columns(signal=pl.lit(None, pl.Float64), dead=pl.lit(value=True))
-    rows = training_rows({DAY: day}, [DAY], FEATURES)
+    rows = training_rows({DAY: day}, [DAY], FEATURES, LATER)
     x = sample(BY_NAME["pays"], labelled(BY_NAME["pays"], rows), FEATURES).x
     assert np.isnan(x[:, FEATURES.index("signal")]).all()
     assert (x[:, FEATURES.index("dead")] == 1).all()
@@ -85,10 +86,12 @@ def test_the_leader_is_told_by_the_price_that_the_labels_use() -> None:
 
 def test_a_feature_that_is_no_column_is_named() -> None:
     with pytest.raises(ValueError, match="missing from the rows: moon"):
-        training_rows({DAY: example_day(DAY)}, [DAY], [*FEATURES, "moon"])
+        training_rows({DAY: example_day(DAY)}, [DAY], [*FEATURES, "moon"], LATER)
 
 
 def test_days_that_do_not_exist_are_left_out() -> None:
     days = history(DAY, n=2)
-    assert training_rows(days, [*days, DAY], FEATURES)["day"].unique().sort().to_list() == [*days]
-    assert training_rows({}, [DAY], FEATURES).is_empty()
+    assert training_rows(days, [*days, DAY], FEATURES, LATER)["day"].unique().sort().to_list() == [
+        *days
+    ]
+    assert training_rows({}, [DAY], FEATURES, LATER).is_empty()

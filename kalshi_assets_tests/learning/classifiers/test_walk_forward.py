@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +12,8 @@ from kalshi_assets.tables.classifiers import CLASSIFIERS
 from kalshi_assets_tests.learning.classifiers.days import (
     DAY,
     FEATURES,
+    SETTLED_AFTER,
+    UTC_TIME,
     example_day,
     history,
     start_of,
@@ -44,10 +46,52 @@ def test_the_table_keeps_its_contract_and_says_what_it_rests_on(store: ModelStor
     assert set(found["drift_feature"]) <= set(FEATURES)
 
 
-def test_settlements_are_not_known_before_the_morning_after(store: ModelStore) -> None:
+def test_an_outcome_is_known_from_its_settlement_on(store: ModelStore) -> None:
     found = in_force(DAY, DAYS, store)
     known = dict(found.select("target", "known_at").iter_rows())
-    assert known["pays"] - known["move_1m"] == timedelta(hours=12)
+    assert known["pays"] == start_of(DAY - 2 * ONE) + SETTLED_AFTER
+    assert known["move_1m"] < known["pays"]
+
+
+@pytest.mark.parametrize("part", ["training", "validation"])
+def test_an_outcome_that_comes_days_late_reaches_no_fit_before_it_was_known(
+    store: ModelStore, part: str
+) -> None:
+    late = getattr(fold_of(DAY), part)[-1]
+    began = start_of(DAY)
+
+    def settled(*said: datetime) -> dict[date, pl.DataFrame]:
+        pays = [pl.col("pays")] * len(said)
+        rows = DAYS[late].with_columns(
+            outcome_known_at=pl.lit(list(said), pl.List(UTC_TIME)),
+            outcome_pays=pl.concat_list(pays) if said else pl.lit([], pl.List(pl.Boolean)),
+        )
+        return {**DAYS, late: rows}
+
+    never = in_force(DAY, settled(), store)
+    assert not never.equals(in_force(DAY, DAYS, store))
+    just_late = settled(began + timedelta(microseconds=1))
+    assert in_force(DAY, just_late, store).equals(never)
+    last = fold_of(DAY).prediction[-1]
+    assert in_force(last, just_late, store)["model_sha256"].equals(never["model_sha256"])
+    in_time = in_force(DAY, settled(began), store)
+    assert in_time.drop("known_at").equals(in_force(DAY, DAYS, store).drop("known_at"))
+    assert in_time.filter(target="pays")["known_at"].item() == began
+
+
+def test_a_later_word_on_an_outcome_changes_no_fit_before_it(store: ModelStore) -> None:
+    after = start_of(DAY) + timedelta(hours=1)
+    other = (pl.col("bracket") == 0).alias("pays")
+    said = pl.lit(after, UTC_TIME)
+    revised = {
+        day: rows.with_columns(
+            other,
+            outcome_known_at=pl.concat_list("outcome_known_at", said),
+            outcome_pays=pl.concat_list("outcome_pays", other),
+        )
+        for day, rows in DAYS.items()
+    }
+    assert in_force(DAY, revised, store).equals(in_force(DAY, DAYS, store))
 
 
 def test_days_from_the_as_of_date_on_and_the_day_before_change_nothing(store: ModelStore) -> None:

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -10,7 +12,9 @@ from kalshi_assets.weather.reports.climate_bulletin import (
     Bulletin,
     BulletinError,
     Extreme,
+    corrected,
     parse_bulletin,
+    part_of,
     statuses,
 )
 from kalshi_assets_tests.shared import ARCHIVE, SAMPLES, needs_archive, needs_samples
@@ -138,6 +142,126 @@ def test_a_maximum_is_a_whole_degree_or_missing(
     assert (found.time is not None) == ("PM" in row or "AM" in row)
 
 
+@pytest.mark.parametrize(
+    ("row", "record", "estimated"),
+    [
+        ("       85    347 PM 100    1993  85      0       93", False, False),
+        ("      100R   247 PM 100    1901  84     16       84", True, False),
+        ("       85(E) 347 PM 100    1993  85      0       93", False, True),
+        ("       85E   347 PM 100    1993  85      0       93", False, True),
+        ("       85 E  347 PM 100    1993  85      0       93", False, True),
+        ("      100R(E) 347 PM 100    1993  85      0       93", True, True),
+        ("      100(E)R", True, True),
+        ("       MM", False, False),
+    ],
+)
+def test_a_value_is_read_with_its_flags(row: str, record: bool, estimated: bool) -> None:
+    found = parse_bulletin(bulletin(NEXT_MORNING, JULY_8, row)).maximum
+    assert found.value_f == {"100": 100, "85": 85, "MM": None}[row.split()[0].rstrip("(E)R")]
+    assert (found.record, found.estimated) == (record, estimated)
+    assert (found.time is not None) == ("PM" in row)
+
+
+def without_maximum(text: str) -> str:
+    return "\n".join(line for line in text.split("\n") if not line.startswith("  MAXIMUM"))
+
+
+SEVEN_AM = datetime(2026, 7, 9, 11, tzinfo=UTC)
+IN_THE_MORNING = bulletin(
+    datetime(2026, 7, 9, 11, 31, tzinfo=UTC), JULY_9, MAXIMUM, valid_at=SEVEN_AM
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        without_maximum(IN_THE_MORNING),
+        IN_THE_MORNING.replace(MAXIMUM, ""),
+        # The record stands where it always does, the value does not.
+        IN_THE_MORNING.replace("       85    347 PM 100", "                    100"),
+        IN_THE_MORNING.replace("       85    347 PM", "       MM         MM"),
+    ],
+    ids=["no row", "no value", "only the record", "missing"],
+)
+def test_a_morning_issue_may_know_the_minimum_only(text: str) -> None:
+    assert text != IN_THE_MORNING
+    found = parse_bulletin(text)
+    assert (found.maximum.value_f, found.minimum.value_f, found.final) == (None, 64, False)
+    assert statuses([found]) == {}
+
+
+def test_a_final_issue_must_speak_of_the_maximum() -> None:
+    final = bulletin(NEXT_MORNING, JULY_8, MAXIMUM)
+    for text in (
+        without_maximum(final),
+        final.replace(MAXIMUM, ""),
+        final.replace("       85    347 PM 100", "                    100"),
+    ):
+        with pytest.raises(BulletinError, match="no MAXIMUM with a value"):
+            parse_bulletin(text)
+
+
+LA_GUARDIA = bulletin(NEXT_MORNING, JULY_8, MAXIMUM.replace("85", "91", 1), cli="LGA")
+CENTRAL_PARK = bulletin(NEXT_MORNING, JULY_8, MAXIMUM)
+
+
+def below_one_header(*texts: str) -> str:
+    head, _, first = texts[0].partition("CLI")
+    rest = [text[text.index("CLI") :] for text in texts[1:]]
+    return head + "CLI" + first + "".join(rest)
+
+
+def below_one_issue_line(first: str, second: str) -> str:
+    """The second station has a line of its own, and nothing else above its summary."""
+    headline = second.index("...THE ")
+    return first + f"CLI{second[second.index('CLI') + 3 :][:3]}\n\n" + second[headline:]
+
+
+@pytest.mark.parametrize("join", [lambda *t: "".join(t), below_one_header, below_one_issue_line])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_stations_in_one_product_the_one_asked_for_is_read(
+    join: Callable[..., str], order: tuple[int, int]
+) -> None:
+    product = join(*((CENTRAL_PARK, LA_GUARDIA)[n] for n in order))
+    for cli, tmax_f in (("NYC", 85), ("LGA", 91)):
+        found = parse_bulletin(part_of(product, cli))
+        assert (found.cli, found.date, found.final) == (cli, JULY_8, True)
+        assert (found.maximum.value_f, found.issued_at) == (tmax_f, NEXT_MORNING)
+    with pytest.raises(BulletinError, match="where CLIJFK was asked"):
+        part_of(product, "JFK")
+
+
+def test_of_two_places_below_one_station_line_the_one_of_that_name_is_read() -> None:
+    names = {"CENTRAL PARK NY": CENTRAL_PARK, "LA GUARDIA NY": LA_GUARDIA}
+    first, second = (text.replace("SOMEWHERE CLIMATE", f"{n} CLIMATE") for n, text in names.items())
+    product = first + second[second.index("...THE ") :]
+    park = part_of(product, "NYC", ("Central Park, New York",))
+    assert parse_bulletin(park).maximum.value_f == 85
+    assert parse_bulletin(part_of(product, "NYC", ("La Guardia",))).maximum.value_f == 91
+    with pytest.raises(BulletinError, match="summaries of CENTRAL PARK NY, LA GUARDIA NY"):
+        part_of(product, "NYC", ("Newark",))
+
+
+def test_a_product_of_one_station_is_read_as_a_whole() -> None:
+    assert part_of(CENTRAL_PARK, "NYC") == CENTRAL_PARK
+
+
+@needs_samples
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_product_is_its_stations(name: str) -> None:
+    text = (SAMPLES / "nws" / f"{name}.txt").read_text()
+    (city,) = (city for city in CITIES.values() if city.cli == RECORDED[name][0])
+    assert part_of(text, city.cli, (*city.rules_names, city.title)) == text
+
+
+def test_a_correction_says_that_it_is_one() -> None:
+    def sent(suffix: str) -> int:
+        text = CENTRAL_PARK.replace("KOKX 090626", f"KOKX 090626{suffix}")
+        return parse_bulletin(text).correction
+
+    assert [sent(suffix) for suffix in ("", " CCA", " CCB", " RRA")] == [0, 1, 2, 0]
+
+
 def test_midnight_and_noon_are_read_as_clocks_have_them() -> None:
     def at(clock: str) -> datetime | None:
         return parse_bulletin(bulletin(NEXT_MORNING, JULY_8, f" 85 {clock} ")).maximum.time
@@ -228,6 +352,19 @@ def test_the_first_final_issue_is_official_and_later_ones_only_revise_it() -> No
     assert found == {"preliminary": evening, "official": first, "revised": corrected}
     assert statuses([noon, evening]) == {"preliminary": evening}
     assert statuses([first, again]) == {"official": first}
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2)])
+def test_a_correction_stands_in_the_place_of_the_issue_that_it_corrects(
+    order: tuple[int, int, int],
+) -> None:
+    first = issue(0, 85)
+    a, b = replace(issue(0, 86), correction=1), replace(issue(0, 87), correction=2)
+    sent = [(first, a, b)[n] for n in order]
+    assert statuses(sent) == {"official": b}
+    assert corrected(sent) == [b]
+    later = issue(2, 88)
+    assert statuses([later, *sent]) == {"official": b, "revised": later}
 
 
 def test_an_issue_without_a_maximum_counts_as_nothing() -> None:

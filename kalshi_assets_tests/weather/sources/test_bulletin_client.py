@@ -161,3 +161,68 @@ def test_the_recorded_afternoon_bulletin_proves_its_maximum() -> None:
     assert evidence["lo_f"].to_list() == [82]
     status = bulletin_settlements(issues, NEW_YORK, JULY_9).select(pl.col("status"))
     assert status.to_series().to_list() == ["preliminary"]
+
+
+SEVEN_THIRTY = START + timedelta(hours=7, minutes=31)
+MINIMUM_ONLY = "\n".join(
+    line
+    for line in bulletin(SEVEN_THIRTY, JULY_9, row(0), valid_at=START + timedelta(hours=7)).split(
+        "\n"
+    )
+    if not line.startswith("  MAXIMUM")
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [MINIMUM_ONLY, MINIMUM_ONLY.replace("TEMPERATURE (F)\n", "TEMPERATURE (C)\n"), "no report"],
+    ids=["minimum only", "unreadable", "something else"],
+)
+def test_a_bulletin_without_a_maximum_does_not_block_the_final_one(text: str) -> None:
+    issues = fetched(Products(TEXTS | {SEVEN_THIRTY: text}))
+    frame = bulletin_settlements(issues, NEW_YORK, JULY_9)
+    assert frame.select("status", "tmax_f").rows() == [
+        ("official", 84),
+        ("preliminary", 82),
+        ("revised", 85),
+    ]
+    assert bulletin_evidence(issues, NEW_YORK, JULY_9)["lo_f"].to_list() == [82]
+
+
+def test_what_was_left_out_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    fetched(Products(TEXTS | {SEVEN_THIRTY: "no report"}))
+    assert f"new_york 2026-07-09: GET https://nws.test/products/{SEVEN_THIRTY:%d%H%M}: " in (
+        caplog.text
+    )
+    assert "left out" in caplog.text
+
+
+def test_a_product_that_the_service_does_not_give_keeps_none_of_the_others_back() -> None:
+    service = Products(TEXTS)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith(f"{AFTERNOON:%d%H%M}"):
+            return httpx.Response(404, headers=LD_JSON, content=b"{}")
+        return service(request)
+
+    assert [issue.bulletin.issued_at for issue in fetched(answer)] == [MORNING, LATER]
+
+
+def test_a_product_of_two_stations_gives_the_one_asked_for() -> None:
+    other = bulletin(MORNING, JULY_9, row(99), cli="LGA")
+    for text in (other + TEXTS[MORNING], TEXTS[MORNING] + other):
+        (issue,) = fetched(Products({MORNING: text}))
+        assert (issue.bulletin.cli, issue.bulletin.maximum.value_f) == ("NYC", 84)
+
+
+def test_a_correction_under_the_same_time_stands_for_the_issue() -> None:
+    first = TEXTS[MORNING]
+    again = bulletin(MORNING, JULY_9, row(83)).replace(
+        f"KOKX {MORNING:%d%H%M}", f"KOKX {MORNING:%d%H%M} CCA"
+    )
+    for texts in ((first, again), (again, first)):
+        issues = fetched(
+            Products(dict(zip((MORNING, MORNING + timedelta(minutes=9)), texts, strict=True)))
+        )
+        frame = bulletin_settlements(issues, NEW_YORK, JULY_9)
+        assert frame.select("status", "tmax_f").rows() == [("official", 83)]

@@ -47,10 +47,12 @@ def test_the_official_maximum_is_one_row_known_nine_hours_after_the_day() -> Non
             "status": "official",
             "tmax_f": 63,
             "winning_market": None,
+            "payoffs_cc": None,
             "event_time": DAY_ENDS,
             "issued_at": None,
             "known_at": DAY_ENDS + timedelta(hours=9),
             "known_at_from": "assumed",
+            "problem": None,
         }
     ]
     (url,) = service.asked

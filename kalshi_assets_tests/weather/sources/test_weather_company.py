@@ -63,10 +63,12 @@ def test_an_official_maximum_is_one_row_known_from_its_issue() -> None:
             "status": "official",
             "tmax_f": 87,
             "winning_market": None,
+            "payoffs_cc": None,
             "event_time": DAY_ENDS,
             "issued_at": ISSUED,
             "known_at": ISSUED,
             "known_at_from": "issue_time",
+            "problem": None,
         }
     ]
     (url,) = service.asked
