@@ -17,6 +17,7 @@ from kalshi_assets.exchange.wire_values import (
     Record,
     amount,
     count,
+    epoch_ms,
     price_cc,
 )
 
@@ -164,7 +165,7 @@ def _delta(message: Record) -> BookDelta:
         side=_outcome(message, message.text("side")),
         price_cc=message.get("price_dollars", price_cc),
         change=message.get("delta_fp", amount),
-        time_ms=_maybe_integer(message, "ts_ms"),
+        time_ms=message.maybe("ts_ms", epoch_ms),
     )
 
 
@@ -177,7 +178,7 @@ def _trade(message: Record) -> StreamTrade:
         yes_price_cc=message.get("yes_price_dollars", price_cc),
         count=message.get("count_fp", count),
         taker_side=_outcome(message, side),
-        time_ms=message.integer("ts_ms"),
+        time_ms=message.get("ts_ms", epoch_ms),
     )
 
 
