@@ -162,7 +162,7 @@ def _snapshot(message: Record) -> BookSnapshot:
 def _delta(message: Record) -> BookDelta:
     return BookDelta(
         ticker=message.text("market_ticker"),
-        side=_outcome(message, message.text("side")),
+        side=_outcome(message, "side", message.text("side")),
         price_cc=message.get("price_dollars", price_cc),
         change=message.get("delta_fp", amount),
         time_ms=message.maybe("ts_ms", epoch_ms),
@@ -177,14 +177,16 @@ def _trade(message: Record) -> StreamTrade:
         ticker=message.text("market_ticker"),
         yes_price_cc=message.get("yes_price_dollars", price_cc),
         count=message.get("count_fp", count),
-        taker_side=_outcome(message, side),
+        taker_side=_outcome(message, "taker_outcome_side", side),
         time_ms=message.get("ts_ms", epoch_ms),
     )
 
 
-def _outcome(message: Record, side: str) -> str:
+def _outcome(message: Record, field: str, side: str) -> str:
     if side not in ("yes", "no"):
-        raise MalformedAnswerError(f"side {side!r} is neither yes nor no", record=message.name)
+        raise MalformedAnswerError(
+            f"{side!r} is neither yes nor no", record=message.name, field=field
+        )
     return side
 
 

@@ -18,10 +18,11 @@ CC_PER_DOLLAR = 10_000
 # Beyond any number of contracts, and any sum of dollars; two decimals are still exact in a float.
 MOST = 10**12
 MOST_INTEGER = 2**63 - 1
-# A day before the end of Python's calendar: lags are added to instants.
-FIRST_INSTANT = datetime(1970, 1, 1, tzinfo=UTC)
+# Before the exchange was, so that no zero is taken for an instant; and a day before the end of
+# Python's calendar, since lags are added.
+FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
 LAST_INSTANT = datetime(9999, 12, 31, tzinfo=UTC)
-LAST_SECOND = int(LAST_INSTANT.timestamp())
+FIRST_SECOND, LAST_SECOND = int(FIRST_INSTANT.timestamp()), int(LAST_INSTANT.timestamp())
 
 _PRICE = re.compile(r"([0-9]+)(?:\.([0-9]{1,6}))?", re.ASCII)
 _COUNT = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
@@ -88,7 +89,7 @@ def amount(text: object) -> Decimal:
 
 
 def utc(text: object) -> datetime:
-    """An instant such as ``"2026-06-11T05:39:31.28563Z"``, to the microsecond, from 1970 on."""
+    """An instant such as ``"2026-06-11T05:39:31.28563Z"``, to the microsecond, from 2000 on."""
     if not isinstance(text, str):
         raise ValueError(f"{_shown(text)} is not an instant such as '2026-06-11T05:39:31Z'")
     try:
@@ -104,17 +105,17 @@ def utc(text: object) -> datetime:
     except OverflowError:
         raise ValueError(f"{text!r} lies beyond the calendar") from None
     if not FIRST_INSTANT <= instant < LAST_INSTANT:
-        raise ValueError(f"{text!r} does not lie within 1970 and 9999")
+        raise ValueError(f"{text!r} does not lie within 2000 and 9999")
     return instant
 
 
 def epoch_s(value: object) -> int:
-    """An instant in Unix seconds, from 1970 on."""
+    """An instant in Unix seconds, from 2000 on."""
     return _within_calendar(value, 1)
 
 
 def epoch_ms(value: object) -> int:
-    """An instant in Unix milliseconds, from 1970 on."""
+    """An instant in Unix milliseconds, from 2000 on."""
     return _within_calendar(value, 1000)
 
 
@@ -136,8 +137,8 @@ def _at_most_one_dollar(cc: int, text: object) -> int:
 
 def _within_calendar(value: object, per_second: int) -> int:
     instant = _integer(value)
-    if not 0 <= instant < LAST_SECOND * per_second:
-        raise ValueError(f"{_shown(instant)} does not lie within 1970 and 9999")
+    if not FIRST_SECOND * per_second <= instant < LAST_SECOND * per_second:
+        raise ValueError(f"{_shown(instant)} does not lie within 2000 and 9999")
     return instant
 
 
