@@ -98,7 +98,7 @@ def create_app(
                 clock=wall_clock,
             ),
             # Within the gate: what was signed is what was asked.
-            Middleware(OddityLayer, oddities=oddities),
+            Middleware(OddityLayer, oddities=oddities, events=archive.event_markets),
         ],
         exception_handlers={WireError: answer_wire_error, 404: _answer_unknown_path},
     )

@@ -1,13 +1,12 @@
 """Oddities that can be switched on: what the exchange has been seen to answer of days long past.
 
-The recordings were repaired, and have every event under its present name; these switches undo
-that. Here: answers about old events as the exchange serves them. Not here: what goes wrong between
-a client and a service (`faults`).
+The recordings were repaired; these switches undo that. Here: answers about old events as the
+exchange serves them. Not here: what goes wrong between a client and a service (`faults`).
 """
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -121,11 +120,14 @@ class OddityLayer:
     ----------
     oddities
         Which are on.
+    events
+        Tickers of the events as they are recorded.
     """
 
-    def __init__(self, app: ASGIApp, *, oddities: Oddities) -> None:
+    def __init__(self, app: ASGIApp, *, oddities: Oddities, events: Collection[str]) -> None:
         self._app = app
         self._oddities = oddities
+        self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask for the events as they are recorded, and answer as the exchange would."""
@@ -178,7 +180,9 @@ class OddityLayer:
         if self._oddities.of(FORMER_TICKER, event_ticker) is None:
             return series
         present = _PRESENT[series]
-        return NOWHERE if series == present else present
+        if series == present:
+            return NOWHERE
+        return present if event_ticker.replace(series, present, 1) in self._events else series
 
     def _former(self, series: str, event_ticker: str) -> str:
         """The series under which a recorded event is shown."""

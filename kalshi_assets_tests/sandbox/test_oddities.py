@@ -3,12 +3,13 @@ from datetime import date
 from pathlib import Path
 
 import httpx
+import polars as pl
 import pytest
 
-from kalshi_assets.sandbox.oddities import KINDS, Oddity
+from kalshi_assets.sandbox.oddities import KINDS, Oddities, Oddity
 from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets_tests.sandbox.conftest import ENDLESS
-from kalshi_assets_tests.sandbox.tiny import CHI_EVENT, NY_BIN, NY_EVENT
+from kalshi_assets_tests.sandbox.tiny import CHI_EVENT, NY_BIN, NY_EVENT, write_archive
 
 FORMER = NY_EVENT.removeprefix("KX")
 
@@ -88,6 +89,20 @@ def test_under_a_former_ticker_all_of_the_event_is_found_and_under_the_present_n
     listed = _get(client, "/events", tickers=f"{FORMER},{NY_EVENT},{CHI_EVENT}").json()["events"]
     assert {event["event_ticker"] for event in listed} == {FORMER, CHI_EVENT}
     assert _get(client, "/series/KXHIGHNY").json()["series"]["ticker"] == "KXHIGHNY"
+
+
+def test_an_event_recorded_under_its_former_name_keeps_it(tmp_path: Path) -> None:
+    root = write_archive(tmp_path)
+    markets = pl.read_parquet(root / "markets.parquet")
+    renamed = pl.col("event_ticker", "market_ticker").str.replace("KXHIGHNY", "HIGHNY")
+    markets.with_columns(renamed).write_parquet(root / "markets.parquet")
+    switches = Oddities([Oddity(kind="former_ticker")])
+    with (
+        running(root, oddities=switches, anonymous_bucket=ENDLESS) as odd,
+        httpx.Client(base_url=odd.url) as http,
+    ):
+        assert _get(http, f"/events/{FORMER}").json()["event"]["event_ticker"] == FORMER
+        assert _get(http, f"/events/{NY_EVENT}").status_code == 404
 
 
 @pytest.mark.parametrize(
