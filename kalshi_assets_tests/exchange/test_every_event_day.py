@@ -8,11 +8,17 @@ is not known.
 from collections import Counter
 from datetime import date
 
+import polars.selectors as cs
 import pytest
 
 from kalshi_assets.cities import CITIES
 from kalshi_assets.exchange.client import KalshiClient
-from kalshi_assets.exchange.ingest import fetch_event, fetch_settlement
+from kalshi_assets.exchange.ingest import (
+    fetch_candles,
+    fetch_event,
+    fetch_settlement,
+    fetch_trades,
+)
 from kalshi_assets.partitions import FIRST_DAY
 from kalshi_assets.sandbox.oddities import (
     FORMER_TICKER,
@@ -107,3 +113,30 @@ class Truth:
         if row["strike_type"] == "less":
             return None, hi - 1
         return (lo + 1, None) if row["strike_type"] == "greater" else (lo, hi)
+
+
+@needs_archive
+def test_candles_and_trades_of_a_former_ticker_are_those_of_the_event():
+    place, day = CITIES["chicago"], date(2025, 5, 5)
+    switches = Oddities()
+    with (
+        running(ARCHIVE, oddities=switches, anonymous_bucket=ENDLESS) as sandbox,
+        KalshiClient(sandbox.api_url) as client,
+    ):
+        present = tables_of(client, place, day)
+        switches.set([Oddity(kind=FORMER_TICKER)])
+        former = tables_of(client, place, day)
+    for before, after in zip(present, former, strict=True):
+        assert before.height
+        renamed = before.with_columns(cs.string().str.replace("^KXHIGHCHI-", "HIGHCHI-"))
+        own = [name for name in after.columns if name != "raw_sha256"]
+        assert after.select(own).equals(renamed.select(own))
+
+
+def tables_of(client, place, day):
+    contract = fetch_event(client, place, day)
+    return [
+        contract.to_frame(),
+        fetch_candles(client, contract),
+        fetch_trades(client, contract),
+    ]
