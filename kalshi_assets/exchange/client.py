@@ -91,7 +91,9 @@ class KalshiClient(RestReader):
         pages = self.pages(
             "/events", {"tickers": ",".join(event_tickers), "limit": EVENT_LIMIT}, "events"
         )
-        return frozenset(ticker for page in pages for ticker in page.decode(_event_tickers_of))
+        return frozenset(
+            event["event_ticker"] for page in pages for event in page.payload["events"]
+        )
 
     def event_markets(self, event_ticker: str) -> list[Market]:
         """The event's markets, from whichever tier holds them; each knows its answer's hash."""
@@ -268,10 +270,6 @@ class KalshiClient(RestReader):
             for window in _windows(start, end, MAX_PERIODS)
         ]
         return _candles(asked, HISTORICAL, _market_candles_of)
-
-
-def _event_tickers_of(page: Answer) -> list[str]:
-    return [Record(event, "event").text("event_ticker") for event in page.payload["events"]]
 
 
 def _cutoff_of(answer: Answer) -> Cutoff:
