@@ -43,7 +43,7 @@ class CityDay:
 
     @property
     def event_ticker(self) -> str:
-        """The exchange's event of this city and day."""
+        """The exchange's event of this city and day, by the name of its time."""
         return city(self.city).event_ticker(self.date)
 
     @property

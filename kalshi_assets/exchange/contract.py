@@ -38,6 +38,10 @@ class MarketTerms:
     ----------
     label
         The exchange's words, such as "84° to 85°".
+    strike_type, floor_strike, cap_strike
+        As stated; empty and None where they were not.
+    bracket_from
+        Where the degrees that pay were read; see `tables.EVENTS`.
     rules_sha256
         Fingerprint of the rules text; None: none was given.
     tick_grid, tick_grid_from
@@ -51,6 +55,7 @@ class MarketTerms:
     strike_type: str
     floor_strike: float | None
     cap_strike: float | None
+    bracket_from: str
     rules_sha256: str | None
     tick_grid: tuple[TickRange, ...]
     tick_grid_from: str
@@ -170,6 +175,7 @@ class EventContract:
                 "cap_strike": terms.cap_strike,
                 "lo_f": bracket.lo,
                 "hi_f": bracket.hi,
+                "bracket_from": terms.bracket_from,
                 "rules_sha256": terms.rules_sha256,
                 "tick_grid": _grid_text(terms.tick_grid),
                 "tick_grid_from": terms.tick_grid_from,
@@ -238,6 +244,7 @@ _OWN_COLUMNS = (
     "strike_type",
     "floor_strike",
     "cap_strike",
+    "bracket_from",
     "rules_sha256",
     "tick_grid_from",
     "raw_sha256",

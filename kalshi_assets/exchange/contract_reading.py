@@ -1,7 +1,7 @@
 """Reading the event contract from the exchange's answers, with the provenance of each part.
 
-Here: strikes to whole degrees, the station and the publisher in the rules, the fee terms of the
-day. Not here: asking the exchange (ingest) and the value itself (contract).
+Here: the station and the publisher in the rules, the fee terms of the day. Not here: the degrees
+that a market pays on (bracket_reading), asking the exchange (ingest), the value itself (contract).
 """
 
 import hashlib
@@ -11,6 +11,7 @@ from datetime import date, datetime
 from typing import Any
 
 from kalshi_assets.cities import CITIES, City
+from kalshi_assets.exchange.bracket_reading import read_brackets
 from kalshi_assets.exchange.contract import (
     LINEAR_CENT,
     ContractError,
@@ -22,7 +23,7 @@ from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.wire import Market
 from kalshi_assets.exchange.wire_account import fee_changes_of
 from kalshi_assets.exchange.wire_values import Record
-from kalshi_assets.ladder.brackets import Bracket, Ladder
+from kalshi_assets.ladder.brackets import Ladder
 
 _CLI_CODE = re.compile(r"\(CLI([A-Z]{3})\)")
 _PUBLISHERS = (
@@ -55,22 +56,24 @@ def read_event_contract(
     Raises
     ------
     ContractError
-        Siblings disagree, a strike is unknown or no whole number, or the event is another day's.
+        Siblings disagree, a bracket cannot be read, or the event is another day's or series'.
     StationChangedError
         The rules name another station than the registry.
     LadderError
         The brackets leave a gap, overlap or lack a tail.
     MalformedAnswerError
-        An answer lacks the fee terms.
+        An answer lacks the fee terms, or a strike is no temperature.
     """
-    event_ticker = _common(markets, "event_ticker", place.event_ticker(day))
-    expected = place.event_ticker(day)
-    if event_ticker != expected or event_payload.get("event_ticker") != expected:
+    expected = place.event_tickers(day)
+    event_ticker = _common(markets, "event_ticker", expected[0])
+    if event_ticker not in expected or event_payload.get("event_ticker") != event_ticker:
         raise ContractError(
-            f"asked for {expected}, got event {event_payload.get('event_ticker')} with markets of "
-            f"{event_ticker}"
+            f"asked for {' or '.join(expected)}, got event {event_payload.get('event_ticker')} "
+            f"with markets of {event_ticker}"
         )
-    ladder = Ladder.of([bracket_of(market) for market in markets])
+    series_ticker = series_of_event(place, event_payload)
+    brackets, brackets_from = read_brackets(markets)
+    ladder = Ladder.of(brackets)
     by_ticker = {market.ticker: market for market in markets}
     ordered = [by_ticker[bracket.market_ticker] for bracket in ladder.brackets]
     open_time = _common(markets, "open_time", event_ticker)
@@ -85,10 +88,10 @@ def read_event_contract(
     return EventContract(
         city=place.name,
         date=day,
-        series_ticker=place.series,
+        series_ticker=series_ticker,
         event_ticker=event_ticker,
         ladder=ladder,
-        markets=tuple(_terms(market) for market in ordered),
+        markets=tuple(_terms(market, brackets_from[market.ticker]) for market in ordered),
         open_time=open_time,
         close_time=close_time,
         climate_start=climate_start,
@@ -104,34 +107,22 @@ def read_event_contract(
     )
 
 
-def bracket_of(market: Market) -> Bracket:
-    """The whole degrees that pay, by `strike_type` (kalshi.md 6.2).
-
-    ``less`` and ``greater`` exclude their strike, ``between`` includes both, ``less_or_equal``
-    and ``greater_or_equal`` include theirs.
+def series_of_event(place: City, event_payload: Mapping[str, Any]) -> str:
+    """The series that the event says it is of, which may be a former one; else the present one.
 
     Raises
     ------
     ContractError
-        Another strike type, a missing strike or one that is no whole number.
+        It says another city's.
     """
-    lo, hi = {
-        "less": (None, -1),
-        "less_or_equal": (None, 0),
-        "between": (0, 0),
-        "greater_or_equal": (0, None),
-        "greater": (1, None),
-    }.get(market.strike_type or "", (None, None))
-    if lo is None and hi is None:
+    event_ticker = event_payload.get("event_ticker")
+    series = Record(event_payload, f"event {event_ticker}").maybe_text("series_ticker")
+    if series is not None and series not in (place.series, *place.history):
         raise ContractError(
-            f"{market.ticker} has strike_type {market.strike_type!r}; a ladder is made of less, "
-            "less_or_equal, between, greater_or_equal and greater"
+            f"event {event_ticker} is of series {series}, the registry has "
+            f"{', '.join((place.series, *place.history))} for {place.name}"
         )
-    return Bracket(
-        market_ticker=market.ticker,
-        lo=None if lo is None else _whole(market, "floor_strike") + lo,
-        hi=None if hi is None else _whole(market, "cap_strike") + hi,
-    )
+    return series or place.series
 
 
 def _common(markets: Sequence[Market], name: str, event_ticker: str) -> Any:
@@ -147,17 +138,7 @@ def _common(markets: Sequence[Market], name: str, event_ticker: str) -> Any:
     return getattr(first, name)
 
 
-def _whole(market: Market, name: str) -> int:
-    strike = getattr(market, name)
-    if strike is None or strike != int(strike):
-        raise ContractError(
-            f"{market.ticker} is {market.strike_type!r} but its {name} is {strike}, "
-            "not a whole degree"
-        )
-    return int(strike)
-
-
-def _terms(market: Market) -> MarketTerms:
+def _terms(market: Market, bracket_from: str) -> MarketTerms:
     rules = market.rules_primary
     return MarketTerms(
         market_ticker=market.ticker,
@@ -165,6 +146,7 @@ def _terms(market: Market) -> MarketTerms:
         strike_type=market.strike_type or "",
         floor_strike=market.floor_strike,
         cap_strike=market.cap_strike,
+        bracket_from=bracket_from,
         rules_sha256=None if rules is None else hashlib.sha256(rules.encode()).hexdigest(),
         tick_grid=market.price_ranges or LINEAR_CENT,
         tick_grid_from="market" if market.price_ranges else "default",
@@ -222,8 +204,12 @@ def _settlement_source(
 
 
 def _source_names(payload: Mapping[str, Any]) -> str:
-    sources = payload.get("settlement_sources") or []
-    return ", ".join(s["name"] for s in sources if isinstance(s, dict) and s.get("name"))
+    sources = payload.get("settlement_sources")
+    if not isinstance(sources, list):
+        return ""
+    return ", ".join(
+        s["name"] for s in sources if isinstance(s, dict) and isinstance(s.get("name"), str)
+    )
 
 
 def _fee_terms(

@@ -7,22 +7,27 @@ client), decoding (wire), storing (lake). Every function takes the client it rea
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 import polars as pl
 
 from kalshi_assets.cities import City
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.contract import ContractError, EventContract
-from kalshi_assets.exchange.contract_reading import read_event_contract
-from kalshi_assets.exchange.errors import ExchangeError, NotFoundError
+from kalshi_assets.exchange.contract_reading import read_event_contract, series_of_event
+from kalshi_assets.exchange.errors import ExchangeError, MalformedAnswerError, NotFoundError
+from kalshi_assets.exchange.rest import Answer
 from kalshi_assets.exchange.wire import Market
-from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR
-from kalshi_assets.ladder.brackets import LadderError
+from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR, leading_number
+from kalshi_assets.ladder.brackets import Bracket, LadderError
 from kalshi_assets.tables import CANDLES, SETTLEMENTS, TRADES, Table
+from kalshi_assets.tables.limits import Limits
 
 SETTLED = ("determined", "finalized")
 FAIR_PRICE = "scalar"
 SETTLEMENT_LAG = timedelta(hours=12)
+
+_TEMPERATURE = Limits.of(SETTLEMENTS.columns["tmax_f"])
 
 # The last candle of a short market ends one minute after the close.
 _AFTER_CLOSE = timedelta(minutes=1)
@@ -42,7 +47,9 @@ class EventNotFoundError(IngestError):
 
 
 def fetch_event(client: KalshiClient, city: City, day: date) -> EventContract:
-    """The event that settles on climate day `day`.
+    """The event that settles on climate day `day`, under the name that the exchange has it.
+
+    Series were renamed; the name of the day's time is asked for first, then the others.
 
     Raises
     ------
@@ -51,24 +58,23 @@ def fetch_event(client: KalshiClient, city: City, day: date) -> EventContract:
     IngestError
         A read failed, or the answers do not make one event.
     """
-    ticker = city.event_ticker(day)
-    try:
-        event = client.event(ticker)
-    except NotFoundError as error:
-        raise EventNotFoundError(city.name, day, f"no event {ticker}: {error}") from error
-    except ExchangeError as error:
-        raise IngestError(city.name, day, str(error)) from error
-    with _naming(city.name, day, f"contract of {ticker}"):
-        markets = client.event_markets(ticker)
-        if not markets:
-            raise EventNotFoundError(
-                city.name, day, f"event {ticker} has no markets in either tier"
+    missing: list[str] = []
+    for ticker in city.event_tickers(day):
+        with _naming(city.name, day, f"contract of {ticker}"):
+            try:
+                event = client.event(ticker)
+            except NotFoundError as error:
+                missing.append(f"no event {ticker}: {error}")
+                continue
+            markets = client.event_markets(ticker)
+            if not markets:
+                missing.append(f"event {ticker} has no markets in either tier")
+                continue
+            series, changes = _series(client, city, series_of_event(city, event.payload))
+            return read_event_contract(
+                city, day, event.payload, markets, series.payload, changes.payload
             )
-        series = client.series(city.series)
-        changes = client.fee_changes(city.series)
-        return read_event_contract(
-            city, day, event.payload, markets, series.payload, changes.payload
-        )
+    raise EventNotFoundError(city.name, day, "; ".join(missing))
 
 
 def fetch_candles(client: KalshiClient, contract: EventContract) -> pl.DataFrame:
@@ -109,14 +115,18 @@ def fetch_settlement(client: KalshiClient, contract: EventContract) -> pl.DataFr
 def settlement_of(contract: EventContract, markets: list[Market]) -> pl.DataFrame:
     """The row that the event's markets make: see `fetch_settlement`.
 
-    The value is the one that the siblings state; in 2024 and 2025 only the winner did. Where the
-    exchange settled at a fair price (result scalar), the row holds what each bracket paid.
+    The value is the one that the siblings state; in 2024 and 2025 only the winner did. Where they
+    state it in words, it is the number that the words begin with, should that agree with the
+    winner; else it is null. Where the exchange settled at a fair price (result scalar), the row
+    holds what each bracket paid.
 
     Raises
     ------
     ContractError
         Not exactly one winner, values that disagree or lie outside the winning bracket, a market
         missing, or a fair price that is not stated.
+    MalformedAnswerError
+        The value is no temperature.
     """
     by_ticker = {market.ticker: market for market in markets}
     if missing := [ticker for ticker in contract.market_tickers if ticker not in by_ticker]:
@@ -177,6 +187,16 @@ def _payoffs(contract: EventContract, markets: list[Market]) -> list[int]:
     return stated
 
 
+def _series(client: KalshiClient, city: City, stated: str) -> tuple[Answer, Answer]:
+    """The series that the event is of, and its fee changes; the present one where it is gone."""
+    try:
+        return client.series(stated), client.fee_changes(stated)
+    except NotFoundError:
+        if stated == city.series:
+            raise
+        return client.series(city.series), client.fee_changes(city.series)
+
+
 def _archived(client: KalshiClient, contract: EventContract) -> frozenset[str]:
     # Nothing settles before it closes, so what closed after the cutoff is in the live tier.
     if contract.close_time >= client.cutoff().market_settled_ts:
@@ -187,7 +207,7 @@ def _archived(client: KalshiClient, contract: EventContract) -> frozenset[str]:
 def _value(contract: EventContract, markets: list[Market], winner: Market) -> int | None:
     stated = {m.ticker: m.expiration_value for m in markets if m.expiration_value is not None}
     if not stated:
-        return None
+        return _value_of_words(contract, markets, winner)
     values = set(stated.values())
     if len(values) > 1:
         shown = ", ".join(f"{ticker} {value}" for ticker, value in stated.items())
@@ -195,10 +215,34 @@ def _value(contract: EventContract, markets: list[Market], winner: Market) -> in
     value = values.pop()
     if value != int(value):
         raise ContractError(f"{contract.event_ticker} settled at {value}, not a whole degree")
-    bracket = contract.ladder.brackets[contract.market_tickers.index(winner.ticker)]
+    if not _is_temperature(value):
+        raise MalformedAnswerError(
+            f"{value} is no temperature",
+            record=f"market {next(iter(stated))}",
+            field="expiration_value",
+        )
+    bracket = _bracket(contract, winner)
     if not bracket.pays(int(value)):
         raise ContractError(f"{contract.event_ticker} settled at {value}, but {bracket} won")
     return int(value)
+
+
+def _value_of_words(contract: EventContract, markets: list[Market], winner: Market) -> int | None:
+    read = {leading_number(m.expiration_words) for m in markets if m.expiration_words is not None}
+    values = {int(number) for number in read if number is not None}
+    if len(values) != 1:
+        return None
+    value = values.pop()
+    agrees = _is_temperature(value) and _bracket(contract, winner).pays(value)
+    return value if agrees else None
+
+
+def _is_temperature(value: Decimal | int) -> bool:
+    return all(bound.holds(value, bound.limit) for bound in _TEMPERATURE.bounds)
+
+
+def _bracket(contract: EventContract, market: Market) -> Bracket:
+    return contract.ladder.brackets[contract.market_tickers.index(market.ticker)]
 
 
 def _known_at(contract: EventContract, markets: list[Market]) -> tuple[datetime, str]:

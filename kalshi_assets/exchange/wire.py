@@ -15,9 +15,12 @@ import polars as pl
 
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.wire_values import (
+    FIRST_INSTANT,
+    LAST_INSTANT,
     Record,
     amount,
     count,
+    epoch_s,
     mean_price_cc,
     price_cc,
     utc,
@@ -29,6 +32,14 @@ TRADE_LAG = timedelta(seconds=1)
 
 OHLC = ("open", "high", "low", "close")
 _NOTHING: dict[str, Any] = {}
+_UNREADABLE = (
+    ArithmeticError,
+    AttributeError,
+    KeyError,
+    TypeError,
+    ValueError,
+    pl.exceptions.PolarsError,
+)
 _SIDE_OF_BOOK = {"bid": "yes", "ask": "no"}
 
 
@@ -59,7 +70,9 @@ class Market:
     result
         yes, no, scalar; empty: none yet.
     expiration_value
-        The value that settled it; None: not given.
+        The value that settled it; None: not given, or not as a number.
+    expiration_words
+        What was given in place of a number, such as "84. As reported."; None: a number or nothing.
     settlement_value_cc
         What a YES contract paid, 1/10,000 dollar; None: not given.
     price_ranges
@@ -89,6 +102,7 @@ class Market:
     yes_bid_cc: int
     yes_ask_cc: int
     raw_sha256: str
+    expiration_words: str | None = None
 
 
 def market_of(payload: Any, raw_sha256: str) -> Market:
@@ -101,6 +115,7 @@ def market_of(payload: Any, raw_sha256: str) -> Market:
     """
     record = Record(payload, "market")
     record.name = f"market {record.text('ticker')}"
+    expiration_value, expiration_words = _expiration(record.payload.get("expiration_value"))
     return Market(
         ticker=record.text("ticker"),
         event_ticker=record.text("event_ticker"),
@@ -114,7 +129,8 @@ def market_of(payload: Any, raw_sha256: str) -> Market:
         expected_expiration_time=record.maybe("expected_expiration_time", utc),
         status=record.text("status"),
         result=record.word("result"),
-        expiration_value=record.maybe("expiration_value", amount),
+        expiration_value=expiration_value,
+        expiration_words=expiration_words,
         settlement_value_cc=record.maybe("settlement_value_dollars", price_cc),
         rules_primary=record.maybe_text("rules_primary"),
         price_ranges=record.maybe("price_ranges", _price_ranges),
@@ -124,13 +140,23 @@ def market_of(payload: Any, raw_sha256: str) -> Market:
     )
 
 
+def _expiration(value: object) -> tuple[Decimal | None, str | None]:
+    # Whatever stands here, the terms of the market are as they were.
+    if value is None or value == "":
+        return None, None
+    try:
+        return amount(value), None
+    except ValueError:
+        return None, value if isinstance(value, str) else repr(value)[:200]
+
+
 def _price_ranges(value: object) -> tuple[TickRange, ...] | None:
     if not isinstance(value, list):
         raise ValueError("not a list of {start, end, step}")
     ranges = []
     for entry in value:
         if not isinstance(entry, dict):
-            raise ValueError(f"{entry!r} is not {{start, end, step}}")
+            raise ValueError(f"{repr(entry)[:80]} is not {{start, end, step}}")
         start, end, step = (price_cc(entry.get(name)) for name in ("start", "end", "step"))
         ranges.append(TickRange(start=start, end=end, step=step))
     return tuple(ranges) or None
@@ -169,10 +195,12 @@ def candles_of(
     dollars, fp = ("_dollars", "_fp") if _is_live(candles[0]) else ("", "")
     try:
         columns = _candle_columns(tickers, candles, dollars, fp)
-    except (AttributeError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
+    except _UNREADABLE as error:
         for ticker, candle in zip(tickers, candles, strict=True):
             _check_candle(ticker, candle, dollars, fp)
-        raise
+        raise MalformedAnswerError(
+            str(error), record=f"candles of {', '.join(dict.fromkeys(tickers))}"
+        ) from error
     return columns.with_columns(
         raw_sha256=pl.lit(raw_sha256), **times_of(columns["event_s"] * 1_000_000, lag)
     ).select(CANDLES.dtypes.keys())
@@ -181,7 +209,7 @@ def candles_of(
 def _candle_columns(tickers: list[str], candles: list[Any], dollars: str, fp: str) -> pl.DataFrame:
     columns: dict[str, list[Any]] = {
         "market_ticker": tickers,
-        "event_s": [candle["end_period_ts"] for candle in candles],
+        "event_s": [epoch_s(candle["end_period_ts"]) for candle in candles],
     }
     prices = Memo(price_cc)
     for side in ("yes_bid", "yes_ask"):
@@ -203,15 +231,15 @@ def _candle_columns(tickers: list[str], candles: list[Any], dollars: str, fp: st
     values = {name: CANDLES.dtypes[name] for name in columns if name != "event_s"}
     frame = pl.DataFrame(columns, schema={"event_s": pl.Int64(), **values})
     priceless = pl.any_horizontal(pl.col(f"price_{part}_cc").is_null() for part in OHLC)
-    unusable = ((pl.col("volume") > 0) & priceless) | pl.col("event_s").is_null()
-    if frame.select(unusable.any()).item():
-        raise ValueError("a candle has volume without a price, or no time")
+    if frame.select(((pl.col("volume") > 0) & priceless).any()).item():
+        raise ValueError("a candle has volume without a price")
     return frame
 
 
 def _check_candle(ticker: str, candle: Any, dollars: str, fp: str) -> None:
     record = Record(candle, f"candle of {ticker}")
-    record.name = f"candle of {ticker} ending {_instant(record.integer('end_period_ts'))}"
+    ends = datetime.fromtimestamp(record.get("end_period_ts", epoch_s), tz=UTC)
+    record.name = f"candle of {ticker} ending {ends:%Y-%m-%dT%H:%M:%SZ}"
     for side in ("yes_bid", "yes_ask"):
         quote = Record(candle.get(side), f"{record.name}, {side}")
         for part in OHLC:
@@ -223,13 +251,6 @@ def _check_candle(ticker: str, candle: Any, dollars: str, fp: str) -> None:
     trade.maybe("mean" + dollars, mean_price_cc)
     trade.maybe("previous" + dollars, price_cc)
     record.get("open_interest" + fp, count)
-
-
-def _instant(seconds: int) -> str:
-    try:
-        return f"{datetime.fromtimestamp(seconds, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
-    except (OverflowError, OSError, ValueError):
-        return str(seconds)
 
 
 def _real(candles: Sequence[Any]) -> Sequence[Any]:
@@ -284,10 +305,10 @@ def trades_of(
     hashes = [raw_sha256] * len(trades) if isinstance(raw_sha256, str) else raw_sha256
     try:
         columns = {"raw_sha256": pl.Series(hashes, dtype=pl.String), **_trade_columns(trades, lag)}
-    except (AttributeError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError):
+    except _UNREADABLE as error:
         for trade in trades:
             _check_trade(trade)
-        raise
+        raise MalformedAnswerError(str(error), record=f"{len(trades)} trades") from error
     return pl.DataFrame({name: columns[name] for name in TRADES.dtypes})
 
 
@@ -306,6 +327,7 @@ def _trade_columns(trades: Sequence[Any], lag: timedelta) -> dict[str, pl.Series
     times = texts.str.to_datetime("%+", time_unit="us", time_zone="UTC")
     if (
         any(column.null_count() for column in (times, *columns.values()))
+        or not times.is_between(FIRST_INSTANT, LAST_INSTANT, closed="left").all()
         or any((columns[name] == "").any() for name in ("trade_id", "market_ticker"))
         or (columns["count"] <= 0).any()
     ):

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from kalshi_assets.exchange.errors import MalformedAnswerError
-from kalshi_assets.exchange.wire_values import Record, amount, price_cc, utc
+from kalshi_assets.exchange.wire_values import Record, amount, epoch_ms, price_cc, utc
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +212,7 @@ def order_created_of(payload: Any) -> OrderCreated:
         remaining=record.get("remaining_count", amount),
         average_price=record.maybe("average_fill_price", amount),
         average_fee=record.maybe("average_fee_paid", amount),
-        ts_ms=record.integer("ts_ms"),
+        ts_ms=record.get("ts_ms", epoch_ms),
     )
 
 

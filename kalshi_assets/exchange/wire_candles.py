@@ -16,10 +16,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.exchange.wire import CANDLE_LAG, OHLC, Memo, times_of
-from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR, mean_price_cc
+from kalshi_assets.exchange.wire_values import (
+    CC_PER_DOLLAR,
+    FIRST_SECOND,
+    LAST_SECOND,
+    MOST,
+    mean_price_cc,
+)
 from kalshi_assets.tables import CANDLES
 
 _USUAL_PRICE = len("0.5600")
+_USUAL_COUNT = r"^[0-9]+\.[0-9]+$"
 _QUOTES = [(side, part) for side in ("yes_bid", "yes_ask") for part in OHLC]
 _TRADES = [("price", part) for part in (*OHLC, "previous")]
 
@@ -116,6 +123,8 @@ def _stamps(candles: pl.DataFrame, lag: timedelta) -> dict[str, pl.Series]:
         raise ValueError("a candle has no market")
     if seconds.null_count() or (seconds % 1 != 0).any():
         raise ValueError("a candle has no time in whole seconds")
+    if not seconds.is_between(FIRST_SECOND, LAST_SECOND, closed="left").all():
+        raise ValueError("a candle's time is beyond the calendar")
     return {
         "market_ticker": tickers,
         "raw_sha256": candles["raw_sha256"],
@@ -124,11 +133,11 @@ def _stamps(candles: pl.DataFrame, lag: timedelta) -> dict[str, pl.Series]:
 
 
 def _counts(texts: pl.Series) -> pl.Series:
-    if texts.null_count() or not texts.str.contains(".", literal=True).all():
+    if texts.null_count() or not texts.str.contains(_USUAL_COUNT).all():
         raise ValueError("a count is not such as '7.77'")
     counts = texts.cast(pl.Float64)
-    if not (counts >= 0).all():
-        raise ValueError("a count is negative")
+    if not (counts <= MOST).all():
+        raise ValueError("a count is more than there can be")
     return counts
 
 

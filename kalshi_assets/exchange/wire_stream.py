@@ -17,6 +17,7 @@ from kalshi_assets.exchange.wire_values import (
     Record,
     amount,
     count,
+    epoch_ms,
     price_cc,
 )
 
@@ -161,10 +162,10 @@ def _snapshot(message: Record) -> BookSnapshot:
 def _delta(message: Record) -> BookDelta:
     return BookDelta(
         ticker=message.text("market_ticker"),
-        side=_outcome(message, message.text("side")),
+        side=_outcome(message, "side", message.text("side")),
         price_cc=message.get("price_dollars", price_cc),
         change=message.get("delta_fp", amount),
-        time_ms=_maybe_integer(message, "ts_ms"),
+        time_ms=message.maybe("ts_ms", epoch_ms),
     )
 
 
@@ -176,14 +177,16 @@ def _trade(message: Record) -> StreamTrade:
         ticker=message.text("market_ticker"),
         yes_price_cc=message.get("yes_price_dollars", price_cc),
         count=message.get("count_fp", count),
-        taker_side=_outcome(message, side),
-        time_ms=message.integer("ts_ms"),
+        taker_side=_outcome(message, "taker_outcome_side", side),
+        time_ms=message.get("ts_ms", epoch_ms),
     )
 
 
-def _outcome(message: Record, side: str) -> str:
+def _outcome(message: Record, field: str, side: str) -> str:
     if side not in ("yes", "no"):
-        raise MalformedAnswerError(f"side {side!r} is neither yes nor no", record=message.name)
+        raise MalformedAnswerError(
+            f"{side!r} is neither yes nor no", record=message.name, field=field
+        )
     return side
 
 

@@ -1,22 +1,37 @@
 """Single values of the wire: prices, counts, instants, and records that know their name.
 
-Here: what one string of the exchange means, exactly. Not here: whole answers (wire,
+Here: what one string of the exchange means, exactly, and the range that its type has: what lies
+beyond is refused here, so that no reader overflows later. Not here: whole answers (wire,
 wire_account, wire_stream).
 """
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from kalshi_assets.exchange.errors import MalformedAnswerError
 
 CC_PER_DOLLAR = 10_000
+# Beyond any number of contracts, and any sum of dollars; two decimals are still exact in a float.
+MOST = 10**12
+MOST_INTEGER = 2**63 - 1
+# Before the exchange was, so that no zero is taken for an instant; and a day before the end of
+# Python's calendar, since lags are added.
+FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
+LAST_INSTANT = datetime(9999, 12, 31, tzinfo=UTC)
+FIRST_SECOND, LAST_SECOND = int(FIRST_INSTANT.timestamp()), int(LAST_INSTANT.timestamp())
 
 _PRICE = re.compile(r"([0-9]+)(?:\.([0-9]{1,6}))?", re.ASCII)
 _COUNT = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _AMOUNT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_NUMBER_FIRST = re.compile(
+    r"\s*([-−]?[0-9]{1,3})(?:\.0+)?"
+    r"(?:\s*(?:[°º]|degrees?\b|F\b)(?!\s*C)|[.,;:!)]?(?=\s*$)|[.,;!)](?=\s))",
+    re.ASCII | re.IGNORECASE,
+)
 
 T = TypeVar("T")
 
@@ -33,48 +48,98 @@ def price_cc(text: object) -> int:
         raise ValueError(f"{_shown(text)} is not a dollar string such as '0.5600'")
     match = _PRICE.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a dollar string such as '0.5600'")
+        raise ValueError(f"{_shown(text)} is not a dollar string such as '0.5600'")
     fraction = (match[2] or "").ljust(6, "0")
     if fraction[4:] != "00":
-        raise ValueError(f"{text!r} is finer than 1/10,000 dollar")
-    value = int(match[1]) * CC_PER_DOLLAR + int(fraction[:4])
-    if value > CC_PER_DOLLAR:
-        raise ValueError(f"{text!r} is above one dollar")
-    return value
+        raise ValueError(f"{_shown(text)} is finer than 1/10,000 dollar")
+    return _at_most_one_dollar(int(match[1]) * CC_PER_DOLLAR + int(fraction[:4]), text)
 
 
 def mean_price_cc(text: object) -> int:
-    """A mean of prices, which may fall between two ticks, to the nearest 1/10,000 dollar."""
+    """A mean of prices, which may fall between two ticks, to the nearest 1/10,000 dollar.
+
+    Raises
+    ------
+    ValueError
+        Not a decimal string of at most six places, or above one dollar, as no price is.
+    """
     if not isinstance(text, str) or _PRICE.fullmatch(text) is None:
         raise ValueError(f"{_shown(text)} is not a dollar string such as '0.5600'")
-    return round(Decimal(text) * CC_PER_DOLLAR)
+    return _at_most_one_dollar(round(Decimal(text) * CC_PER_DOLLAR), text)
 
 
 def count(text: object) -> float:
-    """A number of contracts such as ``"7.77"``."""
+    """A number of contracts such as ``"7.77"``, at most `MOST`."""
     if not isinstance(text, str) or _COUNT.fullmatch(text) is None:
         raise ValueError(f"{_shown(text)} is not a count string such as '7.77'")
-    return float(text)
+    value = float(text)
+    if value > MOST:
+        raise ValueError(f"{_shown(text)} is more contracts than there can be")
+    return value
 
 
 def amount(text: object) -> Decimal:
-    """A signed sum of dollars or contracts such as ``"-54.00"``, exact."""
+    """A signed sum of dollars or contracts such as ``"-54.00"``, exact, within `MOST`."""
     if not isinstance(text, str) or _AMOUNT.fullmatch(text) is None:
         raise ValueError(f"{_shown(text)} is not a decimal string such as '-54.00'")
-    return Decimal(text)
+    value = Decimal(text)
+    if abs(value) > MOST:
+        raise ValueError(f"{_shown(text)} is beyond any sum of an account")
+    return value
 
 
 def utc(text: object) -> datetime:
-    """An instant such as ``"2026-06-11T05:39:31.28563Z"``, to the microsecond."""
+    """An instant such as ``"2026-06-11T05:39:31.28563Z"``, to the microsecond, from 2000 on."""
     if not isinstance(text, str):
         raise ValueError(f"{_shown(text)} is not an instant such as '2026-06-11T05:39:31Z'")
     try:
         instant = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r} is not an instant such as '2026-06-11T05:39:31Z'") from None
+        raise ValueError(
+            f"{_shown(text)} is not an instant such as '2026-06-11T05:39:31Z'"
+        ) from None
     if instant.tzinfo is None:
         raise ValueError(f"{text!r} does not say its zone")
-    return instant.astimezone(UTC)
+    try:
+        instant = instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{text!r} lies beyond the calendar") from None
+    if not FIRST_INSTANT <= instant < LAST_INSTANT:
+        raise ValueError(f"{text!r} does not lie within 2000 and 9999")
+    return instant
+
+
+def epoch_s(value: object) -> int:
+    """An instant in Unix seconds, from 2000 on."""
+    return _within_calendar(value, 1)
+
+
+def epoch_ms(value: object) -> int:
+    """An instant in Unix milliseconds, from 2000 on."""
+    return _within_calendar(value, 1000)
+
+
+def leading_number(words: str) -> Decimal | None:
+    """The whole number that words begin with, such as 84 of ``"84. As reported."``; else None.
+
+    It counts as a number of its own: what goes on as a date, a time, a range or a fraction
+    (``"16 January"``, ``"11:59"``, ``"84-85"``, ``"84.5"``) does not begin with one.
+    """
+    match = _NUMBER_FIRST.match(words)
+    return None if match is None else Decimal(match[1].replace("−", "-"))
+
+
+def _at_most_one_dollar(cc: int, text: object) -> int:
+    if cc > CC_PER_DOLLAR:
+        raise ValueError(f"{_shown(text)} is above one dollar")
+    return cc
+
+
+def _within_calendar(value: object, per_second: int) -> int:
+    instant = _integer(value)
+    if not FIRST_SECOND * per_second <= instant < LAST_SECOND * per_second:
+        raise ValueError(f"{_shown(instant)} does not lie within 2000 and 9999")
+    return instant
 
 
 def _text(value: object) -> str:
@@ -86,12 +151,16 @@ def _text(value: object) -> str:
 def _integer(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{_shown(value)} is not an integer")
+    if abs(value) > MOST_INTEGER:
+        raise ValueError(f"{_shown(value)} is beyond 64 bits")
     return value
 
 
 def _number(value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ValueError(f"{_shown(value)} is not a number")
+    if not abs(value) <= MOST_INTEGER or not math.isfinite(value):
+        raise ValueError(f"{_shown(value)} is beyond any number that the exchange has")
     return float(value)
 
 
@@ -102,8 +171,12 @@ def _flag(value: object) -> bool:
 
 
 def _shown(value: object) -> str:
-    kind = "the number " if isinstance(value, int | float) and not isinstance(value, bool) else ""
-    return f"{kind}{value!r}"[:80]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return repr(value)[:80]
+    if isinstance(value, int) and value.bit_length() > 200:
+        # Python refuses to write integers of more than 4,300 digits.
+        return f"the number of {value.bit_length()} bits"
+    return f"the number {value!r}"
 
 
 class Record:
@@ -182,7 +255,7 @@ class Record:
     def _read(self, field: str, value: object, read: Callable[[object], T]) -> T:
         try:
             return read(value)
-        except (ValueError, InvalidOperation) as error:
+        except (ValueError, ArithmeticError) as error:
             raise MalformedAnswerError(str(error), record=self.name, field=field) from None
 
     def _missing(self, field: str) -> MalformedAnswerError:

@@ -22,6 +22,7 @@ from kalshi_assets.sandbox.exchange_state import Exchange
 from kalshi_assets.sandbox.faults import FaultLayer, Faults
 from kalshi_assets.sandbox.gate import API, Gate
 from kalshi_assets.sandbox.market_routes import MarketRoutes
+from kalshi_assets.sandbox.oddities import Oddities, OddityLayer
 from kalshi_assets.sandbox.tape_routes import TapeRoutes
 from kalshi_assets.sandbox.weather_routes import WeatherPlan, WeatherRoutes
 
@@ -38,6 +39,7 @@ def create_app(
     cutoff: datetime | None = None,
     now: Callable[[], datetime] | None = None,
     faults: Faults | None = None,
+    oddities: Oddities | None = None,
     read_bucket: BucketSize = BASIC_READ,
     anonymous_bucket: BucketSize = ANONYMOUS,
     weather_plan: WeatherPlan | None = None,
@@ -58,6 +60,8 @@ def create_app(
         What time it is at the services: nothing later is shown. Default: the wall clock.
     faults
         Switchable faults; default: none on.
+    oddities
+        Switchable oddities of old events; default: none on.
     read_bucket, anonymous_bucket
         Token buckets of a key and of a client address without one.
     weather_plan
@@ -67,6 +71,7 @@ def create_app(
     """
     clock = now if now is not None else wall_clock_now
     faults = faults if faults is not None else Faults()
+    oddities = oddities if oddities is not None else Oddities()
     exchange = Exchange(archive, clock=clock, cutoff=cutoff)
     weather = WeatherRoutes(
         archive, clock=clock, wall_clock=wall_clock, plan=weather_plan or WeatherPlan()
@@ -77,7 +82,12 @@ def create_app(
         *AccountRoutes(exchange, read_bucket=read_bucket, clock=wall_clock).routes(),
     ]
     return Starlette(
-        routes=[Mount(API, routes=routes), *weather.routes(), *faults.routes()],
+        routes=[
+            Mount(API, routes=routes),
+            *weather.routes(),
+            *faults.routes(),
+            *oddities.routes(),
+        ],
         middleware=[
             Middleware(FaultLayer, faults=faults),
             Middleware(
@@ -87,6 +97,8 @@ def create_app(
                 anonymous=Buckets(anonymous_bucket, clock=monotonic),
                 clock=wall_clock,
             ),
+            # Within the gate: what was signed is what was asked.
+            Middleware(OddityLayer, oddities=oddities, events=archive.event_markets),
         ],
         exception_handlers={WireError: answer_wire_error, 404: _answer_unknown_path},
     )

@@ -4,7 +4,7 @@ Here: which markets are there, their status, tier, quotes and volume as of `now`
 future leaks. Not here: the wire format and the routes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
@@ -83,13 +83,13 @@ class Moment:
             return "active"
         return "finalized" if self.is_settled(market) else "closed"
 
-    def markets(self, *, archived: bool) -> list[Market]:
-        """The markets of one tier, newest first, then by ticker."""
-        return [
-            m
-            for m in self._exchange.newest_first
-            if self.is_visible(m) and self.is_archived(m) is archived
-        ]
+    def markets(self, *, archived: bool, event_ticker: str | None = None) -> list[Market]:
+        """The markets of one tier, of one event or of all, newest first, then by ticker."""
+        markets: Iterable[Market] = self._exchange.newest_first
+        if event_ticker is not None:
+            of_event = self._exchange.archive.event_markets.get(event_ticker, ())
+            markets = sorted(of_event, key=market_key)
+        return [m for m in markets if self.is_visible(m) and self.is_archived(m) is archived]
 
     def market(self, ticker: str, *, archived: bool) -> Market | None:
         """One market of one tier, if it is there."""

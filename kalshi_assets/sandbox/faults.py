@@ -183,11 +183,12 @@ class FaultLayer:
         if not spoiling:
             await self._app(scope, receive, send)
             return
-        start, body = await _captured(self._app, scope, receive)
+        start, body = await captured(self._app, scope, receive)
         await _spoilt(start, body, spoiling, scope, send)
 
 
-async def _captured(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
+async def captured(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
+    """The answer of `app`, kept back: its start and its body."""
     start: Message = {}
     body = bytearray()
 
@@ -201,6 +202,13 @@ async def _captured(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Messa
     return start, bytes(body)
 
 
+async def send_whole(start: Message, body: bytes, send: Send) -> None:
+    """Send an answer that was kept back, with the length of its `body`."""
+    MutableHeaders(raw=start["headers"])["content-length"] = str(len(body))
+    await send(start)
+    await send({"type": "http.response.body", "body": body})
+
+
 async def _spoilt(start: Message, body: bytes, kinds: set[str], scope: Scope, send: Send) -> None:
     if "empty_page" in kinds:
         body = _repaged(body, scope, empty=True)
@@ -208,14 +216,14 @@ async def _spoilt(start: Message, body: bytes, kinds: set[str], scope: Scope, se
         body = _repaged(body, scope, empty=False)
     if "truncated_json" in kinds:
         body = body[: len(body) // 2]
-    MutableHeaders(raw=start["headers"])["content-length"] = str(len(body))
-    await send(start)
     if "cut" in kinds:
+        MutableHeaders(raw=start["headers"])["content-length"] = str(len(body))
+        await send(start)
         await send(
             {"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True}
         )
         return
-    await send({"type": "http.response.body", "body": body})
+    await send_whole(start, body, send)
 
 
 def _repaged(body: bytes, scope: Scope, *, empty: bool) -> bytes:

@@ -139,7 +139,7 @@ class MarketRoutes:
         moment = self._exchange.moment()
         chosen = [
             m
-            for m in _selected(moment.markets(archived=False), query)
+            for m in _selected(moment, query, archived=False)
             if (status is None or _has_status(moment, m, status)) and _within(m, window)
         ]
         return _market_page(chosen, moment, limit, query)
@@ -181,7 +181,7 @@ class MarketRoutes:
         if len(given) > 1:
             raise bad_request(f"{' and '.join(given)} are mutually exclusive")
         moment = self._exchange.moment()
-        chosen = _selected(moment.markets(archived=True), query)
+        chosen = _selected(moment, query, archived=True)
         return _market_page(chosen, moment, limit, query)
 
     def historical_market(self, request: Request) -> JSONResponse:
@@ -220,8 +220,8 @@ def _live(markets: tuple[Market, ...], moment: Moment) -> list[Market]:
     return [m for m in markets if moment.is_visible(m) and not moment.is_archived(m)]
 
 
-def _selected(markets: list[Market], query: Query) -> list[Market]:
-    """What the ticker filters and `mve_filter` leave."""
+def _selected(moment: Moment, query: Query, *, archived: bool) -> list[Market]:
+    """The markets of one tier that the ticker filters and `mve_filter` leave."""
     multivariate = query.text("mve_filter")
     if multivariate not in (None, "only", "exclude"):
         raise invalid_parameter(query.operation, "MveFilter", "oneof")
@@ -231,9 +231,8 @@ def _selected(markets: list[Market], query: Query) -> list[Market]:
     tickers = query.words("tickers")
     return [
         m
-        for m in markets
-        if (event is None or m.event_ticker == event)
-        and (series is None or m.series_ticker == series)
+        for m in moment.markets(archived=archived, event_ticker=event)
+        if (series is None or m.series_ticker == series)
         and (tickers is None or m.ticker in tickers)
     ]
 

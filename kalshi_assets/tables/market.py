@@ -24,11 +24,18 @@ class Events(Contract):
     series_ticker: pl.String = column("The series of the event.")
     bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
     label: pl.String = column("The exchange's words, such as '84° to 85°'.")
-    strike_type: pl.String = column("The exchange's rule: less, between, greater ...")
+    strike_type: pl.String = column(
+        "The exchange's rule: less, between, greater ...; empty: it left the strikes out."
+    )
     floor_strike: pl.Float64 = column("The exchange's lower strike.", unit="f", nullable=True)
     cap_strike: pl.Float64 = column("The exchange's upper strike.", unit="f", nullable=True)
     lo_f: pl.Int16 = column("Least whole degree that pays; null: open.", unit="f", nullable=True)
     hi_f: pl.Int16 = column("Greatest whole degree that pays; null: open.", unit="f", nullable=True)
+    bracket_from: pl.String = column(
+        "Where the degrees that pay were read: strikes; where the exchange left those out, which "
+        "of label, rules and the gap between the siblings agree.",
+        isin=["strikes", "label_rules", "label_gap", "rules_gap", "label_rules_gap"],
+    )
     open_time: UtcTime = column("Trading opens.")
     close_time: UtcTime = column("Trading closes, as known then.")
     close_time_from: pl.String = column(

@@ -78,6 +78,7 @@ def synthetic_events(city: City, day: date, centre_f: float) -> pl.DataFrame:
             "cap_strike": None if hi is None else float(hi if lo is not None else hi + 1),
             "lo_f": lo,
             "hi_f": hi,
+            "bracket_from": "strikes",
             "open_time": start,
             "close_time": end,
             "close_time_from": "regular",

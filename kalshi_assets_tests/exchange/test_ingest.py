@@ -1,9 +1,10 @@
-from datetime import timedelta
+import json
+from datetime import date, timedelta
 
 import httpx
 import pytest
 
-from kalshi_assets.exchange.contract import ContractError
+from kalshi_assets.exchange.contract import ContractError, EventContract
 from kalshi_assets.exchange.errors import ExchangeError
 from kalshi_assets.exchange.ingest import (
     EventNotFoundError,
@@ -53,10 +54,13 @@ def test_an_event_is_read_from_either_tier(archived):
     assert {terms.raw_sha256 for terms in contract.markets} == {sha256_of(page)}
 
 
-def test_an_event_that_does_not_exist_names_city_date_and_ticker():
+def test_an_event_that_does_not_exist_names_city_date_and_every_ticker_that_was_tried():
     fake = exchange()
     del fake.routes[f"/events/{EVENT}"]
-    with pytest.raises(EventNotFoundError, match=f"chicago 2026-06-15: no event {EVENT}"):
+    with pytest.raises(
+        EventNotFoundError,
+        match=f"chicago 2026-06-15: no event {EVENT}.*; no event HIGHCHI-26JUN15",
+    ):
         contract_of(fake)
     with pytest.raises(EventNotFoundError, match=f"chicago 2026-06-15: event {EVENT} has no mark"):
         contract_of(exchange([]))
@@ -79,6 +83,59 @@ def test_answers_that_make_no_event_name_city_and_date():
         contract_of(exchange(markets()[1:]))
     with pytest.raises(IngestError, match=r"chicago 2026-06-15: .*CLIORD"):
         contract_of(exchange(markets(rules_primary="Chicago (CLIORD)")))
+
+
+FORMER_DAY = date(2024, 8, 16)
+
+
+def under_another_name(event, day, series="KXHIGHCHI"):
+    """The exchange with the event of `day` under the name `event`."""
+    place = CITY.climate_day(day)
+    times = {
+        "open_time": f"{place[0] - timedelta(hours=16):%Y-%m-%dT%H:%M:%SZ}",
+        "close_time": f"{place[1] - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}",
+    }
+    rows = [
+        row | times | {"event_ticker": event, "ticker": row["ticker"].replace(EVENT, event)}
+        for row in markets()
+    ]
+    fake = exchange(rows, archived=True)
+    del fake.routes[f"/events/{EVENT}"]
+    fake.routes[f"/events/{event}"] = {"event": {"event_ticker": event, "series_ticker": series}}
+    return fake
+
+
+def test_before_the_series_was_renamed_its_former_name_is_asked_for_and_no_other():
+    fake = under_another_name("HIGHCHI-24AUG16", FORMER_DAY)
+    contract = fetch_event(fake.client(), CITY, FORMER_DAY)
+    assert (contract.event_ticker, contract.series_ticker) == ("HIGHCHI-24AUG16", "KXHIGHCHI")
+    assert contract.market_tickers[0] == "HIGHCHI-24AUG16-T78"
+    asked = [path for path in fake.paths() if path.startswith(("/events", "/series"))]
+    assert asked == ["/events/HIGHCHI-24AUG16", "/series/KXHIGHCHI", "/series/fee_changes"]
+    frame = contract.to_frame()
+    assert EventContract.from_frame("chicago", FORMER_DAY, frame) == contract
+
+
+@pytest.mark.parametrize(
+    ("event", "day"),
+    [("KXHIGHCHI-24AUG16", FORMER_DAY), ("HIGHCHI-25JAN20", date(2025, 1, 20))],
+)
+def test_an_event_under_the_name_of_another_time_is_found_at_the_second_try(event, day):
+    fake = under_another_name(event, day)
+    assert fetch_event(fake.client(), CITY, day).event_ticker == event
+    asked = [path for path in fake.paths() if path.startswith("/events")]
+    assert asked == [f"/events/{ticker}" for ticker in CITY.event_tickers(day)]
+
+
+def test_an_event_of_a_former_series_has_its_terms_or_where_it_is_gone_those_of_the_present():
+    fake = under_another_name("HIGHCHI-24AUG16", FORMER_DAY, series="HIGHCHI")
+    contract = fetch_event(fake.client(), CITY, FORMER_DAY)
+    assert (contract.series_ticker, contract.fee_multiplier) == ("HIGHCHI", 1.0)
+    fake.routes["/series/HIGHCHI"] = {"series": {"fee_type": "quadratic", "fee_multiplier": 2}}
+    assert fetch_event(fake.client(), CITY, FORMER_DAY).fee_multiplier == 2.0
+    fake.routes["/events/HIGHCHI-24AUG16"]["event"]["series_ticker"] = "KXHIGHNY"
+    with pytest.raises(IngestError, match="of series KXHIGHNY, the registry has KXHIGHCHI, HIGHC"):
+        fetch_event(fake.client(), CITY, FORMER_DAY)
 
 
 def batch(params):
@@ -179,6 +236,64 @@ def test_only_the_winner_stated_the_value_in_2025():
     rows[2]["expiration_value"] = "81.00"
     assert settlement(rows)["tmax_f"].to_list() == [81]
     assert settlement(settled(value=""))["tmax_f"].to_list() == [None]
+
+
+WORDS = "84. The maximum as the climate report of the day has it."
+
+
+@pytest.mark.parametrize(
+    ("words", "winner", "tmax_f"),
+    [
+        (WORDS, "B84.5", 84),
+        (WORDS, "T85", None),
+        ("90. As reported.", "T85", 90),
+        ("84.00. As reported.", "B84.5", 84),
+        ("84° F", "B84.5", 84),
+        ("see the climate report", "B84.5", None),
+        ("84.5. As reported.", "B84.5", None),
+        ("84-85", "B84.5", None),
+        ("16 June 2026", "T78", None),
+        ("11:59 PM", "T78", None),
+        ("29 degrees Celsius", "T78", None),
+        ("2026-06-15: 90", "T85", None),
+        ("999. As reported.", "T85", None),
+        ("1e400", "T85", None),
+        ("NaN", "T85", None),
+        ("9" * 5_000 + ".", "T85", None),
+        (84, "B84.5", 84),
+        (1e400, "T85", None),
+        ([84], "B84.5", None),
+        ({"value": "84"}, "B84.5", None),
+        (False, "T78", None),
+    ],
+)
+def test_a_value_in_words_keeps_the_winner_and_its_number_where_they_agree(words, winner, tmax_f):
+    rows = settled(winner, "")
+    next(row for row in rows if row["result"] == "yes")["expiration_value"] = words
+    body = json.dumps({"markets": rows, "cursor": ""}).encode()
+    fake = exchange()
+    fake.routes["/markets"] = httpx.Response(200, content=body)
+    contract = contract_of(fake)
+    assert len(contract.ladder) == 6
+    frame = fetch_settlement(fake.client(), contract)
+    assert frame.select("winning_market", "tmax_f").rows() == [(f"{EVENT}-{winner}", tmax_f)]
+
+
+def test_siblings_whose_words_differ_give_no_value_and_a_number_counts_more_than_words():
+    rows = settled("B84.5", WORDS)
+    assert settlement(rows)["tmax_f"].to_list() == [84]
+    rows[0]["expiration_value"] = "85. As revised."
+    assert settlement(rows)["tmax_f"].to_list() == [None]
+    rows[4]["expiration_value"] = "85.00"
+    assert settlement(rows)["tmax_f"].to_list() == [85]
+
+
+@pytest.mark.parametrize("value", ["32000.00", "141", "-81", "99999999999"])
+def test_a_value_that_is_no_temperature_names_market_and_field(value):
+    with pytest.raises(
+        IngestError, match=rf"market {EVENT}-T(78|85), field expiration_value: {value} is no temp"
+    ):
+        settlement(settled("T78" if value.startswith("-") else "T85", value))
 
 
 def test_before_it_settles_there_is_no_row():

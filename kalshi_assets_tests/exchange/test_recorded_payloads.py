@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kalshi_assets.cities import CITIES
-from kalshi_assets.exchange.contract_reading import bracket_of
+from kalshi_assets.exchange.bracket_reading import bracket_of
 from kalshi_assets.exchange.errors import (
     AuthenticationError,
     Endpoint,

@@ -9,7 +9,7 @@ from kalshi_assets.exchange.wire_stream import StreamTrade, frame_of, order_book
 
 def test_a_reply_without_order_id_is_a_failure_whatever_its_status():
     with pytest.raises(MalformedAnswerError, match="order_id: missing"):
-        order_created_of({"fill_count": "0.00", "remaining_count": "0.00", "ts_ms": 1})
+        order_created_of({"fill_count": "0.00", "remaining_count": "0.00", "ts_ms": 1781524800000})
 
 
 def test_a_settlements_revenue_is_still_cents():
@@ -47,10 +47,15 @@ def test_frames_of_unknown_kinds_pass_and_blank_lines_are_nothing():
 def test_a_trade_frame_is_typed_and_a_damaged_one_refused():
     text = (
         '{"type":"trade","sid":2,"seq":4,"msg":{"trade_id":"t","market_ticker":"A",'
-        '"yes_price_dollars":"0.3600","count_fp":"13.00","taker_book_side":"ask","ts_ms":1}}'
+        '"yes_price_dollars":"0.3600","count_fp":"13.00","taker_book_side":"ask","ts_ms":1781524800000}}'
     )
     assert frame_of(text).body == StreamTrade(
-        trade_id="t", ticker="A", yes_price_cc=3_600, count=13.0, taker_side="no", time_ms=1
+        trade_id="t",
+        ticker="A",
+        yes_price_cc=3_600,
+        count=13.0,
+        taker_side="no",
+        time_ms=1_781_524_800_000,
     )
     with pytest.raises(MalformedAnswerError, match="trade frame, field count_fp"):
         frame_of(text.replace('"count_fp":"13.00",', ""))

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_assets.cities import CITIES, City, UnknownCityError, city, city_of_series
+from kalshi_assets.cities import (
+    CITIES,
+    City,
+    EventTickerError,
+    UnknownCityError,
+    city,
+    city_day_of_event,
+    city_of_series,
+)
 from kalshi_assets.config import ENV_VARIABLE, load_toml
 
 names = st.sampled_from(sorted(CITIES))
@@ -107,6 +115,52 @@ def test_standard_time_and_records_fit_the_station(name: str) -> None:
 def test_former_series_lead_to_the_same_city() -> None:
     assert city_of_series("HIGHNY") is city("new_york")
     assert city_of_series("KXRAINNYC") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "tickers"),
+    [
+        ("new_york", date(2024, 8, 16), ("HIGHNY-24AUG16", "KXHIGHNY-24AUG16")),
+        ("new_york", date(2024, 10, 23), ("HIGHNY-24OCT23", "KXHIGHNY-24OCT23")),
+        ("new_york", date(2024, 10, 24), ("KXHIGHNY-24OCT24", "HIGHNY-24OCT24")),
+        ("denver", date(2024, 8, 16), ("KXHIGHDEN-24AUG16",)),
+    ],
+)
+def test_an_event_has_the_name_of_its_time_first(
+    name: str, day: date, tickers: tuple[str, ...]
+) -> None:
+    assert city(name).event_tickers(day) == tickers
+    assert city(name).event_ticker(day) == tickers[0]
+
+
+@given(names, st.dates(date(2020, 1, 1), date(2030, 12, 31)))
+def test_every_name_of_an_event_leads_back_to_its_city_and_day(name: str, day: date) -> None:
+    for ticker in city(name).event_tickers(day):
+        assert city_day_of_event(ticker) == (city(name), day)
+
+
+@pytest.mark.parametrize(
+    ("ticker", "why"),
+    [
+        ("HIGHCHI-2-24FEB28", "not SERIES-YYMONDD"),
+        ("HIGHMIA--23MAY11", "not SERIES-YYMONDD"),
+        ("KXHIGHNY", "not SERIES-YYMONDD"),
+        ("", "not SERIES-YYMONDD"),
+        ("KXHIGHNY-25APR20-B72.5", "not SERIES-YYMONDD"),
+        ("KXTEMPNYCH-25APR2014", "not SERIES-YYMONDD"),
+        ("kxhighny-25apr20", "not SERIES-YYMONDD"),
+        ("KXHIGHNY-25APR20\n", "not SERIES-YYMONDD"),
+        ("KXHIGHNY-25APR31", "25APR31 is no day of the calendar"),
+        ("KXHIGHNY-25AVR20", "25AVR20 is no day of the calendar"),
+        ("KXHIGHNY-25FEB29", "25FEB29 is no day of the calendar"),
+        ("KXLOWTNYC-25APR20", "no city of cities.toml has the series KXLOWTNYC"),
+        ("KXCPI-25APR20", "no city of cities.toml has the series KXCPI"),
+    ],
+)
+def test_a_ticker_that_names_no_city_day_says_why_not(ticker: str, why: str) -> None:
+    with pytest.raises(EventTickerError, match=why) as error:
+        city_day_of_event(ticker)
+    assert repr(ticker) in str(error.value)
 
 
 def test_an_unknown_city_lists_the_known_ones() -> None:

@@ -106,6 +106,7 @@ def _events(world: World) -> pl.DataFrame:
             "bracket": i,
             "label": world.labels[i],
             "strike_type": "less" if i == 0 else "greater" if i == 5 else "between",
+            "bracket_from": "strikes",
             "floor_strike": None if i == 0 else 67.0 if i == 5 else float(LO[i] or 0),
             "cap_strike": 60.0 if i == 0 else None if i == 5 else float(HI[i] or 0),
             "lo_f": LO[i],

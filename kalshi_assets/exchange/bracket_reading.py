@@ -1,0 +1,229 @@
+"""Which whole degrees a market pays on, from its strikes, or from all else that tells them.
+
+Every winner that the exchange serves for 2025-01-16 to 02-09 lacks its strike fields. Three other
+things say the same: the label, the sentence of the rules, and the gap that the siblings leave; two
+must agree. Here: a market's bracket and where it was read. Not here: the rest of the contract
+(contract_reading).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from kalshi_assets.exchange.contract import ContractError
+from kalshi_assets.exchange.errors import MalformedAnswerError
+from kalshi_assets.exchange.wire import Market
+from kalshi_assets.ladder.brackets import Bracket
+
+STRIKES = "strikes"
+MOST_DEGREES = 1000
+
+Bounds = tuple[int | None, int | None]
+Said = dict[str, Bounds]
+
+_STRIKES_THAT_PAY = {
+    "less": (None, -1),
+    "less_or_equal": (None, 0),
+    "between": (0, 0),
+    "greater_or_equal": (0, None),
+    "greater": (1, None),
+}
+_N = r"([-−]?[0-9]{1,4})(?![0-9]|[.,][0-9])\s*[°º]?F?"
+_LABELS = (
+    (re.compile(rf"{_N}\s+to\s+{_N}", re.ASCII), 0, 0),
+    (re.compile(rf"{_N}\s+or\s+(?:above|higher|more)", re.ASCII), 0, None),
+    (re.compile(rf"{_N}\s+or\s+(?:below|lower|less)", re.ASCII), None, 0),
+)
+_SENTENCES = (
+    (re.compile(rf"\bis between\s+{_N}\s*(?:[-–]|to|and)\s*{_N}", re.ASCII), 0, 0),
+    (re.compile(rf"\bis (?:greater|more|higher) than\s+{_N}", re.ASCII), 1, None),
+    (re.compile(rf"\bis above\s+{_N}", re.ASCII), 1, None),
+    (re.compile(rf"\bis (?:less|lower) than\s+{_N}", re.ASCII), None, -1),
+    (re.compile(rf"\bis below\s+{_N}", re.ASCII), None, -1),
+    (re.compile(rf"\bis (?:greater than or equal to|at least)\s+{_N}", re.ASCII), 0, None),
+    (re.compile(rf"\bis (?:less than or equal to|at most)\s+{_N}", re.ASCII), None, 0),
+    *((re.compile(rf"\bis\s+{label.pattern}", re.ASCII), lo, hi) for label, lo, hi in _LABELS),
+)
+
+
+def read_brackets(markets: Sequence[Market]) -> tuple[list[Bracket], dict[str, str]]:
+    """The brackets of an event's markets, and by market where its bracket was read.
+
+    Parameters
+    ----------
+    markets
+        All markets of the event, any order.
+
+    Returns
+    -------
+    tuple
+        The brackets in the order of the markets; "strikes", or which two or three of label, rules
+        and gap agree, such as "label_rules_gap".
+
+    Raises
+    ------
+    ContractError
+        A strike type that makes no ladder, a strike that is no whole number; or a market without
+        its strikes of which no two of label, rules and gap agree: the message says what each says.
+    MalformedAnswerError
+        A strike is no number of degrees.
+    """
+    found = {m.ticker: (bracket_of(m), STRIKES) for m in markets if not _lacks_strikes(m)}
+    # A market may be the last to be unknown, and so have a gap, only after the others are read.
+    pending = [m for m in markets if m.ticker not in found]
+    while pending:
+        known = [bracket for bracket, _ in found.values()]
+        said = {m.ticker: _said(m, known if len(pending) == 1 else None) for m in pending}
+        read = {t: agreed for t, words in said.items() if (agreed := _agreed(t, words))}
+        if not read:
+            raise ContractError("; ".join(_disagreement(m, said[m.ticker]) for m in pending))
+        found |= read
+        pending = [m for m in pending if m.ticker not in found]
+    for market in markets:
+        _check_what_is_left(market, *found[market.ticker])
+    return [found[m.ticker][0] for m in markets], {t: origin for t, (_, origin) in found.items()}
+
+
+def bracket_of(market: Market) -> Bracket:
+    """The whole degrees that pay, by `strike_type` (kalshi.md 6.2).
+
+    ``less`` and ``greater`` exclude their strike, ``between`` includes both, ``less_or_equal``
+    and ``greater_or_equal`` include theirs.
+
+    Raises
+    ------
+    ContractError
+        Another strike type, a missing strike or one that is no whole number.
+    MalformedAnswerError
+        A strike beyond any temperature.
+    """
+    lo, hi = _STRIKES_THAT_PAY.get(market.strike_type or "", (None, None))
+    if lo is None and hi is None:
+        raise ContractError(
+            f"{market.ticker} has strike_type {market.strike_type!r}; a ladder is made of less, "
+            "less_or_equal, between, greater_or_equal and greater"
+        )
+    return Bracket(
+        market_ticker=market.ticker,
+        lo=None if lo is None else _whole(market, "floor_strike") + lo,
+        hi=None if hi is None else _whole(market, "cap_strike") + hi,
+    )
+
+
+def _lacks_strikes(market: Market) -> bool:
+    if market.strike_type is None:
+        return True
+    lo, hi = _STRIKES_THAT_PAY.get(market.strike_type, (None, None))
+    return (lo is not None and market.floor_strike is None) or (
+        hi is not None and market.cap_strike is None
+    )
+
+
+def _whole(market: Market, name: str) -> int:
+    strike = getattr(market, name)
+    if strike is not None and abs(strike) > MOST_DEGREES:
+        raise MalformedAnswerError(
+            f"{strike} is no temperature", record=f"market {market.ticker}", field=name
+        )
+    if strike is None or strike != int(strike):
+        raise ContractError(
+            f"{market.ticker} is {market.strike_type!r} but its {name} is {strike}, "
+            "not a whole degree"
+        )
+    return int(strike)
+
+
+def _said(market: Market, siblings: Sequence[Bracket] | None) -> Said:
+    """What label, rules and gap say; what says nothing, or two things, is left out."""
+    read = {
+        "label": _bounds(market.yes_sub_title.strip(), _LABELS, whole=True),
+        "rules": _bounds(market.rules_primary or "", _SENTENCES, whole=False),
+        "gap": None if siblings is None else _gap(siblings),
+    }
+    return {name: bounds for name, bounds in read.items() if bounds is not None}
+
+
+def _bounds(
+    text: str, patterns: Sequence[tuple[re.Pattern, int | None, int | None]], *, whole: bool
+) -> Bounds | None:
+    found: set[Bounds] = set()
+    for pattern, lo, hi in patterns:
+        matches = [pattern.fullmatch(text)] if whole else pattern.finditer(text)
+        for match in matches:
+            if match is not None:
+                first, *_, last = (int(n.replace("−", "-")) for n in (match[1], *match.groups()))
+                found.add((None if lo is None else first + lo, None if hi is None else last + hi))
+    return found.pop() if len(found) == 1 else None
+
+
+def _gap(siblings: Sequence[Bracket]) -> Bounds | None:
+    """The one run of whole numbers that the siblings leave; None: none, several, or they overlap.
+
+    An end is open where no sibling is a tail on that side.
+    """
+    ordered = sorted(siblings, key=lambda b: (b.lo is not None, b.lo or 0))
+    if not ordered:
+        return None
+    gaps: list[Bounds] = []
+    if ordered[0].lo is not None:
+        gaps.append((None, ordered[0].lo - 1))
+    for below, above in pairwise(ordered):
+        if below.hi is None or above.lo is None or above.lo <= below.hi:
+            return None
+        if above.lo > below.hi + 1:
+            gaps.append((below.hi + 1, above.lo - 1))
+    if ordered[-1].hi is not None:
+        gaps.append((ordered[-1].hi + 1, None))
+    return gaps[0] if len(gaps) == 1 else None
+
+
+def _agreed(ticker: str, said: Said) -> tuple[Bracket, str] | None:
+    for bounds in set(said.values()):
+        sayers = [name for name in said if said[name] == bounds]
+        if len(sayers) >= 2:
+            return Bracket(market_ticker=ticker, lo=bounds[0], hi=bounds[1]), "_".join(sayers)
+    return None
+
+
+def _disagreement(market: Market, said: Mapping[str, Bounds]) -> str:
+    words = {
+        "label": f"the label {market.yes_sub_title!r}",
+        "rules": "the rules" if market.rules_primary else "no rules",
+        "gap": "the gap between its siblings",
+    }
+    each = [
+        f"{what}: {_written(said[name]) if name in said else 'nothing'}"
+        for name, what in words.items()
+    ]
+    return (
+        f"{market.ticker} lacks its strike fields, and no two of what else tells its degrees "
+        f"agree ({', '.join(each)}); look at the market on the exchange"
+    )
+
+
+def _written(bounds: Bounds) -> str:
+    lo, hi = bounds
+    if lo is None:
+        return f"up to {hi}"
+    return f"from {lo}" if hi is None else f"{lo} to {hi}"
+
+
+def _check_what_is_left(market: Market, bracket: Bracket, origin: str) -> None:
+    """Of a market read without its strikes: those that are there must not say another thing."""
+    if origin == STRIKES:
+        return
+    tails = (bracket.lo is None, bracket.hi is None)
+    lo, hi = _STRIKES_THAT_PAY.get(market.strike_type or "", (None, None))
+    wrong = market.strike_type is not None and (lo is None, hi is None) != tails
+    for strike, bound, outside in (
+        (market.floor_strike, bracket.lo, -1),
+        (market.cap_strike, bracket.hi, 1),
+    ):
+        wrong |= strike is not None and (bound is None or strike not in (bound, bound + outside))
+    if wrong:
+        raise ContractError(
+            f"{market.ticker} lacks part of its strike fields: {origin.replace('_', ' and ')} say "
+            f"{_written((bracket.lo, bracket.hi))}, but it has strike_type "
+            f"{market.strike_type!r}, floor_strike {market.floor_strike} and cap_strike "
+            f"{market.cap_strike}"
+        )
