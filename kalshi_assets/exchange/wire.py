@@ -28,6 +28,7 @@ CANDLE_LAG = timedelta(seconds=2)
 TRADE_LAG = timedelta(seconds=1)
 
 OHLC = ("open", "high", "low", "close")
+FEE_WAIVER = "fee_waiver_expiration_time"
 _NOTHING: dict[str, Any] = {}
 _SIDE_OF_BOOK = {"bid": "yes", "ask": "no"}
 
@@ -62,6 +63,8 @@ class Market:
         The value that settled it; None: not given.
     price_ranges
         The price grid; None: not given.
+    fee_waiver_expiration_time
+        When fees begin; None: there is no waiver.
     yes_bid_cc, yes_ask_cc
         Best quotes, 1/10,000 dollar; 0 and 10,000 together: none.
     raw_sha256
@@ -86,6 +89,7 @@ class Market:
     yes_bid_cc: int
     yes_ask_cc: int
     raw_sha256: str
+    fee_waiver_expiration_time: datetime | None = None
 
 
 def market_of(payload: Any, raw_sha256: str) -> Market:
@@ -114,6 +118,7 @@ def market_of(payload: Any, raw_sha256: str) -> Market:
         expiration_value=record.maybe("expiration_value", amount),
         rules_primary=record.maybe_text("rules_primary"),
         price_ranges=record.maybe("price_ranges", _price_ranges),
+        fee_waiver_expiration_time=record.maybe(FEE_WAIVER, utc),
         yes_bid_cc=record.get("yes_bid_dollars", price_cc),
         yes_ask_cc=record.get("yes_ask_dollars", price_cc),
         raw_sha256=raw_sha256,

@@ -13,7 +13,7 @@ from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import CANDLES, EVENTS, TRADES
 
 
-@dg.asset(**lake_asset(EVENTS, code_version="1", kinds={"kalshi"}, ingest=True))
+@dg.asset(**lake_asset(EVENTS, code_version="2", kinds={"kalshi"}, ingest=True))
 def events(context: dg.AssetExecutionContext, kalshi: KalshiResource) -> Computation:
     def fetch(key: CityDay) -> pl.DataFrame:
         with kalshi.client(key, "events") as client:
