@@ -37,7 +37,7 @@ SHOWN = [table for table in PAGE_TABLES if table is not REPORT]
 
 
 @dg.asset(
-    **lake_asset(DECISIONS, code_version="2", kinds={"python"}),
+    **lake_asset(DECISIONS, code_version="3", kinds={"python"}),
     ins={
         "events": asset_in(EVENTS),
         "panel": asset_in(MINUTE_PANEL_FULL),
@@ -62,7 +62,7 @@ def decisions(
 
 
 @dg.asset(
-    **lake_asset(FILLS, code_version="2", kinds={"python"}),
+    **lake_asset(FILLS, code_version="3", kinds={"python"}),
     ins={
         "events": asset_in(EVENTS),
         "panel": asset_in(MINUTE_PANEL_FULL),
@@ -151,7 +151,7 @@ def params_for(key: CityDay) -> TradingParams:
 
 def terms_of(events: pl.DataFrame) -> EventTerms:
     """What the exchange says about trading the event."""
-    return EventTerms(fee_type=events["fee_type"][0], fee_multiplier=events["fee_multiplier"][0])
+    return EventTerms.of(events)
 
 
 def outcome_of(settlements: pl.DataFrame, events: pl.DataFrame) -> Outcome | None:
