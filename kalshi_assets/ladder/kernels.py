@@ -23,7 +23,7 @@ def _projected(centre: Array, bid: Array, ask: Array, out: Array) -> int:
     for i in range(n):
         bids += bid[i]
         asks += ask[i]
-    # Compared as whole cc: .57 + .29 + .14 is above 1 by its last bit, and no arbitrage.
+    # Compared as whole cc: .33 + .56 + .11 is above 1 by its last bit, and no arbitrage.
     if np.rint(bids * _CC_A_DOLLAR) > _CC_A_DOLLAR:
         for i in range(n):
             out[i] = bid[i] / bids

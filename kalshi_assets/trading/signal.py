@@ -43,7 +43,8 @@ def priced(panel: pl.DataFrame, calibrated: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        The panel's rows and columns, and `p_calibrated`; its `known_at` is the later of both.
+        The panel's rows and columns, and `p_calibrated`; its `known_at` is the later of both, null
+        where either is.
 
     Raises
     ------
@@ -57,8 +58,9 @@ def priced(panel: pl.DataFrame, calibrated: pl.DataFrame) -> pl.DataFrame:
             f"{ticker} at {minute:%Y-%m-%dT%H:%MZ} has no calibrated probability; "
             "materialise learning.calibrated of the day again"
         )
+    both_known = pl.col("known_at").is_not_null() & beside["known_at"].is_not_null()
     return panel.with_columns(
-        known_at=pl.max_horizontal("known_at", beside["known_at"]),
+        known_at=pl.when(both_known).then(pl.max_horizontal("known_at", beside["known_at"])),
         p_calibrated=beside["p_calibrated"],
     )
 

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from kalshi_assets.trading.engine import run_day
 from kalshi_assets.trading.policy import minute_signals
-from kalshi_assets.trading.signal import signals
+from kalshi_assets.trading.signal import priced, signals
 from kalshi_assets.trading.terms import EventTerms
 from kalshi_assets_tests.trading.panels import column, minute, panel, params, random_panel
 
@@ -161,6 +161,19 @@ def test_trades_that_nobody_knows_fill_nothing(name: str, value: Any) -> None:
     frame = spoilt(day_with_one_order(0), pl.lit(value=True), (name, value))
     (order,) = of_an_event(frame).to_dicts()
     assert order["filled"] == 0
+
+
+@pytest.mark.parametrize("side", ["panel", "calibrated"])
+def test_a_row_is_not_known_when_either_of_its_halves_is_not(side: str) -> None:
+    frame = panel(2, 2)
+    halves = {
+        "panel": frame.drop("p_calibrated"),
+        "calibrated": frame.select("market_ticker", "minute", "known_at", "p_calibrated"),
+    }
+    halves[side] = spoilt(halves[side], pl.col("minute") == minute(1), ("known_at", None))
+    seen = priced(halves["panel"], halves["calibrated"])
+    expected = frame.select(pl.when(pl.col("minute") == minute(0)).then("known_at"))
+    assert seen["known_at"].equals(expected["known_at"])
 
 
 @pytest.mark.parametrize("name", ["fee_type", "fee_multiplier"])
