@@ -46,6 +46,8 @@ class MarketTerms:
         Fingerprint of the rules text; None: none was given.
     tick_grid, tick_grid_from
         Prices allowed; "market": as stated, "default": whole cents, as none were stated.
+    fee_waiver_until, fee_waiver_from
+        Fees are zero before it; who stated it, "market" or "series". None: there is no waiver.
     raw_sha256
         Content hash of the answer that stated the market.
     """
@@ -59,6 +61,8 @@ class MarketTerms:
     rules_sha256: str | None
     tick_grid: tuple[TickRange, ...]
     tick_grid_from: str
+    fee_waiver_until: dt.datetime | None
+    fee_waiver_from: str | None
     raw_sha256: str
 
 
@@ -179,6 +183,8 @@ class EventContract:
                 "rules_sha256": terms.rules_sha256,
                 "tick_grid": _grid_text(terms.tick_grid),
                 "tick_grid_from": terms.tick_grid_from,
+                "fee_waiver_until": terms.fee_waiver_until,
+                "fee_waiver_from": terms.fee_waiver_from,
                 "raw_sha256": terms.raw_sha256,
             }
             for position, (terms, bracket) in enumerate(
@@ -247,6 +253,8 @@ _OWN_COLUMNS = (
     "bracket_from",
     "rules_sha256",
     "tick_grid_from",
+    "fee_waiver_until",
+    "fee_waiver_from",
     "raw_sha256",
 )
 

@@ -31,6 +31,7 @@ CANDLE_LAG = timedelta(seconds=2)
 TRADE_LAG = timedelta(seconds=1)
 
 OHLC = ("open", "high", "low", "close")
+FEE_WAIVER = "fee_waiver_expiration_time"
 _NOTHING: dict[str, Any] = {}
 _UNREADABLE = (
     ArithmeticError,
@@ -77,6 +78,8 @@ class Market:
         What a YES contract paid, 1/10,000 dollar; None: not given.
     price_ranges
         The price grid; None: not given.
+    fee_waiver_expiration_time
+        When fees begin; None: there is no waiver.
     yes_bid_cc, yes_ask_cc
         Best quotes, 1/10,000 dollar; 0 and 10,000 together: none.
     raw_sha256
@@ -103,6 +106,7 @@ class Market:
     yes_ask_cc: int
     raw_sha256: str
     expiration_words: str | None = None
+    fee_waiver_expiration_time: datetime | None = None
 
 
 def market_of(payload: Any, raw_sha256: str) -> Market:
@@ -134,6 +138,7 @@ def market_of(payload: Any, raw_sha256: str) -> Market:
         settlement_value_cc=record.maybe("settlement_value_dollars", price_cc),
         rules_primary=record.maybe_text("rules_primary"),
         price_ranges=record.maybe("price_ranges", _price_ranges),
+        fee_waiver_expiration_time=record.maybe(FEE_WAIVER, utc),
         yes_bid_cc=record.get("yes_bid_dollars", price_cc),
         yes_ask_cc=record.get("yes_ask_dollars", price_cc),
         raw_sha256=raw_sha256,

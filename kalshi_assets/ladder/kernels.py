@@ -11,6 +11,7 @@ _BISECTIONS = 200
 _NEWTON_STEPS = 12
 # Relative; some last digits of a double.
 _NEAR = 2e-15
+_CC_A_DOLLAR = 10_000
 
 
 @njit(cache=True)
@@ -22,11 +23,12 @@ def _projected(centre: Array, bid: Array, ask: Array, out: Array) -> int:
     for i in range(n):
         bids += bid[i]
         asks += ask[i]
-    if bids > 1.0:
+    # Compared as whole cc: .33 + .56 + .11 is above 1 by its last bit, and no arbitrage.
+    if np.rint(bids * _CC_A_DOLLAR) > _CC_A_DOLLAR:
         for i in range(n):
             out[i] = bid[i] / bids
         return 1
-    if asks < 1.0:
+    if np.rint(asks * _CC_A_DOLLAR) < _CC_A_DOLLAR:
         for i in range(n):
             out[i] = ask[i] / asks
         return -1

@@ -23,6 +23,8 @@ REASON_COLOURS = {
     "low_volume": "#2f6fe4",
     "too_late": "#3b4fa8",
     "hazard": "#fb923c",
+    "hazard_unknown": "#fed7aa",
+    "input_unknown": "#52525b",
     "dead_bracket": "#7c5a44",
     "position_limit": "#f87171",
     "loss_limit": "#b91c1c",

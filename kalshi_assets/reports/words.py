@@ -16,6 +16,8 @@ REASON_WORDS = {
     "wide_spread": "the spread was too wide",
     "low_volume": "too little had traded lately",
     "hazard": "a new high was too likely within minutes",
+    "hazard_unknown": "how likely a new high was within minutes was not known",
+    "input_unknown": "a value that the decision needs was not known",
     "dead_bracket": "the bracket could no longer pay",
     "edge_too_small": "the expected gain after fees was too small",
     "too_late": "too near the close",

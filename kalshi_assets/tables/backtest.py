@@ -11,12 +11,14 @@ FILL_MODELS = ["conservative", "touch"]
 REASONS = [
     "trade",
     "no_quote",
+    "input_unknown",
     "market_invalid",
     "dead_bracket",
     "stale_quote",
     "extreme_probability",
     "wide_spread",
     "low_volume",
+    "hazard_unknown",
     "hazard",
     "inferred_quote",
     "edge_too_small",
@@ -48,8 +50,10 @@ class Decisions(Contract):
     edge_cents: pl.Float64 = column(
         "Expected gain a contract of the better side, after fees.", unit="cents", nullable=True
     )
-    p_used: pl.Float64 = column("The probability behind it.", ge=0, le=1)
-    p_mkt: pl.Float64 = column("The market's.", ge=0, le=1)
+    p_used: pl.Float64 = column(
+        "The probability behind it; null: not known.", ge=0, le=1, nullable=True
+    )
+    p_mkt: pl.Float64 = column("The market's; null: not known.", ge=0, le=1, nullable=True)
     position: pl.Int32 = column("YES contracts held when deciding; negative: NO.", unit="contracts")
 
 

@@ -98,7 +98,7 @@ def _simulated(
     if unknown := [name for name in fill_models if name not in MAKER_RULES]:
         raise ValueError(f"unknown fill models {unknown}; known: {', '.join(MAKER_RULES)}")
     day = MarketDay.of(panel, params)
-    wanted = signals(panel, params, terms.fee)
+    wanted = signals(panel, params, terms.fee, terms.free_rows(panel, params))
     minutes = minute_signals(wanted)
     runs = {
         name: simulate(day, minutes, terms=terms, params=params, maker_rule=MAKER_RULES[name])
@@ -169,10 +169,12 @@ def _advance(
 def _fill(
     working: WorkingOrder, contracts: int, price_cc: int, now: int, terms: EventTerms
 ) -> Fill:
-    """Book `contracts` on the order; the fee is that of all its fills, less what it paid."""
+    """Book `contracts` on the order; the fee is that of all fills charged, less what it paid."""
     order = working.order
     working.fills += (contracts,)
-    total_fee = terms.order_fee(price_cc, working.fills, order.execution)
+    if not terms.is_waived(order.bracket, now):
+        working.charged += (contracts,)
+    total_fee = terms.order_fee(price_cc, working.charged, order.execution)
     fill = Fill(
         bracket=order.bracket,
         side=order.side,

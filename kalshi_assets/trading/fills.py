@@ -8,7 +8,9 @@ after it): a maker order sees the minutes after its arrival, a taker order the q
 after its decision. A bracket has one working order at a time, so both sides of one bar cannot fill.
 """
 
+import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import NamedTuple
 
 from kalshi_assets.trading.orders import Order
@@ -25,7 +27,7 @@ class Bar(NamedTuple):
     takeable
         Whether these are the exchange's own and fresh, not inferred from trades.
     low_cc, high_cc, volume
-        Trades of the minute.
+        Trades of the minute, contracts; None: not known, which fills nothing.
     """
 
     bid_cc: int | None
@@ -33,7 +35,7 @@ class Bar(NamedTuple):
     takeable: bool
     low_cc: int | None
     high_cc: int | None
-    volume: float
+    volume: float | None
 
 
 MakerRule = Callable[[Order, int, Bar, int, TradingParams], int]
@@ -45,17 +47,31 @@ def conservative(
     """Contracts filled if only a trade *through* the price, by a tick or more, fills it."""
     if _trade_beyond(order, bar) < tick_cc:
         return 0
-    return min(remaining, int(bar.volume * params.volume_share))
+    return min(remaining, whole_share(bar.volume, params.volume_share))
 
 
 def touch(order: Order, remaining: int, bar: Bar, tick_cc: int, params: TradingParams) -> int:
     """Contracts filled if a trade at the price fills a share of the minute; an optimistic bound."""
     if _trade_beyond(order, bar) < 0:
         return 0
-    return min(remaining, int(bar.volume * params.touch_share))
+    return min(remaining, whole_share(bar.volume, params.touch_share))
 
 
 MAKER_RULES: dict[str, MakerRule] = {"conservative": conservative, "touch": touch}
+
+
+def whole_share(volume: float | None, share: Decimal) -> int:
+    """Whole contracts in a share of a volume, exact: 29 in .29 of 100.
+
+    Parameters
+    ----------
+    volume
+        Contracts. The exchange counts hundredths: what a sum has beyond them is its floating-point
+        residue. None or NaN: not known, so none.
+    """
+    if volume is None or not math.isfinite(volume):
+        return 0
+    return int(round(volume * 100) * share // 100)
 
 
 def _trade_beyond(order: Order, bar: Bar) -> int:
@@ -91,5 +107,5 @@ def take(order: Order, bar: Bar, params: TradingParams) -> tuple[int, int]:
         allowed = price >= order.price_cc
     if not allowed:
         return 0, order.price_cc
-    depth = max(params.displayed_contracts, int(bar.volume * params.volume_share))
+    depth = max(params.displayed_contracts, whole_share(bar.volume, params.volume_share))
     return min(order.contracts, depth), price

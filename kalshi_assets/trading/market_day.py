@@ -79,7 +79,7 @@ class MarketDay:
             takeable=fresh.fill_null(False),
             low_cc=_in_cc("low_1m"),
             high_cc=_in_cc("high_1m"),
-            volume="volume_1m",
+            volume=pl.col("volume_1m").fill_nan(None),
         )
 
     def bar(self, minute: int, bracket: int) -> Bar | None:
@@ -109,4 +109,6 @@ def _markets(panel: pl.DataFrame) -> list[tuple[int, str]]:
 
 
 def _in_cc(dollars: str) -> pl.Expr:
-    return (pl.col(dollars) * PAYOFF_CC).round().cast(pl.Int32)
+    """Whole cc; null for null, and for what is no price."""
+    price = pl.when(pl.col(dollars).is_between(0, 1)).then(pl.col(dollars))
+    return (price * PAYOFF_CC).round().cast(pl.Int32)

@@ -80,6 +80,8 @@ class WorkingOrder:
         Last minute in which it can fill: its expiry, or earlier once a cancel is under way.
     fills
         Contracts of each fill; all are at one price.
+    charged
+        Those of them whose fee was not waived.
     filled_price_cc
         What it filled at; None: nothing filled yet.
     filled_at
@@ -91,6 +93,7 @@ class WorkingOrder:
     order: Order
     dies_at: int
     fills: tuple[int, ...] = ()
+    charged: tuple[int, ...] = ()
     fee_cc: int = 0
     filled_price_cc: int | None = None
     filled_at: int | None = None

@@ -5,6 +5,7 @@ Here: what a trader may tune, its limits and its per-city overrides. Not here: f
 """
 
 from collections.abc import Collection, Mapping
+from decimal import Decimal
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -44,12 +45,13 @@ class TradingParams(BaseModel):
     last_minutes_without_orders
         Before the close.
     volume_share, touch_share
-        Share of a minute's volume that a fill may take: conservative and taker; touch.
+        Share of a minute's volume that a fill may take: conservative and taker; touch. Decimal,
+        as written, as 100 x .29 in binary is below 29.
     displayed_contracts
         What a standing quote is worth at least, in a minute without volume.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     min_probability: float = Field(ge=0, le=1)
     max_probability: float = Field(ge=0, le=1)
@@ -68,8 +70,8 @@ class TradingParams(BaseModel):
     order_lifetime_minutes: int = Field(ge=1)
     latency_minutes: int = Field(ge=1)
     last_minutes_without_orders: int = Field(ge=1)
-    volume_share: float = Field(gt=0, le=1)
-    touch_share: float = Field(gt=0, le=1)
+    volume_share: Decimal = Field(gt=0, le=1, decimal_places=4)
+    touch_share: Decimal = Field(gt=0, le=1, decimal_places=4)
     displayed_contracts: int = Field(ge=0)
 
     @model_validator(mode="before")

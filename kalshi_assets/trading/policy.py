@@ -18,6 +18,7 @@ from kalshi_assets.trading.params import TradingParams
 from kalshi_assets.trading.risk import allowed_contracts
 
 _NOBODY: frozenset[int] = frozenset()
+_NOT_SAID = np.iinfo(np.int64).max
 
 
 class MinuteSignals(NamedTuple):
@@ -28,11 +29,11 @@ class MinuteSignals(NamedTuple):
     minute
         Minutes since the epoch.
     close
-        The minute when trading closes.
+        The minute when trading closes; where nobody knows it, now.
     candidates
         Orders wanted, by bracket.
     pull
-        Brackets whose resting orders must go.
+        Brackets whose resting orders must go; also those of which the minute says nothing.
     """
 
     minute: int
@@ -137,17 +138,25 @@ def minute_signals(signals: pl.DataFrame) -> list[MinuteSignals]:
         As returned by `signal.signals`: whole minutes of one event, any order of rows.
     """
     minute = signals["minute"].to_physical().to_numpy() // US_A_MINUTE
-    minutes, first, place = np.unique(minute, return_index=True, return_inverse=True)
-    closes = minutes + signals["minutes_to_close"].to_numpy()[first]
+    minutes, place = np.unique(minute, return_inverse=True)
     return list(
         map(
             MinuteSignals,
             minutes.tolist(),
-            closes.tolist(),
+            (minutes + _to_close(signals, place, len(minutes))).tolist(),
             _candidates(signals, place, len(minutes)),
             _pulls(signals, place, len(minutes)),
         )
     )
+
+
+def _to_close(signals: pl.DataFrame, place: NDArray[np.int64], minutes: int) -> NDArray[np.int64]:
+    """Minutes to the close at each minute: the least that a row knows, 0 where none does."""
+    says = signals["minutes_to_close"]
+    known = says.is_not_null().to_numpy()
+    least = np.full(minutes, _NOT_SAID)
+    np.minimum.at(least, place[known], says.drop_nulls().to_numpy())
+    return np.where(least < _NOT_SAID, least, 0)
 
 
 def _candidates(
@@ -166,14 +175,15 @@ def _candidates(
 
 def _pulls(signals: pl.DataFrame, place: NDArray[np.int64], minutes: int) -> list[frozenset[int]]:
     """Brackets whose resting orders must go at each minute."""
-    pull = signals["pull"].to_numpy()
-    bits = 2 ** signals["bracket"].to_numpy()[pull].astype(np.int64)
-    sets = np.zeros(minutes, dtype=np.int64)
-    np.bitwise_or.at(sets, place[pull], bits)
+    brackets = signals["bracket"].to_numpy().astype(np.int64)
+    pull = np.ones((minutes, int(brackets.max(initial=-1)) + 1), dtype=np.bool_)
+    pull[place, brackets] = signals["pull"].to_numpy()
     # Few sets, each for many minutes.
-    named = {bits: _brackets(bits) for bits in np.unique(sets).tolist()}
-    return [named[bits] for bits in sets.tolist()]
-
-
-def _brackets(bits: int) -> frozenset[int]:
-    return frozenset(k for k in range(bits.bit_length()) if bits >> k & 1)
+    named: dict[bytes, frozenset[int]] = {}
+    found = []
+    for row in pull:
+        key = row.tobytes()
+        if key not in named:
+            named[key] = frozenset(np.flatnonzero(row).tolist())
+        found.append(named[key])
+    return found

@@ -5,6 +5,10 @@ Here: what a row of the panel says by itself. Not here: positions, limits, worki
 
 In here rows are arrays and NaN is what is not there: a day's 14,000 rows take a third of the time
 that as many expressions over frames took.
+
+NaN makes every comparison false. So a gate asks whether a value is known to be good, or there is a
+gate of its own for not knowing: what is not known never lets an order through, and pulls those that
+rest.
 """
 
 from dataclasses import dataclass
@@ -39,7 +43,8 @@ def priced(panel: pl.DataFrame, calibrated: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        The panel's rows and columns, and `p_calibrated`; its `known_at` is the later of both.
+        The panel's rows and columns, and `p_calibrated`; its `known_at` is the later of both, null
+        where either is.
 
     Raises
     ------
@@ -53,8 +58,9 @@ def priced(panel: pl.DataFrame, calibrated: pl.DataFrame) -> pl.DataFrame:
             f"{ticker} at {minute:%Y-%m-%dT%H:%MZ} has no calibrated probability; "
             "materialise learning.calibrated of the day again"
         )
+    both_known = pl.col("known_at").is_not_null() & beside["known_at"].is_not_null()
     return panel.with_columns(
-        known_at=pl.max_horizontal("known_at", beside["known_at"]),
+        known_at=pl.when(both_known).then(pl.max_horizontal("known_at", beside["known_at"])),
         p_calibrated=beside["p_calibrated"],
     )
 
@@ -66,7 +72,9 @@ def _in_rows_of(panel: pl.DataFrame, calibrated: pl.DataFrame) -> pl.DataFrame:
     return panel.select(_KEY).join(calibrated, on=_KEY, how="left", maintain_order="left")
 
 
-def signals(panel: pl.DataFrame, params: TradingParams, fee: FeeOf) -> pl.DataFrame:
+def signals(
+    panel: pl.DataFrame, params: TradingParams, fee: FeeOf, free: Bools | None = None
+) -> pl.DataFrame:
     """What every bracket and minute of `panel` says about trading it.
 
     Parameters
@@ -77,14 +85,17 @@ def signals(panel: pl.DataFrame, params: TradingParams, fee: FeeOf) -> pl.DataFr
         Gates and edges.
     fee
         The exchange's; evaluated at the size of an order.
+    free
+        Rows where the exchange waives it; None: nowhere.
 
     Returns
     -------
     DataFrame
         One row per row, in its order: `market_ticker`, `bracket`, `minute`, `known_at`,
-        `minutes_to_close`, `p_used`, `p_mkt`, `side` and `edge_cents` of the better side (null
-        without two quotes), `execution` and `price_cc` of the order it would be (null unless
-        `reason` is ``trade``), `reason`, and `pull`: whether resting orders must go.
+        `minutes_to_close`, `p_used` (null: not known), `p_mkt`, `side` and `edge_cents` of the
+        better side (null without two quotes or `p_used`), `execution` and `price_cc` of the order
+        it would be (null unless `reason` is ``trade``), `reason`, and `pull`: whether resting
+        orders must go.
 
     Notes
     -----
@@ -95,15 +106,15 @@ def signals(panel: pl.DataFrame, params: TradingParams, fee: FeeOf) -> pl.DataFr
     is worth ``p - (ask + slippage) - fee``. Asks mirror bids.
     """
     quoted = _Quoted.of(panel, params)
-    bid, ask = (_Orders.of(side, quoted, params, fee) for side in ("bid", "ask"))
+    bid, ask = (_Orders.of(side, quoted, params, fee, free) for side in ("bid", "ask"))
     would_take = np.fmax(bid.taker, ask.taker) >= params.taker_min_edge_cents
-    takes = would_take & (panel["quote_source"] == "recorded").to_numpy()
+    takes = would_take & _is(panel["quote_source"] == "recorded")
     makes = (np.fmax(bid.maker, ask.maker) >= params.maker_min_edge_cents) & ~takes
     bids, asks = (
         np.where(takes, of.taker, np.where(makes, of.maker, np.fmax(of.maker, of.taker)))
         for of in (bid, ask)
     )
-    is_bid = bids >= asks
+    is_bid, judged = bids >= asks, ~np.isnan(np.fmax(bids, asks))
     reason, trades = _first_no(panel, quoted, params, takes | makes, would_take)
     price = np.where(
         takes,
@@ -116,14 +127,14 @@ def signals(panel: pl.DataFrame, params: TradingParams, fee: FeeOf) -> pl.DataFr
         "minute",
         "known_at",
         "minutes_to_close",
-        pl.Series("p_used", quoted.used),
+        pl.Series("p_used", quoted.used, nan_to_null=True),
         "p_mkt",
-        _SIDES.gather(np.where(quoted.two_sided, ~is_bid, 2)).alias("side"),
+        _SIDES.gather(np.where(judged, ~is_bid, 2)).alias("side"),
         pl.Series("edge_cents", np.fmax(bids, asks), nan_to_null=True),
         _EXECUTIONS.gather(np.where(trades, ~takes, 2)).alias("execution"),
         pl.Series("price_cc", np.where(trades, price, np.nan), nan_to_null=True).cast(pl.Int32),
         reason,
-        pl.Series("pull", quoted.hazardous | quoted.dead),
+        pl.Series("pull", quoted.must_go),
     )
 
 
@@ -139,6 +150,11 @@ class _Quoted:
         Quotes; NaN: none.
     hazardous, dead
         Whether a new high is too likely soon; whether the bracket cannot pay.
+    hazard_unknown
+        Whether nobody knows how likely a new high is.
+    unknown
+        Whether some other value that the decision needs, quotes aside, is not known or is none
+        that it can have.
     """
 
     used: Floats
@@ -147,17 +163,22 @@ class _Quoted:
     ask_cc: Floats
     hazardous: Bools
     dead: Bools
+    hazard_unknown: Bools
+    unknown: Bools
 
     @classmethod
     def of(cls, panel: pl.DataFrame, params: TradingParams) -> Self:
-        market, calibrated = panel["p_mkt"].to_numpy(), panel["p_calibrated"].to_numpy()
+        market, calibrated = (_probabilities(panel[name]) for name in ("p_mkt", "p_calibrated"))
+        hazard = _probabilities(panel["hazard_next_5m"])
         return cls(
             used=np.clip(market + params.honesty * (calibrated - market), 0.0, 1.0),
             market=market,
             bid_cc=in_cc(panel["bid"]),
             ask_cc=in_cc(panel["ask"]),
-            hazardous=panel["hazard_next_5m"].to_numpy() > params.max_hazard_5m,
-            dead=panel["dead"].to_numpy(),
+            hazardous=hazard > params.max_hazard_5m,
+            dead=_is(panel["dead"]),
+            hazard_unknown=np.isnan(hazard),
+            unknown=np.isnan(market) | np.isnan(calibrated) | _something_unknown(panel),
         )
 
     @property
@@ -165,10 +186,46 @@ class _Quoted:
         """Whether bid and ask both stand."""
         return ~np.isnan(self.bid_cc + self.ask_cc)
 
+    @property
+    def must_go(self) -> Bools:
+        """Whether an order that rests must go: for a danger, or for not knowing of one.
+
+        Without a bid or an ask nothing says what a resting order is worth.
+        """
+        not_known = self.hazard_unknown | self.unknown | ~self.two_sided
+        return self.hazardous | self.dead | not_known
+
 
 def in_cc(dollars: pl.Series) -> Floats:
-    """Prices in cc, whole numbers; NaN for null."""
-    return np.rint(dollars.to_numpy() * PAYOFF_CC)
+    """Prices in cc, whole numbers; NaN for null, and for what is no price."""
+    prices = np.rint(dollars.to_numpy() * PAYOFF_CC)
+    return np.where((prices >= 0) & (prices <= PAYOFF_CC), prices, np.nan)
+
+
+def _probabilities(values: pl.Series) -> Floats:
+    """NaN for null, and for what is no probability."""
+    found = values.to_numpy()
+    return np.where((found >= 0) & (found <= 1), found, np.nan)
+
+
+def _is(flags: pl.Series) -> Bools:
+    """Where a flag is known and true."""
+    return flags.fill_null(value=False).to_numpy()
+
+
+_NEVER_BELOW_0 = ("quote_age_s", "volume_15m", "minutes_to_close")
+_NEEDED = ("known_at", "quote_source", "market_valid", "dead")
+
+
+def _something_unknown(panel: pl.DataFrame) -> Bools:
+    """Where a value other than quotes, probabilities and hazard is not known."""
+    unknown = np.zeros(panel.height, dtype=np.bool_)
+    for name in _NEVER_BELOW_0:
+        values = panel[name].to_numpy()
+        unknown |= ~((values >= 0) & (values < np.inf))
+    for name in _NEEDED:
+        unknown |= panel[name].is_null().to_numpy()
+    return unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,7 +246,9 @@ class _Orders:
     taker_cc: Floats
 
     @classmethod
-    def of(cls, side: Side, quoted: _Quoted, params: TradingParams, fee: FeeOf) -> Self:
+    def of(
+        cls, side: Side, quoted: _Quoted, params: TradingParams, fee: FeeOf, free: Bools | None
+    ) -> Self:
         sign, slippage = sign_of(side), round(params.slippage_cents * _CC_A_CENT)
         if side == "bid":
             rests_at, limit = quoted.bid_cc, np.minimum(quoted.ask_cc + slippage, PAYOFF_CC)
@@ -200,9 +259,9 @@ class _Orders:
         maker = (
             np.minimum(sign * (used - mid), sign * (used - market))
             - params.adverse_selection_cents
-            - _fees(rests_at, "maker", params, fee)
+            - _fees(rests_at, "maker", params, fee, free)
         )
-        taker = sign * (used - limit / _CC_A_CENT) - _fees(limit, "taker", params, fee)
+        taker = sign * (used - limit / _CC_A_CENT) - _fees(limit, "taker", params, fee, free)
         return cls(
             # In a locked book a post-only order is refused.
             maker=np.where(quoted.bid_cc < quoted.ask_cc, maker, np.nan),
@@ -212,7 +271,9 @@ class _Orders:
         )
 
 
-def _fees(prices: Floats, execution: Execution, params: TradingParams, fee: FeeOf) -> Floats:
+def _fees(
+    prices: Floats, execution: Execution, params: TradingParams, fee: FeeOf, free: Bools | None
+) -> Floats:
     """Fee a contract, cents, of an order at each price in cc; NaN: no price."""
     known, contracts = ~np.isnan(prices), params.order_contracts
     at = prices[known].astype(np.int64)
@@ -221,7 +282,7 @@ def _fees(prices: Floats, execution: Execution, params: TradingParams, fee: FeeO
         cents[price] = fee(price, contracts, execution) / contracts / _CC_A_CENT
     fees = np.full(len(prices), np.nan)
     fees[known] = cents[at]
-    return fees
+    return fees if free is None else np.where(known & free, 0.0, fees)
 
 
 def _first_no(
@@ -234,16 +295,20 @@ def _first_no(
     used = quoted.used
     gates = {
         "no_quote": ~quoted.two_sided,
-        "market_invalid": ~panel["market_valid"].to_numpy(),
+        "input_unknown": quoted.unknown,
+        "market_invalid": ~_is(panel["market_valid"]),
         "dead_bracket": quoted.dead,
         "stale_quote": ~(panel["quote_age_s"].to_numpy() <= params.max_quote_age_s),
-        "extreme_probability": (used < params.min_probability) | (used > params.max_probability),
-        "wide_spread": spread_cents > params.max_spread_cents,
-        "low_volume": panel["volume_15m"].to_numpy() < params.min_volume_15m,
+        "extreme_probability": ~(
+            (used >= params.min_probability) & (used <= params.max_probability)
+        ),
+        "wide_spread": ~(spread_cents <= params.max_spread_cents),
+        "low_volume": ~(panel["volume_15m"].to_numpy() >= params.min_volume_15m),
+        "hazard_unknown": quoted.hazard_unknown,
         "hazard": quoted.hazardous,
         "inferred_quote": ~wants & would_take,
         "edge_too_small": ~wants,
-        "too_late": panel["minutes_to_close"].to_numpy() < params.last_minutes_without_orders,
+        "too_late": ~(panel["minutes_to_close"].to_numpy() >= params.last_minutes_without_orders),
     }
     first = np.select(list(gates.values()), range(len(gates)), len(gates))
     return pl.Series("reason", [*gates, "trade"]).gather(first), first == len(gates)

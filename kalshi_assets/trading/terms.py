@@ -6,13 +6,21 @@ Here: the event's terms bound to the exchange's fee formula. Not here: the formu
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
 
 from kalshi_assets.exchange.fees import OrderFees, Schedule, fee_cc
 from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR
-from kalshi_assets.trading.orders import Execution
+from kalshi_assets.trading.orders import US_A_MINUTE, Execution
+from kalshi_assets.trading.params import TradingParams
 
 # A day asks for the same few hundred fees thousands of times; one costs about 10 us.
 _CACHED = 1 << 16
+
+_NO_WAIVER = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,21 +35,71 @@ class EventTerms:
         Who we are to the exchange, which decides the rounding; see `exchange.fees`.
     tick_cc
         Least step of price.
+    fees_from
+        Per bracket the first minute since the epoch at which fees are due; earlier ones are waived.
+        None: always. Empty: of no bracket are they waived.
     """
 
     fee_type: str
     fee_multiplier: float
     schedule: Schedule = "direct"
     tick_cc: int = 100
+    fees_from: tuple[int | None, ...] = ()
+
+    @classmethod
+    def of(cls, events: pl.DataFrame) -> Self:
+        """The terms in `market.events` of one event.
+
+        Raises
+        ------
+        ValueError
+            Nobody knows the fee.
+        """
+        events = events.sort("bracket")
+        known = events["fee_type"].is_not_null() & (events["fee_multiplier"] >= 0)
+        if not known.fill_null(value=False).all():
+            raise ValueError(
+                f"the fee terms of {events['event_ticker'][0]} are not known; "
+                "materialise market.events of the day again"
+            )
+        until = events["fee_waiver_until"].to_physical().to_list()
+        # A minute's row stands for its first instant: within the waiver's last minute it is free.
+        return cls(
+            fee_type=events["fee_type"][0],
+            fee_multiplier=events["fee_multiplier"][0],
+            fees_from=tuple(None if at is None else -(-at // US_A_MINUTE) for at in until),
+        )
+
+    def is_waived(self, bracket: int, minute: int) -> bool:
+        """Whether a fill of the bracket at the minute costs no fee."""
+        due = self.fees_from[bracket] if self.fees_from else None
+        return due is not None and minute < due
+
+    def free_rows(self, panel: pl.DataFrame, params: TradingParams) -> NDArray[np.bool_] | None:
+        """Rows at which a new order is free however late it fills; None: nowhere.
+
+        Where the waiver may end while the order rests, its fee is counted.
+        """
+        if not any(due is not None for due in self.fees_from):
+            return None
+        of_bracket = np.array([_NO_WAIVER if due is None else due for due in self.fees_from])
+        last_fill = params.latency_minutes + params.order_lifetime_minutes
+        minute = panel["minute"].to_physical().to_numpy() // US_A_MINUTE
+        return minute + last_fill < of_bracket[panel["bracket"].to_numpy()]
 
     def fee(self, price_cc: int, contracts: int, execution: Execution) -> int:
-        """Fee in cc of an order that fills whole at once."""
+        """Fee in cc of an order that fills whole at once, no waiver in force."""
         return _fee_cc(
             price_cc, contracts, self.fee_type, self.fee_multiplier, execution, self.schedule
         )
 
     def order_fee(self, price_cc: int, fills: tuple[int, ...], execution: Execution) -> int:
-        """Fee in cc of an order that filled at one price in pieces of these sizes."""
+        """Fee in cc of an order that filled at one price in pieces of these sizes.
+
+        Pieces whose fee was waived are no part of it.
+        """
+        if not fills:
+            return 0
         if len(fills) == 1:
             return self.fee(price_cc, fills[0], execution)
         return _order_fee_cc(

@@ -41,8 +41,8 @@ def test_oracle_13_it_sums_to_one_and_stays_within_every_bid_and_ask(quoted: Quo
     assert abs(p.sum() - 1) < 1e-9
     assert (p >= 0).all()
     flag = frame["arbitrage"][0]
-    if abs(bid.sum() - 1) > 1e-9 and abs(ask.sum() - 1) > 1e-9:
-        assert flag == int(bid.sum() > 1) - int(ask.sum() < 1)
+    bids, asks = (round(100 * side.sum()) for side in (bid, ask))
+    assert flag == int(bids > 100) - int(asks < 100)
     if flag == 0:
         assert (p >= bid - 1e-9).all()
         assert (p <= ask + 1e-9).all()
@@ -105,6 +105,38 @@ def test_sums_of_exactly_one_are_no_arbitrage() -> None:
     tight = market_pmf(book([(0.30, 0.30), (0.70, 0.70)]))
     assert tight["arbitrage"].to_list() == [0, 0]
     assert tight["p_mkt"].to_list() == pytest.approx([0.30, 0.70])
+
+
+def _triples(total: int) -> list[tuple[int, int, int]]:
+    return [(a, b, total - a - b) for a in range(1, total - 1) for b in range(1, total - a)]
+
+
+@pytest.mark.parametrize("side", ["bids", "asks"])
+def test_whole_cents_that_sum_to_exactly_one_are_no_arbitrage_whatever_their_last_bits(
+    side: str,
+) -> None:
+    def flags(total: int) -> list[int]:
+        # A bid needs no ask and an ask no bid: the other side is as far away as it can be.
+        books = [
+            [(c / 100, None) if side == "bids" else (None, c / 100) for c in cents]
+            for cents in _triples(total)
+        ]
+        return market_pmf(book(*books))["arbitrage"].unique().to_list()
+
+    assert 0.57 + 0.29 + 0.14 != 1 != 0.33 + 0.56 + 0.11
+    assert flags(100) == [0]
+    assert flags(101) == ([1] if side == "bids" else [0])
+    assert flags(99) == ([0] if side == "bids" else [-1])
+
+
+def test_bids_whose_sum_is_one_but_for_its_last_bit_are_the_pmf() -> None:
+    cents = [33, 56, 11]
+    assert sum(c / 100 for c in cents) > 1
+    frame = market_pmf(book([(c / 100, (c + 1) / 100) for c in cents]))
+    assert frame["arbitrage"].to_list() == [0, 0, 0]
+    assert frame["p_mkt"].to_list() == pytest.approx([0.33, 0.56, 0.11], abs=1e-15)
+    hundred = market_pmf(book([(0.01, 0.02)] * 100))
+    assert hundred["arbitrage"].unique().to_list() == [0]
 
 
 def test_a_book_without_any_quote_is_uniform_thin_and_invalid() -> None:

@@ -15,6 +15,13 @@ START = datetime(2025, 5, 5, 14, 0, tzinfo=UTC)
 TICKERS = tuple(f"KXHIGHCHI-25MAY05-{name}" for name in ("T80", "B81", "B83", "B85", "B87", "T88"))
 
 
+def tickers(brackets: int) -> tuple[str, ...]:
+    """Markets of a ladder of so many brackets."""
+    if brackets <= len(TICKERS):
+        return TICKERS[:brackets]
+    return tuple(f"KXHIGHCHI-25MAY05-L{bracket:03d}" for bracket in range(brackets))
+
+
 def minute(number: int) -> datetime:
     """The instant of row `number` of a panel."""
     return START + timedelta(minutes=number)
@@ -65,7 +72,7 @@ def panel(
     frame = pl.DataFrame(
         {
             "market_ticker": np.broadcast_to(
-                np.array(TICKERS[:brackets], dtype=object), shape
+                np.array(tickers(brackets), dtype=object), shape
             ).ravel(),
             "bracket": np.broadcast_to(np.arange(brackets), shape).ravel(),
             "minute": [minute(number) for number in range(minutes) for _ in range(brackets)],

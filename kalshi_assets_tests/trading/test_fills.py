@@ -1,10 +1,11 @@
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_assets.trading.fills import Bar, conservative, crosses, take, touch
+from kalshi_assets.trading.fills import Bar, conservative, crosses, take, touch, whole_share
 from kalshi_assets.trading.orders import Order
 from kalshi_assets_tests.trading.panels import params
 
@@ -85,6 +86,38 @@ def test_touch_fills_at_least_what_conservative_fills(
     sent = order(side=side, price_cc=price * 100, contracts=50)
     through = conservative(sent, remaining, minute, 100, PARAMS)
     assert 0 <= through <= touch(sent, remaining, minute, 100, PARAMS) <= remaining
+
+
+def test_a_share_of_29_per_cent_of_100_contracts_is_29() -> None:
+    share = params(volume_share=0.29, touch_share=0.29)
+    minute = bar(low_cc=4600, high_cc=4600, volume=100.0)
+    sent = order(contracts=50)
+    assert conservative(sent, 50, minute, 100, share) == 29
+    assert touch(sent, 50, minute, 100, share) == 29
+    assert (
+        take(order(execution="taker", contracts=50, price_cc=5100), bar(volume=100.0), share)[0]
+        == 29
+    )
+
+
+@given(hundredths=st.integers(0, 10**9), basis_points=st.integers(1, 10_000))
+def test_a_share_of_any_volume_is_floored_exactly(hundredths: int, basis_points: int) -> None:
+    share = params(volume_share=basis_points / 10_000, touch_share=1.0).volume_share
+    assert whole_share(hundredths / 100, share) == hundredths * basis_points // 1_000_000
+
+
+def test_a_sum_of_fractional_trades_fills_as_much_as_one_trade_of_their_size() -> None:
+    assert sum([0.1] * 1000) < 100
+    assert whole_share(sum([0.1] * 1000), Decimal("0.29")) == 29
+
+
+@pytest.mark.parametrize("volume", [None, float("nan"), float("inf")])
+def test_a_minute_of_unknown_volume_fills_no_maker_order(volume: float | None) -> None:
+    minute = bar(low_cc=4600, high_cc=4600, volume=volume)
+    assert conservative(order(), 10, minute, 100, PARAMS) == 0
+    assert touch(order(), 10, minute, 100, PARAMS) == 0
+    sent = order(execution="taker", price_cc=5100)
+    assert take(sent, bar(volume=volume), PARAMS) == (PARAMS.displayed_contracts, 5000)
 
 
 def test_a_taker_pays_the_worst_of_quote_and_trades_within_its_limit() -> None:

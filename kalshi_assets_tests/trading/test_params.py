@@ -1,3 +1,6 @@
+import tomllib
+from decimal import Decimal
+
 import pytest
 
 from kalshi_assets.cities import CITIES
@@ -5,6 +8,7 @@ from kalshi_assets.config import load_toml
 from kalshi_assets.trading.params import TradingParams, load_params, params_of
 
 DEFAULTS = load_toml("trading.toml")["defaults"]
+LIMITS = [name for name, value in DEFAULTS.items() if isinstance(value, float)]
 
 
 def test_the_shipped_file_gives_parameters_for_every_city() -> None:
@@ -49,6 +53,8 @@ def test_an_unknown_key_given_directly_is_an_error_that_lists_the_known() -> Non
         {"touch_share": 0.05},
         {"last_minutes_without_orders": 1},
         {"max_daily_loss_cc": 0},
+        {"volume_share": 0.12345},
+        *({name: float(bad)} for name in LIMITS for bad in ("nan", "inf")),
     ],
 )
 def test_incoherent_parameters_are_refused(changes: dict) -> None:
@@ -60,3 +66,9 @@ def test_a_missing_key_names_the_file_and_the_city() -> None:
     document = {"defaults": {k: v for k, v in DEFAULTS.items() if k != "honesty"}}
     with pytest.raises(ValueError, match=r"trading.toml for chicago(.|\n)*honesty"):
         params_of(document, "chicago", CITIES)
+
+
+def test_a_share_is_the_decimal_that_the_file_writes() -> None:
+    written = tomllib.loads("volume_share = 0.29\ntouch_share = 0.57")
+    read = TradingParams(**{**DEFAULTS, **written})
+    assert (read.volume_share, read.touch_share) == (Decimal("0.29"), Decimal("0.57"))

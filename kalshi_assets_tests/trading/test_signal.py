@@ -15,12 +15,14 @@ TERMS = EventTerms(fee_type="quadratic", fee_multiplier=1.0)
 BULLISH: dict[str, Any] = {"p_calibrated": 0.60}
 GATES: dict[str, dict[str, Any]] = {
     "no_quote": {"bid": None},
+    "input_unknown": {"quote_age_s": None},
     "market_invalid": {"market_valid": False},
     "dead_bracket": {"dead": True, "p_mkt": 0.0, "p_calibrated": 0.0},
     "stale_quote": {"quote_age_s": 601.0},
     "extreme_probability": {"p_calibrated": 1.0, "p_mkt": 0.9, "bid": 0.89, "ask": 0.91},
     "wide_spread": {"bid": 0.44, "ask": 0.49},
     "low_volume": {"volume_15m": 19.0},
+    "hazard_unknown": {"hazard_next_5m": None},
     "hazard": {"hazard_next_5m": 0.021},
     "inferred_quote": {"quote_source": "inferred", "bid": 0.50, "ask": 0.50},
     "edge_too_small": {"p_calibrated": 0.49},
@@ -80,11 +82,10 @@ def test_in_a_locked_book_nothing_rests() -> None:
     assert one(bid=0.50, ask=0.50, p_calibrated=0.525)["reason"] == "edge_too_small"
 
 
-def test_unknown_hazard_does_not_gate_and_high_hazard_pulls() -> None:
-    assert one(hazard_next_5m=None)["reason"] == "trade"
-    assert not one(hazard_next_5m=None)["pull"]
+def test_high_hazard_and_a_dead_bracket_pull_and_a_known_quiet_does_not() -> None:
     assert one(hazard_next_5m=0.5)["pull"]
     assert one(dead=True)["pull"]
+    assert not one(hazard_next_5m=0.0)["pull"]
 
 
 def test_a_makers_fee_lowers_its_edge() -> None:

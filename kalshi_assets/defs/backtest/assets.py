@@ -38,7 +38,7 @@ SHOWN = [table for table in PAGE_TABLES if table is not REPORT]
 
 
 @dg.asset(
-    **lake_asset(DECISIONS, code_version="2", kinds={"python"}),
+    **lake_asset(DECISIONS, code_version="3", kinds={"python"}),
     ins={
         "events": asset_in(EVENTS),
         "panel": asset_in(MINUTE_PANEL_FULL),
@@ -63,7 +63,7 @@ def decisions(
 
 
 @dg.asset(
-    **lake_asset(FILLS, code_version="2", kinds={"python"}),
+    **lake_asset(FILLS, code_version="3", kinds={"python"}),
     ins={
         "events": asset_in(EVENTS),
         "panel": asset_in(MINUTE_PANEL_FULL),
@@ -152,8 +152,7 @@ def params_for(key: CityDay) -> TradingParams:
 
 def terms_of(events: pl.DataFrame) -> EventTerms:
     """What the exchange said about trading the event when it opened."""
-    events = terms_at(events)
-    return EventTerms(fee_type=events["fee_type"][0], fee_multiplier=events["fee_multiplier"][0])
+    return EventTerms.of(terms_at(events))
 
 
 def outcome_of(settlements: pl.DataFrame, events: pl.DataFrame) -> Outcome | None:

@@ -47,7 +47,7 @@ FUSION_DAYS = 150
 
 
 @dg.asset(
-    **lake_asset(MARKET_PMF, code_version="2", kinds={"polars", "numba"}),
+    **lake_asset(MARKET_PMF, code_version="3", kinds={"polars", "numba"}),
     ins={"panel": asset_in(MINUTE_PANEL)},
 )
 def market_pmf(context: dg.AssetExecutionContext, panel: Partitions) -> Computations:
