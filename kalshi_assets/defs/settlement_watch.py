@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kalshi_assets.cities import CITIES, city, city_of_series
+from kalshi_assets.cities import CITIES, city, city_day_of_event
 from kalshi_assets.defs.failures import never_connected
 from kalshi_assets.exchange.errors import ExchangeError
 from kalshi_assets.partitions import FIRST_DAY, CityDay
@@ -180,23 +180,16 @@ class Watch(BaseModel):
 
 
 def city_day_of(event_ticker: str, now: datetime) -> CityDay:
-    """The city-day of an event, by its ticker.
+    """The city-day of an event, by its ticker of any time.
 
     Raises
     ------
     ValueError
         No ticker of a city's event, or of a day that has no partition; the message says which.
     """
-    series, _, written = event_ticker.partition("-")
-    place = city_of_series(series)
-    if place is None:
-        raise ValueError(f"{event_ticker} is of no city's series")
-    try:
-        day = datetime.strptime(written, "%y%b%d").replace(tzinfo=UTC).date()
-    except ValueError:
-        raise ValueError(f"{event_ticker} names no day such as 25MAY05") from None
+    place, day = city_day_of_event(event_ticker)
     if not FIRST_DAY <= day <= now.date() + timedelta(days=1):
-        raise ValueError(f"{event_ticker} is of a day that has no partition")
+        raise ValueError(f"event {event_ticker!r} is of a day that has no partition")
     return CityDay(place.name, day)
 
 

@@ -132,13 +132,13 @@ def test_a_former_series_leads_to_the_same_city() -> None:
 @pytest.mark.parametrize(
     ("ticker", "said"),
     [
-        ("KXINX-26JUN29", "KXINX-26JUN29 is of no city's series"),
-        ("None", "None is of no city's series"),
-        ("KXHIGHNY", "KXHIGHNY names no day such as 25MAY05"),
-        ("KXHIGHNY-26JUN31", "KXHIGHNY-26JUN31 names no day such as 25MAY05"),
-        ("KXHIGHNY-26JUN29-T78", "names no day"),
-        ("KXHIGHNY-26JUL02", "KXHIGHNY-26JUL02 is of a day that has no partition"),
-        ("KXHIGHNY-23DEC31", "KXHIGHNY-23DEC31 is of a day that has no partition"),
+        ("KXINX-26JUN29", "no city of cities.toml has the series KXINX"),
+        ("None", "'None' is not SERIES-YYMONDD"),
+        ("KXHIGHNY", "'KXHIGHNY' is not SERIES-YYMONDD"),
+        ("KXHIGHNY-26JUN31", "26JUN31 is no day of the calendar"),
+        ("KXHIGHNY-26JUN29-T78", "is not SERIES-YYMONDD"),
+        ("KXHIGHNY-26JUL02", "'KXHIGHNY-26JUL02' is of a day that has no partition"),
+        ("KXHIGHNY-23DEC31", "'KXHIGHNY-23DEC31' is of a day that has no partition"),
     ],
 )
 def test_an_odd_ticker_is_named(ticker: str, said: str) -> None:
@@ -277,7 +277,7 @@ def test_a_city_outside_the_registry_and_an_odd_ticker_are_named_and_skipped() -
     said = exchange.look(watch, ["gotham", "new_york"])
     assert said == [
         "gotham is no city of the registry; see KALSHI_ASSETS_CITIES",
-        "KXHIGHNY-SOON names no day such as 25MAY05",
+        "event 'KXHIGHNY-SOON' is not SERIES-YYMONDD, such as KXHIGHNY-25APR20",
     ]
     assert list(watch.pending) == [NY.event_ticker]
 
