@@ -1,0 +1,177 @@
+"""No report and no forecast, however absurd, ends a day: issue 10, item 5."""
+
+import os
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from kalshi_assets.tables import HAZARD_PMF, MC_PARAMS, OBSERVATIONS
+from kalshi_assets.weather.asof import weather_as_of
+from kalshi_assets.weather.climate_day import SLOTS
+from kalshi_assets.weather.fit.fitting import mc_params
+from kalshi_assets.weather.fit.priors import load_priors
+from kalshi_assets.weather.hazard.method import HazardMethod, load_method
+from kalshi_assets.weather.hazard.pmf import hazard_pmf
+from kalshi_assets_tests.weather.hazard.absurd import COLDEST, WARMEST, AbsurdDay, absurd_day
+from kalshi_assets_tests.weather.hazard.days import (
+    DAY,
+    HISTORY,
+    LAG,
+    Array,
+    at,
+    choice,
+    frame,
+    hazard,
+    ladder,
+    parameters,
+    per_bracket,
+    per_time,
+    report,
+    told,
+    truth,
+)
+
+TEMPS = truth(DAY)
+EVENTS = ladder(TEMPS)
+LAG_SLOTS = LAG // timedelta(minutes=5)
+# The worlds of a drill begin where the others end, at a seed that it may be told.
+FEW, MANY, AT_A_TIME = 120, 2000, 20
+FIRST_OF_DRILL = int(os.environ.get("ABSURD_SEED", FEW))
+
+
+def said_of(day: AbsurdDay, method: HazardMethod) -> pl.DataFrame:
+    fit = (
+        parameters()
+        if not day.settled and day.earlier
+        else mc_params(at(0), day.earlier, day.settled, day.expected, load_priors())
+    )
+    assert_known_numbers(MC_PARAMS.conform(fit))
+    made = hazard_pmf(day.events, day.observations, day.forecasts, day.earlier, fit, method)
+    return HAZARD_PMF.conform(made)
+
+
+def assert_known_numbers(made: pl.DataFrame) -> None:
+    """Null where it is not known, else a finite number."""
+    for name in made.select(pl.col(pl.Float64)).columns:
+        assert made[name].drop_nulls().is_finite().all(), name
+
+
+def assert_sound(made: pl.DataFrame) -> None:
+    """Null with a reason, or probabilities; `HAZARD_PMF` has looked at their bounds."""
+    assert_known_numbers(made)
+    known = made["status"].is_in(["ok", "day_ahead"])
+    assert (made["p_wx"].is_not_null() == known).all()
+    sums = made.filter(known).group_by("minute").agg(pl.col("p_wx").sum())["p_wx"]
+    assert (sums - 1).abs().max() is None or (sums - 1).abs().max() < 1e-9
+    for name in ("hazard_next_5m", "hazard_next_60m", "p_pass_60m"):
+        assert made.filter(~known)[name].is_null().all(), name
+    ok = made.filter(status="ok")
+    assert ok["hazard_next_5m"].is_not_null().all()
+    assert (ok["hazard_next_60m"] >= ok["hazard_next_5m"] - 1e-5).all()
+
+
+def survive(seeds: range, method: HazardMethod | None = None) -> None:
+    for seed in seeds:
+        try:
+            assert_sound(said_of(absurd_day(seed), method or load_method()))
+        except Exception as error:
+            error.add_note(f"absurd_day({seed})")
+            raise
+
+
+@pytest.mark.parametrize("first", range(0, FEW, AT_A_TIME))
+def test_no_absurd_day_ends_in_an_error_or_in_no_number(first: int) -> None:
+    survive(range(first, first + AT_A_TIME))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("part", range(MANY // AT_A_TIME))
+def test_no_absurd_day_of_a_drill_does(part: int) -> None:
+    first = FIRST_OF_DRILL + part * AT_A_TIME
+    survive(range(first, first + AT_A_TIME))
+
+
+@pytest.mark.parametrize(
+    "method", [choice(method="monte_carlo", paths=64), choice(method="analogue")], ids=str
+)
+def test_no_absurd_day_ends_in_an_error_by_another_method(method: HazardMethod) -> None:
+    survive(range(AT_A_TIME), method)
+
+
+def test_what_was_known_at_each_minute_of_an_absurd_day_is_known_numbers() -> None:
+    minutes = pl.select(minute=pl.datetime_range(at(-40), at(SLOTS), "7m", time_unit="us"))
+    for seed in range(200):
+        day = absurd_day(seed)
+        seen = weather_as_of(minutes, day.observations, day.forecasts, at(0))
+        assert_known_numbers(seen)
+        assert (seen["evidence_max_f"] <= seen["running_max_lo_f"]).all()
+
+
+# One day whose feed breaks and comes back.
+
+
+def contradicting(slot: int, n: int = 70) -> pl.DataFrame:
+    """Exact reports of one slot, as many of the coldest as of the warmest there is."""
+    made = [
+        report(slot + k / n / 2, "tgroup", COLDEST if k % 2 else WARMEST, known_at=at(slot) + LAG)
+        for k in range(n)
+    ]
+    return unchecked(made)
+
+
+def unchecked(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """`weather.observations`, whatever its contract says of the values."""
+    return pl.DataFrame(rows, schema=OBSERVATIONS.dtypes)
+
+
+def statuses(made: pl.DataFrame) -> Array:
+    return per_time(made)["status"].to_numpy()
+
+
+BROKEN = range(120, 144)
+
+
+def broken_feed(kind: str) -> pl.DataFrame:
+    """The day told, but for two hours: contradictions, garbage, one value, or alternating ones."""
+    rng = np.random.default_rng(0)
+    values = {
+        "garbage": rng.integers(COLDEST, WARMEST, SLOTS),
+        "constant": np.full(SLOTS, WARMEST),
+        "extremes": np.where(np.arange(SLOTS) % 2, COLDEST, WARMEST),
+    }
+    sane = told(TEMPS)
+    if kind == "contradictions":
+        return pl.concat([sane, contradicting(BROKEN[0])]).sort("event_time", "kind")
+    within = sane["event_time"].is_between(at(BROKEN[0]), at(BROKEN[-1]))
+    made = [report(k, "tgroup", int(values[kind][k])) for k in BROKEN]
+    return pl.concat([sane.filter(~within), unchecked(made)]).sort("event_time")
+
+
+@pytest.mark.parametrize("kind", ["contradictions", "garbage", "constant", "extremes"])
+def test_a_broken_feed_raises_the_alarm_and_leaves_the_past_alone_and_is_survived(
+    kind: str,
+) -> None:
+    made = hazard(broken_feed(kind), EVENTS)
+    assert_sound(made)
+    clean = hazard(told(TEMPS), EVENTS)
+    known = BROKEN[0] + LAG_SLOTS
+    past = pl.col("minute") < at(known)
+    assert made.filter(past).equals(clean.filter(past))
+    status = statuses(made)
+    assert "feed_alarm" in status[known : BROKEN[-1] + LAG_SLOTS + 1]
+    # Twelve sane reports in a row and the feed is believed again, nearly as if nothing had been.
+    back = (BROKEN[0] if kind == "contradictions" else BROKEN[-1]) + 1 + LAG_SLOTS + HISTORY
+    assert set(status[back:]) == {"ok"}
+    assert np.abs(per_bracket(made)[back:] - per_bracket(clean)[back:]).max() < 0.02
+
+
+def test_contradictions_among_the_first_reports_raise_the_alarm_before_there_are_twelve() -> None:
+    observations = pl.concat([frame([report(5, "tgroup", int(TEMPS[5]))]), contradicting(6)])
+    made = hazard(observations, ladder(TEMPS, until=12))
+    assert_sound(made)
+    assert statuses(made)[8] == "feed_alarm"
+    assert per_time(made)["log_likelihood"][8] < load_method().feed_alarm
