@@ -11,14 +11,15 @@ import pytest
 from kalshi_assets.tables import HAZARD_PMF, MC_PARAMS, OBSERVATIONS
 from kalshi_assets.weather.asof import weather_as_of
 from kalshi_assets.weather.climate_day import SLOTS
+from kalshi_assets.weather.evidence import counted
 from kalshi_assets.weather.fit.fitting import mc_params
 from kalshi_assets.weather.fit.priors import load_priors
+from kalshi_assets.weather.hazard.filtered_day import RECENT
 from kalshi_assets.weather.hazard.method import HazardMethod, load_method
 from kalshi_assets.weather.hazard.pmf import hazard_pmf
 from kalshi_assets_tests.weather.hazard.absurd import COLDEST, WARMEST, AbsurdDay, absurd_day
 from kalshi_assets_tests.weather.hazard.days import (
     DAY,
-    HISTORY,
     LAG,
     Array,
     at,
@@ -38,7 +39,7 @@ TEMPS = truth(DAY)
 EVENTS = ladder(TEMPS)
 LAG_SLOTS = LAG // timedelta(minutes=5)
 # The worlds of a drill begin where the others end, at a seed that it may be told.
-FEW, MANY, AT_A_TIME = 120, 2000, 20
+FEW, MANY, AT_A_TIME = 200, 2000, 20
 FIRST_OF_DRILL = int(os.environ.get("ABSURD_SEED", FEW))
 
 
@@ -111,16 +112,11 @@ def test_what_was_known_at_each_minute_of_an_absurd_day_is_known_numbers() -> No
         assert (seen["evidence_max_f"] <= seen["running_max_lo_f"]).all()
 
 
-# One day whose feed breaks and comes back.
+# One day whose feed breaks for two hours and comes back.
 
-
-def contradicting(slot: int, n: int = 70) -> pl.DataFrame:
-    """Exact reports of one slot, as many of the coldest as of the warmest there is."""
-    made = [
-        report(slot + k / n / 2, "tgroup", COLDEST if k % 2 else WARMEST, known_at=at(slot) + LAG)
-        for k in range(n)
-    ]
-    return unchecked(made)
+BROKEN = range(120, 144)
+# Below the maximum so far, so that nothing is proved by it.
+CHILLY = int(TEMPS[: BROKEN[0]].max()) - 45
 
 
 def unchecked(rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -128,50 +124,75 @@ def unchecked(rows: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=OBSERVATIONS.dtypes)
 
 
+def contradicting(slot: int, one: int, other: int) -> pl.DataFrame:
+    """So many exact reports of two values in one slot that no double holds their probability."""
+    n = 140
+    return unchecked(
+        [
+            report(slot + k / n / 2, "tgroup", other if k % 2 else one, known_at=at(slot) + LAG)
+            for k in range(n)
+        ]
+    )
+
+
+def garbage(rng: np.random.Generator, low: int, high: int) -> Array:
+    return rng.integers(low, high, SLOTS)
+
+
+VALUES = {
+    "chilly": garbage(np.random.default_rng(0), CHILLY - 30, CHILLY),
+    "stuck": np.full(SLOTS, CHILLY),
+    "alternating": np.where(np.arange(SLOTS) % 2, CHILLY, CHILLY - 40),
+    "impossible": np.full(SLOTS, WARMEST),
+    "impossible extremes": np.where(np.arange(SLOTS) % 2, COLDEST, WARMEST),
+}
+
+
+def broken_feed(kind: str) -> pl.DataFrame:
+    """The day told, but for two hours."""
+    sane = told(TEMPS)
+    if kind == "contradictions":
+        both = contradicting(BROKEN[0], CHILLY, CHILLY - 40)
+        return pl.concat([sane, both]).sort("event_time", "kind")
+    within = sane["event_time"].is_between(at(BROKEN[0]), at(BROKEN[-1]))
+    made = [report(k, "tgroup", int(VALUES[kind][k])) for k in BROKEN]
+    return pl.concat([sane.filter(~within), unchecked(made)]).sort("event_time")
+
+
 def statuses(made: pl.DataFrame) -> Array:
     return per_time(made)["status"].to_numpy()
 
 
-BROKEN = range(120, 144)
-
-
-def broken_feed(kind: str) -> pl.DataFrame:
-    """The day told, but for two hours: contradictions, garbage, one value, or alternating ones."""
-    rng = np.random.default_rng(0)
-    values = {
-        "garbage": rng.integers(COLDEST, WARMEST, SLOTS),
-        "constant": np.full(SLOTS, WARMEST),
-        "extremes": np.where(np.arange(SLOTS) % 2, COLDEST, WARMEST),
-    }
-    sane = told(TEMPS)
-    if kind == "contradictions":
-        return pl.concat([sane, contradicting(BROKEN[0])]).sort("event_time", "kind")
-    within = sane["event_time"].is_between(at(BROKEN[0]), at(BROKEN[-1]))
-    made = [report(k, "tgroup", int(values[kind][k])) for k in BROKEN]
-    return pl.concat([sane.filter(~within), unchecked(made)]).sort("event_time")
-
-
-@pytest.mark.parametrize("kind", ["contradictions", "garbage", "constant", "extremes"])
-def test_a_broken_feed_raises_the_alarm_and_leaves_the_past_alone_and_is_survived(
-    kind: str,
-) -> None:
-    made = hazard(broken_feed(kind), EVENTS)
+@pytest.mark.parametrize("kind", ["contradictions", *VALUES])
+def test_a_broken_feed_raises_the_alarm_leaves_the_past_alone_and_is_survived(kind: str) -> None:
+    made, clean = hazard(broken_feed(kind), EVENTS), hazard(told(TEMPS), EVENTS)
     assert_sound(made)
-    clean = hazard(told(TEMPS), EVENTS)
     known = BROKEN[0] + LAG_SLOTS
     past = pl.col("minute") < at(known)
     assert made.filter(past).equals(clean.filter(past))
     status = statuses(made)
-    assert "feed_alarm" in status[known : BROKEN[-1] + LAG_SLOTS + 1]
-    # Twelve sane reports in a row and the feed is believed again, nearly as if nothing had been.
-    back = (BROKEN[0] if kind == "contradictions" else BROKEN[-1]) + 1 + LAG_SLOTS + HISTORY
+    last = BROKEN[0] if kind == "contradictions" else BROKEN[-1]
+    assert status[last + LAG_SLOTS] == "feed_alarm"
+    # After an hour of sane reports it is believed again, as after two hours without reports.
+    back = last + LAG_SLOTS + RECENT + 1
     assert set(status[back:]) == {"ok"}
-    assert np.abs(per_bracket(made)[back:] - per_bracket(clean)[back:]).max() < 0.02
+    assert np.abs(per_bracket(made)[back:] - per_bracket(clean)[back:]).max() < 0.05
 
 
 def test_contradictions_among_the_first_reports_raise_the_alarm_before_there_are_twelve() -> None:
-    observations = pl.concat([frame([report(5, "tgroup", int(TEMPS[5]))]), contradicting(6)])
+    observations = pl.concat(
+        [frame([report(5, "tgroup", int(TEMPS[5]))]), contradicting(6, CHILLY, CHILLY - 40)]
+    )
     made = hazard(observations, ladder(TEMPS, until=12))
     assert_sound(made)
     assert statuses(made)[8] == "feed_alarm"
     assert per_time(made)["log_likelihood"][8] < load_method().feed_alarm
+
+
+def test_what_no_station_has_reported_never_counts_however_often_it_is_sent() -> None:
+    sane = told(TEMPS)
+    hot = unchecked([report(k + 0.5, "tgroup", 141) for k in range(100, 120)])
+    cold = unchecked([report(k + 0.5, "tgroup", -81) for k in range(100, 120)])
+    assert counted(pl.concat([sane, hot, cold])).equals(counted(sane))
+    limits = unchecked([report(k, "tgroup", 140) for k in range(3)])
+    assert counted(limits).height == 3
