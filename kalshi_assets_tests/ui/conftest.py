@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kalshi_assets.sandbox.world import generate
+from kalshi_assets_tests.shared_work import shared_world
 from kalshi_assets_tests.ui.dagster_ui import DagsterUI, started
 
 CITIES = ("chicago", "new_york")
@@ -17,7 +17,6 @@ FIRST, LAST = date(2026, 6, 17), date(2026, 6, 30)
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterUI]:
     """The UI, on two cities and fourteen days of a generated world."""
     folder: Path = tmp_path_factory.mktemp("ui")
-    world = folder / "world"
-    generate(world, cities=CITIES, start=FIRST, end=LAST, seed=7)
+    world = shared_world(tmp_path_factory, cities=CITIES, start=FIRST, end=LAST, seed=7)
     with started(folder, world) as running:
         yield running
