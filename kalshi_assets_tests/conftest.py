@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-DRILL = "drill"
+from kalshi_assets_tests.properties import DRILL
 
 settings.register_profile(
     "every change", deadline=None, database=None, print_blob=True, derandomize=True

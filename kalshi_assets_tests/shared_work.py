@@ -5,6 +5,7 @@ makes of it; a shared world is read only.
 """
 
 import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -41,7 +42,7 @@ def once(folder: Path, make: Callable[[Path], object]) -> Path:
 def of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all processes of the run see."""
     base = tmp_path_factory.getbasetemp()
-    return base.parent if base.name.startswith("popen-") else base
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
 
 def shared_world(

@@ -36,6 +36,10 @@ def test_what_a_maker_left_unfinished_is_made_anew(tmp_path: Path) -> None:
 
 
 def test_workers_of_a_run_share_the_folder_above_their_own(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert of_this_run(tmp_path_factory).name.startswith("pytest-")
+    own = tmp_path_factory.getbasetemp()
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+    assert of_this_run(tmp_path_factory) == own
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw1")
+    assert of_this_run(tmp_path_factory) == own.parent
