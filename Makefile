@@ -6,12 +6,19 @@ RUN := .venv/bin
 export UV_PYTHON_DOWNLOADS := never
 export DAGSTER_HOME := $(CURDIR)
 
-.PHONY: help demo test check ui bench clean
+# Properties that are attacked with other seeds each time by `make attack`.
+ATTACKS := kalshi_assets_tests/chain/test_point_in_time.py kalshi_assets_tests/weather \
+	kalshi_assets_tests/features kalshi_assets_tests/trading
+SEEDS ?= 1
+
+.PHONY: help demo test drill attack check ui bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo    real or generated city-days, from the exchange's wire to the report"
-	@echo "make test    the tests"
+	@echo "make test    the tests that every change needs"
+	@echo "make drill   killed processes, whole chains, a browser, thousands of absurd days, random seeds"
+	@echo "make attack  the properties of no look-ahead on SEEDS=20 random seeds in a row"
 	@echo "make ui      the Dagster UI and daemon, with a sandbox beside them"
 	@echo "make check   format, lint, types, walls"
 	@echo "make bench   how fast the chain is"
@@ -26,7 +33,17 @@ demo: .venv/.ready
 	@$(RUN)/kalshi-assets demo $(if $(ARCHIVE),--archive "$(ARCHIVE)")
 
 test: .venv/.ready
-	@$(RUN)/pytest -n 3 --dist loadscope $(TESTS)
+	@$(RUN)/pytest -n 3 --dist loadscope -m "not slow" $(TESTS)
+
+drill: .venv/.ready
+	@$(RUN)/pytest -n 3 --dist loadscope -m slow $(TESTS)
+	@$(MAKE) --no-print-directory attack
+
+attack: .venv/.ready
+	@for n in $$(seq $(SEEDS)); do \
+		$(RUN)/pytest -n 3 --dist loadscope -m "hypothesis and not slow" -q \
+			--hypothesis-profile=drill $(ATTACKS) || exit 1; \
+	done
 
 check: .venv/.ready
 	@$(RUN)/ruff format --check .

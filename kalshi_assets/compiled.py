@@ -10,7 +10,7 @@ from pathlib import Path
 
 from numba import config, njit
 
-__all__ = ["njit"]
+__all__ = ["kept", "njit"]
 
 
 def state_of(package: Path) -> str:
@@ -21,13 +21,18 @@ def state_of(package: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def kept() -> str:
+    """The folder of the compiled code of these sources; empty: numba takes one of the user's."""
+    return str(config.CACHE_DIR)  # type: ignore[attr-defined]
+
+
 def _keep_apart(package: Path) -> None:
-    kept = package / "__pycache__" / f"kernels-{state_of(package)}"
+    folder = package / "__pycache__" / f"kernels-{state_of(package)}"
     try:
-        kept.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError:  # installed where nothing may be written: numba takes a folder of the user's
         return
-    config.CACHE_DIR = str(kept)  # type: ignore[attr-defined]
+    config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
 
 
 if not config.CACHE_DIR:  # type: ignore[attr-defined]

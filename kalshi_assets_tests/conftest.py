@@ -1,12 +1,50 @@
-"""What holds for every test: no lake but its own, and properties are about values, never speed."""
+"""What holds for every test: no lake but its own, and properties are about values, never speed.
 
+Properties are drawn the same way at every run of `make test`, so that a change fails or passes by
+itself. The profile ``drill`` (``--hypothesis-profile=drill``, `make drill`) draws others each time;
+its seed is in the report's header, and ``--hypothesis-seed`` with it draws the same again.
+"""
+
+import secrets
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
-settings.register_profile("any machine", deadline=None)
-settings.load_profile("any machine")
+from kalshi_assets_tests.properties import DRILL
+
+settings.register_profile(
+    "every change", deadline=None, database=None, print_blob=True, derandomize=True
+)
+settings.register_profile(
+    DRILL, deadline=None, database=None, print_blob=True, derandomize=False, max_examples=500
+)
+settings.load_profile("every change")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A drill has one seed, which the workers get from the process that starts them."""
+    drill = config.getoption("--hypothesis-profile") == DRILL
+    if drill and config.getoption("--hypothesis-seed") is None:
+        config.option.hypothesis_seed = str(secrets.randbelow(2**32))
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """The seed of a drill."""
+    if config.getoption("--hypothesis-profile") != DRILL:
+        return []
+    return [
+        f"again: --hypothesis-profile={DRILL} --hypothesis-seed={config.option.hypothesis_seed}"
+    ]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before several workers start, kernels are compiled once; else each of them would do it."""
+    if getattr(session.config.option, "numprocesses", None):
+        from kalshi_assets_tests.shared_work import compile_kernels
+
+        compile_kernels()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -28,6 +28,8 @@ REPORTED = ("whole_c", "tgroup")
 FILLED = "filled"
 # Half as much again as recorded: 5 F in five minutes, 15 F in an hour (KNYC, 111 days).
 DOUBT_F, DOUBT_F_PER_HOUR, DOUBT_F_AT_MOST = 6.0, 18.0, 40.0
+# What `weather.observations` allows: no station has ever been colder or warmer.
+COLDEST_F, WARMEST_F = -80, 140
 # Reports known just before or after that can support one.
 WITNESSES = 3
 
@@ -74,7 +76,8 @@ def counted(rows: pl.DataFrame) -> pl.DataFrame:
     them (or of the longer window, where one is a maximum), 40 F at most.
 
     So a true jump beyond that counts one report later. An absurd value still counts if it is sent
-    twice, is the day's first, or lies within these bounds.
+    twice, is the day's first, or lies within these bounds; but never beyond -80 and 140 F, which
+    no station has reported.
 
     Parameters
     ----------
@@ -87,6 +90,9 @@ def counted(rows: pl.DataFrame) -> pl.DataFrame:
         Sorted by ``known_at`` and ``event_time``; what counts at an instant depends on nothing that
         became known after it.
     """
+    possible = (rows["lo_f"].to_numpy() <= WARMEST_F) & (rows["hi_f"].to_numpy() >= COLDEST_F)
+    if not possible.all():
+        rows = rows[np.flatnonzero(possible)]
     if (np.diff(microseconds(rows["known_at"])) <= 0).any():
         rows = rows.sort("known_at", "event_time", "kind")
     agreeing = [_agrees_with_row_before(rows, lag) for lag in range(1, WITNESSES + 1)]

@@ -9,9 +9,9 @@ import pytest
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import Sandbox, running
-from kalshi_assets.sandbox.world import generate
 from kalshi_assets_tests.chain.inputs import Inputs, read_inputs, with_usual_activity
 from kalshi_assets_tests.shared import ARCHIVE
+from kalshi_assets_tests.shared_work import shared_world
 
 WORLD_SEED = 7
 WORLD_CITY = "new_york"
@@ -29,9 +29,9 @@ def _no_instance_of_the_project(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated archive of one city and fourteen days."""
-    root = tmp_path_factory.mktemp("world")
-    generate(root, cities=[WORLD_CITY], start=WORLD_START, end=WORLD_END, seed=WORLD_SEED)
-    return root
+    return shared_world(
+        tmp_path_factory, cities=[WORLD_CITY], start=WORLD_START, end=WORLD_END, seed=WORLD_SEED
+    )
 
 
 @pytest.fixture(scope="session")

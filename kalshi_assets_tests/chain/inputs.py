@@ -71,9 +71,12 @@ SHARPER = CalibrationMap(family=FAMILIES["temperature"], theta=np.array([0.2]))
 """A map that moves every probability."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Inputs:
-    """What the chain of one city-day is computed from.
+    """What the chain of one city-day is computed from; shown as its key alone.
+
+    A property that fails shows all its arguments, and the frames of a day are 189 kB of them:
+    hypothesis warns of that, a warning is an error, and what had failed was not to be seen.
 
     Attributes
     ----------
@@ -104,6 +107,9 @@ class Inputs:
     usual: Sequence[pl.DataFrame] = ()
     weights: PoolWeights = LIVELY
     packaged: CalibrationMap = SHARPER
+
+    def __repr__(self) -> str:
+        return f"Inputs({self.key})"
 
     @property
     def start(self) -> datetime:

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -46,6 +46,7 @@ from kalshi_assets_tests.chain.attacks import (
     told,
 )
 from kalshi_assets_tests.chain.inputs import LIVELY, Inputs, chain_of
+from kalshi_assets_tests.properties import examples
 from kalshi_assets_tests.shared import needs_archive
 
 NEW_YORK = CityDay("new_york", date(2025, 4, 25))
@@ -105,7 +106,7 @@ def test_the_past_of_a_recorded_day_does_not_know_its_future(
     _survives(city_day(key), attack)
 
 
-@settings(max_examples=12, deadline=None)
+@examples(12)
 @given(minute=st.integers(0, 2300), seed=st.integers(0, 2**32))
 def test_no_minute_of_a_generated_day_knows_its_future(
     generated_day: Inputs, minute: int, seed: int

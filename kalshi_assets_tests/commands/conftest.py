@@ -12,9 +12,9 @@ import stamina
 from kalshi_assets.cli import main
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import Sandbox, running
-from kalshi_assets.sandbox.world import generate
 from kalshi_assets.settings import Settings
 from kalshi_assets_tests.chain.backfills import service_settings
+from kalshi_assets_tests.shared_work import shared_world
 
 PROJECT = Path(__file__).parents[2]
 ENDLESS = BucketSize(refill_rate=1e9, capacity=1e9)
@@ -71,9 +71,7 @@ def command(
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated archive of one city and twelve days."""
-    root = tmp_path_factory.mktemp("commands") / "world"
-    generate(root, cities=["new_york"], start=FIRST, end=LAST, seed=5)
-    return root
+    return shared_world(tmp_path_factory, cities=["new_york"], start=FIRST, end=LAST, seed=5)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kalshi_assets.sandbox.server import Sandbox, running
-from kalshi_assets.sandbox.world import generate
+from kalshi_assets_tests.shared_work import shared_world
 
 FIRST, LAST = date(2026, 6, 27), date(2026, 6, 30)
 CITIES = ("chicago", "los_angeles", "new_york")
@@ -32,8 +32,7 @@ def clock() -> Clock:
 @pytest.fixture(scope="session")
 def exchange(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[Sandbox]:
     """Three cities and four days, shown as of `clock`; nothing is archived yet."""
-    root = tmp_path_factory.mktemp("automation") / "world"
-    generate(root, cities=CITIES, start=FIRST, end=LAST, seed=3)
+    root = shared_world(tmp_path_factory, cities=CITIES, start=FIRST, end=LAST, seed=3)
     before = datetime(2026, 6, 1, tzinfo=UTC)
     with running(root, now=clock, cutoff=before) as sandbox:
         yield sandbox

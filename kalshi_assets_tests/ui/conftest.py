@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from kalshi_assets.partitions import CityDay
-from kalshi_assets.sandbox.world import generate
-from kalshi_assets_tests.chain.spoilt import spoil
+from kalshi_assets_tests.chain.spoilt import spoilt_copy
+from kalshi_assets_tests.shared_work import shared_world
 from kalshi_assets_tests.ui.dagster_ui import DagsterUI, started
 
 CITIES = ("chicago", "new_york")
@@ -24,8 +24,7 @@ UNREADABLE_TRADES = CityDay("chicago", date(2026, 6, 24))
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterUI]:
     """The UI, on two cities and fourteen days of a generated world."""
     folder: Path = tmp_path_factory.mktemp("ui")
-    world = folder / "world"
-    generate(world, cities=CITIES, start=FIRST, end=LAST, seed=7)
-    spoil(world, event=UNREADABLE_EVENT, trades=UNREADABLE_TRADES)
+    shared = shared_world(tmp_path_factory, cities=CITIES, start=FIRST, end=LAST, seed=7)
+    world = spoilt_copy(shared, folder / "world", event=UNREADABLE_EVENT, trades=UNREADABLE_TRADES)
     with started(folder, world) as running:
         yield running

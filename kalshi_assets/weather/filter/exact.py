@@ -5,6 +5,9 @@ an interval. The filter carries the mass of all paths below each bracket edge, t
 the probability of staying below it for the rest of the day; their product is exact, doubt about
 the maximum so far included. Source: methods, sections 3.3 and 3.4.
 
+Reports of a slot that no path agrees with are left out, at a price: `BarrierFilter.advance`. So
+the filter always has a state, and what it says of the slots before is bit for bit the same.
+
 Here: one day around one baseline, on slots of five minutes. Not here: the mixture over the
 baseline's bias (`mixture`), what a report says (`emission`), which report was known when
 (`hazard`), the baseline and the fit of the parameters.
@@ -25,6 +28,10 @@ __all__ = ["BarrierFilter", "Grid", "ResidualModel", "Workspace"]
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Likelihood = Array | Callable[[Array], Array]
+
+# What reports that no path agrees with count for, as a log probability: less than any that a double
+# can hold, so that a node of a mixture that agrees with them outweighs one that left them out.
+IMPOSSIBLE = -1000.0
 
 
 @dataclass
@@ -153,9 +160,15 @@ class BarrierFilter:
             self._again_from(slot + 1)
 
     def advance(self, slot: int) -> None:
-        """Bring the filter to `slot`; does nothing where it is there already."""
+        """Bring the filter to `slot`; does nothing where it is there already.
+
+        Where no path agrees with the reports of a slot (dozens of them contradict each other, or
+        all paths have left the grid) these are left out and count as `IMPOSSIBLE`: the state of the
+        slot before moves on as if they had not come. If none of it reaches the grid, the
+        temperature begins anew from the prior around the baseline, and what was known of the
+        maximum so far stays.
+        """
         self._own()
-        kernels = self._kernels
         while self.head < slot:
             ahead = [w for w in self._windows if w.first > self.head]
             following = min(ahead, key=lambda w: w.first) if ahead else None
@@ -164,20 +177,21 @@ class BarrierFilter:
                 continue
             first, last = self.head + 1, min(slot, following.first - 1) if following else slot
             if first == 0:
-                self._log_mass[0] = kernels.normalise(self._state(0), self._start(self._cut))
+                self._settle(0, self._step(0, self._cut, self._state(0), self._state(0)))
                 first = 1
-            kernels.sweep_forward(
-                self._t, self._cut, self._likelihood, first, last, self._states, self._log_mass
-            )
+            self._sweep(first, last)
             self.head = last
 
     @property
     def log_likelihood(self) -> float:
-        """Log probability of all reports up to the head; -inf: they are impossible."""
+        """Log probability of all reports up to the head."""
         return float(self.log_likelihoods()[-1])
 
     def log_likelihoods(self) -> Array:
-        """Log probability of all reports up to each slot, shape (head + 1,)."""
+        """Log probability of all reports up to each slot, shape (head + 1,).
+
+        Finite: a slot whose reports were left out counts as `IMPOSSIBLE`.
+        """
         return np.cumsum(self._log_mass[: self.head + 1])
 
     def cdf(self) -> Array:
@@ -319,14 +333,50 @@ class BarrierFilter:
         """P(an edge is reached within `steps` | not before now), shape (edges,); 1: it was."""
         return crossing(*self.staying(steps))
 
-    def _start(self, cut: NDArray[np.int64], out: Array | None = None) -> float:
-        weights = self._likelihood[: self._t.offset[1]]
-        state = self._state(0) if out is None else out
-        below = np.clip(cut, self._t.low[0], self._t.high[0]) - self._t.low[0]
-        return self._kernels.start(below * self.grid.q[0], self._prior, weights, state)
+    def _sweep(self, first: int, last: int) -> None:
+        """The states of slots `first` to `last`, both inclusive, from that of the slot before."""
+        while first <= last:
+            self._kernels.sweep_forward(
+                self._t, self._cut, self._likelihood, first, last, self._states, self._log_mass
+            )
+            lost = np.flatnonzero(np.isneginf(self._log_mass[first : last + 1]))
+            if not lost.size:
+                return
+            first += int(lost[0])
+            self._leave_out(first)
+            first += 1
+
+    def _settle(self, k: int, total: float) -> bool:
+        """Normalise the state of slot k, of that mass; False: there was none, reports left out."""
+        self._log_mass[k] = self._kernels.normalise(self._state(k), total)
+        if not np.isneginf(self._log_mass[k]):
+            return True
+        self._leave_out(k)
+        return False
+
+    def _leave_out(self, k: int) -> None:
+        """The state of slot k without its reports, from that of the slot before."""
+        state, before = self._state(k), self._state(max(k - 1, 0))
+        total = self._step(k, self._cut, before, state, np.ones(state.shape[1]))
+        if np.isneginf(self._kernels.normalise(state, total)):
+            below = before.sum(axis=1) if k > 0 else np.ones(len(self._cut))
+            state[:] = below[:, None] * self._anew(k)
+        self._log_mass[k] = IMPOSSIBLE
+
+    def _anew(self, k: int) -> Array:
+        """The temperature of slot k by the prior, cut at each barrier; shape (barriers, nodes)."""
+        temp, weight = self.grid.nodes(k)
+        z = (temp - self.baseline[k]) / self.model.residual_sd()[k]
+        density = np.exp(-0.5 * z**2) * weight
+        density = density if density.sum() > 0 else weight
+        below = (self._cut - self._t.low[k]) * self._t.nodes[k]
+        return np.where(np.arange(len(temp)) < below[:, None], density / density.sum(), 0.0)
 
     def _through(self, window: KnownMaximum) -> None:
-        """From the slot before a window to its last: all paths, those up to n, those below n."""
+        """From the slot before a window to its last: all paths, those up to n, those below n.
+
+        Where a slot's reports are left out, no path counts as one that agrees with the window.
+        """
         edge = self.grid.cut(window.max_f + 0.5), self.grid.cut(window.max_f - 0.5)
         cuts = [np.minimum(self._cut, e) for e in edge[: 2 if window.reached else 1]]
         bounded: list[Array] = [self._state(max(self.head, 0)) for _ in cuts]
@@ -338,18 +388,31 @@ class BarrierFilter:
                 self._step(k, cut, state, out)
                 if total > 0:
                     out /= total
-            self._log_mass[k] = self._kernels.normalise(free, total)
-            bounded = moved
+            bounded = moved if self._settle(k, total) else [np.zeros_like(free) for _ in cuts]
         agreeing = bounded[0] - bounded[1] if window.reached else bounded[0]
+        unaware = free.copy()
         free *= window.eps
         free += (1 - 2 * window.eps) * np.maximum(agreeing, 0.0)
-        self._log_mass[window.last] += self._kernels.normalise(free, float(free[-1].sum()))
+        told = self._kernels.normalise(free, float(free[-1].sum()))
+        if np.isneginf(told):
+            free[:], told = unaware, IMPOSSIBLE
+        self._log_mass[window.last] += told
         self.head = window.last
 
-    def _step(self, k: int, cut: NDArray[np.int64], state: Array, out: Array) -> float:
+    def _step(
+        self,
+        k: int,
+        cut: NDArray[np.int64],
+        state: Array,
+        out: Array,
+        likelihood: Array | None = None,
+    ) -> float:
+        """`state` of the slot before, weighed with the likelihood of slot k; the mass of `out`."""
+        own = self._likelihood[self._t.offset[k] : self._t.offset[k + 1]]
+        weights = own if likelihood is None else likelihood
         if k == 0:
-            return self._start(cut, out)
-        weights = self._likelihood[self._t.offset[k] : self._t.offset[k + 1]]
+            below = np.clip(cut, self._t.low[0], self._t.high[0]) - self._t.low[0]
+            return self._kernels.start(below * self.grid.q[0], self._prior, weights, out)
         rows = self._kernels.rows_of(self._t)
         return self._kernels.step_forward(self._t, k - 1, cut, weights, state, out, rows)
 

@@ -31,6 +31,8 @@ _NEGLIGIBLE = 1e-18
 # Values as good as 0 and 1.
 _NEVER = 1e-20
 _SURELY = 1.0 - 1e-14
+# Mass that is none: the inverse of less is no number.
+_NO_MASS = 1e-300
 
 
 @njit(cache=True)
@@ -177,7 +179,7 @@ def weigh(likelihood: Array, state: Array) -> float:
 @njit(cache=True)
 def normalise(state: Array, total: float) -> float:
     """Divide by `total`; returns its logarithm, -inf where no path is left."""
-    if total <= 0.0:
+    if not total > _NO_MASS:
         state[:] = 0.0
         return -np.inf
     state *= 1.0 / total

@@ -183,11 +183,6 @@ class MixtureFilter:
         return self._mixed(self._log_likelihood(), np.array(values)[:, None])[1][0]
 
     def _mixed(self, log_likelihood: Array, values: Array) -> tuple[Array, Array]:
-        if np.isneginf(log_likelihood.max(axis=0)).any():
-            raise ValueError(
-                "no path of any node agrees with the reports; their likelihood must leave room "
-                "for error, and the grid must cover them"
-            )
         weights = np.empty(log_likelihood.shape)
         mixed = np.empty(values.shape[1:])
         self._kernels.mix(self.prior, log_likelihood, values, weights, mixed)

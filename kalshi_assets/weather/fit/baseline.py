@@ -152,11 +152,13 @@ def covers_day(times: Array) -> bool:
 def from_maximum(maximum_f: float, climatology: Baseline) -> Baseline:
     """The climatological day stretched upwards from its minimum to reach a forecast maximum.
 
-    Stretched to between 0.4 and 2 times its range; the rest of the way the whole day is shifted.
+    Stretched to between 0.4 and 2 times its range; the rest of the way the whole day is shifted. A
+    day of one temperature is only shifted.
     The uncertainty of the form stretches with it.
     """
     low, high = float(climatology.profile.min()), float(climatology.profile.max())
-    scale = float(np.clip((maximum_f - low) / (high - low), LEAST_SCALE, GREATEST_SCALE))
+    wanted = (maximum_f - low) / (high - low) if high > low else 1.0
+    scale = float(np.clip(wanted, LEAST_SCALE, GREATEST_SCALE))
     stretched = low + scale * (climatology.profile - low)
     return Baseline(
         profile=stretched + (maximum_f - float(stretched.max())),

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kalshi_assets.weather.climate_day import FIVE_MINUTES, ONE_HOUR, SLOTS, slot_of
 from kalshi_assets.weather.evidence import of_climate_day
 from kalshi_assets.weather.filter.emission import KnownMaximum, emission
-from kalshi_assets.weather.filter.exact import BarrierFilter, Workspace
+from kalshi_assets.weather.filter.exact import IMPOSSIBLE, BarrierFilter, Workspace
 from kalshi_assets.weather.filter.mixture import MissedPeaks, MixtureFilter
 from kalshi_assets.weather.filter.monte_carlo import Draws, from_state
 from kalshi_assets.weather.filter.residual_model import ResidualModel
@@ -75,7 +75,9 @@ class Outlook:
     passing_60m
         P(the maximum is above the bracket, now or within 60 minutes), shape (times, brackets - 1).
     log_likelihood
-        Mean of the last twelve reports' log probabilities before they came, shape (times,).
+        Mean of the last twelve reports' log probabilities before they came, shape (times,); NaN:
+        there are fewer. Where the filter left out some that no path agrees with, they count as
+        `IMPOSSIBLE`, and fewer than twelve will do.
     """
 
     pmf: Array
@@ -244,7 +246,8 @@ class FilteredDay:
         total = self.mixture.log_likelihoods()
         before = np.where(rows.first > 0, total[rows.first - 1], 0.0)
         recent = np.minimum((total[rows.heads] - before) / RECENT, 0.0)
-        return np.where(rows.reports < RECENT, np.nan, recent)
+        too_few = (rows.reports < RECENT) & (recent > IMPOSSIBLE / RECENT)
+        return np.where(too_few, np.nan, recent)
 
 
 @dataclass(frozen=True)

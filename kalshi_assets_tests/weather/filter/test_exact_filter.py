@@ -1,12 +1,14 @@
 """What the filter must hold for any parameters: identities, order of reports, robustness."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kalshi_assets.weather.filter.emission import KnownMaximum, Near, Within, disjoint, emission
-from kalshi_assets.weather.filter.exact import BarrierFilter, Workspace
+from kalshi_assets.weather.filter.exact import IMPOSSIBLE, BarrierFilter, Workspace
 from kalshi_assets.weather.filter.residual_model import Grid, ResidualModel
 from kalshi_assets.weather.reports.intervals import whole_f_of_whole_c
 from kalshi_assets_tests.weather.filter.exact_cases import (
@@ -209,12 +211,64 @@ def test_an_absurd_maximum_of_a_window_is_survived() -> None:
     assert f.cdf() == pytest.approx(sane.cdf(), abs=1e-6)
 
 
-def test_an_impossible_report_is_minus_infinity_not_an_error() -> None:
-    f = made(day_model(), diurnal())
+def test_reports_that_no_path_agrees_with_are_left_out_at_a_price() -> None:
+    model, baseline = day_model(), diurnal()
+    f, unaware = made(model, baseline), made(model, baseline)
+    for slot, report in enumerate(whole_c_reports(path(model, baseline, 4))[:40]):
+        f.report(slot, report)
+        if slot != 10:
+            unaware.report(slot, report)
     f.report(10, Within(150, 151, 0.0))
-    f.advance(10)
-    assert f.log_likelihood == -np.inf
-    assert (f.cdf() == 0).all()
+    for each in (f, unaware):
+        each.advance(39)
+    for one, other in zip(f.cdfs(), unaware.cdfs(), strict=True):
+        assert np.array_equal(one, other)
+    told, without = f.log_likelihoods(), unaware.log_likelihoods()
+    assert np.array_equal(told[:10], without[:10])
+    assert told[10:] == pytest.approx(without[10:] + IMPOSSIBLE, abs=1e-9)
+
+
+@pytest.mark.parametrize("slot", [0, 1, 12])
+def test_what_is_left_out_does_not_depend_on_how_far_the_filter_is_brought_at_once(
+    slot: int,
+) -> None:
+    f, stepwise = (made(day_model(), diurnal()) for _ in range(2))
+    for each in (f, stepwise):
+        each.report(slot, Within(150, 151, 0.0))
+        each.report(20, Within(-90, -89, 0.0))
+    f.advance(30)
+    for k in range(31):
+        stepwise.advance(k)
+    assert np.array_equal(f.cdfs()[0], stepwise.cdfs()[0])
+    assert f.log_likelihood == stepwise.log_likelihood
+    assert f.log_likelihood == pytest.approx(2 * IMPOSSIBLE, abs=1e-6)
+
+
+def test_where_no_path_reaches_the_grid_the_prior_begins_anew_below_what_was_not_passed() -> None:
+    model, slots = day_model(40), np.arange(41)
+    jump = np.where(slots < 20, 60.0, 110.0)
+    held = tuple((40, 80) if k < 20 else (90, 130) for k in slots)
+    f = BarrierFilter(replace(Grid.of(jump, model), lo=40, hi=130, held=held), jump, model, EDGES)
+    f.advance(19)
+    passed = 1 - f.running_cdf()
+    # The forecast is withdrawn, and the grid holds nothing of what follows.
+    f.rebase(19, np.full(41, 60.0))
+    f.advance(40)
+    assert np.isfinite(f.log_likelihood)
+    assert f.log_likelihood <= IMPOSSIBLE
+    assert f.paths()[1][-1].sum() == pytest.approx(1)
+    assert (1 - f.running_cdf() >= passed).all()
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-5])
+def test_a_window_over_reports_that_are_left_out_and_one_that_none_agrees_with(eps: float) -> None:
+    f = made(day_model(), diurnal())
+    f.report(12, Within(150, 151, 0.0))
+    f.window(KnownMaximum(first=10, last=20, max_f=60, eps=eps))
+    f.advance(30)
+    assert np.isfinite(f.log_likelihood)
+    assert f.log_likelihood < IMPOSSIBLE
+    assert f.paths()[1][-1].sum() == pytest.approx(1)
 
 
 def test_an_interpolated_value_says_less_than_an_exact_one() -> None:

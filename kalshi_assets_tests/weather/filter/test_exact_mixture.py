@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from kalshi_assets.weather.filter.emission import KnownMaximum, Within
-from kalshi_assets.weather.filter.exact import BarrierFilter, Workspace
+from kalshi_assets.weather.filter.exact import IMPOSSIBLE, BarrierFilter, Workspace
 from kalshi_assets.weather.filter.mixture import MissedPeaks, MixtureFilter
 from kalshi_assets.weather.filter.residual_model import Grid, ResidualModel
 from kalshi_assets.weather.reports.intervals import whole_f_of_whole_c
@@ -138,12 +138,24 @@ def test_windows_vintages_and_hazards_reach_every_node() -> None:
     assert mixture.crossing(12)[2] == pytest.approx(1 - later[2] / so_far[2], abs=1e-12)
 
 
-def test_reports_that_no_node_can_explain_are_an_error_that_says_what_to_do() -> None:
-    mixture = _mixture()
+def test_a_report_that_no_node_can_explain_changes_nothing_but_the_likelihood() -> None:
+    mixture, unaware = _mixture(), _mixture()
     mixture.report(10, Within(150, 151, 0.0))
+    for each in (mixture, unaware):
+        each.report(20, Within(60, 61, 1e-3))
+        each.advance(30)
+    assert mixture.cdf() == pytest.approx(unaware.cdf(), abs=1e-12)
+    assert mixture.weights == pytest.approx(unaware.weights, abs=1e-12)
+    assert mixture.log_likelihood == pytest.approx(unaware.log_likelihood + IMPOSSIBLE)
+
+
+def test_a_node_that_explains_a_report_outweighs_all_that_cannot() -> None:
+    mixture = _mixture()
+    for f in mixture.filters[:-1]:
+        f.report(10, Within(150, 151, 0.0))
     mixture.advance(10)
-    with pytest.raises(ValueError, match="must leave room for error"):
-        mixture.cdf()
+    assert mixture.weights[-1] == 1
+    assert mixture.weights[:-1].sum() == 0
 
 
 def test_peaks_missed_shift_mass_up_by_their_share_and_sum_to_one() -> None:

@@ -132,6 +132,11 @@ def test_a_forecast_maximum_is_the_maximum_of_the_day(maximum: float) -> None:
         assert found.profile.min() == pytest.approx(DIURNAL.min())
 
 
+def test_a_day_of_one_temperature_is_shifted_to_a_forecast_maximum() -> None:
+    constant = Baseline(profile=np.full(SLOTS, 60.0), shape=FORM, source="climatology")
+    assert (from_maximum(75.0, constant).profile == 75.0).all()
+
+
 def test_the_latest_forecast_counts_and_temperatures_come_before_a_maximum() -> None:
     climatology = Baseline(profile=DIURNAL, shape=FORM, source="climatology")
     eve, morning = START - timedelta(hours=17), START + timedelta(hours=3)

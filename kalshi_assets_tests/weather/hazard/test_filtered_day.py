@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kalshi_assets.tables import FORECASTS
@@ -21,6 +21,7 @@ from kalshi_assets.weather.hazard.filtered_day import (
     forecast_of,
     reports_of,
 )
+from kalshi_assets_tests.properties import examples
 from kalshi_assets_tests.weather.hazard.days import (
     DAY,
     at,
@@ -119,7 +120,7 @@ def test_one_by_one_and_all_at_once_are_the_same_bits() -> None:
     assert_same_bits(Outlook(**joined), whole)
 
 
-@settings(max_examples=8)
+@examples(8)
 @given(
     asked=st.sets(st.integers(0, 285), min_size=1, max_size=25),
     read=st.lists(st.booleans(), min_size=25, max_size=25),

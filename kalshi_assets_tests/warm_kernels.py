@@ -1,0 +1,42 @@
+"""Call what is compiled once, with the types that the platform calls it with.
+
+Run as a program, so that numba keeps the machine code for the processes that follow. A kernel that
+is missing here is compiled by whoever calls it first.
+"""
+
+from kalshi_assets.features.activity import activity
+from kalshi_assets.features.panel import minute_panel
+from kalshi_assets.ladder.market_pmf import market_pmf
+from kalshi_assets_tests.features.tapes import OPEN, busy_tape, short_event
+from kalshi_assets_tests.weather.hazard.days import (
+    DAY,
+    at,
+    choice,
+    frame,
+    hazard,
+    ladder,
+    report,
+    told,
+    truth,
+)
+
+
+def of_the_weather() -> None:
+    """Fit, filter, next hour, and paths."""
+    temps = truth(DAY)
+    maximum = report(82, "max_6h", int(temps[10:83].max()), max_since=at(10))
+    hazard(frame([*told(temps).to_dicts(), maximum]), ladder(temps))
+    simulated = choice(method="monte_carlo", paths=64)
+    hazard(told(temps), ladder(temps, until=4), method=simulated)
+
+
+def of_the_market() -> None:
+    """Panel, its market PMF and its activity."""
+    panel = minute_panel(short_event(90), *busy_tape(1, 90))
+    market_pmf(panel)
+    activity(panel, OPEN)
+
+
+if __name__ == "__main__":
+    of_the_weather()
+    of_the_market()
