@@ -124,10 +124,14 @@ class KalshiResource(Service):
 class WeatherResource(Service):
     """Station observations, forecasts and climate reports."""
 
-    @cached_property
+    @property
     def _plan(self) -> Budget:
-        # What was answered once can be read again, whatever is left of the plan.
-        return Budget() if self.replay else visual_crossing_plan(self._settings)
+        # A day that was refused for the plan's end says nothing of the others replayed.
+        return Budget() if self.replay else self._account
+
+    @cached_property
+    def _account(self) -> Budget:
+        return visual_crossing_plan(self._settings)
 
     @property
     def _sleep(self) -> Callable[[float], object]:

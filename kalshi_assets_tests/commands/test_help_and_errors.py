@@ -115,11 +115,11 @@ def test_arguments_that_do_not_fit_are_named(
 def test_a_setting_that_is_wrong_is_named_with_what_would_be_right(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KALSHI_ASSETS_CITIES", "new_york,gotham")
+    monkeypatch.setenv("TRADE_MODE", "paper")
     said = command("catalog")
     assert said.code == 2
-    assert "KALSHI_ASSETS_CITIES" in said.err
-    assert "unknown city 'gotham'; known: new_york" in said.err
+    assert "TRADE_MODE" in said.err
+    assert "'shadow' or 'live'" in said.err
 
 
 def test_a_sentence_with_square_brackets_is_printed_whole(command: Command) -> None:
