@@ -165,7 +165,8 @@ def test_an_exchange_out_of_reach_is_one_sentence_and_the_weather_is_not_lost(
         stamina.set_testing(False)
     assert said.code == 1
     assert (
-        f"new_york {BEFORE_LAST} market.events: GET /events/KXHIGHNY-26JUN29: ConnectError: "
+        f"new_york {BEFORE_LAST} market.events: contract of KXHIGHNY-26JUN29: GET /events/"
+        "KXHIGHNY-26JUN29: ConnectError: "
         "[Errno 111] Connection refused (check the network and the address) (17 tables behind it "
         "not made) not tried, since a service cannot be reached: 1 more"
     ) in said.text
