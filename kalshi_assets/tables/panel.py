@@ -216,8 +216,8 @@ class MinutePanelWithPmfs(MinutePanelWithWeather):
         nullable=True,
     )
     log_likelihood: pl.Float64 = column(
-        "Mean log probability of the last twelve reports before they came; null: fewer, and none of "
-        "them impossible.",
+        "Mean log probability of the last twelve reports before they came; null: fewer, none "
+        "impossible.",
         le=0,
         nullable=True,
     )
