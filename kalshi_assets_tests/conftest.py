@@ -2,7 +2,7 @@
 
 Properties are drawn the same way at every run of `make test`, so that a change fails or passes by
 itself. The profile ``drill`` (``--hypothesis-profile=drill``, `make drill`) draws others each time;
-its seed is in the report's header, and ``--hypothesis-seed`` with it draws the same again.
+its seed stands at the report's end, and ``--hypothesis-seed`` with it draws the same again.
 """
 
 import secrets
@@ -30,13 +30,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = str(secrets.randbelow(2**32))
 
 
-def pytest_report_header(config: pytest.Config) -> list[str]:
-    """The seed of a drill."""
-    if config.getoption("--hypothesis-profile") != DRILL:
-        return []
-    return [
-        f"again: --hypothesis-profile={DRILL} --hypothesis-seed={config.option.hypothesis_seed}"
-    ]
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """The seed of a drill, at the end, where a quiet run shows it, too."""
+    if config.getoption("--hypothesis-profile") == DRILL:
+        seed = config.option.hypothesis_seed
+        terminalreporter.line(f"again: --hypothesis-profile={DRILL} --hypothesis-seed={seed}")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

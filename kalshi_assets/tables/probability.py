@@ -143,7 +143,8 @@ class HazardPmf(Contract):
         nullable=True,
     )
     log_likelihood: pl.Float64 = column(
-        "Mean log probability of the last twelve reports before they came; null: fewer.",
+        "Mean log probability of the last twelve reports before they came; null: fewer, none "
+        "impossible.",
         le=0,
         nullable=True,
     )

@@ -177,6 +177,7 @@ def _facts(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.drop("raw_sha256", strict=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", CURED, ids=_name)
 def test_faults_now_and_then_leave_the_same_data(
     backfilled: Backfill, undisturbed: Partitions, fault: Fault

@@ -106,7 +106,7 @@ def test_the_past_of_a_recorded_day_does_not_know_its_future(
     _survives(city_day(key), attack)
 
 
-@examples(12)
+@examples(6)
 @given(minute=st.integers(0, 2300), seed=st.integers(0, 2**32))
 def test_no_minute_of_a_generated_day_knows_its_future(
     generated_day: Inputs, minute: int, seed: int

@@ -107,7 +107,8 @@ class BarrierFilter:
         density = np.exp(-0.5 * ((temp - baseline[0]) / model.start_sd) ** 2) * weight
         # A grid laid around what is known may hold less than the prior: the rest is not its own.
         ends = (grid.lo - 0.5 + grid.bounds[0] - baseline[0]) / model.start_sd
-        self._prior = density / density.sum() * np.diff(normal_cdf(ends))
+        held = density.sum()
+        self._prior = density / (held if held > 0 else 1.0) * np.diff(normal_cdf(ends))
         self._known: list[KnownMaximum] = []
         self._windows: list[KnownMaximum] = []
         self.head = -1

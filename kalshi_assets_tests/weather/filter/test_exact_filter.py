@@ -260,6 +260,20 @@ def test_where_no_path_reaches_the_grid_the_prior_begins_anew_below_what_was_not
     assert (1 - f.running_cdf() >= passed).all()
 
 
+def test_a_prior_that_lies_off_the_grid_begins_anywhere_on_it_and_reports_are_believed() -> None:
+    model, there = day_model(40), np.full(41, 60.0)
+    held = ((40, 80),) * 41
+    f = BarrierFilter(
+        replace(Grid.of(there, model), lo=40, hi=80, held=held), there + 99, model, EDGES
+    )
+    assert f.log_likelihood == IMPOSSIBLE
+    for k in range(5):
+        f.report(k, Within(61, 61, 1e-5))
+    f.advance(4)
+    temp, mass = f.paths()
+    assert (temp * mass[-1]).sum() == pytest.approx(61, abs=1)
+
+
 @pytest.mark.parametrize("eps", [0.0, 1e-5])
 def test_a_window_over_reports_that_are_left_out_and_one_that_none_agrees_with(eps: float) -> None:
     f = made(day_model(), diurnal())

@@ -179,6 +179,7 @@ def _until(known: Guidance, n: int) -> Guidance:
 
 
 @needs_archive
+@pytest.mark.slow
 @pytest.mark.parametrize("station", ["KMDW", "KAUS"])
 def test_on_every_recorded_day_the_middle_is_calibrated_and_climatology_far_behind(
     station: str,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kalshi_assets.tables import HAZARD_PMF, MC_PARAMS, OBSERVATIONS
@@ -84,6 +84,7 @@ def survive(seeds: range, method: HazardMethod) -> None:
 
 
 @examples(100)
+@example(seed=217)  # the first forecast lies off the grid that is laid for the next one
 @given(seed=st.integers(0, 2**32 - 1))
 def test_no_absurd_day_ends_in_an_error_or_in_no_number(seed: int) -> None:
     assert_sound(said_of(absurd_day(seed), load_method()))
