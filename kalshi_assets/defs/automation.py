@@ -18,6 +18,7 @@ from kalshi_assets.defs.jobs import intraday, refresh, settle
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.defs.resources import KalshiResource
 from kalshi_assets.defs.settlement_watch import Watch, overdue
+from kalshi_assets.ladder.settlement import FINALIZED
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.partitions import CityDay
 from kalshi_assets.settings import Settings
@@ -74,8 +75,11 @@ def settlement_requests(tries: Mapping[CityDay, int]) -> list[dg.RunRequest]:
 
 
 def is_settled(lake: Lake, key: CityDay) -> bool:
-    """Whether the exchange's own settlement of a city-day is stored."""
-    return lake.has(SETTLEMENTS, key) and "exchange" in lake.read(SETTLEMENTS, key)["source"]
+    """Whether the exchange's own settlement of a city-day is stored, and cannot be amended."""
+    stored = lake.read_current(SETTLEMENTS, key)
+    return stored is not None and ("exchange", FINALIZED) in zip(
+        stored["source"], stored["status"], strict=True
+    )
 
 
 @dg.schedule(

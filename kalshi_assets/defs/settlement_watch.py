@@ -54,8 +54,9 @@ class Watch(BaseModel):
 
     Attributes
     ----------
-    asked
-        When each city last answered.
+    since
+        From when on each city's settled events are not known yet: its last answer, or two days
+        before it was first asked.
     refused
         Cities whose last answer could not be read.
     pending
@@ -64,7 +65,7 @@ class Watch(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    asked: dict[str, datetime] = {}
+    since: dict[str, datetime] = {}
     refused: dict[str, Tries] = {}
     pending: dict[str, Tries | None] = {}
 
@@ -110,9 +111,9 @@ class Watch(BaseModel):
             if name not in CITIES:
                 said.append(f"{name} is no city of the registry; see KALSHI_ASSETS_CITIES")
                 continue
-            since = self.asked.get(name, now - FIRST_LOOK_BACK) - OVERLAP
+            since = self.since.setdefault(name, now - FIRST_LOOK_BACK)
             try:
-                tickers = exchange.settled_events(city(name).series, since)
+                tickers = exchange.settled_events(city(name).series, since - OVERLAP)
             except ExchangeError as error:
                 if never_connected(error):
                     raise
@@ -122,7 +123,7 @@ class Watch(BaseModel):
                 continue
             answered = True
             self.refused.pop(name, None)
-            self.asked[name] = now
+            self.since[name] = now
             said += self._take(tickers, now)
         if failure is not None and not answered:
             raise failure
@@ -130,11 +131,9 @@ class Watch(BaseModel):
 
     def _in_turn(self, cities: Sequence[str], now: datetime) -> list[str]:
         never = datetime.min.replace(tzinfo=UTC)
+        asked = {name: self.since.get(name, never) for name in cities}
         waiting = {name for name, tries in self.refused.items() if tries.again_at > now}
-        return sorted(
-            (name for name in cities if name not in waiting),
-            key=lambda name: self.asked.get(name, never),
-        )
+        return sorted((name for name in cities if name not in waiting), key=asked.__getitem__)
 
     def _take(self, tickers: Sequence[str], now: datetime) -> list[str]:
         said = []
@@ -168,7 +167,11 @@ class Watch(BaseModel):
         """
         found: dict[CityDay, int] = {}
         for ticker, tries in list(self.pending.items()):
-            key = city_day_of(ticker, now)
+            try:
+                key = city_day_of(ticker, now)
+            except ValueError:  # its city has left the registry since
+                del self.pending[ticker]
+                continue
             if stored(key):
                 del self.pending[ticker]
             elif key in running or not refreshed(key) or (tries and tries.again_at > now):

@@ -20,6 +20,8 @@ SettledAs = Literal["bracket", "fair_price"]
 # Events of this climate day and later name The Weather Company, earlier ones the Daily Climate
 # Report of the National Weather Service.
 WEATHER_COMPANY_FROM = date(2026, 8, 14)
+FINALIZED = "finalized"
+"""What the exchange does not amend any more."""
 FINAL_OF_EXCHANGE = ("determined", "finalized")
 FINAL_OF_PUBLISHER = "official"
 FAILED = "failed"

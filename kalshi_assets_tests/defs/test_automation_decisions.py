@@ -182,7 +182,7 @@ class SlowExchange:
 
 
 def _asked(ages: Mapping[str, timedelta]) -> Watch:
-    return Watch(asked={name: NOW - age for name, age in ages.items()})
+    return Watch(since={name: NOW - age for name, age in ages.items()})
 
 
 def test_the_first_look_goes_two_days_back_and_later_ones_overlap() -> None:
@@ -210,11 +210,11 @@ def test_a_slow_exchange_uses_up_the_budget_and_the_rest_waits_without_losing_it
     names = list(CITIES)
     watch = _asked(dict.fromkeys(names, timedelta(hours=1)))
     exchange.look(watch, names)
-    done = [name for name in names if watch.asked[name] == NOW]
+    done = [name for name in names if watch.since[name] == NOW]
     assert len(done) == len(exchange.asked) == 3
-    assert all(watch.asked[n] == NOW - timedelta(hours=1) for n in names if n not in done)
+    assert all(watch.since[n] == NOW - timedelta(hours=1) for n in names if n not in done)
     SlowExchange(seconds=SENSOR_BUDGET_S).look(watch, names)
-    assert {name for name in names if watch.asked[name] == NOW} - set(done)
+    assert {name for name in names if watch.since[name] == NOW} - set(done)
 
 
 def test_what_settled_is_pending_until_it_is_stored() -> None:
@@ -254,7 +254,7 @@ def test_one_unreadable_series_does_not_blind_the_sensor_for_the_others() -> Non
     said = exchange.look(watch, cities)
     assert said == ["chicago is asked again at 17:05Z: KXHIGHCHI answers in words"]
     assert watch.due(NOW, stored=lambda key: False) == {NY: 1}
-    assert watch.asked == {"new_york": NOW}
+    assert watch.since == {"new_york": NOW, "chicago": NOW - FIRST_LOOK_BACK}
 
     # It is left alone for five minutes, then ten, and has lost nothing when it answers again.
     exchange.look(watch, cities, NOW + timedelta(minutes=4))
@@ -263,10 +263,7 @@ def test_one_unreadable_series_does_not_blind_the_sensor_for_the_others() -> Non
     assert again.startswith("chicago is asked again at 17:15Z")
     answering = SlowExchange(settled=[CHI.event_ticker])
     assert answering.look(watch, cities, NOW + timedelta(minutes=15)) == []
-    assert answering.asked[0] == (
-        "KXHIGHCHI",
-        NOW + timedelta(minutes=15) - FIRST_LOOK_BACK - OVERLAP,
-    )
+    assert answering.asked[0] == ("KXHIGHCHI", NOW - FIRST_LOOK_BACK - OVERLAP)
     assert watch.refused == {}
     assert CHI.event_ticker in watch.pending
 
@@ -290,13 +287,19 @@ def test_an_exchange_that_answers_nobody_fails_the_tick() -> None:
 
 def test_a_cursor_is_read_back_and_one_that_cannot_be_read_begins_anew() -> None:
     watch = Watch(
-        asked={"new_york": NOW},
+        since={"new_york": NOW},
         refused={"chicago": Tries(count=2, again_at=NOW)},
         pending={NY.event_ticker: Tries(count=1, again_at=NOW), LA.event_ticker: None},
     )
     assert Watch.of(watch.model_dump_json()) == watch
     for cursor in (None, "", "{}", '{"new_york": "2026-06-30T00:00:00+00:00"}', "not JSON"):
         assert Watch.of(cursor) == Watch()
+
+
+def test_a_pending_event_whose_city_has_left_the_registry_is_let_go() -> None:
+    watch = Watch(pending={"KXHIGHFOO-26JUN29": None, NY.event_ticker: None})
+    assert watch.due(NOW, stored=lambda key: False) == {NY: 1}
+    assert list(watch.pending) == [NY.event_ticker]
 
 
 def test_no_city_is_no_question() -> None:

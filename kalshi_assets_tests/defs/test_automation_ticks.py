@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+import polars as pl
 import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from dagster._core.definitions.sensor_definition import SensorExecutionData
@@ -19,6 +20,7 @@ from kalshi_assets.defs.automation import (
     DESK_TIMEZONE,
     daily_refresh,
     hourly_intraday,
+    is_settled,
     newly_settled,
     run_key,
 )
@@ -211,7 +213,7 @@ def test_the_sensor_asks_until_each_settlement_is_stored(
         (str(ny.dagster_key), "settled-KXHIGHNY-26JUN30-1")
     ]
     watch = Watch.of(first.cursor)
-    assert watch.asked == dict.fromkeys(CITIES, clock.now)
+    assert watch.since == dict.fromkeys(CITIES, clock.now)
     assert "KXHIGHNY-26JUN29" in watch.pending
 
     clock.now = _settled_at(la) + timedelta(minutes=2)
@@ -232,6 +234,22 @@ def test_the_sensor_asks_until_each_settlement_is_stored(
     assert not {ny.event_ticker, la.event_ticker} & Watch.of(third.cursor).pending.keys()
 
 
+def test_a_settlement_that_may_be_amended_or_is_of_another_version_is_asked_for_again(
+    at_exchange: Sandbox,
+) -> None:
+    key = CityDay("new_york", LAST)
+    assert not is_settled(the_lake(), key)
+    the_lake().write(SETTLEMENTS, key, settlements())
+    assert is_settled(the_lake(), key)
+    exchange = pl.col("source") == "exchange"
+    status = pl.when(exchange).then(pl.lit("determined")).otherwise("status")
+    the_lake().write(SETTLEMENTS, key, settlements().with_columns(status=status))
+    assert not is_settled(the_lake(), key)
+    path = the_lake().path(SETTLEMENTS, key)
+    settlements().drop("problem").write_parquet(path)
+    assert not is_settled(the_lake(), key)
+
+
 def test_a_city_that_left_the_registry_is_named_and_the_others_go_on(
     platform: dg.Definitions,
     at_exchange: Sandbox,
@@ -243,7 +261,7 @@ def test_a_city_that_left_the_registry_is_named_and_the_others_go_on(
     tick = _sensor(platform, ClockedKalshi(at=clock.now.isoformat()))
     assert tick.skip_message is not None
     assert "atlantis is no city of the registry" in tick.skip_message
-    assert Watch.of(tick.cursor).asked.keys() == set(CITIES)
+    assert Watch.of(tick.cursor).since.keys() == set(CITIES)
     clock.now = datetime(2026, 6, 30, 15, 7, tzinfo=UTC)
     hourly = _schedule(platform, hourly_intraday, clock.now)
     assert hourly.run_requests is not None
