@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError
 
 from kalshi_assets.defs.failures import FirstFailure, failures_of
 from kalshi_assets.defs.in_process import run_in_process
@@ -221,19 +222,22 @@ def stretches(keys: Sequence[CityDay]) -> list[list[CityDay]]:
 def _failed(result: dg.ExecuteInProcessResult) -> FailedRun:
     failures = failures_of(result.run_id)
     first = list(failures.first())
+    also = list(_other_errors(result))
     if failures.untried:
-        also = f"not tried, since a service cannot be reached: {failures.untried} more"
-    else:
-        also = "" if first else _error_of_a_step(result)
-    return FailedRun(run_id=result.run_id, first=first, also=also)
+        also.append(f"not tried, since a service cannot be reached: {failures.untried} more")
+    if not first and not also:
+        also.append("the run failed; the Dagster UI shows where")
+    return FailedRun(run_id=result.run_id, first=first, also="\n".join(also))
 
 
-def _error_of_a_step(result: dg.ExecuteInProcessResult) -> str:
+def _other_errors(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    """Errors of steps that are no fault of a partition, nor a check's verdict on one."""
     for event in result.filter_events(lambda event: event.is_step_failure):
-        error = event.step_failure_data.error
-        if error is not None:
-            return f"{event.step_key}: {(error.cause or error).message.strip()}"
-    return "the run failed; the Dagster UI shows where"
+        data = event.step_failure_data
+        if data.error is None or data.user_failure_data is not None:
+            continue
+        if data.error.cls_name != DagsterAssetCheckFailedError.__name__:
+            yield f"{event.step_key}: {(data.error.cause or data.error).message.strip()}"
 
 
 @contextmanager

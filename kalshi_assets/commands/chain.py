@@ -210,7 +210,8 @@ class DirectChain:
         def fetch_settled() -> pl.DataFrame:
             paid = fetch(fetch_settlement, "settlement")
             publishers = publishers_of(self.weather, key)
-            return with_publishers(paid, publishers, city(key.city), key.date)
+            stored = self.lake.read_current(SETTLEMENTS, key)
+            return with_publishers(paid, publishers, city(key.city), key.date, stored)
 
         return {
             EVENTS: self._put(EVENTS, key, fetch_contract),

@@ -32,6 +32,7 @@ def reference_panel(
         known_at=pl.max_horizontal("quote_known_at", "trade_known_at", "terms_known_at"),
         minutes_to_close=(pl.col("close_time") - pl.col("minute"))
         .dt.total_minutes()
+        .clip(lower_bound=0)
         .cast(pl.Int32),
     )
     odds = pl.col("mid").clip(0.005, 0.995)

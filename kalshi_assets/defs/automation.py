@@ -66,12 +66,25 @@ def requests_for(
     return [dg.RunRequest(run_key=key_of(key), partition_key=key.dagster_key) for key in there]
 
 
-def settlement_requests(tries: Mapping[CityDay, int]) -> list[dg.RunRequest]:
-    """A run per settled city-day, under a key of its own for every try."""
+def settlement_requests(tries: Mapping[CityDay, int], lake: Lake) -> list[dg.RunRequest]:
+    """A run per settled city-day, under a key of its own for every try.
+
+    Of a day that `daily_refresh` has given up, or never saw, everything is made.
+    """
     return [
-        dg.RunRequest(run_key=f"settled-{key.event_ticker}-{count}", partition_key=key.dagster_key)
+        dg.RunRequest(
+            run_key=f"settled-{key.event_ticker}-{count}",
+            partition_key=key.dagster_key,
+            job_name="settle" if lake.has(REPORT, key) else "refresh",
+        )
         for key, count in tries.items()
     ]
+
+
+def is_left_to_the_sensor(lake: Lake, key: CityDay, now: datetime) -> bool:
+    """Whether `daily_refresh` has made the day, or no longer looks at it."""
+    age = (city(key.city).climate_date(now) - key.date).days
+    return lake.has(REPORT, key) or age > REFRESHED_DAYS
 
 
 def is_settled(lake: Lake, key: CityDay) -> bool:
@@ -105,7 +118,7 @@ def daily_refresh(context: dg.ScheduleEvaluationContext, kalshi: KalshiResource)
         running=_at_work(context.instance),
     )
     if not wanted:
-        return dg.SkipReason("every day of late is there, or being made")
+        return dg.SkipReason("every recent day is complete or in progress")
     return requests_for(wanted, _listed(kalshi, wanted), lambda key: run_key("refresh", key, now))
 
 
@@ -125,7 +138,7 @@ def hourly_intraday(context: dg.ScheduleEvaluationContext, kalshi: KalshiResourc
 
 
 @dg.sensor(
-    job=settle,
+    jobs=[settle, refresh],
     minimum_interval_seconds=300,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
@@ -144,11 +157,11 @@ def newly_settled(context: dg.SensorEvaluationContext, kalshi: KalshiResource) -
         now,
         stored=lambda key: is_settled(lake, key),
         running=_at_work(context.instance),
-        refreshed=lambda key: lake.has(REPORT, key),
+        refreshed=lambda key: is_left_to_the_sensor(lake, key, now),
     )
     cursor = watch.model_dump_json()
     if tries:
-        return dg.SensorResult(run_requests=settlement_requests(tries), cursor=cursor)
+        return dg.SensorResult(run_requests=settlement_requests(tries, lake), cursor=cursor)
     waiting = f"waiting for: {', '.join(watch.pending)}" if watch.pending else ""
     reason = "; ".join(filter(None, ["no event has settled since", waiting, *said]))
     return dg.SensorResult(skip_reason=reason, cursor=cursor)

@@ -115,10 +115,16 @@ def verdicts(
     """Every check's verdict on every partition; each partition is read once."""
     found: dict[str, dict[CityDay, Verdict]] = {check.name: {} for check in checks_}
     for key in keys:
-        frame = lake.read(table, key)
         for check in checks_:
-            found[check.name][key] = check.rule(frame, lake, key)
+            found[check.name][key] = _verdict(check, lake, table, key)
     return found
+
+
+def _verdict(check: Check, lake: Lake, table: Table, key: CityDay) -> Verdict:
+    try:
+        return check.rule(lake.read(table, key), lake, key)
+    except Exception as error:  # noqa: BLE001 - what cannot be judged has not passed
+        return Verdict(passed=False, found=f"cannot be judged: {type(error).__name__}: {error}")
 
 
 def _asset_checks(table: Table) -> dg.AssetChecksDefinition:

@@ -1,4 +1,4 @@
-"""What failed in a run: the steps behind leave those partitions out, and say what failed first.
+"""What failed in a run: downstream steps skip those partitions and report the original failure.
 
 Runs execute their steps in one process, so a run's failures are kept in memory by its id. Here:
 which partitions failed and why. Not here: what is done about it (`lake_io`, `checks`).
@@ -40,7 +40,7 @@ class FirstFailure:
     behind: int
 
     def __str__(self) -> str:
-        behind = f" ({self.behind} tables behind it not made)" if self.behind else ""
+        behind = f" ({self.behind} downstream tables skipped)" if self.behind else ""
         return f"{self.key} {self.table.full_name}: {self.cause}{behind}"
 
 
@@ -105,6 +105,15 @@ def cause_of(key: CityDay, error: Exception) -> str:
     return (
         text.removeprefix(prefix) if text.startswith(prefix) else f"{type(error).__name__}: {text}"
     )
+
+
+def without_frames(error: Exception) -> Exception:
+    """The error and its causes without their stacks, whose frames would keep whole days alive."""
+    cause: BaseException | None = error
+    while cause is not None:
+        cause.__traceback__ = None
+        cause = cause.__cause__ or cause.__context__
+    return error
 
 
 def never_connected(error: BaseException | None) -> bool:

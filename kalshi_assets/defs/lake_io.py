@@ -23,6 +23,7 @@ from kalshi_assets.defs.failures import (
     cause_of,
     failures_of,
     never_connected,
+    without_frames,
 )
 from kalshi_assets.lake.behind import WriteBehind, failed
 from kalshi_assets.lake.requests import RequestCounts, sent_by_this_process
@@ -53,6 +54,8 @@ class Computation:
     describe: Describe | None = None
     finish: Callable[[], object] | None = None
     failed: dict[CityDay, Exception] = field(default_factory=dict)
+    unfinished: list[Exception] = field(default_factory=list)
+    """Why `finish` could not be done, if so."""
 
 
 Computations = Iterator[dg.Output[Computation]]
@@ -88,6 +91,8 @@ def by_partition(
     yield dg.Output(computation)
     if computation.failed:
         raise _failure(_TABLES[context.asset_key], computation)
+    for error in computation.unfinished:
+        raise error
 
 
 def lake_asset(
@@ -194,11 +199,14 @@ class LakeIOManager(dg.IOManager):
         table = _TABLES[context.asset_key]
         self.lake.claim(Settings().origin)
         written = self._write(context, table, obj)
-        if obj.finish is not None:
-            obj.finish()
         failures = failures_of(context.run_id)
         for key, error in obj.failed.items():
             failures.add(table, key, error)
+        if obj.finish is not None:
+            try:
+                obj.finish()
+            except Exception as error:  # noqa: BLE001 - what was written is materialised first
+                obj.unfinished.append(error)
         if not written:
             raise _failure(table, obj)
         if obj.failed:
@@ -221,8 +229,8 @@ class LakeIOManager(dg.IOManager):
                 try:
                     made.writing.result()
                 except Exception as error:  # noqa: BLE001 - any fault of one spares the others
-                    obj.failed[key] = error
                     _log(context, table, key, error)
+                    obj.failed[key] = without_frames(error)
                     if never_connected(error):
                         break
                     continue
@@ -268,9 +276,9 @@ def _make(disk: WriteBehind, lake: Lake, table: Table, obj: Computation) -> Iter
 
 
 def _one_behind(made: Iterator[_Made]) -> Iterator[_Made]:
-    """Each partition once the next is computed, so that its writing has had the time.
+    """Yield each partition after the next is computed, so that its write has time to finish.
 
-    What has come to its end is not held back: a service out of reach stops the run at once.
+    Finished and failed ones are yielded at once: a service out of reach stops the run.
     """
     waiting: list[_Made] = []
     for each in made:
@@ -299,7 +307,7 @@ def _requests(before: Counter[str]) -> dict[str, Any]:
     if not sent:
         return {}
     today = the_request_counts().of(datetime.now(UTC).date())
-    return {"requests": dict(sent), "requests_today": {name: today[name] for name in sent}}
+    return {"requests": dict(sent), "requests_today": {name: today.get(name, 0) for name in sent}}
 
 
 def _log(context: dg.OutputContext, table: Table, key: CityDay, error: Exception) -> None:

@@ -101,10 +101,9 @@ class Watch(BaseModel):
         Raises
         ------
         ExchangeError
-            No city's answer could be read, or the exchange cannot be reached: no city is at fault.
+            The exchange cannot be reached: no city is at fault.
         """
-        began, said, answered = clock(), [], False
-        failure: ExchangeError | None = None
+        began, said = clock(), []
         for name in self._in_turn(cities, now):
             if clock() - began > SENSOR_BUDGET_S:
                 break
@@ -117,16 +116,12 @@ class Watch(BaseModel):
             except ExchangeError as error:
                 if never_connected(error):
                     raise
-                failure = error
                 self.refused[name] = tries = Tries.after(self.refused.get(name), now)
                 said.append(f"{name} is asked again at {tries.again_at:%H:%M}Z: {error}")
                 continue
-            answered = True
             self.refused.pop(name, None)
             self.since[name] = now
             said += self._take(tickers, now)
-        if failure is not None and not answered:
-            raise failure
         return said
 
     def _in_turn(self, cities: Sequence[str], now: datetime) -> list[str]:
@@ -163,7 +158,8 @@ class Watch(BaseModel):
         running
             City-days that a run is at work on.
         refreshed
-            Whether the rest of the day is there; `daily_refresh` makes it, settlement included.
+            Whether it is time to add the settlement: `daily_refresh` makes the rest of the day
+            first, settlement included.
         """
         found: dict[CityDay, int] = {}
         for ticker, tries in list(self.pending.items()):

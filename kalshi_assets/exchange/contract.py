@@ -46,8 +46,9 @@ class MarketTerms:
         Fingerprint of the rules text; None: none was given.
     tick_grid, tick_grid_from
         Prices allowed; "market": as stated, "default": whole cents, as none were stated.
-    fee_waiver_until, fee_waiver_from
-        Fees are zero before it; who stated it, "market" or "series". None: there is no waiver.
+    fee_waiver_until
+        Fees are zero before it, by the market's own word: that of a series would be today's, and
+        says nothing of when it began. None: there is no waiver.
     raw_sha256
         Content hash of the answer that stated the market.
     """
@@ -62,7 +63,6 @@ class MarketTerms:
     tick_grid: tuple[TickRange, ...]
     tick_grid_from: str
     fee_waiver_until: dt.datetime | None
-    fee_waiver_from: str | None
     raw_sha256: str
 
 
@@ -184,7 +184,6 @@ class EventContract:
                 "tick_grid": _grid_text(terms.tick_grid),
                 "tick_grid_from": terms.tick_grid_from,
                 "fee_waiver_until": terms.fee_waiver_until,
-                "fee_waiver_from": terms.fee_waiver_from,
                 "raw_sha256": terms.raw_sha256,
             }
             for position, (terms, bracket) in enumerate(
@@ -254,7 +253,6 @@ _OWN_COLUMNS = (
     "rules_sha256",
     "tick_grid_from",
     "fee_waiver_until",
-    "fee_waiver_from",
     "raw_sha256",
 )
 

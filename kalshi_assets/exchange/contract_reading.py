@@ -20,9 +20,9 @@ from kalshi_assets.exchange.contract import (
     StationChangedError,
 )
 from kalshi_assets.exchange.errors import MalformedAnswerError
-from kalshi_assets.exchange.wire import FEE_WAIVER, Market
+from kalshi_assets.exchange.wire import Market
 from kalshi_assets.exchange.wire_account import fee_changes_of
-from kalshi_assets.exchange.wire_values import Record, utc
+from kalshi_assets.exchange.wire_values import Record
 from kalshi_assets.ladder.brackets import Ladder
 
 _CLI_CODE = re.compile(r"\(CLI([A-Z]{3})\)")
@@ -86,15 +86,13 @@ def read_event_contract(
     fee_type, multiplier, fee_from = _fee_terms(
         event_payload, series_payload, fee_changes, open_time
     )
-    series = Record(series_payload, f"series {series_payload.get('ticker', '')}".rstrip())
-    waiver = series.maybe(FEE_WAIVER, utc)
     return EventContract(
         city=place.name,
         date=day,
         series_ticker=series_ticker,
         event_ticker=event_ticker,
         ladder=ladder,
-        markets=tuple(_terms(market, brackets_from[market.ticker], waiver) for market in ordered),
+        markets=tuple(_terms(market, brackets_from[market.ticker]) for market in ordered),
         open_time=open_time,
         close_time=close_time,
         climate_start=climate_start,
@@ -141,10 +139,8 @@ def _common(markets: Sequence[Market], name: str, event_ticker: str) -> Any:
     return getattr(first, name)
 
 
-def _terms(market: Market, bracket_from: str, series_waiver: datetime | None) -> MarketTerms:
+def _terms(market: Market, bracket_from: str) -> MarketTerms:
     rules = market.rules_primary
-    own_waiver = market.fee_waiver_expiration_time
-    waiver = own_waiver or series_waiver
     return MarketTerms(
         market_ticker=market.ticker,
         label=market.yes_sub_title,
@@ -155,8 +151,7 @@ def _terms(market: Market, bracket_from: str, series_waiver: datetime | None) ->
         rules_sha256=None if rules is None else hashlib.sha256(rules.encode()).hexdigest(),
         tick_grid=market.price_ranges or LINEAR_CENT,
         tick_grid_from="market" if market.price_ranges else "default",
-        fee_waiver_until=waiver,
-        fee_waiver_from=("market" if own_waiver else "series") if waiver else None,
+        fee_waiver_until=market.fee_waiver_expiration_time,
         raw_sha256=market.raw_sha256,
     )
 

@@ -176,5 +176,6 @@ def one_bracket_pays(settlements: pl.DataFrame) -> Verdict:
     """The exchange did not settle at a fair price, of which nothing is learnt."""
     paid = fair_price(settlements)
     return Verdict(
-        paid is None, f"{paid}; learning leaves the day out" if paid else "no fair price"
+        paid is None,
+        f"{paid}; nothing is learnt of which bracket pays" if paid else "no fair price",
     )

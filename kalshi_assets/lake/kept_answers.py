@@ -7,6 +7,7 @@ here: what is good enough (the service's own module), or the answers of a city-d
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,9 +69,12 @@ class _Keeping(httpx.BaseTransport):
     def _kept(self, path: Path) -> bytes | None:
         if not path.is_file():
             return None
-        kept = json.loads(gzip.decompress(path.read_bytes()))
-        body = kept["body"].encode()
-        return body if self._good_enough(body, datetime.fromisoformat(kept["fetched_at"])) else None
+        try:
+            kept = json.loads(gzip.decompress(path.read_bytes()))
+            body, fetched_at = kept["body"].encode(), datetime.fromisoformat(kept["fetched_at"])
+        except (EOFError, OSError, ValueError, KeyError, zlib.error):  # torn by a power cut
+            return None
+        return body if self._good_enough(body, fetched_at) else None
 
     def _fetched(self, request: httpx.Request, path: Path) -> httpx.Response:
         response = self._inner.handle_request(request)

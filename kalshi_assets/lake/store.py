@@ -276,8 +276,8 @@ class Partitions(Mapping[CityDay, pl.DataFrame]):
     def __getitem__(self, key: CityDay) -> pl.DataFrame:
         if key not in self._keys:
             raise KeyError(f"{self.table.full_name}: {key} is not among the partitions asked for")
-        if key in self._spoilt:
-            raise self._spoilt[key]
+        if (error := self._spoilt.get(key)) is not None:
+            raise SpoiltPartitionError(key, error.table, error.cause)
         return self.lake.read(self.table, key)
 
     def __iter__(self) -> Iterator[CityDay]:
@@ -287,10 +287,14 @@ class Partitions(Mapping[CityDay, pl.DataFrame]):
         return len(self._keys)
 
     def if_there(self, key: CityDay) -> pl.DataFrame | None:
-        """The partition of `key`; None: it does not exist, or was not asked for.
+        """The partition of `key`; None: it is not there, failed in this run, or was not asked for.
 
         In a range run the input covers the union of all windows: naming the keys of one
         partition's window (`lake.history`) is what keeps its future out.
         """
+        return None if key in self._spoilt else self.stored(key)
+
+    def stored(self, key: CityDay) -> pl.DataFrame | None:
+        """As `if_there`, and what an earlier run left where this one failed."""
         there = key in self._keys and self.lake.has(self.table, key)
         return self.lake.read(self.table, key) if there else None

@@ -63,7 +63,7 @@ def settlement_sentence(day: DayInputs) -> str:
         prices = ", ".join(f"{payoff / 10_000:.2f}" for payoff in paid.payoffs_cc)
         return (
             f"The exchange settled at a fair price: its brackets paid {prices} dollars, coldest "
-            "first, and none won. Learning leaves the day out."
+            "first, and none won. Nothing is learnt of which bracket pays."
         )
     said = day.final_words
     maxima = {row["source"]: row["tmax_f"] for row in said if row["tmax_f"] is not None}

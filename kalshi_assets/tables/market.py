@@ -70,9 +70,6 @@ class Events(Contract):
     fee_waiver_until: UtcTime = column(
         "The market's fees are zero before it; null: there is no waiver.", nullable=True
     )
-    fee_waiver_from: pl.String = column(
-        "Who stated the waiver; null: there is none.", isin=["market", "series"], nullable=True
-    )
     event_time: UtcTime = column("The open of the market.")
     known_at: UtcTime = column("When the version could first be acted on; of the first, the open.")
     known_at_from: pl.String = column(

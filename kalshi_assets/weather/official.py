@@ -13,6 +13,7 @@ import polars as pl
 
 from kalshi_assets.cities import City
 from kalshi_assets.ladder.settlement import FAILED, Source
+from kalshi_assets.lake.raw import NotRecordedError
 from kalshi_assets.tables.weather import SETTLEMENTS
 
 # The last bulletin comes about 1 to 3 am standard time; the rest is margin.
@@ -67,7 +68,11 @@ def settlements_of(maxima: Iterable[PublishedMaximum], city: City, day: date) ->
 
 
 def with_publishers(
-    exchange: pl.DataFrame | None, publishers: Mapping[Source, Publisher], city: City, day: date
+    exchange: pl.DataFrame | None,
+    publishers: Mapping[Source, Publisher],
+    city: City,
+    day: date,
+    stored: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """`tables.SETTLEMENTS` of a climate day: the exchange's rows, and what each publisher says.
 
@@ -80,9 +85,13 @@ def with_publishers(
         The exchange's rows, none before it settled; None: the event is not there.
     publishers
         How each is asked, by source.
+    stored
+        The partition so far: what a source said that cannot be read now stays.
 
     Raises
     ------
+    NotRecordedError
+        A replay lacks an answer: what is stored rests on more than it can show.
     Exception
         That of a publisher, where the event is not there and nobody else said anything either.
     """
@@ -91,6 +100,8 @@ def with_publishers(
     for source, ask in publishers.items():
         try:
             frames.append(SETTLEMENTS.conform(ask()))
+        except NotRecordedError:
+            raise
         except Exception as error:  # noqa: BLE001 - no fault of one may cost the word of another
             faults[source] = error
     if faults and exchange is None and not any(frame.height for frame in frames):
@@ -99,6 +110,10 @@ def with_publishers(
     place = f"{city.name} {day}: "
     failed = [_failed(source, error, end, place) for source, error in faults.items()]
     frames.append(pl.DataFrame(failed, schema=SETTLEMENTS.dtypes))
+    if stored is not None:
+        silent = [*faults, *(["exchange"] if exchange is None else [])]
+        said_before = pl.col("source").is_in(silent) & (pl.col("status") != FAILED)
+        frames.append(stored.filter(said_before))
     return SETTLEMENTS.conform(pl.concat(frames))
 
 

@@ -93,7 +93,7 @@ def test_the_command_makes_the_good_days_whole_and_names_the_bad_ones(
     for (key, (table, cause)), line in zip(SPOILT.items(), last, strict=True):
         assert line.startswith(f"{key} {table.full_name}: ")
         assert cause in line
-        assert line.endswith("tables behind it not made)")
+        assert line.endswith("downstream tables skipped)")
 
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     with instance() as kept:

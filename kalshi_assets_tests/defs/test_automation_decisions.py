@@ -4,14 +4,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
+from pathlib import Path
 
 import dagster as dg
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kalshi_assets.cities import CITIES, UnknownCityError, city
-from kalshi_assets.defs.automation import requests_for, settlement_requests, today
+from kalshi_assets.defs.automation import (
+    REFRESHED_DAYS,
+    is_left_to_the_sensor,
+    requests_for,
+    settlement_requests,
+    today,
+)
 from kalshi_assets.defs.settlement_watch import (
     FIRST_LOOK_BACK,
     LONGEST_DISTANCE,
@@ -22,8 +30,10 @@ from kalshi_assets.defs.settlement_watch import (
     city_day_of,
     overdue,
 )
-from kalshi_assets.exchange.errors import ExchangeError, MalformedAnswerError
+from kalshi_assets.exchange.errors import MalformedAnswerError, UnreachableError
+from kalshi_assets.lake.store import Lake
 from kalshi_assets.partitions import CityDay
+from kalshi_assets.tables import REPORT
 
 NOW = datetime(2026, 6, 30, 17, 0, tzinfo=UTC)
 NY, CHI, LA = (CityDay(name, date(2026, 6, 29)) for name in ("new_york", "chicago", "los_angeles"))
@@ -146,12 +156,24 @@ def test_an_odd_ticker_is_named(ticker: str, said: str) -> None:
         city_day_of(ticker, NOW)
 
 
-def test_every_try_of_a_settlement_is_a_run_of_its_own() -> None:
-    asked = settlement_requests({CHI: 1, NY: 3})
-    assert [(r.partition_key, r.run_key) for r in asked] == [
-        ("chicago|2026-06-29", "settled-KXHIGHCHI-26JUN29-1"),
-        ("new_york|2026-06-29", "settled-KXHIGHNY-26JUN29-3"),
+def test_every_try_of_a_settlement_is_a_run_of_its_own_and_a_day_not_made_is_made_whole(
+    tmp_path: Path,
+) -> None:
+    lake = Lake(tmp_path)
+    lake.write(REPORT, NY, REPORT.empty())
+    asked = settlement_requests({CHI: 1, NY: 3}, lake)
+    assert [(r.job_name, r.partition_key, r.run_key) for r in asked] == [
+        ("refresh", "chicago|2026-06-29", "settled-KXHIGHCHI-26JUN29-1"),
+        ("settle", "new_york|2026-06-29", "settled-KXHIGHNY-26JUN29-3"),
     ]
+
+
+def test_a_day_is_the_sensor_s_once_it_is_made_or_too_old_for_the_refresh(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    assert not is_left_to_the_sensor(lake, CHI, NOW)
+    assert is_left_to_the_sensor(lake, CHI, NOW + timedelta(days=REFRESHED_DAYS))
+    lake.write(REPORT, CHI, REPORT.empty())
+    assert is_left_to_the_sensor(lake, CHI, NOW)
 
 
 @dataclass
@@ -279,10 +301,21 @@ def test_a_city_outside_the_registry_and_an_odd_ticker_are_named_and_skipped() -
     assert list(watch.pending) == [NY.event_ticker]
 
 
-def test_an_exchange_that_answers_nobody_fails_the_tick() -> None:
-    exchange = SlowExchange(unreadable=frozenset({"KXHIGHCHI", "KXHIGHNY"}))
-    with pytest.raises(ExchangeError, match="answers in words"):
-        exchange.look(Watch(), ["chicago", "new_york"])
+def test_an_exchange_that_cannot_be_read_is_asked_again_and_what_is_pending_goes_on() -> None:
+    exchange = SlowExchange(unreadable=frozenset({"KXHIGHNY"}))
+    watch = Watch(pending={NY.event_ticker: None})
+    assert len(exchange.look(watch, ["new_york"])) == 1
+    assert watch.refused["new_york"].count == 1
+    assert watch.due(NOW, stored=lambda key: False) == {NY: 1}
+
+
+def test_an_exchange_out_of_reach_fails_the_tick() -> None:
+    class Gone:
+        def settled_events(self, series: str, since: datetime) -> list[str]:
+            raise UnreachableError("no answer") from httpx.ConnectError("refused")
+
+    with pytest.raises(UnreachableError, match="no answer"):
+        Watch().look(Gone(), ["chicago", "new_york"], NOW, lambda: 0.0)
 
 
 def test_a_cursor_is_read_back_and_one_that_cannot_be_read_begins_anew() -> None:

@@ -171,7 +171,7 @@ def minute_panel_full(
 def _settled(labels: pl.DataFrame) -> str:
     words = {
         "bracket": "one bracket pays",
-        "fair_price": "at a fair price: who pays is unknown, and learning leaves the day out",
+        "fair_price": "at a fair price: nothing is learnt of which bracket pays",
     }
     return words.get(str(labels["settled_as"].first()), "not yet")
 

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from kalshi_assets.cities import city
+from kalshi_assets.defs.failures import never_connected
 from kalshi_assets.defs.lake_io import Computations, asset_in, by_partition, lake_asset, the_lake
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.exchange.contract import EventContract
@@ -26,6 +27,7 @@ from kalshi_assets.tables import (
 from kalshi_assets.weather.evidence import kind_shares
 from kalshi_assets.weather.official import Publisher, problems_of, with_publishers
 from kalshi_assets.weather.sources.climate_report import fetch_climate_report
+from kalshi_assets.weather.sources.errors import WeatherError
 from kalshi_assets.weather.sources.visual_crossing import (
     left_out_counts,
     sifted_forecasts,
@@ -73,8 +75,11 @@ def settlements(
     weather: WeatherResource,
     events: Partitions,
 ) -> Computations:
+    lake = the_lake()
+    out_of_reach: dict[Source, Exception] = {}
+
     def ask_exchange(key: CityDay) -> pl.DataFrame | None:
-        event = events.if_there(key)
+        event = events.stored(key)
         if event is None:
             context.log.warning(
                 f"{key}: market/events is not there, so the exchange's word is left out"
@@ -85,14 +90,35 @@ def settlements(
             return fetch_settlement(exchange, contract)
 
     def fetch(key: CityDay) -> pl.DataFrame:
-        said = with_publishers(
-            ask_exchange(key), publishers_of(weather, key), city(key.city), key.date
-        )
+        publishers = {
+            source: _unless_out_of_reach(source, ask, out_of_reach)
+            for source, ask in publishers_of(weather, key).items()
+        }
+        stored = lake.read_current(SETTLEMENTS, key)
+        said = with_publishers(ask_exchange(key), publishers, city(key.city), key.date, stored)
         for source, problem in problems_of(said).items():
             context.log.warning(f"{key}: {source} could not be read: {problem}")
         return said
 
     return by_partition(context, fetch, _describe_settlements)
+
+
+def _unless_out_of_reach(
+    source: Source, ask: Publisher, out_of_reach: dict[Source, Exception]
+) -> Publisher:
+    """Ask, unless the source was out of reach before in this run: every day would wait for it."""
+
+    def asked() -> pl.DataFrame:
+        if source in out_of_reach:
+            raise out_of_reach[source]
+        try:
+            return ask()
+        except WeatherError as error:
+            if never_connected(error):
+                out_of_reach[source] = error
+            raise
+
+    return asked
 
 
 def publishers_of(weather: WeatherResource, key: CityDay) -> Mapping[Source, Publisher]:

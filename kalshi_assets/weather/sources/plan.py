@@ -18,12 +18,12 @@ from kalshi_assets.machine import locked
 
 # As seen: "Maximum daily cost exceeded"; "You have exceeded the maximum number of daily result
 # records for your account."; with a monthly plan the same of months.
-_PERIOD = r"\b(?:daily|monthly|per day|per month|a day|today)\b"
-_ALLOWANCE = r"(?:cost|records?|quota|limit|allowance|maximum|exceeded)"
+_PERIOD = r"\b(?:daily|monthly|per day|per month)\b"
+_ALLOWANCE = r"\b(?:cost|records?|quota|allowance)\b"
 PLAN_SPENT = (
     re.compile(r"(?<!query )cost exceeded"),
-    re.compile(rf"{_PERIOD}.*\b{_ALLOWANCE}\b"),
-    re.compile(rf"\b{_ALLOWANCE}\b.*{_PERIOD}"),
+    re.compile(rf"{_PERIOD}.*{_ALLOWANCE}"),
+    re.compile(rf"{_ALLOWANCE}.*{_PERIOD}"),
 )
 CONCURRENT = re.compile(r"concurren|simultaneous|at the same time|at once")
 
