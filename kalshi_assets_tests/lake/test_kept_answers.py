@@ -124,3 +124,16 @@ def test_another_answer_than_a_good_one_is_passed_on_and_not_kept(
     assert kept.handle_request(asked).status_code == 200
     assert kept.handle_request(asked).status_code == 200
     assert archive.asked == 2
+
+
+@pytest.mark.parametrize("torn", [b"", b"\x1f\x8b\x08", b"no gzip at all"])
+def test_a_file_torn_by_a_power_cut_is_fetched_again(
+    ask: Callable[..., list[int]], tmp_path: Path, torn: bytes
+) -> None:
+    archive = Archive({MAY_5: 63})
+    later = datetime(2026, 6, 1, tzinfo=UTC)
+    assert ask(archive, MAY_5, later) == [63]
+    (kept,) = (tmp_path / "kept").rglob("*.json.gz")
+    kept.write_bytes(torn)
+    assert ask(archive, MAY_5, later) == [63]
+    assert archive.asked == 2

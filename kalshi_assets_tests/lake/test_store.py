@@ -18,6 +18,7 @@ from kalshi_assets.lake.store import (
     OriginMismatchError,
     OutdatedPartitionError,
     Partitions,
+    SpoiltPartitionError,
 )
 from kalshi_assets.partitions import CityDay, city_days
 from kalshi_assets.tables import OBSERVATIONS, TABLES, ContractViolationError, Table
@@ -272,3 +273,15 @@ def test_a_placeholder_of_an_older_contract_is_renewed(lake: Lake) -> None:
     path = next(lake.folder(OBSERVATIONS).rglob("part.parquet"))
     OBSERVATIONS.empty().drop("lo_f").write_parquet(path)
     assert "lo_f" in lake.scan(OBSERVATIONS).collect_schema()
+
+
+def test_a_partition_that_failed_in_this_run_is_none_or_an_error_whatever_lies_there(
+    lake: Lake,
+) -> None:
+    lake.write(OBSERVATIONS, KEY, observations([60]))
+    failed = SpoiltPartitionError(KEY, OBSERVATIONS, "the station was on fire")
+    inputs = Partitions(lake, OBSERVATIONS, [KEY], {KEY: failed})
+    with pytest.raises(SpoiltPartitionError, match=r"weather.observations failed: the station was"):
+        inputs[KEY]
+    assert inputs.if_there(KEY) is None
+    assert inputs.stored(KEY) is not None

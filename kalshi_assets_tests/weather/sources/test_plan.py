@@ -58,6 +58,18 @@ def test_too_much_at_once_is_not_the_plans_end(text: str) -> None:
     assert budget.spent_until is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The maximum forecast horizon is 15 days from today",
+        "no records found for location today",
+        "Service limit: maintenance today 10-11 UTC",
+    ],
+)
+def test_other_refusals_do_not_close_the_account_for_the_day(text: str) -> None:
+    assert not says_plan_spent(text)
+
+
 @pytest.mark.parametrize("text", ["", "Nope.", "Too many requests"])
 def test_a_refusal_in_unknown_words_is_the_plans_end_when_it_is_repeated(text: str) -> None:
     service, budget = Service(plain(429, text)), Budget()
