@@ -39,7 +39,7 @@ def shared_file(name: str, *identity: str) -> Path:
 
 @contextmanager
 def locked(path: Path) -> Iterator[int]:
-    """A descriptor of the file, which nobody else of this machine has open in this way meanwhile.
+    """Hold an exclusive lock on the file; yields its descriptor.
 
     The file and its folder are made where they are missing.
 
@@ -53,7 +53,7 @@ def locked(path: Path) -> Iterator[int]:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise OSError(
-            f"{path}: {error.strerror}; processes of this machine cannot take turns. Make its "
+            f"{path}: {error.strerror}; cannot have the lock file that processes share. Make its "
             "folder writable, or set TMPDIR or KALSHI_ASSETS_DATA to one that is"
         ) from error
     try:

@@ -60,7 +60,7 @@ def examine(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator
 def _configuration(settings: Settings) -> Line:
     active = f"{len(settings.cities)} cities active, {settings.trade_mode}"
     if unknown := settings.unknown_cities:
-        named = f"KALSHI_ASSETS_CITIES names {', '.join(unknown)}, which the registry has not"
+        named = f"KALSHI_ASSETS_CITIES names {', '.join(unknown)}, not in the registry"
         return Line("configuration", False, f"{named}; known: {', '.join(CITIES)}")
     return Line("configuration", True, active)
 

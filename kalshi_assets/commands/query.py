@@ -75,8 +75,8 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     kind = statements[0].type.name
     if kind == "MULTI":
         raise RefusedStatementError(
-            "PIVOT makes a type of the values that it finds, and the catalogue is only read; name "
-            "them: pivot ... on ... in ('one', 'other')"
+            "PIVOT without a list of values has to create a type, and the catalogue is read-only; "
+            "list them: pivot ... on ... in ('one', 'other')"
         )
     if kind != "SELECT":
         raise RefusedStatementError(

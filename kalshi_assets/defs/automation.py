@@ -174,7 +174,7 @@ def _active(log: logging.Logger) -> list[str]:
     """The active cities; names that the registry does not have are told and left out."""
     settings = Settings()
     for name in settings.unknown_cities:
-        log.warning(f"{name} is no city of the registry; see KALSHI_ASSETS_CITIES")
+        log.warning(f"unknown city {name}: see KALSHI_ASSETS_CITIES")
     return [name for name in settings.cities if name in CITIES]
 
 

@@ -31,8 +31,8 @@ from kalshi_assets.weather.sources.plan import Budget
 from kalshi_assets.weather.sources.visual_crossing import VisualCrossingClient
 from kalshi_assets.weather.sources.weather_company import WeatherCompanyClient
 
-# A basic account may spend 200 read tokens a second (kalshi.md 3.7). A tenth is left to clocks, and
-# of the burst of one second that is sure, two thirds to requests that were held up on their way.
+# A basic account may spend 200 read tokens a second, and at least as many at once. A tenth is
+# headroom for clock drift; of the burst a third is used, the rest absorbs delays in transit.
 SIGNED_TOKENS_PER_S, SIGNED_BURST = 180.0, 60.0
 # The limit without a key is not documented; three to five requests a second were never refused.
 ANONYMOUS_TOKENS_PER_S, ANONYMOUS_BURST = 40.0, 40.0

@@ -108,7 +108,7 @@ class Watch(BaseModel):
             if clock() - began > SENSOR_BUDGET_S:
                 break
             if name not in CITIES:
-                said.append(f"{name} is no city of the registry; see KALSHI_ASSETS_CITIES")
+                said.append(f"unknown city {name}: see KALSHI_ASSETS_CITIES")
                 continue
             since = self.since.setdefault(name, now - FIRST_LOOK_BACK)
             try:

@@ -18,7 +18,7 @@ from typing import Self
 
 from kalshi_assets.machine import locked
 
-# Of callers that wait: what a longer queue than this owes was left by some that were killed.
+# Debt beyond this can only come from callers that were killed, and is forgiven.
 MAX_DEBT_S = 60.0
 _LEVEL = struct.Struct("<dd")
 

@@ -1,4 +1,4 @@
-"""Who settles an event, what is final, and when it was known: said once, for all who learn or pay.
+"""Who settles an event, which values are final, and when they became known: the only rule for both.
 
 Here: the rule, from the stored rows of `weather.settlements` and the event. A word counts from its
 row's `known_at` on, and no earlier. Preliminary and revised values are not final; of a publisher
@@ -114,7 +114,7 @@ def fair_price(settlements: pl.DataFrame) -> FairPrice | None:
 
 
 def winning_brackets(settlements: pl.DataFrame, events: pl.DataFrame) -> dict[str, list[int]]:
-    """Positions of the brackets that each source's final word says pay.
+    """For each source the brackets that pay according to its final value, by position.
 
     The exchange is not among them where it settled at a fair price.
     """

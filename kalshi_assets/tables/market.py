@@ -71,7 +71,9 @@ class Events(Contract):
         "The market's fees are zero before it; null: there is no waiver.", nullable=True
     )
     event_time: UtcTime = column("The open of the market.")
-    known_at: UtcTime = column("When the version could first be acted on; of the first, the open.")
+    known_at: UtcTime = column(
+        "When the version could first be acted on; the open for the first version."
+    )
     known_at_from: pl.String = column(
         "recorded: the exchange had said so by then; assumed: it was read while the event traded "
         "and is taken to have been so from the open on; after_the_fact: read after the close, of "

@@ -137,8 +137,8 @@ def whole_degrees(value: object, record: object) -> int | None:
         raise ValueError(f"maximum in whole degrees expected, not {value!r}: {record!r:.300}")
     if int(value) not in POSSIBLE_F:
         raise ValueError(
-            f"maximum {value!r} is no temperature that weather.settlements takes "
-            f"({POSSIBLE_F[0]} to {POSSIBLE_F[-1]} F), but a mark of what is missing: "
+            f"maximum {value!r} is outside what weather.settlements takes "
+            f"({POSSIBLE_F[0]} to {POSSIBLE_F[-1]} F), probably a mark of a missing value: "
             f"{record!r:.300}"
         )
     return int(value)

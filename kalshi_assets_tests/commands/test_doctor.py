@@ -169,7 +169,7 @@ def test_an_unknown_city_in_the_settings_is_named_and_the_rest_is_looked_at(
     said = command("doctor")
     assert said.code == 1
     first, *others = said.out.splitlines()
-    assert "KALSHI_ASSETS_CITIES names gotham, which the registry has not" in first
+    assert "KALSHI_ASSETS_CITIES names gotham, not in the registry" in first
     assert "known: new_york, chicago" in first
     assert others
 

@@ -295,7 +295,7 @@ def test_a_city_outside_the_registry_and_an_odd_ticker_are_named_and_skipped() -
     watch = Watch()
     said = exchange.look(watch, ["gotham", "new_york"])
     assert said == [
-        "gotham is no city of the registry; see KALSHI_ASSETS_CITIES",
+        "unknown city gotham: see KALSHI_ASSETS_CITIES",
         "event 'KXHIGHNY-SOON' is not SERIES-YYMONDD, such as KXHIGHNY-25APR20",
     ]
     assert list(watch.pending) == [NY.event_ticker]
