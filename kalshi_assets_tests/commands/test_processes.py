@@ -50,7 +50,7 @@ def _state() -> dict:
 def _answers(url: str) -> bool:
     try:
         return httpx.get(f"{url}/exchange/status", timeout=5.0).is_success
-    except httpx.ConnectError:
+    except httpx.TransportError:
         return False
 
 

@@ -19,12 +19,14 @@ PROGRAM = [sys.executable, "-m", "kalshi_assets.cli"]
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], str]:
     """The environment of a demo on the recordings, and what it printed."""
-    folder = tmp_path_factory.mktemp("demo")
+    folder = tmp_path_factory.mktemp("demo") / "work"
+    folder.mkdir()
+    (folder.parent / "shared").symlink_to(ARCHIVE.parents[1])  # where the demo looks for them
     keep = ("PATH", "HOME", "LANG")
     environment = {name: os.environ[name] for name in keep if name in os.environ}
     environment |= {"KALSHI_ASSETS_DATA": str(folder / "data"), "PWD": str(folder)}
     ran = subprocess.run(
-        [*PROGRAM, "demo", "--archive", str(ARCHIVE)],
+        [*PROGRAM, "demo"],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
