@@ -70,7 +70,8 @@ def _method_sentence(grid: HazardGrid) -> str:
 
 
 def _share_sentence(grid: HazardGrid) -> str:
-    spoken = grid.known & (grid.method != "analogue")
+    # Guidance of the eve has no share of earlier days in it.
+    spoken = grid.known & (grid.method != "analogue") & ~np.isnan(grid.analogue_share)
     shares = np.round(grid.analogue_share[spoken] / _SAME_SHARE) * _SAME_SHARE
     if not shares.any():
         return ""

@@ -279,6 +279,13 @@ def test_the_page_says_when_the_weather_was_withheld_and_why() -> None:
     assert "The reports surprised it most at 10:00, at −4.0 a report." in said
 
 
+def test_a_share_that_is_not_known_is_not_said() -> None:
+    day = a_day()
+    unknown = pl.lit(None, day.hazard_pmf.schema["analogue_share"])
+    guided = replace(day, hazard_pmf=day.hazard_pmf.with_columns(analogue_share=unknown))
+    assert "share in them" not in Page(render_day(guided)).words("temperature")
+
+
 def test_a_baseline_that_changes_is_named_with_its_time() -> None:
     day = a_day()
     noon = day.climate_start + dt.timedelta(hours=12)
