@@ -186,7 +186,7 @@ def test_a_refusal_says_what_may_be_read_and_what_may_be_asked(data: Path) -> No
         query(data, "with x as (copy (select 1) to 'out.csv') from x")
     with pytest.raises(RefusedStatementError, match="got 2 statements"):
         query(data, "select 1; select 2")
-    with pytest.raises(RefusedStatementError, match=r"name them: pivot"):
+    with pytest.raises(RefusedStatementError, match=r"list them: pivot"):
         query(data, "pivot weather.observations on kind")
 
 
