@@ -10,6 +10,8 @@ export DAGSTER_HOME := $(CURDIR)
 ATTACKS := kalshi_assets_tests/chain/test_point_in_time.py kalshi_assets_tests/weather \
 	kalshi_assets_tests/features kalshi_assets_tests/trading
 SEEDS ?= 1
+# Empty: a random one each.
+SEED ?=
 
 .PHONY: help demo test drill attack check ui bench clean
 .DEFAULT_GOAL := help
@@ -42,7 +44,7 @@ drill: .venv/.ready
 attack: .venv/.ready
 	@for n in $$(seq $(SEEDS)); do \
 		$(RUN)/pytest -n 3 --dist loadscope -m "hypothesis and not slow" -q \
-			--hypothesis-profile=drill $(ATTACKS) || exit 1; \
+			--hypothesis-profile=drill $(if $(SEED),--hypothesis-seed=$(SEED)) $(ATTACKS) || exit 1; \
 	done
 
 check: .venv/.ready
