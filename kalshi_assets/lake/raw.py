@@ -22,6 +22,7 @@ from urllib.parse import quote, quote_plus
 
 import httpx
 
+from kalshi_assets.lake.errors import NotRecordedError
 from kalshi_assets.lake.files import write_atomically
 from kalshi_assets.partitions import CityDay
 
@@ -29,13 +30,6 @@ SECRET_PARAMETERS = frozenset({"key"})
 # httpx has already undone these; a kept or replayed answer must not name them again.
 _HOP_HEADERS = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 _GZIP = 16 + zlib.MAX_WBITS
-
-
-class NotRecordedError(LookupError):
-    """A replayed client asked for something that was never recorded."""
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what}; backfill once without --replay")
 
 
 class RawTransport(httpx.BaseTransport):

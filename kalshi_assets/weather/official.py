@@ -13,7 +13,7 @@ import polars as pl
 
 from kalshi_assets.cities import City
 from kalshi_assets.ladder.settlement import FAILED, Source
-from kalshi_assets.lake.raw import NotRecordedError
+from kalshi_assets.lake.errors import NotRecordedError
 from kalshi_assets.tables.weather import SETTLEMENTS
 
 # The last bulletin comes about 1 to 3 am standard time; the rest is margin.

@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from kalshi_assets.lake.raw import NotRecordedError, RawArchive
+from kalshi_assets.lake.errors import NotRecordedError
+from kalshi_assets.lake.raw import RawArchive
 from kalshi_assets_tests.lake.handmade import KEY
 
 BODIES = {"/a": b'{"a": 1}', "/b": b'{"b": 2}'}

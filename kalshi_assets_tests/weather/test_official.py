@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from kalshi_assets.cities import CITIES
-from kalshi_assets.lake.raw import NotRecordedError
+from kalshi_assets.lake.errors import NotRecordedError
 from kalshi_assets.tables.weather import SETTLEMENTS
 from kalshi_assets.weather.official import PublishedMaximum, settlements_of, with_publishers
 
