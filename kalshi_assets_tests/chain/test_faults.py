@@ -199,6 +199,7 @@ def _assert_same_but_for_unheard(there: Partitions, undisturbed: Partitions) -> 
     _assert_same(found, {key: undisturbed[key] for key in found})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "endpoint", "cause"), HOPELESS, ids=lambda v: _name(v) if isinstance(v, Fault) else ""
 )
