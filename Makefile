@@ -7,7 +7,7 @@ export UV_PYTHON_DOWNLOADS := never
 export DAGSTER_HOME := $(CURDIR)
 
 # Properties that are attacked with other seeds each time by `make attack`.
-ATTACKS := kalshi_assets_tests/chain/test_point_in_time.py kalshi_assets_tests/weather \
+ATTACKS := kalshi_assets_tests/chain/test_point_in_time.py kalshi_assets_tests/families/temperature \
 	kalshi_assets_tests/features kalshi_assets_tests/trading
 SEEDS ?= 1
 # Empty: a random one each.

@@ -96,13 +96,14 @@ def backfill(
 @app.command()
 def catalog() -> None:
     """Create the DuckDB catalogue, or renew it after tables were added."""
+    from kalshi_assets.families.temperature.cities import TEMPERATURE
     from kalshi_assets.lake.catalogue import create_catalogue
     from kalshi_assets.lake.store import Lake
     from kalshi_assets.settings import Settings
 
     data = Settings().data
     path = data / "kalshi.duckdb"
-    for view in create_catalogue(path, Lake(data / "lake")):
+    for view in create_catalogue(path, Lake(data / "lake", TEMPERATURE)):
         console.print(view)
     console.print(f"[dim]in {path}; anyone may open it read-only[/dim]")
 
@@ -183,7 +184,7 @@ def bench_chain(
     days: Annotated[int, typer.Option(help="Days of each.")] = 30,
 ) -> None:
     """City-days per second from stored raw answers to the report, without and with Dagster."""
-    from kalshi_assets.commands.bench_chain import run_bench
+    from kalshi_assets.benchmarks.chain import run_bench
 
     run_bench(console, cities=cities, days=days, as_json=json)
 
@@ -195,7 +196,7 @@ def bench_features(
     json: Annotated[bool, typer.Option("--json", help="One JSON object of figures.")] = False,
 ) -> None:
     """Time features, market PMF, pool and classifiers against a plain reference."""
-    from kalshi_assets.commands.bench_features import run_feature_bench
+    from kalshi_assets.benchmarks.features import run_feature_bench
 
     run_feature_bench(console, cities=cities, days=days, as_json=json)
 
@@ -205,7 +206,7 @@ def bench_hazard(
     json: Annotated[bool, typer.Option("--json", help="One JSON object of figures.")] = False,
 ) -> None:
     """The exact hazard beside a million simulated paths; results are compared first."""
-    from kalshi_assets.commands.bench_hazard import run_bench
+    from kalshi_assets.benchmarks.hazard import run_bench
 
     run_bench(console, as_json=json)
 

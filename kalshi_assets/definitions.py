@@ -1,26 +1,59 @@
 """What Dagster loads."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from kalshi_assets.collector import relax
 from kalshi_assets.defs.in_process import EXECUTOR
 from kalshi_assets.defs.lake_io import LakeIOManager
-from kalshi_assets.defs.resources import KalshiResource, WeatherResource
+from kalshi_assets.defs.resources import (
+    KalshiResource,
+    WeatherResource,
+    models,
+    pages,
+)
+from kalshi_assets.pipeline.garbage_collection import relax
+
+STANDARD: Mapping[str, Any] = {
+    "lake": LakeIOManager(),
+    "kalshi": KalshiResource(),
+    "weather": WeatherResource(),
+    "models": models,
+    "pages": pages,
+}
 
 
-def build(**resources: Any) -> dg.Definitions:
-    """Every definition below `defs/`, with `resources` in place of the resources of those names.
+def build(
+    *,
+    checks: Iterable[dg.AssetChecksDefinition] | None = None,
+    jobs: Iterable[dg.JobDefinition] | None = None,
+    sensors: Iterable[dg.SensorDefinition] | None = None,
+    **resources: Any,
+) -> dg.Definitions:
+    """Every definition below `defs/`, or a variant of it.
 
     Tests, benchmarks and the command line build variants with it instead of patching.
+
+    Parameters
+    ----------
+    checks, jobs, sensors
+        In place of all of their kind; None: those of `defs/`.
+    resources
+        In place of the resources of those names.
     """
     relax()
     loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
-    standard = {"lake": LakeIOManager(), "kalshi": KalshiResource(), "weather": WeatherResource()}
-    edge = dg.Definitions(resources=standard | resources, executor=EXECUTOR)
-    return dg.Definitions.merge(loaded, edge)
+    return dg.Definitions(
+        assets=loaded.assets,
+        asset_checks=loaded.asset_checks if checks is None else list(checks),
+        jobs=loaded.jobs if jobs is None else list(jobs),
+        schedules=loaded.schedules,
+        sensors=loaded.sensors if sensors is None else list(sensors),
+        resources={**STANDARD, **resources},
+        executor=EXECUTOR,
+    )
 
 
 @dg.definitions

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from kalshi_assets.cities import CITIES
+from kalshi_assets.families.temperature.cities import CITIES
 
 KALSHI_API = "https://external-api.kalshi.com/trade-api/v2"
 KALSHI_WS = "wss://external-api-ws.kalshi.com/trade-api/ws/v2"

@@ -7,6 +7,7 @@ its seed stands at the report's end, and ``--hypothesis-seed`` with it draws the
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -53,3 +54,13 @@ def nobodys_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("KALSHI_ASSETS_DATA", str(tmp_path_factory.mktemp("data")))
         yield
+
+
+@pytest.fixture
+def settings_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The platform's data folder, below the test's own folder; no settings from elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv("KALSHI_ASSETS_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("KALSHI_ASSETS_ORIGIN", "a test")
+    return tmp_path / "data"

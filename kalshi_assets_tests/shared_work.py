@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from kalshi_assets.compiled import kept
+from kalshi_assets.kernel_cache import kept
 from kalshi_assets.sandbox.world import generate
 
 

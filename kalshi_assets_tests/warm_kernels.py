@@ -7,8 +7,7 @@ is missing here is compiled by whoever calls it first.
 from kalshi_assets.features.activity import activity
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.ladder.market_pmf import market_pmf
-from kalshi_assets_tests.features.tapes import OPEN, busy_tape, short_event
-from kalshi_assets_tests.weather.hazard.days import (
+from kalshi_assets_tests.families.temperature.hazard.days import (
     DAY,
     at,
     choice,
@@ -19,6 +18,7 @@ from kalshi_assets_tests.weather.hazard.days import (
     told,
     truth,
 )
+from kalshi_assets_tests.features.tapes import OPEN, busy_tape, short_event
 
 
 def of_the_weather() -> None:

@@ -19,25 +19,24 @@ from dagster._core.errors import DagsterAssetCheckFailedError
 from kalshi_assets.defs.failures import FirstFailure, failures_of
 from kalshi_assets.defs.in_process import run_in_process
 from kalshi_assets.defs.lake_io import ASSET_KEYS, LakeIOManager
-from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
+from kalshi_assets.defs.partitions import FIRST_DAY, dagster_key
 from kalshi_assets.defs.resources import KalshiResource, WeatherResource
+from kalshi_assets.families.temperature.cities import city_days
+from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.partitions import FIRST_DAY, CityDay, city_days
-from kalshi_assets.tables import (
-    FORECASTS,
-    OBSERVATIONS,
-    SETTLEMENTS,
-    TABLES,
-    Table,
-)
+from kalshi_assets.pipeline.graph import MADE_BY
+from kalshi_assets.tables import MC_PARAMS, TABLES, Table
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
-# Of earlier days: what the parameters of the hazard rest on.
-LOOK_BACK_TABLES = (OBSERVATIONS, FORECASTS, SETTLEMENTS)
+LOOKED_BACK_AT = tuple(MADE_BY[MC_PARAMS].inputs)
+"""What the parameters of the hazard rest on, of earlier days."""
+LOOK_BACK_TABLES = tuple(made for table in LOOKED_BACK_AT for made in MADE_BY[table].makes)
+"""These, and what the same steps make."""
 
-OnWritten = Callable[[Table, CityDay], None]
+OnWritten = Callable[[Table, LadderDay], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +56,8 @@ class Plan:
     """
 
     city: str
-    days: list[CityDay]
-    look_back: list[CityDay]
+    days: list[LadderDay]
+    look_back: list[LadderDay]
     look_back_tables: Sequence[Table] = LOOK_BACK_TABLES
     tables: Sequence[Table] = TABLES
 
@@ -138,7 +137,7 @@ def plan(lake: Lake, cities: Sequence[str], start: date, end: date) -> list[Plan
     for name in cities:
         days = city_days([name], start, end)
         before = [key for key in days[0].earlier(LOOK_BACK_DAYS) if key.date >= FIRST_DAY]
-        missing = [key for key in before if not all(lake.has(t, key) for t in LOOK_BACK_TABLES)]
+        missing = [key for key in before if not all(lake.has(t, key) for t in LOOKED_BACK_AT)]
         plans.append(Plan(city=name, days=days, look_back=missing))
     return plans
 
@@ -171,7 +170,7 @@ def run(
     unreachable = False
     with instance() as dagster_instance:
 
-        def made(selection: Sequence[Table], keys: Sequence[CityDay]) -> FailedRun | None:
+        def made(selection: Sequence[Table], keys: Sequence[LadderDay]) -> FailedRun | None:
             """Make the tables; the run, if it failed."""
             nonlocal unreachable
             if not keys:
@@ -181,14 +180,14 @@ def run(
                 [ASSET_KEYS[table] for table in selection],
                 instance=dagster_instance,
                 tags={
-                    RANGE_START: str(keys[0].dagster_key),
-                    RANGE_END: str(keys[-1].dagster_key),
+                    RANGE_START: str(dagster_key(keys[0])),
+                    RANGE_END: str(dagster_key(keys[-1])),
                 },
             )
             if result.success:
                 return None
             unreachable |= failures_of(result.run_id).unreachable
-            return _failed(result)
+            return _failed(result, selection)
 
         for each in plans:
             if unreachable:
@@ -208,9 +207,9 @@ def run(
     return outcome
 
 
-def stretches(keys: Sequence[CityDay]) -> list[list[CityDay]]:
+def stretches(keys: Sequence[LadderDay]) -> list[list[LadderDay]]:
     """Days in order, divided where one is left out: a run makes all days from first to last."""
-    divided: list[list[CityDay]] = []
+    divided: list[list[LadderDay]] = []
     for key in keys:
         if divided and key.date - divided[-1][-1].date == timedelta(days=1):
             divided[-1].append(key)
@@ -219,9 +218,9 @@ def stretches(keys: Sequence[CityDay]) -> list[list[CityDay]]:
     return divided
 
 
-def _failed(result: dg.ExecuteInProcessResult) -> FailedRun:
+def _failed(result: dg.ExecuteInProcessResult, asked: Sequence[Table]) -> FailedRun:
     failures = failures_of(result.run_id)
-    first = list(failures.first())
+    first = list(failures.first(asked))
     also = list(_other_errors(result))
     if failures.untried:
         also.append(f"not tried, since a service cannot be reached: {failures.untried} more")

@@ -13,8 +13,8 @@ from kalshi_assets.commands.services import (
 from kalshi_assets.commands.watch import backfill_watched
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.lake.catalogue import create_catalogue
-from kalshi_assets.reports.library import index_path, summaries
-from kalshi_assets.reports.summary import summary_table, why_not
+from kalshi_assets.pages.library import index_path, summaries
+from kalshi_assets.pages.summary import summary_table, why_not
 from kalshi_assets.settings import Settings
 
 

@@ -12,16 +12,17 @@ import duckdb
 import httpx
 from pydantic import ValidationError
 
-from kalshi_assets.cities import CITIES
 from kalshi_assets.defs.lake_io import the_request_counts
-from kalshi_assets.defs.resources import read_bucket, signer_of, visual_crossing_plan
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.errors import ExchangeError
 from kalshi_assets.exchange.rest import READ_COST, RetryPolicy
+from kalshi_assets.families.temperature.cities import CITIES, TEMPERATURE
+from kalshi_assets.families.temperature.services import visual_crossing_plan
 from kalshi_assets.lake.catalogue import connect
 from kalshi_assets.lake.store import Lake
+from kalshi_assets.pipeline.services import read_bucket, signer_of
 from kalshi_assets.settings import Settings
-from kalshi_assets.tables import ASIDES, STUDIES, TABLES
+from kalshi_assets.tables import STUDIES, TABLES
 
 TIMEOUT_S = 5.0
 MAX_SKEW_S = 5.0
@@ -78,7 +79,7 @@ def _disk(data: Path) -> Line:
 
 
 def _lake(settings: Settings) -> Line:
-    lake = Lake(settings.data / "lake")
+    lake = Lake(settings.data / "lake", TEMPERATURE)
     days = {key for table in TABLES for key in lake.keys(table)}
     if not days:
         return Line("lake", True, "empty; fill it with: kalshi-assets backfill")
@@ -113,7 +114,7 @@ def _catalogue(settings: Settings) -> Line:
             }
     except duckdb.Error as error:
         return Line("catalogue", False, f"{error}; renew it with: kalshi-assets catalog")
-    tables = (*TABLES, *ASIDES, *STUDIES)
+    tables = (*TABLES, *STUDIES)
     missing = [table.full_name for table in tables if table.full_name not in views]
     if missing:
         return Line(

@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from kalshi_assets.cities import city
-from kalshi_assets.partitions import days_between
+from kalshi_assets.families.temperature.cities import city
+from kalshi_assets.keys import days_between
 from kalshi_assets.sandbox.world import generate
 
 

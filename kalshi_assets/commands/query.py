@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.lake.catalogue import connect, create_catalogue
 
 SHOWN_ROWS = 200
@@ -53,7 +54,7 @@ def query(data: Path, sql: str) -> pl.DataFrame:
     if not path.is_file():
         from kalshi_assets.lake.store import Lake
 
-        create_catalogue(path, Lake(data / "lake"))
+        create_catalogue(path, Lake(data / "lake", TEMPERATURE))
     with connect(path) as connection:
         _check(connection, sql)
         try:

@@ -12,7 +12,8 @@ import polars as pl
 from rich.console import Console
 
 from kalshi_assets.commands.generate import generate_watched
-from kalshi_assets.partitions import CityDay, city_days
+from kalshi_assets.families.temperature.cities import city_days
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import PEM_NAME, Sandbox, launched
 
@@ -50,7 +51,7 @@ class ServedArchive:
     shown: Mapping[str, tuple[date, date]]
 
     @property
-    def keys(self) -> list[CityDay]:
+    def keys(self) -> list[LadderDay]:
         """The city-days shown."""
         return [
             key

@@ -17,11 +17,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from kalshi_assets.cities import City, city
 from kalshi_assets.commands.backfill import instance
 from kalshi_assets.commands.services import UNLIMITED, find_archive, recordings
 from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
-from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import (
     EventNotFoundError,
@@ -31,30 +29,35 @@ from kalshi_assets.exchange.ingest import (
     fetch_trades,
 )
 from kalshi_assets.exchange.versions import with_reading
-from kalshi_assets.features.panel import load_panel_params, minute_panel
-from kalshi_assets.ladder.market_pmf import load_market_pmf_params, market_pmf
-from kalshi_assets.partitions import CityDay, city_days
-from kalshi_assets.reports.svg import svg_data_uri
-from kalshi_assets.reports.verification_page import log_loss_by_sample, write_page
-from kalshi_assets.reports.verification_plots import score_figure
-from kalshi_assets.sandbox.server import running
-from kalshi_assets.settings import Settings
-from kalshi_assets.tables import VERIFICATION
-from kalshi_assets.verification.ladders import centre, synthetic_events
-from kalshi_assets.verification.references import maxima_around
-from kalshi_assets.verification.scoring import ALL_HOURS
-from kalshi_assets.verification.weather_days import StudyDay, evaluated
-from kalshi_assets.verification.weather_study import WEATHER_METHODS, WeatherStudy
-from kalshi_assets.weather.evidence import temperatures
-from kalshi_assets.weather.fit.fitting import mc_params
-from kalshi_assets.weather.fit.priors import load_priors
-from kalshi_assets.weather.hazard.method import load_method
-from kalshi_assets.weather.sources.climate_report import ClimateReportClient, fetch_climate_report
-from kalshi_assets.weather.sources.visual_crossing import (
+from kalshi_assets.families.temperature.cities import City, city, city_days
+from kalshi_assets.families.temperature.evidence import temperatures
+from kalshi_assets.families.temperature.fit.fitting import mc_params
+from kalshi_assets.families.temperature.fit.priors import load_priors
+from kalshi_assets.families.temperature.hazard.method import load_method
+from kalshi_assets.families.temperature.sources.climate_report import (
+    ClimateReportClient,
+    fetch_climate_report,
+)
+from kalshi_assets.families.temperature.sources.visual_crossing import (
     VisualCrossingClient,
     fetch_forecasts,
     fetch_observations,
 )
+from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
+from kalshi_assets.features.panel import load_panel_params, minute_panel
+from kalshi_assets.keys import LadderDay
+from kalshi_assets.ladder.market_pmf import load_market_pmf_params, market_pmf
+from kalshi_assets.pages.svg import svg_data_uri
+from kalshi_assets.pages.verification_page import log_loss_by_sample, write_page
+from kalshi_assets.pages.verification_plots import score_figure
+from kalshi_assets.sandbox.server import running
+from kalshi_assets.settings import Settings
+from kalshi_assets.studies.artificial_ladders import centre, synthetic_events
+from kalshi_assets.studies.references import maxima_around
+from kalshi_assets.studies.scoring import ALL_HOURS
+from kalshi_assets.studies.weather_days import StudyDay, evaluated
+from kalshi_assets.studies.weather_study import WEATHER_METHODS, WeatherStudy
+from kalshi_assets.tables import VERIFICATION
 
 DIGITS = 6
 
@@ -98,7 +101,7 @@ class RecordedCity:
             self.expected[day] = fetch_forecasts(self.weather, self.city, day)
         return self.expected[day]
 
-    def study_day(self, key: CityDay) -> StudyDay:
+    def study_day(self, key: LadderDay) -> StudyDay:
         """All frames of a day, with its recorded ladder and market or a synthetic ladder."""
         start, _ = self.city.climate_day(key.date)
         earlier = self._earlier(key)
@@ -119,7 +122,7 @@ class RecordedCity:
             market=market,
         )
 
-    def _earlier(self, key: CityDay) -> list[tuple[datetime, date]]:
+    def _earlier(self, key: LadderDay) -> list[tuple[datetime, date]]:
         """Days of the look-back with a report."""
         return [
             (self.city.climate_day(day.date)[0], day.date)
@@ -127,7 +130,7 @@ class RecordedCity:
             if self.observations(day.date).height
         ]
 
-    def _event(self, key: CityDay) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
+    def _event(self, key: LadderDay) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
         """Events, settlements and market PMF."""
         official = self.settlements(key.date)
         try:
@@ -212,7 +215,7 @@ def run_weather_study(
     console.print(f"[dim]{kept}[/dim]", soft_wrap=True)
 
 
-def _keep(study: WeatherStudy, key: CityDay, origin: str) -> str:
+def _keep(study: WeatherStudy, key: LadderDay, origin: str) -> str:
     """Write the scores to the lake and tell Dagster, unless the lake is of another origin."""
     lake = the_lake()
     if lake.origin not in (None, origin):
@@ -227,7 +230,7 @@ def _keep(study: WeatherStudy, key: CityDay, origin: str) -> str:
             dg.AssetMaterialization(
                 ASSET_KEYS[VERIFICATION],
                 metadata={
-                    "city": key.city,
+                    "city": key.ladder,
                     "last day": str(key.date),
                     "days": len(study.scored_days),
                     "dagster/row_count": frame.height,
@@ -239,8 +242,8 @@ def _keep(study: WeatherStudy, key: CityDay, origin: str) -> str:
     return f"{VERIFICATION.full_name} {key}"
 
 
-def _read(progress: Console, root: Path, keys: Sequence[CityDay]) -> Iterator[StudyDay]:
-    place = city(keys[0].city)
+def _read(progress: Console, root: Path, keys: Sequence[LadderDay]) -> Iterator[StudyDay]:
+    place = city(keys[0].ladder)
     maxima = (
         pl.read_parquet(root / "settlements.parquet")
         .filter(pl.col("station") == place.station)

@@ -17,15 +17,14 @@ from time import perf_counter
 import polars as pl
 import stamina
 
-from kalshi_assets.cities import city
-from kalshi_assets.commands.chain import DirectChain
-from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
-from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.exchange.ingest import EventNotFoundError
+from kalshi_assets.families.temperature.cities import TEMPERATURE, city, city_day, with_starts
+from kalshi_assets.families.temperature.hazard.method import load_method
+from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
+from kalshi_assets.families.temperature.services import WeatherService
+from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
 from kalshi_assets.features.examples import FEATURES
-from kalshi_assets.ladder.pooling import fused_pmf
-from kalshi_assets.ladder.pools.weights import PRIOR_WEIGHTS, PoolWeights
-from kalshi_assets.ladder.settlement import settled_by
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.history import History
 from kalshi_assets.lake.store import Lake, Partitions
 from kalshi_assets.learning.classifiers.controls import shuffled_labels
@@ -34,7 +33,14 @@ from kalshi_assets.learning.classifiers.schedule import fold_of
 from kalshi_assets.learning.classifiers.scores import daily_scores
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.learning.classifiers.walk_forward import classifiers
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.pipeline.graph import BEFORE_TRADING, city_runner
+from kalshi_assets.pipeline.runner import Runner
+from kalshi_assets.pipeline.services import KalshiService
+from kalshi_assets.pooling.fused import fused_pmf
+from kalshi_assets.pooling.weights import PRIOR_WEIGHTS, PoolWeights
+from kalshi_assets.settlement.rule import settled_by
+from kalshi_assets.studies.classifier_skill import CLASSIFIER_DAYS
+from kalshi_assets.studies.evaluations import MarketDay, known_hours
 from kalshi_assets.tables import (
     CALIBRATED,
     CLASSIFIERS,
@@ -52,10 +58,6 @@ from kalshi_assets.tables import (
     SETTLEMENTS,
     Table,
 )
-from kalshi_assets.verification.classifier_skill import CLASSIFIER_DAYS
-from kalshi_assets.verification.evaluations import MarketDay, known_hours
-from kalshi_assets.weather.hazard.method import load_method
-from kalshi_assets.weather.hazard.pmf import hazard_pmf
 
 DAY = timedelta(days=1)
 SHUFFLE_SEED = 20250401
@@ -73,11 +75,11 @@ class Made:
         Why there is nothing of it; None: it is there.
     """
 
-    key: CityDay
+    key: LadderDay
     missing: str | None
 
 
-def make_days(data: Path, keys: Sequence[CityDay], processes: int) -> Iterator[Made]:
+def make_days(data: Path, keys: Sequence[LadderDay], processes: int) -> Iterator[Made]:
     """Make what is not there yet of the city-days, city by city, each in order of days.
 
     Parameters
@@ -94,12 +96,12 @@ def make_days(data: Path, keys: Sequence[CityDay], processes: int) -> Iterator[M
     Made
         As they come; those that were there already, too.
     """
-    cities = list(dict.fromkeys(key.city for key in keys))
+    cities = list(dict.fromkeys(key.ladder for key in keys))
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
         told = manager.Queue()
         running = [
-            pool.submit(_make_city, data, [key for key in keys if key.city == name], told)
+            pool.submit(_make_city, data, [key for key in keys if key.ladder == name], told)
             for name in cities
         ]
         for _ in keys:
@@ -121,58 +123,58 @@ def _next(told: "Queue[Made]", running: Sequence["Future[None]"]) -> Made:
             return found
 
 
-def _make_city(data: Path, keys: Sequence[CityDay], told: "Queue[Made]") -> None:
+def _make_city(data: Path, keys: Sequence[LadderDay], told: "Queue[Made]") -> None:
     stamina.instrumentation.set_on_retry_hooks([])
     os.environ["KALSHI_ASSETS_DATA"] = str(data)
-    chain = DirectChain(data, KalshiResource(unthrottled=True), WeatherResource(), perf_counter)
+    chain = city_runner(data, KalshiService(unthrottled=True), WeatherService(), perf_counter)
     for key in keys:
         told.put(Made(key, _make_day(chain, key)))
 
 
-def _make_day(chain: DirectChain, key: CityDay) -> str | None:
+def _make_day(chain: Runner, key: LadderDay) -> str | None:
     if all(chain.lake.is_current(table, key) for table in READ):
         return None
     try:
-        chain.learn(key)
+        chain.make(key, BEFORE_TRADING)
     except EventNotFoundError:
         return "the recordings have no event"
     return None
 
 
-def control_scores(data: Path, keys: Sequence[CityDay], processes: int) -> Iterator[pl.DataFrame]:
+def control_scores(data: Path, keys: Sequence[LadderDay], processes: int) -> Iterator[pl.DataFrame]:
     """Daily scores of classifiers fitted to, and judged on, the labels of other days, by city.
 
     Every third fold is enough to see a skill that is none. Fits are kept like others, so that a
     study that was stopped finds them.
     """
-    cities = list(dict.fromkeys(key.city for key in keys))
+    cities = list(dict.fromkeys(key.ladder for key in keys))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         yield from pool.map(
             _control_of_city,
             [data] * len(cities),
-            [[key for key in keys if key.city == name] for name in cities],
+            [[key for key in keys if key.ladder == name] for name in cities],
         )
 
 
-def _control_of_city(data: Path, keys: Sequence[CityDay]) -> pl.DataFrame:
-    lake, store = Lake(data / "lake"), ModelStore(data / "models")
+def _control_of_city(data: Path, keys: Sequence[LadderDay]) -> pl.DataFrame:
+    lake, store = Lake(data / "lake", TEMPERATURE), ModelStore(data / "models")
     examples = {key.date: lake.read(EXAMPLES, key) for key in keys}
     shuffled = shuffled_labels(examples, SHUFFLE_SEED)
     found = [pl.DataFrame(schema=CLASSIFIER_DAYS)]
     for start in [day for day in examples if fold_of(day).start == day][::EVERY_FOLD]:
-        as_of, _ = city(keys[0].city).climate_day(start)
+        as_of, _ = city(keys[0].ladder).climate_day(start)
         models = classifiers(start, as_of, shuffled, FEATURES, store)
         for day in fold_of(start).prediction:
             if day in shuffled:
                 said = predictions(day, examples[day], models, store)
                 scores = daily_scores(said, shuffled[day], models)
-                named = scores.with_columns(city=pl.lit(keys[0].city), date=pl.lit(day))
+                named = scores.with_columns(city=pl.lit(keys[0].ladder), date=pl.lit(day))
                 found.append(named.select(CLASSIFIER_DAYS.names()))
     return pl.concat(found)
 
 
-def study_day(lake: Lake, key: CityDay) -> tuple[MarketDay, pl.DataFrame] | None:
+def study_day(lake: Lake, key: LadderDay) -> tuple[MarketDay, pl.DataFrame] | None:
     """A city-day as it is judged: its PMFs, and the classifiers' scores; None: never settled."""
     read = {table: lake.read(table, key) for table in READ}
     events = read[EVENTS]
@@ -181,7 +183,7 @@ def study_day(lake: Lake, key: CityDay) -> tuple[MarketDay, pl.DataFrame] | None
         return None
     full = read[MINUTE_PANEL_FULL]
     day = MarketDay(
-        city=key.city,
+        city=key.ladder,
         date=key.date,
         climate_start=events["climate_start"][0],
         winner=settled.winner,
@@ -189,7 +191,7 @@ def study_day(lake: Lake, key: CityDay) -> tuple[MarketDay, pl.DataFrame] | None
         hours=known_hours(full),
     )
     scores = daily_scores(read[PREDICTIONS], read[EXAMPLES], read[CLASSIFIERS])
-    return day, scores.with_columns(city=pl.lit(key.city), date=pl.lit(key.date))
+    return day, scores.with_columns(city=pl.lit(key.ladder), date=pl.lit(key.date))
 
 
 def _sources(full: pl.DataFrame, calibrated: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -209,7 +211,7 @@ def _sources(full: pl.DataFrame, calibrated: pl.DataFrame) -> dict[str, pl.DataF
     }
 
 
-def _controls(lake: Lake, key: CityDay) -> dict[str, pl.DataFrame]:
+def _controls(lake: Lake, key: LadderDay) -> dict[str, pl.DataFrame]:
     """The pool at its prior weights; and weather and pool with the weather of the day before."""
     market, panel = (lake.read(t, key) for t in (MARKET_PMF, MINUTE_PANEL_WITH_WEATHER))
     hazard = lake.read(HAZARD_PMF, key)
@@ -228,12 +230,12 @@ def _controls(lake: Lake, key: CityDay) -> dict[str, pl.DataFrame]:
     return found
 
 
-def _lagged_hazard(lake: Lake, key: CityDay) -> pl.DataFrame | None:
+def _lagged_hazard(lake: Lake, key: LadderDay) -> pl.DataFrame | None:
     """What the hazard would say if the day's reports and forecasts were those of the day before.
 
     Its evidence kills no bracket: it is of another day.
     """
-    before = CityDay(key.city, key.date - DAY)
+    before = city_day(key.ladder, key.date - DAY)
     if not lake.has(OBSERVATIONS, before):
         return None
     earlier = Partitions(lake, OBSERVATIONS, key.earlier(LOOK_BACK_DAYS))
@@ -241,7 +243,7 @@ def _lagged_hazard(lake: Lake, key: CityDay) -> pl.DataFrame | None:
         lake.read(EVENTS, key),
         _a_day_later(OBSERVATIONS, lake.read(OBSERVATIONS, before)),
         _a_day_later(FORECASTS, lake.read(FORECASTS, before)),
-        History(LOOK_BACK_DAYS, earlier.if_there).with_starts(key),
+        with_starts(History(LOOK_BACK_DAYS, earlier.if_there).before(key)),
         lake.read(MC_PARAMS, key),
         load_method(),
     )

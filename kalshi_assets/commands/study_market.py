@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from kalshi_assets.cities import city
 from kalshi_assets.commands.backfill import instance
 from kalshi_assets.commands.services import (
     UNLIMITED,
@@ -30,15 +29,18 @@ from kalshi_assets.commands.services import (
 )
 from kalshi_assets.commands.study_days import control_scores, make_days, study_day
 from kalshi_assets.defs.lake_io import ASSET_KEYS
+from kalshi_assets.families.temperature.cities import TEMPERATURE, city, city_days
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.partitions import EVERY_CITY, CityDay, city_days
-from kalshi_assets.reports.scoreboard_page import verdicts, write_page
+from kalshi_assets.pages.scoreboard_page import verdicts, write_page
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.settings import Settings
+from kalshi_assets.studies.market_study import MarketStudy
 from kalshi_assets.tables import SCOREBOARD
-from kalshi_assets.verification.market_study import MarketStudy
 
 PROCESSES = 2
+EVERY_CITY = "every_city"
+"""Stands for the city where a study of several is kept; the graph has no such partition."""
 DIGITS = 6
 EVERYWHERE = ("market", "fused", "calibrated")
 SHOWN = ("market", "market_alive", "fused", "calibrated", "weather", "prior_pool")
@@ -80,7 +82,7 @@ def run_market_study(
     served = find_archive(archive, Settings().data)
     progress = Console(stderr=True, quiet=as_json)
     data = Settings().data.resolve() / "study"
-    lake = Lake(data / "lake")
+    lake = Lake(data / "lake", TEMPERATURE)
     made = _made(progress, served, data, keys)
     study = _judged(progress, data, made)
     if not study.days.height:
@@ -103,10 +105,10 @@ def run_market_study(
 
 
 def _made(
-    progress: Console, served: ServedArchive, data: Path, keys: Sequence[CityDay]
-) -> list[CityDay]:
+    progress: Console, served: ServedArchive, data: Path, keys: Sequence[LadderDay]
+) -> list[LadderDay]:
     """The city-days that there are, made where they were not there yet."""
-    Lake(data / "lake").claim(served.origin)
+    Lake(data / "lake", TEMPERATURE).claim(served.origin)
     with (
         running(served.root, read_bucket=UNLIMITED, anonymous_bucket=UNLIMITED) as sandbox,
         environment(service_variables(sandbox)),
@@ -116,11 +118,11 @@ def _made(
     return sorted(made.key for made in found if made.missing is None)
 
 
-def _judged(progress: Console, data: Path, keys: Sequence[CityDay]) -> MarketStudy:
-    lake = Lake(data / "lake")
+def _judged(progress: Console, data: Path, keys: Sequence[LadderDay]) -> MarketStudy:
+    lake = Lake(data / "lake", TEMPERATURE)
     with _bar(progress, "judged", len(keys)) as step:
         read = [found for key in keys if (found := step(study_day(lake, key))) is not None]
-    cities = {key.city for key in keys}
+    cities = {key.ladder for key in keys}
     with _bar(progress, "classifiers on other days' labels, cities", len(cities)) as step:
         control = [step(scores) for scores in control_scores(data, keys, PROCESSES)]
     return MarketStudy.of([day for day, _ in read], [scores for _, scores in read], control)
@@ -156,7 +158,7 @@ def _bar(console: Console, what: str, total: int) -> Iterator[Step]:
 
 def _keep(lake: Lake, study: MarketStudy, end: date) -> str:
     """Write the scoreboard beside the study's days and tell Dagster of it."""
-    key = CityDay(EVERY_CITY, end)
+    key = LadderDay(TEMPERATURE, EVERY_CITY, end)
     frame = lake.write(SCOREBOARD, key, study.scoreboard)
     with instance() as dagster_instance:
         dagster_instance.report_runless_asset_event(

@@ -13,6 +13,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from kalshi_assets.commands.services import prepared_archive, sandbox_environment
+from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.lake.catalogue import create_catalogue
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.settings import Settings
@@ -38,7 +39,7 @@ def run_ui(console: Console, archive: Path | None, port: int) -> int:
         raise FileNotFoundError(f"no {WORKSPACE} here; start the UI from the project folder")
     _demand_free(port)
     settings = Settings()
-    lake = Lake(settings.data / "lake")
+    lake = Lake(settings.data / "lake", TEMPERATURE)
     os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
     signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from kalshi_assets.commands.backfill import Outcome, Plan, plan, run
 from kalshi_assets.commands.services import environment, prepared_archive, sandbox_environment
 from kalshi_assets.defs.lake_io import the_lake
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import Table
 
@@ -35,8 +35,8 @@ def backfill_watched(
             for each in plans
         }
 
-        def on_written(table: Table, key: CityDay) -> None:
-            bars.update(tasks[key.city], advance=1, doing=f"{table.full_name} {key.date}")
+        def on_written(table: Table, key: LadderDay) -> None:
+            bars.update(tasks[key.ladder], advance=1, doing=f"{table.full_name} {key.date}")
 
         outcome = run(plans, on_written, replay=replay)
         for name, task in tasks.items():

@@ -13,18 +13,20 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from kalshi_assets.cities import CITIES, city
 from kalshi_assets.defs.jobs import intraday, refresh, settle
 from kalshi_assets.defs.lake_io import the_lake
-from kalshi_assets.defs.resources import KalshiResource
+from kalshi_assets.defs.partitions import dagster_key, key_of
 from kalshi_assets.defs.settlement_watch import Watch, overdue
-from kalshi_assets.ladder.settlement import FINALIZED
+from kalshi_assets.families.temperature.cities import CITIES, city, city_day, event_ticker
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.settings import Settings
+from kalshi_assets.settlement.rule import FINALIZED
 from kalshi_assets.tables import REPORT, SETTLEMENTS
 
 Tick = dg.SkipReason | Sequence[dg.RunRequest]
+Kalshi = dg.ResourceParam[KalshiService]
 
 DESK_TIMEZONE = "America/New_York"
 
@@ -40,13 +42,13 @@ UNFINISHED = [
 ]
 
 
-def today(cities: Iterable[str], now: datetime) -> list[CityDay]:
+def today(cities: Iterable[str], now: datetime) -> list[LadderDay]:
     """The present climate day of every city."""
-    return [CityDay(name, city(name).climate_date(now)) for name in cities]
+    return [city_day(name, city(name).climate_date(now)) for name in cities]
 
 
 def requests_for(
-    wanted: Sequence[CityDay], listed: frozenset[str], key_of: Callable[[CityDay], str]
+    wanted: Sequence[LadderDay], listed: frozenset[str], key_of: Callable[[LadderDay], str]
 ) -> Tick:
     """A run per city-day whose event the exchange has; else one reason that names the others.
 
@@ -59,35 +61,35 @@ def requests_for(
     key_of
         What makes a run the same as an earlier one, and so not started again.
     """
-    there = [key for key in wanted if key.event_ticker in listed]
+    there = [key for key in wanted if event_ticker(key) in listed]
     if not there:
-        missing = ", ".join(key.event_ticker for key in wanted)
+        missing = ", ".join(event_ticker(key) for key in wanted)
         return dg.SkipReason(f"the exchange has none of: {missing}")
-    return [dg.RunRequest(run_key=key_of(key), partition_key=key.dagster_key) for key in there]
+    return [dg.RunRequest(run_key=key_of(key), partition_key=dagster_key(key)) for key in there]
 
 
-def settlement_requests(tries: Mapping[CityDay, int], lake: Lake) -> list[dg.RunRequest]:
+def settlement_requests(tries: Mapping[LadderDay, int], lake: Lake) -> list[dg.RunRequest]:
     """A run per settled city-day, under a key of its own for every try.
 
     Of a day that `daily_refresh` has given up, or never saw, everything is made.
     """
     return [
         dg.RunRequest(
-            run_key=f"settled-{key.event_ticker}-{count}",
-            partition_key=key.dagster_key,
+            run_key=f"settled-{event_ticker(key)}-{count}",
+            partition_key=dagster_key(key),
             job_name="settle" if lake.has(REPORT, key) else "refresh",
         )
         for key, count in tries.items()
     ]
 
 
-def is_left_to_the_sensor(lake: Lake, key: CityDay, now: datetime) -> bool:
+def is_left_to_the_sensor(lake: Lake, key: LadderDay, now: datetime) -> bool:
     """Whether `daily_refresh` has made the day, or no longer looks at it."""
-    age = (city(key.city).climate_date(now) - key.date).days
+    age = (city(key.ladder).climate_date(now) - key.date).days
     return lake.has(REPORT, key) or age > REFRESHED_DAYS
 
 
-def is_settled(lake: Lake, key: CityDay) -> bool:
+def is_settled(lake: Lake, key: LadderDay) -> bool:
     """Whether the exchange's own settlement of a city-day is stored, and cannot be amended."""
     stored = lake.read_current(SETTLEMENTS, key)
     return stored is not None and ("exchange", FINALIZED) in zip(
@@ -105,7 +107,7 @@ def is_settled(lake: Lake, key: CityDay) -> bool:
         f"until it is there, for {REFRESHED_DAYS} days."
     ),
 )
-def daily_refresh(context: dg.ScheduleEvaluationContext, kalshi: KalshiResource) -> Tick:
+def daily_refresh(context: dg.ScheduleEvaluationContext, kalshi: Kalshi) -> Tick:
     now = context.scheduled_execution_time
     if not (cities := _active(context.log)):
         return NO_CITY
@@ -129,7 +131,7 @@ def daily_refresh(context: dg.ScheduleEvaluationContext, kalshi: KalshiResource)
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Today so far in every active city, every hour after the hourly reports.",
 )
-def hourly_intraday(context: dg.ScheduleEvaluationContext, kalshi: KalshiResource) -> Tick:
+def hourly_intraday(context: dg.ScheduleEvaluationContext, kalshi: Kalshi) -> Tick:
     now = context.scheduled_execution_time
     if not (cities := _active(context.log)):
         return NO_CITY
@@ -146,7 +148,7 @@ def hourly_intraday(context: dg.ScheduleEvaluationContext, kalshi: KalshiResourc
         "the settlement is stored."
     ),
 )
-def newly_settled(context: dg.SensorEvaluationContext, kalshi: KalshiResource) -> dg.SensorResult:
+def newly_settled(context: dg.SensorEvaluationContext, kalshi: Kalshi) -> dg.SensorResult:
     watch, lake = Watch.of(context.cursor), the_lake()
     with kalshi.watcher() as client:
         now = client.now()
@@ -178,23 +180,23 @@ def _active(log: logging.Logger) -> list[str]:
     return [name for name in settings.cities if name in CITIES]
 
 
-def run_key(job: str, key: CityDay, now: datetime) -> str:
+def run_key(job: str, key: LadderDay, now: datetime) -> str:
     """What makes a run the same as an earlier one: its job, its city-day and the tick's instant.
 
     In UTC: on the night when clocks go back an hour of the desk's clock comes twice.
     """
-    return f"{job}-{key.event_ticker}-{now.astimezone(UTC):%Y%m%dT%H%M}Z"
+    return f"{job}-{event_ticker(key)}-{now.astimezone(UTC):%Y%m%dT%H%M}Z"
 
 
-def _at_work(instance: dg.DagsterInstance) -> frozenset[CityDay]:
+def _at_work(instance: dg.DagsterInstance) -> frozenset[LadderDay]:
     """City-days that a run is making, or about to."""
     runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
-    return frozenset(CityDay.of(run.tags[PARTITION]) for run in runs if PARTITION in run.tags)
+    return frozenset(key_of(run.tags[PARTITION]) for run in runs if PARTITION in run.tags)
 
 
-def _listed(kalshi: KalshiResource, wanted: Sequence[CityDay]) -> frozenset[str]:
+def _listed(kalshi: KalshiService, wanted: Sequence[LadderDay]) -> frozenset[str]:
     with kalshi.watcher() as client:
-        return client.listed_events([key.event_ticker for key in wanted])
+        return client.listed_events([event_ticker(key) for key in wanted])
 
 
 @dg.definitions

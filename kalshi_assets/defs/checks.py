@@ -13,10 +13,11 @@ import polars as pl
 
 from kalshi_assets.defs.failures import failures_of
 from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
+from kalshi_assets.defs.partitions import CITY_DAYS, key_of
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake import checks
 from kalshi_assets.lake.checks import Verdict
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.partitions import CITY_DAYS, CityDay
 from kalshi_assets.tables import (
     DROPPED_FORECASTS,
     DROPPED_OBSERVATIONS,
@@ -29,7 +30,7 @@ from kalshi_assets.tables import (
     Table,
 )
 
-Rule = Callable[[pl.DataFrame, Lake, CityDay], Verdict]
+Rule = Callable[[pl.DataFrame, Lake, LadderDay], Verdict]
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _alone(rule: Callable, *, blocking: bool = True) -> Check:
 def _with_event(rule: Callable, *, blocking: bool = True) -> Check:
     """A rule that needs the event; an earlier day may be kept without one."""
 
-    def judged(frame: pl.DataFrame, lake: Lake, key: CityDay) -> Verdict:
+    def judged(frame: pl.DataFrame, lake: Lake, key: LadderDay) -> Verdict:
         if not lake.has(EVENTS, key):
             return Verdict(passed=True, found="no event is stored for the day")
         return rule(frame, lake.read(EVENTS, key))
@@ -80,7 +81,7 @@ def _with_event(rule: Callable, *, blocking: bool = True) -> Check:
 def _left_out(aside: Table) -> Check:
     """A warning about what was written beside the table as left out of it."""
 
-    def judged(_: pl.DataFrame, lake: Lake, key: CityDay) -> Verdict:
+    def judged(_: pl.DataFrame, lake: Lake, key: LadderDay) -> Verdict:
         if not lake.has(aside, key):
             return Verdict(passed=True, found="not recorded; the partition is from before it was")
         return checks.nothing_left_out(lake.read(aside, key))
@@ -110,17 +111,17 @@ _PARTICULAR: Mapping[Table, list[Check]] = {
 
 
 def verdicts(
-    lake: Lake, table: Table, checks_: Sequence[Check], keys: Sequence[CityDay]
-) -> dict[str, dict[CityDay, Verdict]]:
+    lake: Lake, table: Table, checks_: Sequence[Check], keys: Sequence[LadderDay]
+) -> dict[str, dict[LadderDay, Verdict]]:
     """Every check's verdict on every partition; each partition is read once."""
-    found: dict[str, dict[CityDay, Verdict]] = {check.name: {} for check in checks_}
+    found: dict[str, dict[LadderDay, Verdict]] = {check.name: {} for check in checks_}
     for key in keys:
         for check in checks_:
             found[check.name][key] = _verdict(check, lake, table, key)
     return found
 
 
-def _verdict(check: Check, lake: Lake, table: Table, key: CityDay) -> Verdict:
+def _verdict(check: Check, lake: Lake, table: Table, key: LadderDay) -> Verdict:
     try:
         return check.rule(lake.read(table, key), lake, key)
     except Exception as error:  # noqa: BLE001 - what cannot be judged has not passed
@@ -146,7 +147,7 @@ def _asset_checks(table: Table) -> dg.AssetChecksDefinition:
     )
     def run_checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         lake, failures = the_lake(), failures_of(context.op_execution_context.run_id)
-        asked = [CityDay.of(name) for name in context.op_execution_context.partition_keys]
+        asked = [key_of(name) for name in context.op_execution_context.partition_keys]
         spoilt = failures.spoilt(table)
         found = verdicts(lake, table, wanted, [k for k in asked if k not in spoilt])
         for check in wanted:
@@ -167,7 +168,7 @@ class CheckFailedError(RuntimeError):
 
 
 def _result(
-    key: dg.AssetKey, check: Check, found: Mapping[CityDay, Verdict]
+    key: dg.AssetKey, check: Check, found: Mapping[LadderDay, Verdict]
 ) -> dg.AssetCheckResult:
     if not found:
         return dg.AssetCheckResult(

@@ -4,15 +4,14 @@ Runs execute their steps in one process, so a run's failures are kept in memory 
 which partitions failed and why. Not here: what is done about it (`lake_io`, `checks`).
 """
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-import httpx
-
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import SpoiltPartitionError
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.pipeline.graph import MADE_BY, tables_behind
+from kalshi_assets.pipeline.services import never_connected
 from kalshi_assets.tables import Table
 
 KEPT_RUNS = 64
@@ -31,10 +30,10 @@ class FirstFailure:
     key, table, cause
         Which partition, and the error's text.
     behind
-        Number of tables of the same city-day that were not made because of a failure before them.
+        Number of tables of the same city-day that the run was to make and cannot without it.
     """
 
-    key: CityDay
+    key: LadderDay
     table: Table
     cause: str
     behind: int
@@ -48,13 +47,13 @@ class RunFailures:
     """The partitions that a run could not make, or that a blocking check refused."""
 
     def __init__(self) -> None:
-        self._errors: dict[tuple[Table, CityDay], Exception] = {}
+        self._errors: dict[tuple[Table, LadderDay], Exception] = {}
 
-    def add(self, table: Table, key: CityDay, error: Exception) -> None:
+    def add(self, table: Table, key: LadderDay, error: Exception) -> None:
         """Take note of a failure; of several of one partition the first counts."""
         self._errors.setdefault((table, key), error)
 
-    def spoilt(self, table: Table) -> dict[CityDay, SpoiltPartitionError]:
+    def spoilt(self, table: Table) -> dict[LadderDay, SpoiltPartitionError]:
         """The table's failed partitions, with the error for whatever rests on them."""
         return {
             key: error
@@ -64,20 +63,24 @@ class RunFailures:
             if failed is table
         }
 
-    def first(self) -> Iterator[FirstFailure]:
+    def first(self, asked: Collection[Table]) -> Iterator[FirstFailure]:
         """The failures that follow from no other, in the order in which they happened.
 
         Partitions that were not tried are left out: see `untried`.
+
+        Parameters
+        ----------
+        asked
+            The tables that the run was to make.
         """
-        behind = Counter(
-            key
-            for (_, key), error in self._errors.items()
-            if isinstance(error, SpoiltPartitionError)
-        )
         for (table, key), error in self._errors.items():
-            if not isinstance(error, SpoiltPartitionError | UntriedPartitionError):
+            follows = isinstance(error, SpoiltPartitionError | UntriedPartitionError)
+            if not follows and table is MADE_BY[table].makes[0]:
                 yield FirstFailure(
-                    key=key, table=table, cause=cause_of(key, error), behind=behind[key]
+                    key=key,
+                    table=table,
+                    cause=cause_of(key, error),
+                    behind=len(tables_behind(table).intersection(asked)),
                 )
 
     @property
@@ -98,7 +101,7 @@ def failures_of(run_id: str) -> RunFailures:
     return RunFailures()
 
 
-def cause_of(key: CityDay, error: Exception) -> str:
+def cause_of(key: LadderDay, error: Exception) -> str:
     """The error's text without the partition, which whoever shows it names."""
     text = str(error)
     prefix = f"{key}: "
@@ -114,12 +117,3 @@ def without_frames(error: Exception) -> Exception:
         cause.__traceback__ = None
         cause = cause.__cause__ or cause.__context__
     return error
-
-
-def never_connected(error: BaseException | None) -> bool:
-    """Whether the service was out of reach at every try, as it will be for the next partition."""
-    while error is not None:
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-            return True
-        error = error.__cause__
-    return False

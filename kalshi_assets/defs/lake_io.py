@@ -1,34 +1,21 @@
-"""How assets meet the lake: what an asset body returns, and the IO manager that writes it.
+"""The lake as Dagster sees it: asset keys, column schemas, and the IO manager.
 
-A run covers one partition or a range of them. Partitions are computed and written one by one, and
-one that fails takes only itself: the others are written and materialised, the steps behind them go
-on without it (`failures`), and the step fails at its end, so that Dagster shows the partition red
-with its reason. Only where a service cannot be reached at all the rest is not tried: each partition
-would wait for it as long as the first.
+Assets write their partitions themselves, one by one (`assets`). Here: reading inputs, and telling
+Dagster which partitions of a range were written.
 """
 
-import traceback
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
-from kalshi_assets.defs.failures import (
-    UntriedPartitionError,
-    cause_of,
-    failures_of,
-    never_connected,
-    without_frames,
-)
-from kalshi_assets.lake.behind import WriteBehind, failed
-from kalshi_assets.lake.requests import RequestCounts, sent_by_this_process
-from kalshi_assets.lake.store import Lake, Partitions, SpoiltPartitionError
-from kalshi_assets.partitions import CITY_DAYS, CityDay
+from kalshi_assets.defs.failures import failures_of
+from kalshi_assets.defs.partitions import CITY_DAYS, dagster_key, key_of
+from kalshi_assets.families.temperature.cities import TEMPERATURE
+from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.requests import RequestCounts
+from kalshi_assets.lake.store import Lake, Partitions
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import STUDIES, TABLES, Table
 
@@ -39,87 +26,30 @@ _TABLES: Mapping[dg.AssetKey, Table] = {key: table for table, key in ASSET_KEYS.
 
 LOOK_BACK = "look_back_days"
 
-Compute = Callable[[CityDay], pl.DataFrame | Mapping[Table, pl.DataFrame]]
-"""A partition's frame; or frames by table, the asset's own and what is written beside it."""
-Describe = Callable[[CityDay, pl.DataFrame], Mapping[str, Any]]
-
 
 @dataclass(frozen=True)
-class Computation:
-    """How to make each partition of a run, and, once the IO manager has tried, which failed."""
+class Written:
+    """What an asset returns.
 
-    context: dg.AssetExecutionContext
-    keys: Sequence[CityDay]
-    compute: Compute
-    describe: Describe | None = None
-    finish: Callable[[], object] | None = None
-    failed: dict[CityDay, Exception] = field(default_factory=dict)
-    unfinished: list[Exception] = field(default_factory=list)
-    """Why `finish` could not be done, if so."""
-
-
-Computations = Iterator[dg.Output[Computation]]
-"""What an asset body returns."""
-
-_COMPUTATION = dg.PythonObjectDagsterType(Computation)
-
-
-def by_partition(
-    context: dg.AssetExecutionContext,
-    compute: Compute,
-    describe: Describe | None = None,
-    finish: Callable[[], object] | None = None,
-) -> Computations:
-    """Make every partition of this run with `compute`.
-
-    Parameters
+    Attributes
     ----------
-    compute
-        From the partition's key to its frame.
-    describe
-        Metadata that a person would look at, from the key and the frame written.
-    finish
-        Called once, after the run's last partition.
-
-    Raises
-    ------
-    dg.Failure
-        Partitions failed; those that did not are written and materialised.
+    metadata
+        The partitions of the run that it wrote, with what to show of each.
+    asked
+        How many the run was to write.
+    failure
+        Why others were not written; None: all were.
     """
-    keys = [CityDay.of(key) for key in context.partition_keys]
-    computation = Computation(context, keys, compute, describe, finish)
-    yield dg.Output(computation)
-    if computation.failed:
-        raise _failure(_TABLES[context.asset_key], computation)
-    for error in computation.unfinished:
-        raise error
+
+    metadata: Mapping[LadderDay, Mapping[str, Any]]
+    asked: int
+    failure: dg.Failure | None = None
 
 
-def lake_asset(
-    table: Table, *, code_version: str, kinds: set[str], ingest: bool = False
-) -> dict[str, Any]:
-    """Arguments of `dg.asset` for the asset that makes `table`.
-
-    Ingest assets backfill in runs of thirty partitions, since they wait for others; derived ones
-    in a single run per city, since a run costs seconds before its first step.
-    """
-    policy = dg.BackfillPolicy.multi_run(30) if ingest else dg.BackfillPolicy.single_run()
-    return {
-        "key": ASSET_KEYS[table],
-        "group_name": table.schema,
-        "description": table.description,
-        "partitions_def": CITY_DAYS,
-        "backfill_policy": policy,
-        "io_manager_key": "lake",
-        "dagster_type": _COMPUTATION,
-        "kinds": kinds,
-        "owners": ["team:trading-desk"],
-        "code_version": code_version,
-        "metadata": {"dagster/column_schema": column_schema(table)},
-    }
+WRITTEN = dg.PythonObjectDagsterType(Written)
 
 
-def asset_in(table: Table, *, look_back_days: int = 0) -> dg.AssetIn:
+def asset_in(table: Table, look_back_days: int) -> dg.AssetIn:
     """The table as an input: the run's partitions, and `look_back_days` before each of them.
 
     To Dagster the input is the same city and day. A partition mapping over the window would make
@@ -152,9 +82,19 @@ def _meaning(spec: Any) -> str:
     return f"{spec.description}{f' [{unit}]' if unit else ''}"
 
 
+def materialised(
+    table: Table, written: Mapping[LadderDay, Mapping[str, Any]]
+) -> Iterator[dg.AssetMaterialization]:
+    """The events of partitions that were written."""
+    for key, metadata in written.items():
+        yield dg.AssetMaterialization(
+            ASSET_KEYS[table], partition=str(dagster_key(key)), metadata=metadata
+        )
+
+
 def the_lake() -> Lake:
     """The lake below the settings' data folder."""
-    return Lake(Settings().data / "lake")
+    return Lake(Settings().data / "lake", TEMPERATURE)
 
 
 def the_request_counts() -> RequestCounts:
@@ -163,175 +103,46 @@ def the_request_counts() -> RequestCounts:
 
 
 class LakeIOManager(dg.IOManager):
-    """The only writer of the lake: one Parquet file a partition, replaced whole.
+    """Reads inputs from the lake, and says which partitions an asset wrote.
 
     Parameters
     ----------
     on_written
-        Called after every partition; somebody at a terminal may want to watch.
+        Called after every partition of a table; the command line shows its progress with it.
     """
 
-    def __init__(self, on_written: Callable[[Table, CityDay], None] | None = None) -> None:
+    def __init__(self, on_written: Callable[[Table, LadderDay], None] | None = None) -> None:
         self._on_written = on_written
 
-    @property
-    def lake(self) -> Lake:
-        """Where it reads and writes."""
-        return the_lake()
+    def written(self, table: Table, key: LadderDay) -> None:
+        """Tell whoever watches that a partition is on disk."""
+        if self._on_written is not None:
+            self._on_written(table, key)
 
     def load_input(self, context: dg.InputContext) -> Partitions:
         """The input's partitions, read when the asset asks for them."""
         table = _TABLES[context.asset_key]
-        asked = [CityDay.of(key) for key in context.asset_partition_keys]
+        asked = [key_of(key) for key in context.asset_partition_keys]
         look_back = context.definition_metadata.get(LOOK_BACK, 0)
         earlier = [day for key in asked for day in key.earlier(look_back)]
         spoilt = failures_of(context.step_context.run_id).spoilt(table)
-        return Partitions(self.lake, table, [*asked, *earlier], spoilt)
+        return Partitions(the_lake(), table, [*asked, *earlier], spoilt)
 
-    def handle_output(self, context: dg.OutputContext, obj: Computation) -> None:
-        """Compute, check and write every partition of the run.
+    def handle_output(self, context: dg.OutputContext, obj: Written) -> None:
+        """Materialise the partitions that were written, and no others.
 
         Raises
         ------
         dg.Failure
-            Not one was written.
+            None was. Only here, so that Dagster knows of the output and goes on with the steps
+            behind it, which may do without.
         """
-        table = _TABLES[context.asset_key]
-        self.lake.claim(Settings().origin)
-        written = self._write(context, table, obj)
-        failures = failures_of(context.run_id)
-        for key, error in obj.failed.items():
-            failures.add(table, key, error)
-        if obj.finish is not None:
-            try:
-                obj.finish()
-            except Exception as error:  # noqa: BLE001 - what was written is materialised first
-                obj.unfinished.append(error)
-        if not written:
-            raise _failure(table, obj)
-        if obj.failed:
+        if not obj.metadata and obj.failure is not None:
+            raise obj.failure
+        if len(obj.metadata) < obj.asked:
             # Dagster has no public way to say that a range was made in part; a test watches it.
             context._asset_partitions_subset = CITY_DAYS.subset_with_partition_keys(
-                [key.dagster_key for key in written]
+                [dagster_key(key) for key in obj.metadata]
             )
-        if len(obj.keys) == 1:
-            context.add_output_metadata(next(iter(written.values())))
-
-    def _write(
-        self, context: dg.OutputContext, table: Table, obj: Computation
-    ) -> dict[CityDay, Mapping[str, Any]]:
-        """Write what can be made; its metadata. What cannot is put into `obj.failed`."""
-        lake = self.lake
-        written: dict[CityDay, Mapping[str, Any]] = {}
-        with WriteBehind(lake) as disk:
-            for made in _one_behind(_make(disk, lake, table, obj)):
-                key = made.key
-                try:
-                    made.writing.result()
-                except Exception as error:  # noqa: BLE001 - any fault of one spares the others
-                    _log(context, table, key, error)
-                    obj.failed[key] = without_frames(error)
-                    if never_connected(error):
-                        break
-                    continue
-                written[key] = made.metadata
-                if self._on_written is not None:
-                    self._on_written(table, key)
-                if len(obj.keys) > 1:
-                    obj.context.add_asset_metadata(
-                        made.metadata, context.asset_key, str(key.dagster_key)
-                    )
-        for key in obj.keys:
-            if key not in written and key not in obj.failed:
-                obj.failed[key] = UntriedPartitionError("not tried: a service cannot be reached")
-        return written
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A partition computed, and its writing, which may still go on."""
-
-    key: CityDay
-    writing: "Future[None]"
-    metadata: Mapping[str, Any]
-
-
-def _make(disk: WriteBehind, lake: Lake, table: Table, obj: Computation) -> Iterator[_Made]:
-    """Every partition of the run, or what went wrong with it."""
-    for key in obj.keys:
-        try:
-            before = sent_by_this_process()
-            made = obj.compute(key)
-            frames = made if isinstance(made, Mapping) else {table: made}
-            for aside in frames.keys() - {table}:
-                lake.write(aside, key, frames[aside])
-            frame, writing = disk.write(table, key, frames[table])
-            metadata = _facts(lake, table, key, frame) | _requests(before)
-            if obj.describe is not None:
-                metadata |= obj.describe(key, frame)
-        except Exception as error:  # noqa: BLE001 - any fault of one partition spares the others
-            yield _Made(key, failed(error), {})
-        else:
-            yield _Made(key, writing, metadata)
-
-
-def _one_behind(made: Iterator[_Made]) -> Iterator[_Made]:
-    """Yield each partition after the next is computed, so that its write has time to finish.
-
-    Finished and failed ones are yielded at once: a service out of reach stops the run.
-    """
-    waiting: list[_Made] = []
-    for each in made:
-        yield from waiting
-        waiting = [] if each.writing.done() else [each]
-        if not waiting:
-            yield each
-    yield from waiting
-
-
-def _facts(lake: Lake, table: Table, key: CityDay, frame: pl.DataFrame) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "dagster/partition_row_count": frame.height,
-        "file": dg.MetadataValue.path(str(lake.path(table, key))),
-    }
-    clock = next((c for c in ("minute", "event_time") if c in table.dtypes), None)
-    if clock and not frame.is_empty():
-        facts["first"] = str(frame[clock].min())
-        facts["last"] = str(frame[clock].max())
-    return facts
-
-
-def _requests(before: Counter[str]) -> dict[str, Any]:
-    """What the partition has cost in requests, and the day so far in all processes."""
-    sent = sent_by_this_process() - before
-    if not sent:
-        return {}
-    today = the_request_counts().of(datetime.now(UTC).date())
-    return {"requests": dict(sent), "requests_today": {name: today.get(name, 0) for name in sent}}
-
-
-def _log(context: dg.OutputContext, table: Table, key: CityDay, error: Exception) -> None:
-    said = f"{table.full_name} {key}: {cause_of(key, error)}"
-    if not isinstance(error, SpoiltPartitionError):  # that one's trace stands where it failed
-        said = "\n".join([said, *traceback.format_exception(error)])
-    context.log.error(said)
-
-
-def _failure(table: Table, made: Computation) -> dg.Failure:
-    untried = sum(isinstance(error, UntriedPartitionError) for error in made.failed.values())
-    written = len(made.keys) - len(made.failed)
-    others = [
-        f", {written} are written" if written else "",
-        f", {untried} were not tried, since a service cannot be reached" if untried else "",
-    ]
-    lines = [
-        f"{key}: {cause_of(key, error)}"
-        for key, error in made.failed.items()
-        if not isinstance(error, UntriedPartitionError)
-    ]
-    return dg.Failure(
-        f"{table.full_name}: {len(made.failed) - untried} of {len(made.keys)} partitions failed"
-        f"{''.join(others)}.\n" + "\n".join(lines),
-        metadata={"failed": dg.MetadataValue.md("\n".join(f"- {line}" for line in lines))},
-        allow_retries=False,
-    )
+        if obj.asked == 1:
+            context.add_output_metadata(next(iter(obj.metadata.values())))

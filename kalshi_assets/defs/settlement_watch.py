@@ -11,10 +11,11 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from kalshi_assets.cities import CITIES, city, city_day_of_event
-from kalshi_assets.defs.failures import never_connected
+from kalshi_assets.defs.partitions import FIRST_DAY
 from kalshi_assets.exchange.errors import ExchangeError
-from kalshi_assets.partitions import FIRST_DAY, CityDay
+from kalshi_assets.families.temperature.cities import CITIES, city, city_day, city_day_of_event
+from kalshi_assets.keys import LadderDay
+from kalshi_assets.pipeline.services import never_connected
 
 # A tick is killed after 60 s; the rest of the cities wait for the next one.
 SENSOR_BUDGET_S = 30.0
@@ -145,10 +146,10 @@ class Watch(BaseModel):
         self,
         now: datetime,
         *,
-        stored: Callable[[CityDay], bool],
-        running: Collection[CityDay] = (),
-        refreshed: Callable[[CityDay], bool] = lambda key: True,
-    ) -> dict[CityDay, int]:
+        stored: Callable[[LadderDay], bool],
+        running: Collection[LadderDay] = (),
+        refreshed: Callable[[LadderDay], bool] = lambda key: True,
+    ) -> dict[LadderDay, int]:
         """The settled city-days to try now, and which try it is; each is counted as tried.
 
         Parameters
@@ -161,7 +162,7 @@ class Watch(BaseModel):
             Whether it is time to add the settlement: `daily_refresh` makes the rest of the day
             first, settlement included.
         """
-        found: dict[CityDay, int] = {}
+        found: dict[LadderDay, int] = {}
         for ticker, tries in list(self.pending.items()):
             try:
                 key = city_day_of(ticker, now)
@@ -178,7 +179,7 @@ class Watch(BaseModel):
         return found
 
 
-def city_day_of(event_ticker: str, now: datetime) -> CityDay:
+def city_day_of(event_ticker: str, now: datetime) -> LadderDay:
     """The city-day of an event, by its ticker of any time.
 
     Raises
@@ -189,7 +190,7 @@ def city_day_of(event_ticker: str, now: datetime) -> CityDay:
     place, day = city_day_of_event(event_ticker)
     if not FIRST_DAY <= day <= now.date() + timedelta(days=1):
         raise ValueError(f"event {event_ticker!r} is of a day that has no partition")
-    return CityDay(place.name, day)
+    return city_day(place.name, day)
 
 
 def overdue(
@@ -197,9 +198,9 @@ def overdue(
     now: datetime,
     days: int,
     *,
-    made: Callable[[CityDay], bool],
-    running: Collection[CityDay] = (),
-) -> list[CityDay]:
+    made: Callable[[LadderDay], bool],
+    running: Collection[LadderDay] = (),
+) -> list[LadderDay]:
     """The climate days of late that are over and not made whole yet, oldest first.
 
     Parameters
@@ -212,7 +213,7 @@ def overdue(
         City-days that a run is at work on.
     """
     keys = [
-        CityDay(name, city(name).climate_date(now) - timedelta(days=back))
+        city_day(name, city(name).climate_date(now) - timedelta(days=back))
         for back in range(days, 0, -1)
         for name in cities
     ]

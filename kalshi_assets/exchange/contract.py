@@ -12,9 +12,9 @@ from typing import Literal
 
 import polars as pl
 
-from kalshi_assets.cities import city
 from kalshi_assets.exchange.wire import TickRange
 from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR
+from kalshi_assets.families.temperature.cities import city
 from kalshi_assets.ladder.brackets import Bracket, Ladder
 from kalshi_assets.ladder.terms import latest_terms
 from kalshi_assets.tables import EVENTS

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from kalshi_assets.cities import CITIES, City
 from kalshi_assets.exchange.bracket_reading import read_brackets
 from kalshi_assets.exchange.contract import (
     LINEAR_CENT,
@@ -23,6 +22,7 @@ from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.wire import Market
 from kalshi_assets.exchange.wire_account import fee_changes_of
 from kalshi_assets.exchange.wire_values import Record
+from kalshi_assets.families.temperature.cities import CITIES, City
 from kalshi_assets.ladder.brackets import Ladder
 
 _CLI_CODE = re.compile(r"\(CLI([A-Z]{3})\)")

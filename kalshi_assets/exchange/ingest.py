@@ -11,7 +11,6 @@ from decimal import Decimal
 
 import polars as pl
 
-from kalshi_assets.cities import City
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.contract import ContractError, EventContract
 from kalshi_assets.exchange.contract_reading import read_event_contract, series_of_event
@@ -19,6 +18,7 @@ from kalshi_assets.exchange.errors import ExchangeError, MalformedAnswerError, N
 from kalshi_assets.exchange.rest import Answer
 from kalshi_assets.exchange.wire import Market
 from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR, leading_number
+from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.ladder.brackets import Bracket, LadderError
 from kalshi_assets.tables import CANDLES, SETTLEMENTS, TRADES, Table
 from kalshi_assets.tables.limits import Limits

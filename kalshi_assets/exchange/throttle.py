@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from kalshi_assets.machine import locked
+from kalshi_assets.shared_files import locked
 
 # Debt beyond this can only come from callers that were killed, and is forgiven.
 MAX_DEBT_S = 60.0

@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from kalshi_assets.cities import City, city
 from kalshi_assets.exchange.contract import LINEAR_CENT, EventContract
+from kalshi_assets.families.temperature.cities import City, city
 from kalshi_assets.ladder.terms import latest_terms
 from kalshi_assets.tables import EVENTS
 

@@ -11,13 +11,13 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
+from kalshi_assets.families.temperature.evidence import counted, evidence_floor, of_climate_day
 from kalshi_assets.features.facts import CC_A_DOLLAR
 from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
-from kalshi_assets.ladder.settlement import Settled, outcomes, settled_as
 from kalshi_assets.ladder.terms import terms_at, versions
+from kalshi_assets.settlement.rule import Settled, outcomes, settled_as
 from kalshi_assets.tables.panel import LABELS
-from kalshi_assets.weather.evidence import counted, evidence_floor, of_climate_day
 
 # In minutes. A candle of a minute is known two seconds after its end, so the panel's next row is
 # the first that shows what an order decided now would meet.

@@ -5,12 +5,12 @@ from datetime import datetime
 
 import polars as pl
 
+from kalshi_assets.families.temperature.asof import weather_as_of
 from kalshi_assets.features.activity import minutes_since, percentiles
 from kalshi_assets.features.examples import features_of
 from kalshi_assets.ladder.grid import aligned, gridded
 from kalshi_assets.ladder.terms import terms_at
 from kalshi_assets.tables import MINUTE_PANEL_FULL, MINUTE_PANEL_WITH_WEATHER
-from kalshi_assets.weather.asof import weather_as_of
 
 HOURS_A_MINUTE = 1 / 60
 

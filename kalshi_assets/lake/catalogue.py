@@ -36,9 +36,9 @@ def create_catalogue(path: Path, lake: "Lake") -> list[str]:
     list of str
         The views, as ``schema.table``.
     """
-    from kalshi_assets.tables import ASIDES, STUDIES, TABLES
+    from kalshi_assets.tables import STUDIES, TABLES
 
-    tables = (*TABLES, *ASIDES, *STUDIES)
+    tables = (*TABLES, *STUDIES)
     for table in tables:
         lake.write_placeholder(table)
 
@@ -87,11 +87,11 @@ def connect(path: Path, lake: Path | None = None) -> duckdb.DuckDBPyConnection:
 
 
 def _view(table: "Table", lake: "Lake") -> str:
-    glob = _quoted(str(lake.folder(table).resolve() / "city=*" / "date=*" / "part.parquet"))
+    glob, dimension = _quoted(str(lake.every(table).absolute())), lake.family.dimension
     return (  # DDL takes no parameters; names and path are the platform's own
         f'create view "{table.schema}"."{table.name}" as '  # noqa: S608
-        f"select city, date, * exclude (city, date) from read_parquet({glob}, "
-        "hive_partitioning = true, hive_types = {'city': varchar, 'date': date})"
+        f"select {dimension}, date, * exclude ({dimension}, date) from read_parquet({glob}, "
+        f"hive_partitioning = true, hive_types = {{'{dimension}': varchar, 'date': date}})"
     )
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from kalshi_assets.ladder.settlement import FAILED, fair_price, winning_brackets
 from kalshi_assets.ladder.terms import terms_at
+from kalshi_assets.settlement.rule import FAILED, fair_price, winning_brackets
 from kalshi_assets.tables import Table
 from kalshi_assets.tables.limits import strictly_ascending
 

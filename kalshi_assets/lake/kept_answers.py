@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 
 from kalshi_assets.lake.files import write_atomically
-from kalshi_assets.machine import locked
+from kalshi_assets.shared_files import locked
 
 GoodEnough = Callable[[bytes, datetime], bool]
 """Whether a body, fetched at that time, still answers the request."""

@@ -22,9 +22,9 @@ from urllib.parse import quote, quote_plus
 
 import httpx
 
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.errors import NotRecordedError
 from kalshi_assets.lake.files import write_atomically
-from kalshi_assets.partitions import CityDay
 
 SECRET_PARAMETERS = frozenset({"key"})
 # httpx has already undone these; a kept or replayed answer must not name them again.
@@ -61,13 +61,13 @@ class RawArchive:
     root: Path
     clock: Callable[[], datetime] = utc_now
 
-    def folder(self, service: str, key: CityDay) -> Path:
+    def folder(self, service: str, key: LadderDay) -> Path:
         """Where a service's answers for a city-day lie."""
-        return self.root / service / f"city={key.city}" / f"date={key.date}"
+        return self.root / service / f"{key.family.dimension}={key.ladder}" / f"date={key.date}"
 
     @contextmanager
     def recording(
-        self, service: str, key: CityDay, purpose: str, transport: httpx.BaseTransport
+        self, service: str, key: LadderDay, purpose: str, transport: httpx.BaseTransport
     ) -> Iterator[RawTransport]:
         """A transport that keeps every answer passing through it.
 
@@ -87,7 +87,7 @@ class RawArchive:
         _write_json(listed, recorder.requests)
         failed.unlink(missing_ok=True)
 
-    def replaying(self, service: str, key: CityDay, purpose: str) -> RawTransport:
+    def replaying(self, service: str, key: LadderDay, purpose: str) -> RawTransport:
         """A transport that answers from what `recording` kept.
 
         Where the day never succeeded, from what it failed with.
@@ -105,12 +105,12 @@ class RawArchive:
             f"no raw answers of {service} for {purpose} of {key} below {self.root}"
         )
 
-    def _lists(self, service: str, key: CityDay, purpose: str) -> tuple[Path, Path]:
+    def _lists(self, service: str, key: LadderDay, purpose: str) -> tuple[Path, Path]:
         """Where the lists of the last success and of a later failure lie."""
         folder = self.folder(service, key)
         return folder / f"{purpose}.requests.json", folder / f"{purpose}.requests.failed.json"
 
-    def read(self, service: str, key: CityDay, sha256: str) -> bytes:
+    def read(self, service: str, key: LadderDay, sha256: str) -> bytes:
         """The bytes with this content hash."""
         return _unpacked(self.folder(service, key) / f"{sha256}.json.gz")
 

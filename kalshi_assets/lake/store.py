@@ -1,4 +1,4 @@
-"""The partition store: frames in, frames out, one file per table, city and climate day."""
+"""The partition store: frames in, frames out, one file per table, ladder and day."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,16 +8,15 @@ from types import MappingProxyType
 
 import polars as pl
 
+from kalshi_assets.keys import Family, LadderDay
 from kalshi_assets.lake.files import Stamp, create_once, write_atomically
 from kalshi_assets.lake.recent import RecentFrames
-from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import Table
-from kalshi_assets.tables.contract import PARTITION_COLUMNS
 
-# An empty partition that keeps the catalogue's globs from matching nothing.
 ORIGIN_NAME = "origin.txt"
-PLACEHOLDER_CITY = "_"
-PLACEHOLDER = (f"city={PLACEHOLDER_CITY}", "date=0001-01-01")
+# An empty partition that keeps the catalogue's globs from matching nothing.
+PLACEHOLDER = "_"
+PLACEHOLDER_DATE = date(1, 1, 1)
 
 _RECENT = RecentFrames()
 
@@ -25,7 +24,7 @@ _RECENT = RecentFrames()
 class MissingPartitionError(FileNotFoundError):
     """A partition has not been materialised; the message says which and how to get it."""
 
-    def __init__(self, table: Table, key: CityDay) -> None:
+    def __init__(self, table: Table, key: LadderDay) -> None:
         super().__init__(
             f"{table.full_name} has no partition {key}; materialise it first: {_backfill([key])}"
         )
@@ -40,7 +39,7 @@ class SpoiltPartitionError(RuntimeError):
         The table that failed first, and why.
     """
 
-    def __init__(self, key: CityDay, table: Table, cause: str) -> None:
+    def __init__(self, key: LadderDay, table: Table, cause: str) -> None:
         super().__init__(f"{key}: not made, since {table.full_name} failed: {cause}")
         self.table = table
         self.cause = cause
@@ -55,17 +54,17 @@ class OutdatedPartitionError(RuntimeError):
         All of them that were looked at.
     """
 
-    def __init__(self, table: Table, found: Mapping[CityDay, Mapping[str, pl.DataType]]) -> None:
+    def __init__(self, table: Table, found: Mapping[LadderDay, Mapping[str, pl.DataType]]) -> None:
         self.keys = tuple(found)
         first, *others = self.keys
         named = f"{first}{f' and {len(others)} others' if others else ''}"
-        by_city: dict[str, list[CityDay]] = {}
+        by_ladder: dict[str, list[LadderDay]] = {}
         for key in self.keys:
-            by_city.setdefault(key.city, []).append(key)
+            by_ladder.setdefault(key.ladder, []).append(key)
         super().__init__(
             f"{table.full_name}, partition {named}: written by another version of the platform, "
             f"whose columns differ: {'; '.join(_differences(table, found[first]))}. Materialise "
-            f"again: {'; '.join(map(_backfill, by_city.values()))}"
+            f"again: {'; '.join(map(_backfill, by_ladder.values()))}"
         )
 
 
@@ -81,9 +80,10 @@ def _differences(table: Table, found: Mapping[str, pl.DataType]) -> Iterator[str
             yield f"{name} {found[name]} instead of {dtype}"
 
 
-def _backfill(keys: Sequence[CityDay]) -> str:
-    days = [key.date for key in keys]
-    return f"kalshi-assets backfill --city {keys[0].city} --start {min(days)} --end {max(days)}"
+def _backfill(keys: Sequence[LadderDay]) -> str:
+    days, first = [key.date for key in keys], keys[0]
+    which = f"--{first.family.dimension} {first.ladder}"
+    return f"kalshi-assets backfill {which} --start {min(days)} --end {max(days)}"
 
 
 class OriginMismatchError(RuntimeError):
@@ -92,20 +92,29 @@ class OriginMismatchError(RuntimeError):
 
 @dataclass(frozen=True)
 class Lake:
-    """All partitions of all tables below one folder.
+    """All partitions of all tables of a family, below one folder.
 
     Writing a partition replaces it whole; any number of processes may read and write at once.
     """
 
     root: Path
+    family: Family
 
     def folder(self, table: Table) -> Path:
         """Where a table lies."""
         return self.root / table.schema / table.name
 
-    def path(self, table: Table, key: CityDay) -> Path:
+    def path(self, table: Table, key: LadderDay) -> Path:
         """Where a partition lies, whether or not it is there."""
-        return self.folder(table) / f"city={key.city}" / f"date={key.date}" / "part.parquet"
+        return self._path(table, key.ladder, str(key.date))
+
+    def every(self, table: Table) -> Path:
+        """A glob of all partitions of a table."""
+        return self._path(table, "*", "*")
+
+    def _path(self, table: Table, ladder: str, day: str) -> Path:
+        dimension = self.family.dimension
+        return self.folder(table) / f"{dimension}={ladder}" / f"date={day}" / "part.parquet"
 
     @property
     def origin(self) -> str | None:
@@ -140,7 +149,7 @@ class Lake:
                 f"set KALSHI_ASSETS_DATA to another folder, or remove {self.root}"
             )
 
-    def write(self, table: Table, key: CityDay, frame: pl.DataFrame) -> pl.DataFrame:
+    def write(self, table: Table, key: LadderDay, frame: pl.DataFrame) -> pl.DataFrame:
         """Replace a partition and return what was written.
 
         Raises
@@ -152,7 +161,7 @@ class Lake:
         self.put(table, key, frame)
         return frame
 
-    def put(self, table: Table, key: CityDay, frame: pl.DataFrame) -> None:
+    def put(self, table: Table, key: LadderDay, frame: pl.DataFrame) -> None:
         """Replace a partition by a frame that was checked before."""
         path = self.path(table, key)
         stamp = write_atomically(
@@ -162,20 +171,20 @@ class Lake:
         )
         _RECENT.keep(path, stamp, frame)
 
-    def has(self, table: Table, key: CityDay) -> bool:
+    def has(self, table: Table, key: LadderDay) -> bool:
         """Whether a partition is there."""
         return self.path(table, key).is_file()
 
-    def is_current(self, table: Table, key: CityDay) -> bool:
+    def is_current(self, table: Table, key: LadderDay) -> bool:
         """Whether a partition is there and has the table's columns."""
         path = self.path(table, key)
         return path.is_file() and pl.read_parquet_schema(path) == table.dtypes
 
-    def read_current(self, table: Table, key: CityDay) -> pl.DataFrame | None:
+    def read_current(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
         """One partition; None: it is not there, or another version of the platform wrote it."""
         return self.read(table, key) if self.is_current(table, key) else None
 
-    def read(self, table: Table, key: CityDay) -> pl.DataFrame:
+    def read(self, table: Table, key: LadderDay) -> pl.DataFrame:
         """One partition.
 
         Raises
@@ -220,35 +229,33 @@ class Lake:
             raise
 
     def scan(self, table: Table) -> pl.LazyFrame:
-        """Every partition at once, with `city` and `date` as columns, to be collected."""
+        """Every partition at once, with the ladder and `date` as columns, to be collected."""
         self.write_placeholder(table)
         return pl.scan_parquet(
-            self.folder(table) / "city=*" / "date=*" / "part.parquet",
+            self.every(table),
             hive_partitioning=True,
-            hive_schema=PARTITION_COLUMNS,
-        ).filter(pl.col("city") != PLACEHOLDER_CITY)
+            hive_schema={self.family.dimension: pl.String, "date": pl.Date},
+        ).filter(pl.col(self.family.dimension) != PLACEHOLDER)
 
-    def keys(self, table: Table) -> Iterator[CityDay]:
-        """The partitions that are there, by city and date."""
-        for path in sorted(self.folder(table).glob("city=*/date=*/part.parquet")):
-            day, name = path.parent, path.parent.parent
-            if (name.name, day.name) != PLACEHOLDER:
-                yield CityDay(
-                    name.name.removeprefix("city="),
-                    date.fromisoformat(day.name.removeprefix("date=")),
-                )
+    def keys(self, table: Table) -> Iterator[LadderDay]:
+        """The partitions that are there, by ladder and date."""
+        folder = self.folder(table)
+        for path in sorted(folder.glob(str(self.every(table).relative_to(folder)))):
+            ladder, day = (part.name.partition("=")[2] for part in (path.parents[1], path.parent))
+            if ladder != PLACEHOLDER:
+                yield LadderDay(self.family, ladder, date.fromisoformat(day))
 
     def write_placeholder(self, table: Table) -> None:
         """Make sure that the table has at least one (empty) file for globs to find.
 
         It is the first that they find, so its columns are those that the table shows.
         """
-        path = self.folder(table).joinpath(*PLACEHOLDER, "part.parquet")
+        path = self._path(table, PLACEHOLDER, str(PLACEHOLDER_DATE))
         if not path.is_file() or pl.read_parquet_schema(path) != table.dtypes:
             write_atomically(path, table.empty().write_parquet)
 
 
-class Partitions(Mapping[CityDay, pl.DataFrame]):
+class Partitions(Mapping[LadderDay, pl.DataFrame]):
     """Some partitions of one table, read when asked for.
 
     What an asset gets as input: one partition, a range, or a look-back window, of which those
@@ -265,28 +272,28 @@ class Partitions(Mapping[CityDay, pl.DataFrame]):
         self,
         lake: Lake,
         table: Table,
-        keys: Iterable[CityDay],
-        spoilt: Mapping[CityDay, SpoiltPartitionError] = MappingProxyType({}),
+        keys: Iterable[LadderDay],
+        spoilt: Mapping[LadderDay, SpoiltPartitionError] = MappingProxyType({}),
     ) -> None:
         self.lake = lake
         self.table = table
         self._keys = frozenset(keys)
         self._spoilt = spoilt
 
-    def __getitem__(self, key: CityDay) -> pl.DataFrame:
+    def __getitem__(self, key: LadderDay) -> pl.DataFrame:
         if key not in self._keys:
             raise KeyError(f"{self.table.full_name}: {key} is not among the partitions asked for")
         if (error := self._spoilt.get(key)) is not None:
             raise SpoiltPartitionError(key, error.table, error.cause)
         return self.lake.read(self.table, key)
 
-    def __iter__(self) -> Iterator[CityDay]:
+    def __iter__(self) -> Iterator[LadderDay]:
         return iter(sorted(self._keys))
 
     def __len__(self) -> int:
         return len(self._keys)
 
-    def if_there(self, key: CityDay) -> pl.DataFrame | None:
+    def if_there(self, key: LadderDay) -> pl.DataFrame | None:
         """The partition of `key`; None: it is not there, failed in this run, or was not asked for.
 
         In a range run the input covers the union of all windows: naming the keys of one
@@ -294,7 +301,7 @@ class Partitions(Mapping[CityDay, pl.DataFrame]):
         """
         return None if key in self._spoilt else self.stored(key)
 
-    def stored(self, key: CityDay) -> pl.DataFrame | None:
+    def stored(self, key: LadderDay) -> pl.DataFrame | None:
         """As `if_there`, and what an earlier run left where this one failed."""
         there = key in self._keys and self.lake.has(self.table, key)
         return self.lake.read(self.table, key) if there else None

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
-from kalshi_assets.cities import city_of_series
+from kalshi_assets.families.temperature.cities import city_of_series
 from kalshi_assets.sandbox.archive import Market
 from kalshi_assets.sandbox.exchange_state import EMPTY_BID, Moment
 

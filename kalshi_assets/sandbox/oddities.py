@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kalshi_assets.cities import CITIES, EventTickerError, city_day_of_event
+from kalshi_assets.families.temperature.cities import CITIES, EventTickerError, city_day_of_event
 from kalshi_assets.sandbox.faults import OWN, captured, send_whole
 from kalshi_assets.sandbox.gate import API
 

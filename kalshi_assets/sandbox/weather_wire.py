@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from kalshi_assets.cities import City
+from kalshi_assets.families.temperature.cities import City
 
 MODELS = ("nws", "NBM", "ecmwf", "gfs", "HRRR")
 """Which model answers where several are held, the first that is."""

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kalshi_assets.cities import City, city
+from kalshi_assets.families.temperature.cities import City, city
 from kalshi_assets.sandbox import world_layout, world_market, world_station, world_tape
 from kalshi_assets.sandbox.world_station import SOURCE
 from kalshi_assets.sandbox.world_weather import Stress, climate, day_weather, generator
@@ -40,7 +40,7 @@ class WorldSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CityDay:
+class GeneratedDay:
     """One generated city-day as frames of the archive's layout."""
 
     stress: Stress
@@ -52,7 +52,7 @@ class CityDay:
     forecast: pl.DataFrame
 
 
-def city_day(seed: int, of: City, day: date, *, tenths: bool | None = None) -> CityDay:
+def generated_day(seed: int, of: City, day: date, *, tenths: bool | None = None) -> GeneratedDay:
     """Generate one city-day.
 
     Parameters
@@ -84,7 +84,7 @@ def city_day(seed: int, of: City, day: date, *, tenths: bool | None = None) -> C
         expected *= 0.1
     tape = world_tape.tape(rng, book, informed.pmf, lively, expected=expected)
     candles = world_tape.candles_frame(rng, event, book, tape)
-    return CityDay(
+    return GeneratedDay(
         stress=stress,
         markets=_markets(seed, of, day, event, candles),
         candles=candles,
@@ -274,7 +274,7 @@ def _make(chunk: _Chunk, progress: Callable[[str, date], None] | None = None) ->
     made = []
     candles = trades = 0
     for day in chunk.days:
-        one = city_day(chunk.seed, of, day, tenths=chunk.tenths)
+        one = generated_day(chunk.seed, of, day, tenths=chunk.tenths)
         _write(one.candles, _partition(chunk.out, "candles", of, day))
         _write(one.trades, _partition(chunk.out, "trades", of, day))
         candles += one.candles.height

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.cities import City
+from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.ladder.brackets import Bracket, Ladder
 from kalshi_assets.sandbox.world_station import (
     REPORT_EVERY,

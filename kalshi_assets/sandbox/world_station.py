@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.cities import City
+from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.sandbox import world_layout
 from kalshi_assets.sandbox.world_weather import (
     DAY,

@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.cities import City
+from kalshi_assets.families.temperature.cities import City
 
 Floats = NDArray[np.float64]
 

@@ -9,6 +9,7 @@ from kalshi_assets.tables.calibration import CALIBRATED, CALIBRATORS
 from kalshi_assets.tables.classifiers import CLASSIFIERS, PREDICTIONS
 from kalshi_assets.tables.contract import ContractViolationError, Table
 from kalshi_assets.tables.market import CANDLES, EVENTS, TRADES
+from kalshi_assets.tables.pages import DAY_PAGE
 from kalshi_assets.tables.panel import (
     ACTIVITY,
     EXAMPLES,
@@ -39,7 +40,9 @@ TABLES: tuple[Table, ...] = (
     CANDLES,
     TRADES,
     OBSERVATIONS,
+    DROPPED_OBSERVATIONS,
     FORECASTS,
+    DROPPED_FORECASTS,
     SETTLEMENTS,
     MINUTE_PANEL,
     ACTIVITY,
@@ -60,23 +63,21 @@ TABLES: tuple[Table, ...] = (
     FILLS,
     DAILY_PNL,
     REPORT,
+    DAY_PAGE,
 )
 """What a backfill makes of every city-day."""
-
-ASIDES: tuple[Table, ...] = (DROPPED_OBSERVATIONS, DROPPED_FORECASTS)
-"""What is written beside a table in the same step; nothing is computed from it."""
 
 STUDIES: tuple[Table, ...] = (VERIFICATION, SCOREBOARD)
 """What a command makes of many days; a partition's date is the last of them."""
 
 __all__ = [
     "ACTIVITY",
-    "ASIDES",
     "CALIBRATED",
     "CALIBRATORS",
     "CANDLES",
     "CLASSIFIERS",
     "DAILY_PNL",
+    "DAY_PAGE",
     "DECISIONS",
     "DROPPED_FORECASTS",
     "DROPPED_OBSERVATIONS",

@@ -17,8 +17,6 @@ from kalshi_assets.tables.limits import Limits, strictly_ascending
 
 UtcTime = Annotated[pl.Datetime, "us", "UTC"]
 
-PARTITION_COLUMNS = {"city": pl.String, "date": pl.Date}
-
 
 class ContractViolationError(ValueError):
     """A frame does not keep its table's contract; the message names table, column and rows."""

@@ -4,7 +4,7 @@ Here: the day's loop and what it returns. Not here: the decision (`policy`, `sig
 fill rules (`fills`), the frames of the result (`records`).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -64,37 +64,6 @@ def run_day(
     ValueError
         An unknown fill model, a ladder with a missing bracket, or a winner outside it.
     """
-    day, wanted, runs = _simulated(panel, terms, params, {*fill_models, DECIDING_MODEL})
-    filled = records.fills(day, {name: runs[name] for name in fill_models}, outcome)
-    return DayResult(
-        decisions=records.decisions(day, wanted, runs[DECIDING_MODEL]),
-        fills=filled,
-        daily_pnl=records.daily_pnl(filled, day.market_tickers, fill_models, outcome),
-    )
-
-
-def decide_day(panel: pl.DataFrame, *, terms: EventTerms, params: TradingParams) -> pl.DataFrame:
-    """`backtest.decisions`: what the engine did and why not, filled conservatively."""
-    day, wanted, runs = _simulated(panel, terms, params, [DECIDING_MODEL])
-    return records.decisions(day, wanted, runs[DECIDING_MODEL])
-
-
-def fill_day(
-    panel: pl.DataFrame,
-    *,
-    terms: EventTerms,
-    params: TradingParams,
-    outcome: Outcome | None,
-    fill_models: Sequence[str] = FILL_MODELS,
-) -> pl.DataFrame:
-    """`backtest.fills`: every order under each fill model, each with a ledger of its own."""
-    day, _, runs = _simulated(panel, terms, params, fill_models)
-    return records.fills(day, runs, outcome)
-
-
-def _simulated(
-    panel: pl.DataFrame, terms: EventTerms, params: TradingParams, fill_models: Collection[str]
-) -> tuple[MarketDay, pl.DataFrame, dict[str, Run]]:
     if unknown := [name for name in fill_models if name not in MAKER_RULES]:
         raise ValueError(f"unknown fill models {unknown}; known: {', '.join(MAKER_RULES)}")
     day = MarketDay.of(panel, params)
@@ -102,9 +71,14 @@ def _simulated(
     minutes = minute_signals(wanted)
     runs = {
         name: simulate(day, minutes, terms=terms, params=params, maker_rule=MAKER_RULES[name])
-        for name in fill_models
+        for name in dict.fromkeys((*fill_models, DECIDING_MODEL))
     }
-    return day, wanted, runs
+    filled = records.fills(day, {name: runs[name] for name in fill_models}, outcome)
+    return DayResult(
+        decisions=records.decisions(day, wanted, runs[DECIDING_MODEL]),
+        fills=filled,
+        daily_pnl=records.daily_pnl(filled, day.market_tickers, fill_models, outcome),
+    )
 
 
 def simulate(

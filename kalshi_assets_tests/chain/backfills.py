@@ -12,8 +12,9 @@ from pathlib import Path
 
 import polars as pl
 
+from kalshi_assets.families.temperature.cities import TEMPERATURE
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.partitions import CityDay
 from kalshi_assets.sandbox.server import Sandbox
 from kalshi_assets.tables import TABLES, Table
 
@@ -62,7 +63,7 @@ class Home:
     @property
     def lake(self) -> Lake:
         """What the backfills fill."""
-        return Lake(self.folder / "data" / "lake")
+        return Lake(self.folder / "data" / "lake", TEMPERATURE)
 
     def started(self) -> subprocess.Popen[str]:
         """A backfill that has just been started."""
@@ -97,7 +98,7 @@ class Home:
         """How many partitions the lake holds, those written beside others left out."""
         return sum(1 for table in TABLES for _ in self.lake.keys(table))
 
-    def partitions(self) -> dict[tuple[Table, CityDay], pl.DataFrame]:
+    def partitions(self) -> dict[tuple[Table, LadderDay], pl.DataFrame]:
         """Every partition that the lake says it has."""
         return {
             (table, key): self.lake.read(table, key)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.families.temperature.cities import city_day
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets_tests.chain.inputs import Inputs, read_inputs, with_usual_activity
@@ -51,16 +52,16 @@ def recordings() -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def generated_day(sandbox: Sandbox) -> Inputs:
     """A lively day of the generated world, with twelve days before it."""
-    day = read_inputs(sandbox, CityDay(WORLD_CITY, WORLD_END - timedelta(days=1)))
+    day = read_inputs(sandbox, city_day(WORLD_CITY, WORLD_END - timedelta(days=1)))
     return with_usual_activity(day)
 
 
 @pytest.fixture(scope="session")
-def city_day(request: pytest.FixtureRequest) -> Iterator[Callable[[CityDay], Inputs]]:
+def recorded(request: pytest.FixtureRequest) -> Iterator[Callable[[LadderDay], Inputs]]:
     """City-days of the recordings, each read once."""
-    read: dict[CityDay, Inputs] = {}
+    read: dict[LadderDay, Inputs] = {}
 
-    def of(key: CityDay) -> Inputs:
+    def of(key: LadderDay) -> Inputs:
         if key not in read:
             day = read_inputs(request.getfixturevalue("recordings"), key)
             read[key] = with_usual_activity(day)

@@ -10,22 +10,40 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from kalshi_assets.cities import city
-from kalshi_assets.defs.backtest.assets import params_for, terms_of
-from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import fetch_candles, fetch_event, fetch_trades
+from kalshi_assets.families.temperature.cities import CITIES, city
+from kalshi_assets.families.temperature.fit.fitting import mc_params
+from kalshi_assets.families.temperature.fit.priors import load_priors
+from kalshi_assets.families.temperature.hazard.method import HazardMethod, load_method
+from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
+from kalshi_assets.families.temperature.official import Publisher, with_publishers
+from kalshi_assets.families.temperature.sources.climate_report import (
+    ClimateReportClient,
+    fetch_climate_report,
+)
+from kalshi_assets.families.temperature.sources.visual_crossing import (
+    VisualCrossingClient,
+    fetch_forecasts,
+    fetch_observations,
+)
+from kalshi_assets.families.temperature.sources.weather_company import (
+    WeatherCompanyClient,
+    fetch_weather_company,
+)
+from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
 from kalshi_assets.features.activity import activity
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.features.weather import full_panel, with_weather
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import market_pmf
-from kalshi_assets.ladder.pooling import fused_pmf
-from kalshi_assets.ladder.pools.weights import PoolWeights
-from kalshi_assets.ladder.settlement import Source
 from kalshi_assets.learning.calibration.calibrators import calibrated, calibrators
 from kalshi_assets.learning.calibration.maps import FAMILIES, CalibrationMap
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.pipeline.backtest import terms_of
+from kalshi_assets.pooling.fused import fused_pmf
+from kalshi_assets.pooling.weights import PoolWeights
 from kalshi_assets.sandbox.server import Sandbox
+from kalshi_assets.settlement.rule import Source
 from kalshi_assets.tables import (
     CALIBRATED,
     CANDLES,
@@ -41,24 +59,9 @@ from kalshi_assets.tables import (
     TRADES,
     Table,
 )
-from kalshi_assets.trading.engine import decide_day
-from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.trading.engine import run_day
+from kalshi_assets.trading.params import TradingParams, load_params
 from kalshi_assets.trading.signal import priced
-from kalshi_assets.weather.fit.fitting import mc_params
-from kalshi_assets.weather.fit.priors import load_priors
-from kalshi_assets.weather.hazard.method import HazardMethod, load_method
-from kalshi_assets.weather.hazard.pmf import hazard_pmf
-from kalshi_assets.weather.official import Publisher, with_publishers
-from kalshi_assets.weather.sources.climate_report import ClimateReportClient, fetch_climate_report
-from kalshi_assets.weather.sources.visual_crossing import (
-    VisualCrossingClient,
-    fetch_forecasts,
-    fetch_observations,
-)
-from kalshi_assets.weather.sources.weather_company import (
-    WeatherCompanyClient,
-    fetch_weather_company,
-)
 
 Chain = Mapping[Table, pl.DataFrame]
 Earlier = tuple[tuple[datetime, pl.DataFrame], ...]
@@ -93,7 +96,7 @@ class Inputs:
         Of the pool, and the calibration map in force.
     """
 
-    key: CityDay
+    key: LadderDay
     events: pl.DataFrame
     candles: pl.DataFrame
     trades: pl.DataFrame
@@ -132,9 +135,9 @@ class Inputs:
         return replace(self, **changed)
 
 
-def read_inputs(sandbox: Sandbox, key: CityDay, look_back: int = LOOK_BACK_DAYS) -> Inputs:
+def read_inputs(sandbox: Sandbox, key: LadderDay, look_back: int = LOOK_BACK_DAYS) -> Inputs:
     """Read a city-day and its look-back window through the real clients."""
-    of = city(key.city)
+    of = city(key.ladder)
     before = [day.date for day in key.earlier(look_back)]
     with (
         KalshiClient(sandbox.api_url) as exchange,
@@ -164,7 +167,7 @@ def read_inputs(sandbox: Sandbox, key: CityDay, look_back: int = LOOK_BACK_DAYS)
             earlier=of_days(lambda day: fetch_observations(weather, of, day)),
             settled=of_days(settlements),
             expected=of_days(lambda day: fetch_forecasts(weather, of, day)),
-            params=params_for(key),
+            params=load_params(key.ladder, CITIES),
         )
 
 
@@ -215,9 +218,9 @@ def chain_of(inputs: Inputs) -> Chain:
     full = full_panel(seen, market, hazard, fused)
     maps = calibrators(inputs.start, [], inputs.packaged)
     calibrated_pmf = calibrated(fused, maps, inputs.start)
-    decisions = decide_day(
+    decisions = run_day(
         priced(full, calibrated_pmf), terms=terms_of(events), params=inputs.params
-    )
+    ).decisions
     return {
         MINUTE_PANEL: panel,
         MINUTE_PANEL_WITH_WEATHER: seen,

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import polars as pl
 
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.families.temperature.cities import event_ticker
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.tables import (
     CALIBRATORS,
     CANDLES,
     CLASSIFIERS,
+    DROPPED_FORECASTS,
+    DROPPED_OBSERVATIONS,
     EVENTS,
     FORECASTS,
     FUSION_WEIGHTS,
@@ -23,25 +26,31 @@ from kalshi_assets.tables import (
 )
 
 OF_EARLIER_DAYS = frozenset({MC_PARAMS, FUSION_WEIGHTS, CLASSIFIERS, CALIBRATORS})
-WITHOUT_EVENT = OF_EARLIER_DAYS | {OBSERVATIONS, FORECASTS, SETTLEMENTS}
+WITHOUT_EVENT = OF_EARLIER_DAYS | {
+    OBSERVATIONS,
+    DROPPED_OBSERVATIONS,
+    FORECASTS,
+    DROPPED_FORECASTS,
+    SETTLEMENTS,
+}
 """What rests on nothing that an unreadable event spoils."""
 WITHOUT_TRADES = WITHOUT_EVENT | {EVENTS, CANDLES, HAZARD_PMF}
 """What rests on nothing that unreadable trades spoil."""
 
 
-def spoil(archive: Path, *, event: CityDay, trades: CityDay) -> None:
+def spoil(archive: Path, *, event: LadderDay, trades: LadderDay) -> None:
     """Take a bracket out of the ladder of `event`, and let the trades of `trades` cost 1.50."""
     path = archive / "markets.parquet"
     markets = pl.read_parquet(path)
-    inner = (pl.col("event_ticker") == event.event_ticker) & (pl.col("strike_type") == "between")
+    inner = (pl.col("event_ticker") == event_ticker(event)) & (pl.col("strike_type") == "between")
     bracket = markets.filter(inner)["market_ticker"][0]
     markets.filter(pl.col("market_ticker") != bracket).write_parquet(path)
-    series = trades.event_ticker.partition("-")[0]
+    series = event_ticker(trades).partition("-")[0]
     path = archive / f"trades/series={series}/event_date={trades.date}/part.parquet"
     pl.read_parquet(path).with_columns(yes_price=pl.lit(150)).write_parquet(path)
 
 
-def spoilt_copy(archive: Path, folder: Path, *, event: CityDay, trades: CityDay) -> Path:
+def spoilt_copy(archive: Path, folder: Path, *, event: LadderDay, trades: LadderDay) -> Path:
     """A copy of an archive, spoilt."""
     shutil.copytree(archive, folder)
     spoil(folder, event=event, trades=trades)
@@ -49,8 +58,8 @@ def spoilt_copy(archive: Path, folder: Path, *, event: CityDay, trades: CityDay)
 
 
 def made_of(
-    keys: Sequence[CityDay], *, event: CityDay, trades: CityDay
-) -> dict[Table, set[CityDay]]:
+    keys: Sequence[LadderDay], *, event: LadderDay, trades: LadderDay
+) -> dict[Table, set[LadderDay]]:
     """Which of `keys` can be made, by table: all but what rests on what cannot be read."""
     lost = {
         event: frozenset(TABLES) - WITHOUT_EVENT,

@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from kalshi_assets.defs.checks import checks_of
+from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.partitions import CityDay
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.sandbox.world import generate
 from kalshi_assets.tables import (
@@ -27,8 +28,8 @@ from kalshi_assets_tests.chain.conftest import ENDLESS
 from kalshi_assets_tests.chain.inputs import Chain, Inputs, chain_of, read_inputs
 from kalshi_assets_tests.shared import needs_archive
 
-NEW_YORK = CityDay("new_york", date(2025, 4, 25))
-CHICAGO = CityDay("chicago", date(2025, 5, 5))
+NEW_YORK = city_day("new_york", date(2025, 4, 25))
+CHICAGO = city_day("chicago", date(2025, 5, 5))
 
 
 @pytest.fixture(
@@ -39,9 +40,9 @@ CHICAGO = CityDay("chicago", date(2025, 5, 5))
     ]
 )
 def day(
-    request: pytest.FixtureRequest, generated_day: Inputs, city_day: Callable[[CityDay], Inputs]
+    request: pytest.FixtureRequest, generated_day: Inputs, recorded: Callable[[LadderDay], Inputs]
 ) -> Inputs:
-    return generated_day if request.param == "generated" else city_day(request.param)
+    return generated_day if request.param == "generated" else recorded(request.param)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def chain(day: Inputs) -> Chain:
 
 
 def test_every_table_passes_its_checks(day: Inputs, chain: Chain, tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(tmp_path, TEMPERATURE)
     lake.write(EVENTS, day.key, day.events)
     for table, frame in chain.items():
         for check in checks_of(table):
@@ -126,9 +127,9 @@ def test_quotes_say_where_they_are_from(day: Inputs, chain: Chain) -> None:
 
 @needs_archive
 def test_chicago_in_may_2025_has_guidance_in_the_morning_then_no_weather_and_says_so(
-    city_day: Callable[[CityDay], Inputs],
+    recorded: Callable[[LadderDay], Inputs],
 ) -> None:
-    day = city_day(CHICAGO)
+    day = recorded(CHICAGO)
     fused, hazard = (chain_of(day)[table] for table in (FUSED_PMF, HAZARD_PMF))
     morning = pl.col("minute").is_between(
         day.start + timedelta(minutes=5), day.start + timedelta(hours=9, minutes=55)
@@ -144,9 +145,9 @@ def test_chicago_in_may_2025_has_guidance_in_the_morning_then_no_weather_and_say
 
 @needs_archive
 def test_new_york_in_april_2025_has_weather_all_day(
-    city_day: Callable[[CityDay], Inputs],
+    recorded: Callable[[LadderDay], Inputs],
 ) -> None:
-    hazard = chain_of(city_day(NEW_YORK))[HAZARD_PMF]
+    hazard = chain_of(recorded(NEW_YORK))[HAZARD_PMF]
     assert hazard.select((pl.col("status") == "ok").mean()).item() > 0.95
 
 
@@ -199,7 +200,7 @@ def test_a_day_on_which_the_clocks_change_has_288_slots_and_weather_in_all(
 ) -> None:
     generate(tmp_path, cities=["new_york"], start=changes - timedelta(days=12), end=changes, seed=3)
     with running(tmp_path, read_bucket=ENDLESS, anonymous_bucket=ENDLESS) as sandbox:
-        day = read_inputs(sandbox, CityDay("new_york", changes))
+        day = read_inputs(sandbox, city_day("new_york", changes))
     assert day.start == datetime(changes.year, changes.month, changes.day, 5, tzinfo=UTC)
     assert day.events["climate_end"][0] == day.start + timedelta(hours=24)
     slots = (day.observations["event_time"] - day.start).dt.total_minutes() // 5

@@ -5,9 +5,11 @@ from datetime import timedelta
 
 import polars as pl
 
-from kalshi_assets.defs.backtest.assets import params_for, terms_of
+from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.pipeline.backtest import terms_of
 from kalshi_assets.tables import CALIBRATED, MINUTE_PANEL_FULL
 from kalshi_assets.trading.engine import DayResult, run_day
+from kalshi_assets.trading.params import load_params
 from kalshi_assets.trading.signal import priced
 from kalshi_assets_tests.chain.inputs import Inputs, chain_of
 
@@ -16,7 +18,7 @@ def _traded(day: Inputs) -> tuple[pl.DataFrame, DayResult]:
     whole = chain_of(day)
     seen = priced(whole[MINUTE_PANEL_FULL], whole[CALIBRATED])
     # An engine that no hazard is too high for, and that trades all it can.
-    params = params_for(day.key).model_copy(
+    params = load_params(day.key.ladder, CITIES).model_copy(
         update={
             "max_spread_cents": 30.0,
             "min_volume_15m": 0.0,

@@ -13,18 +13,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kalshi_assets.cities import city
-from kalshi_assets.defs.learning.assets import calibration_days, calibrators_of
-from kalshi_assets.defs.probability.assets import learnt_from
+from kalshi_assets.families.temperature.cities import city, city_day
+from kalshi_assets.families.temperature.steps import day_start
 from kalshi_assets.features.examples import examples
 from kalshi_assets.features.labels import labels
-from kalshi_assets.ladder.pools.weights import fusion_weights
-from kalshi_assets.ladder.settlement import outcomes
-from kalshi_assets.learning.calibration.days import as_of
+from kalshi_assets.keys import LadderDay
+from kalshi_assets.learning.calibration.days import as_of, as_settled
 from kalshi_assets.learning.classifiers.schedule import LOOK_BACK_DAYS, fold_of
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.learning.classifiers.walk_forward import classifiers
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.pipeline.beliefs import calibrators_of
+from kalshi_assets.pooling.inputs import half_hours
+from kalshi_assets.pooling.weights import fusion_weights
+from kalshi_assets.settlement.rule import outcomes
 from kalshi_assets.tables import (
     CLASSIFIERS,
     FUSED_PMF,
@@ -42,7 +43,7 @@ from kalshi_assets_tests.chain.inputs import Inputs, chain_of
 FEATURES = ("p_mkt", "p_wx", "mid", "hour_lst", "spread_cents")
 LATE = timedelta(days=5)
 
-Settled = Mapping[CityDay, pl.DataFrame]
+Settled = Mapping[LadderDay, pl.DataFrame]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +56,13 @@ class Day:
 
 
 @pytest.fixture(scope="module")
-def target(generated_day: Inputs) -> CityDay:
+def target(generated_day: Inputs) -> LadderDay:
     """A day that begins a fold."""
-    return CityDay(generated_day.key.city, fold_of(generated_day.key.date).start)
+    return city_day(generated_day.key.ladder, fold_of(generated_day.key.date).start)
 
 
 @pytest.fixture(scope="module")
-def days(generated_day: Inputs, target: CityDay) -> Mapping[CityDay, Day]:
+def days(generated_day: Inputs, target: LadderDay) -> Mapping[LadderDay, Day]:
     """The history before the target, every full hour of its days for the classifiers' speed."""
     chain = chain_of(generated_day)
     panel, events = chain[MINUTE_PANEL], generated_day.events
@@ -85,7 +86,7 @@ def _moved(frame: pl.DataFrame, by: timedelta) -> pl.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def settled(days: Mapping[CityDay, Day]) -> Settled:
+def settled(days: Mapping[LadderDay, Day]) -> Settled:
     """Every day's settlements: the report in the morning, which the exchange corrects.
 
     Every sixth day the exchange speaks five days late, every tenth nobody does before.
@@ -138,25 +139,19 @@ def _labelled(day: Day, settlements: pl.DataFrame) -> pl.DataFrame:
 
 
 def _fits(
-    target: CityDay, days: Mapping[CityDay, Day], settled: Settled, store: ModelStore
+    target: LadderDay, days: Mapping[LadderDay, Day], settled: Settled, store: ModelStore
 ) -> dict[str, pl.DataFrame]:
-    start, _ = city(target.city).climate_day(target.date)
+    start, _ = city(target.ladder).climate_day(target.date)
     seen = {key: _labelled(day, settled[key]) for key, day in days.items()}
-    learnt = [
-        (city(key.city).climate_day(key.date)[0], rows)
-        for key in sorted(seen)
-        if (rows := learnt_from(seen[key])) is not None
-    ]
+    learnt = [(day_start(key), half_hours(seen[key])) for key in sorted(seen)]
     calibrated = [
-        (key, said)
-        for key, day in days.items()
-        if (said := calibration_days(key, day.fused, day.events, settled[key])) is not None
+        as_settled(day_start(key), day.fused, day.events, settled[key]) for key, day in days.items()
     ]
     by_date = {key.date: rows for key, rows in seen.items()}
     return {
         FUSION_WEIGHTS.full_name: fusion_weights(start, learnt),
         CLASSIFIERS.full_name: classifiers(target.date, start, by_date, FEATURES, store),
-        CALIBRATORS.full_name: calibrators_of(target, calibrated),
+        CALIBRATORS.full_name: calibrators_of(start, calibrated),
     }
 
 
@@ -184,14 +179,14 @@ _REVISED = pl.lit("revised")
 
 @pytest.mark.parametrize("attack", [_cut, _noise])
 def test_no_fit_hears_what_was_said_of_an_outcome_after_its_instant(
-    target: CityDay,
-    days: Mapping[CityDay, Day],
+    target: LadderDay,
+    days: Mapping[LadderDay, Day],
     settled: Settled,
     attack: Callable[[pl.DataFrame, datetime], pl.DataFrame],
     tmp_path: Path,
 ) -> None:
     store = ModelStore(tmp_path)
-    start, _ = city(target.city).climate_day(target.date)
+    start, _ = city(target.ladder).climate_day(target.date)
     whole = _fits(target, days, settled, store)
     instants = dict.fromkeys(whole, start) | {CALIBRATORS.full_name: as_of(start)}
     for instant in set(instants.values()):
@@ -205,9 +200,9 @@ def test_no_fit_hears_what_was_said_of_an_outcome_after_its_instant(
 
 
 def test_what_was_known_in_time_does_matter_to_every_fit(
-    target: CityDay, days: Mapping[CityDay, Day], settled: Settled, tmp_path: Path
+    target: LadderDay, days: Mapping[LadderDay, Day], settled: Settled, tmp_path: Path
 ) -> None:
-    start, _ = city(target.city).climate_day(target.date)
+    start, _ = city(target.ladder).climate_day(target.date)
     store, early = ModelStore(tmp_path), start - timedelta(days=8)
     whole = _fits(target, days, settled, store)
     found = _fits(target, days, {k: _noise(f, early) for k, f in settled.items()}, store)
@@ -216,9 +211,9 @@ def test_what_was_known_in_time_does_matter_to_every_fit(
 
 
 def test_the_history_has_outcomes_that_come_too_late_and_some_that_are_changed_too_late(
-    target: CityDay, days: Mapping[CityDay, Day], settled: Settled
+    target: LadderDay, days: Mapping[LadderDay, Day], settled: Settled
 ) -> None:
-    start, _ = city(target.city).climate_day(target.date)
+    start, _ = city(target.ladder).climate_day(target.date)
     validated = [key for key in days if key.date in fold_of(target.date).validation]
     said = [outcomes(settled[key], days[key].events) for key in validated]
     assert any(words[0].known_at > start for words in said)

@@ -6,14 +6,20 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
-from kalshi_assets.cities import city
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import fetch_event, fetch_settlement
+from kalshi_assets.families.temperature.cities import city
+from kalshi_assets.families.temperature.fit.fitting import mc_params
+from kalshi_assets.families.temperature.fit.priors import load_priors
+from kalshi_assets.families.temperature.sources.climate_report import (
+    ClimateReportClient,
+    fetch_climate_report,
+)
+from kalshi_assets.families.temperature.sources.visual_crossing import (
+    VisualCrossingClient,
+    fetch_forecasts,
+)
 from kalshi_assets.sandbox.server import Sandbox
-from kalshi_assets.weather.fit.fitting import mc_params
-from kalshi_assets.weather.fit.priors import load_priors
-from kalshi_assets.weather.sources.climate_report import ClimateReportClient, fetch_climate_report
-from kalshi_assets.weather.sources.visual_crossing import VisualCrossingClient, fetch_forecasts
 from kalshi_assets_tests.chain.inputs import Inputs
 
 DAYS = 11
@@ -25,7 +31,7 @@ Change = Callable[[pl.DataFrame], pl.DataFrame]
 @pytest.fixture(scope="module")
 def earlier(generated_day: Inputs, sandbox: Sandbox) -> tuple[Earlier, Earlier, Earlier]:
     """Observations, settlements and forecasts of the days before the generated one."""
-    of, settled, expected = city(generated_day.key.city), [], []
+    of, settled, expected = city(generated_day.key.ladder), [], []
     with (
         KalshiClient(sandbox.api_url) as exchange,
         VisualCrossingClient(sandbox.url, sandbox.weather_key) as weather,

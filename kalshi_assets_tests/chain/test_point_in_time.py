@@ -10,14 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from kalshi_assets.defs.backtest.assets import params_for, terms_of
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.versions import with_reading
+from kalshi_assets.families.temperature.cities import CITIES, city_day
+from kalshi_assets.families.temperature.fit.fitting import mc_params
+from kalshi_assets.families.temperature.fit.parameters import HazardParameters
+from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.features.labels import LATEST, labels
 from kalshi_assets.features.panel import minute_panel
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import market_pmf
-from kalshi_assets.ladder.pooling import fused_pmf
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.pipeline.backtest import terms_of
+from kalshi_assets.pooling.fused import fused_pmf
 from kalshi_assets.tables import (
     CALIBRATED,
     DECISIONS,
@@ -31,11 +35,9 @@ from kalshi_assets.tables import (
     MINUTE_PANEL_WITH_WEATHER,
     SETTLEMENTS,
 )
-from kalshi_assets.trading.engine import decide_day
+from kalshi_assets.trading.engine import run_day
+from kalshi_assets.trading.params import load_params
 from kalshi_assets.trading.signal import priced
-from kalshi_assets.weather.fit.fitting import mc_params
-from kalshi_assets.weather.fit.parameters import HazardParameters
-from kalshi_assets.weather.fit.priors import load_priors
 from kalshi_assets_tests.chain.attacks import (
     Attack,
     assert_past_is_untouched,
@@ -49,10 +51,10 @@ from kalshi_assets_tests.chain.inputs import LIVELY, Inputs, chain_of
 from kalshi_assets_tests.properties import examples
 from kalshi_assets_tests.shared import needs_archive
 
-NEW_YORK = CityDay("new_york", date(2025, 4, 25))
-CHICAGO = CityDay("chicago", date(2025, 5, 5))
+NEW_YORK = city_day("new_york", date(2025, 4, 25))
+CHICAGO = city_day("chicago", date(2025, 5, 5))
 
-EAGER = params_for(CityDay("new_york", date(2026, 6, 30))).model_copy(
+EAGER = load_params("new_york", CITIES).model_copy(
     update={
         "max_spread_cents": 30.0,
         "min_volume_15m": 0.0,
@@ -64,7 +66,7 @@ EAGER = params_for(CityDay("new_york", date(2026, 6, 30))).model_copy(
     }
 )
 
-ReadDay = Callable[[CityDay], Inputs]
+ReadDay = Callable[[LadderDay], Inputs]
 
 
 def _instants(day: Inputs) -> list[datetime]:
@@ -101,9 +103,9 @@ def test_the_past_of_a_generated_day_does_not_know_its_future(
 @pytest.mark.parametrize("attack", [cut, noise])
 @pytest.mark.parametrize("key", [NEW_YORK, CHICAGO], ids=str)
 def test_the_past_of_a_recorded_day_does_not_know_its_future(
-    city_day: ReadDay, key: CityDay, attack: Attack
+    recorded: ReadDay, key: LadderDay, attack: Attack
 ) -> None:
-    _survives(city_day(key), attack)
+    _survives(recorded(key), attack)
 
 
 @examples(6)
@@ -161,7 +163,7 @@ def test_a_session_decides_like_the_backtest_on_the_minutes_it_has_seen(
         so_far = pl.col("minute") <= instant
         full, calibrated = (whole[t].filter(so_far) for t in (MINUTE_PANEL_FULL, CALIBRATED))
         seen = priced(full, calibrated)
-        decided = decide_day(seen, terms=terms_of(day.events), params=EAGER)
+        decided = run_day(seen, terms=terms_of(day.events), params=EAGER).decisions
         assert_past_is_untouched({DECISIONS: whole[DECISIONS]}, {DECISIONS: decided}, instant)
 
 
@@ -192,7 +194,7 @@ def test_an_early_close_read_after_the_settlement_changes_no_minute_before_it(
     generated_day: Inputs,
 ) -> None:
     key, early = generated_day.key, generated_day.start + timedelta(hours=13)
-    said = EventContract.from_frame(key.city, key.date, generated_day.events)
+    said = EventContract.from_frame(key.ladder, key.date, generated_day.events)
     read_at = said.close_time + timedelta(days=3)
     closed_early = replace(said, close_time=early)
     # Nothing but the close differs, and as long as the event trades nobody knows it.

@@ -13,9 +13,11 @@ from polars.testing import assert_frame_equal
 from kalshi_assets.commands.backfill import RANGE_END, RANGE_START, plan, run
 from kalshi_assets.definitions import build
 from kalshi_assets.defs.lake_io import ASSET_KEYS, LakeIOManager, the_lake
-from kalshi_assets.ladder.pools.weights import PoolWeights
+from kalshi_assets.defs.partitions import dagster_key
+from kalshi_assets.families.temperature.cities import city_days
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.learning.calibration.maps import IDENTITY
-from kalshi_assets.partitions import CityDay, city_days
+from kalshi_assets.pooling.weights import PoolWeights
 from kalshi_assets.sandbox.server import Sandbox
 from kalshi_assets.tables import ACTIVITY, FUSION_WEIGHTS, HAZARD_PMF, OBSERVATIONS, Table
 from kalshi_assets_tests.chain.backfills import service_settings
@@ -39,10 +41,10 @@ def _filled(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield
 
 
-def _materialise(table: Table, keys: Sequence[CityDay]) -> None:
+def _materialise(table: Table, keys: Sequence[LadderDay]) -> None:
     ends: dict[str, Any] = {
-        RANGE_START: str(keys[0].dagster_key),
-        RANGE_END: str(keys[-1].dagster_key),
+        RANGE_START: str(dagster_key(keys[0])),
+        RANGE_END: str(dagster_key(keys[-1])),
     }
     with dg.DagsterInstance.ephemeral() as instance:
         result = (
@@ -59,7 +61,7 @@ def _materialise(table: Table, keys: Sequence[CityDay]) -> None:
 
 
 @pytest.mark.parametrize("key", DAYS, ids=str)
-def test_the_graph_computes_what_the_functions_compute(sandbox: Sandbox, key: CityDay) -> None:
+def test_the_graph_computes_what_the_functions_compute(sandbox: Sandbox, key: LadderDay) -> None:
     lake = the_lake()
     inputs = replace(
         read_inputs(sandbox, key),

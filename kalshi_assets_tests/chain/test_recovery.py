@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kalshi_assets.commands.backfill import LOOK_BACK_TABLES
-from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
+from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
 from kalshi_assets.sandbox.server import Sandbox
 from kalshi_assets.tables import TABLES
 from kalshi_assets_tests.chain.backfills import PATIENCE_S, Home, assert_whole

@@ -16,9 +16,11 @@ from kalshi_assets.definitions import build
 from kalshi_assets.defs.automation import daily_refresh
 from kalshi_assets.defs.in_process import run_in_process
 from kalshi_assets.defs.lake_io import ASSET_KEYS
-from kalshi_assets.defs.resources import KalshiResource
+from kalshi_assets.defs.partitions import CITY_DAYS, dagster_key, dagster_tags, key_of
+from kalshi_assets.families.temperature.cities import TEMPERATURE, city_days
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.partitions import CITY_DAYS, CityDay, city_days
+from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets.tables import EVENTS, TABLES, TRADES, Table
 from kalshi_assets_tests.chain.backfills import Home, service_settings
@@ -47,7 +49,7 @@ def spoilt_sandbox(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield served
 
 
-def _made(lake: Lake) -> dict[Table, set[CityDay]]:
+def _made(lake: Lake) -> dict[Table, set[LadderDay]]:
     return {table: {key for key in lake.keys(table) if key in DAYS} for table in TABLES}
 
 
@@ -67,9 +69,9 @@ def _failed(kept: dg.DagsterInstance, table: Table) -> set[str]:
 def _assert_red_and_green(kept: dg.DagsterInstance) -> None:
     """What is there is green, with the id of a run; what is not is red."""
     wanted = made_of(DAYS, event=EVENT, trades=TAPE)
-    asked = {str(key.dagster_key) for key in DAYS}
+    asked = {str(dagster_key(key)) for key in DAYS}
     for table in TABLES:
-        made = {str(key.dagster_key) for key in wanted[table]}
+        made = {str(dagster_key(key)) for key in wanted[table]}
         green = {k: run for k, run in _materialised(kept, table).items() if k in asked}
         assert green.keys() == made, table.full_name
         assert all(kept.get_run_by_id(run) for run in green.values()), table.full_name
@@ -125,16 +127,18 @@ def test_the_schedule_makes_the_good_days_and_asks_for_the_bad_ones_again(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("KALSHI_ASSETS_CITIES", WORLD_CITY)
     platform = build()
-    asked: list[CityDay] = []
+    asked: list[LadderDay] = []
     with dg.DagsterInstance.local_temp(overrides={"telemetry": {"enabled": False}}) as kept:
         for key in DAYS:
             for request in _tick(platform, key.date + timedelta(days=1), kept):
-                day = CityDay.of(str(request.partition_key))
+                day = key_of(str(request.partition_key))
                 asked.append(day)
                 if asked.count(day) == 1:
                     _run(platform, day, kept, ok=day not in SPOILT)
         _assert_red_and_green(kept)
-    assert _made(Lake(tmp_path / "data/lake")) == made_of(DAYS, event=EVENT, trades=TAPE)
+    assert _made(Lake(tmp_path / "data/lake", TEMPERATURE)) == made_of(
+        DAYS, event=EVENT, trades=TAPE
+    )
     # The two days before the first are there in the archive, too.
     tries = {key: asked.count(key) for key in DAYS[:-2]}
     assert tries == {key: 1 if key in GOOD else 3 for key in DAYS[:-2]}
@@ -143,7 +147,7 @@ def test_the_schedule_makes_the_good_days_and_asks_for_the_bad_ones_again(
 def _tick(platform: dg.Definitions, day: date, kept: dg.DagsterInstance) -> Sequence[dg.RunRequest]:
     at = datetime(day.year, day.month, day.day, 14, 30, tzinfo=UTC)
     with dg.build_schedule_context(
-        resources={"kalshi": KalshiResource()},
+        resources={"kalshi": KalshiService()},
         scheduled_execution_time=at,
         repository_def=platform.get_repository_def(),
         instance=kept,
@@ -151,11 +155,11 @@ def _tick(platform: dg.Definitions, day: date, kept: dg.DagsterInstance) -> Sequ
         return daily_refresh.evaluate_tick(context).run_requests or []
 
 
-def _run(platform: dg.Definitions, key: CityDay, kept: dg.DagsterInstance, *, ok: bool) -> None:
+def _run(platform: dg.Definitions, key: LadderDay, kept: dg.DagsterInstance, *, ok: bool) -> None:
     result = run_in_process(
         platform.resolve_job_def("refresh"),
         list(map(ASSET_KEYS.__getitem__, TABLES)),
         instance=kept,
-        tags=key.dagster_tags,
+        tags=dagster_tags(key),
     )
     assert result.success == ok

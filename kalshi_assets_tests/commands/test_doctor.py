@@ -15,14 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kalshi_assets.commands.doctor import MAX_SKEW_S, Line, examine
 from kalshi_assets.defs.lake_io import the_lake, the_request_counts
-from kalshi_assets.defs.resources import visual_crossing_plan
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.families.temperature.cities import city_day
+from kalshi_assets.families.temperature.services import visual_crossing_plan
 from kalshi_assets.sandbox.server import Sandbox
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import DECISIONS
 from kalshi_assets_tests.commands.conftest import CLOSED, LAST, PROJECT, Command
 
-DAY = CityDay("new_york", LAST)
+DAY = city_day("new_york", LAST)
 
 
 def _line(subject: str) -> Line:

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from kalshi_assets.cli import app
-from kalshi_assets.partitions import FIRST_DAY
+from kalshi_assets.defs.partitions import FIRST_DAY
 from kalshi_assets_tests.commands.conftest import PROJECT, Command
 
 

@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from kalshi_assets.commands.query import RefusedStatementError, query
+from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.lake.catalogue import connect, create_catalogue
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.tables import FUSED_PMF, OBSERVATIONS
@@ -119,7 +120,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with one partition, and something beside it that nobody shall read."""
     folder = tmp_path_factory.mktemp("asked")
     (folder / "secret.csv").write_text("a\nhunter2\n", "utf-8")
-    lake = Lake(folder / "data" / "lake")
+    lake = Lake(folder / "data" / "lake", TEMPERATURE)
     lake.write(OBSERVATIONS, KEY, observations([61, 62]))
     lake.write(FUSED_PMF, KEY, fused())
     create_catalogue(folder / "data" / "kalshi.duckdb", lake)
@@ -164,7 +165,7 @@ def test_nothing_but_the_lake_is_read(data: Path, http: str, sql: str) -> None:
         secret=data.parent / "secret.csv",
         folder=data.parent,
         lake=data / "lake",
-        part=Lake(data / "lake").path(OBSERVATIONS, KEY),
+        part=Lake(data / "lake", TEMPERATURE).path(OBSERVATIONS, KEY),
         http=http,
     )
     with pytest.raises((RefusedStatementError, duckdb.CatalogException)) as error:

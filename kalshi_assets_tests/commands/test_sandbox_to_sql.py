@@ -15,8 +15,9 @@ import pytest
 import stamina
 
 from kalshi_assets.defs.lake_io import the_lake
-from kalshi_assets.defs.probability.assets import LOOK_BACK_DAYS
-from kalshi_assets.partitions import FIRST_DAY, CityDay
+from kalshi_assets.defs.partitions import FIRST_DAY
+from kalshi_assets.families.temperature.cities import city_day
+from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
 from kalshi_assets.sandbox.server import Sandbox
 from kalshi_assets.tables import OBSERVATIONS, TABLES
 from kalshi_assets_tests.commands.conftest import CLOSED, FIRST, LAST, Command, settings_for
@@ -167,13 +168,13 @@ def test_an_exchange_out_of_reach_is_one_sentence_and_the_weather_is_not_lost(
     assert (
         f"new_york {BEFORE_LAST} market.events: contract of KXHIGHNY-26JUN29: GET /events/"
         "KXHIGHNY-26JUN29: ConnectError: "
-        "[Errno 111] Connection refused (check the network and the address) (17 downstream tables "
+        "[Errno 111] Connection refused (check the network and the address) (18 downstream tables "
         "skipped) not tried, since a service cannot be reached: 1 more"
     ) in said.text
     assert said.text.count("ConnectError") == 1
     assert "retry" not in said.text
     assert "Traceback" not in said.text
-    assert the_lake().has(OBSERVATIONS, CityDay("new_york", LAST))
+    assert the_lake().has(OBSERVATIONS, city_day("new_york", LAST))
 
 
 def test_with_nothing_listening_the_next_city_is_not_waited_for(

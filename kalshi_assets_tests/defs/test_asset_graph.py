@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from kalshi_assets.definitions import build
-from kalshi_assets.partitions import CITY_DAYS
+from kalshi_assets.defs.partitions import CITY_DAYS
 from kalshi_assets.tables import STUDIES, TABLES
 
 PROJECT = Path(__file__).parents[2]
-GROUPS = {"market", "weather", "panel", "probability", "learning", "backtest"}
+GROUPS = {"market", "weather", "panel", "probability", "learning", "backtest", "pages"}
 
 
 @pytest.fixture(scope="module")

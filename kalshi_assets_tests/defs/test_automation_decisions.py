@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_assets.cities import CITIES, UnknownCityError, city
 from kalshi_assets.defs.automation import (
     REFRESHED_DAYS,
     is_left_to_the_sensor,
@@ -31,12 +30,20 @@ from kalshi_assets.defs.settlement_watch import (
     overdue,
 )
 from kalshi_assets.exchange.errors import MalformedAnswerError, UnreachableError
+from kalshi_assets.families.temperature.cities import (
+    CITIES,
+    TEMPERATURE,
+    UnknownCityError,
+    city,
+    city_day,
+    event_ticker,
+)
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.partitions import CityDay
 from kalshi_assets.tables import REPORT
 
 NOW = datetime(2026, 6, 30, 17, 0, tzinfo=UTC)
-NY, CHI, LA = (CityDay(name, date(2026, 6, 29)) for name in ("new_york", "chicago", "los_angeles"))
+NY, CHI, LA = (city_day(name, date(2026, 6, 29)) for name in ("new_york", "chicago", "los_angeles"))
 
 
 def _instants() -> st.SearchStrategy[datetime]:
@@ -47,21 +54,21 @@ def _instants() -> st.SearchStrategy[datetime]:
 @given(now=_instants())
 def test_today_is_the_climate_day_that_contains_now_in_every_city(now: datetime) -> None:
     for key in today(CITIES, now):
-        start, end = city(key.city).climate_day(key.date)
+        start, end = city(key.ladder).climate_day(key.date)
         assert start <= now < end
 
 
-def _yesterday(cities: Sequence[str], now: datetime) -> list[CityDay]:
+def _yesterday(cities: Sequence[str], now: datetime) -> list[LadderDay]:
     return overdue(cities, now, 1, made=lambda key: False)
 
 
 @given(now=_instants())
 def test_yesterday_ends_where_today_starts_in_every_city(now: datetime) -> None:
     for before, present in zip(_yesterday(list(CITIES), now), today(CITIES, now), strict=True):
-        assert before.city == present.city
+        assert before.ladder == present.ladder
         assert (
-            city(before.city).climate_day(before.date)[1]
-            == city(present.city).climate_day(present.date)[0]
+            city(before.ladder).climate_day(before.date)[1]
+            == city(present.ladder).climate_day(present.date)[0]
         )
 
 
@@ -93,8 +100,8 @@ def test_an_unknown_city_is_named() -> None:
 
 
 def test_a_run_is_asked_for_each_event_that_the_exchange_has() -> None:
-    listed = frozenset({NY.event_ticker, LA.event_ticker, "KXHIGHNY-99JAN01"})
-    asked = requests_for([NY, CHI, LA], listed, lambda key: f"x-{key.event_ticker}")
+    listed = frozenset({event_ticker(NY), event_ticker(LA), "KXHIGHNY-99JAN01"})
+    asked = requests_for([NY, CHI, LA], listed, lambda key: f"x-{event_ticker(key)}")
     assert isinstance(asked, list)
     assert [(r.partition_key, r.run_key) for r in asked] == [
         ("new_york|2026-06-29", "x-KXHIGHNY-26JUN29"),
@@ -110,7 +117,7 @@ def test_no_event_at_all_is_one_reason_that_names_them() -> None:
 
 def test_days_of_late_are_overdue_until_they_are_made_unless_a_run_is_at_it() -> None:
     wanted = overdue(["new_york", "chicago"], NOW, 3, made={NY}.__contains__, running={CHI})
-    assert [(key.city, key.date.day) for key in wanted] == [
+    assert [(key.ladder, key.date.day) for key in wanted] == [
         ("new_york", 27),
         ("chicago", 27),
         ("new_york", 28),
@@ -121,22 +128,22 @@ def test_days_of_late_are_overdue_until_they_are_made_unless_a_run_is_at_it() ->
 @given(
     keys=st.lists(
         st.builds(
-            CityDay,
+            city_day,
             st.sampled_from(list(CITIES)),
             st.dates(date(2024, 1, 1), date(2035, 1, 1)),
         )
     )
 )
-def test_every_event_ticker_leads_back_to_its_city_day(keys: list[CityDay]) -> None:
+def test_every_event_ticker_leads_back_to_its_city_day(keys: list[LadderDay]) -> None:
     later = datetime(2035, 1, 1, tzinfo=UTC)
-    assert [city_day_of(key.event_ticker, later) for key in keys] == keys
+    assert [city_day_of(event_ticker(key), later) for key in keys] == keys
 
 
 def test_a_former_series_leads_to_the_same_city() -> None:
     former = {series: c.name for c in CITIES.values() for series in c.history}
     assert former, "the registry knows former series"
     for series, name in former.items():
-        assert city_day_of(f"{series}-25MAY05", NOW) == CityDay(name, date(2025, 5, 5))
+        assert city_day_of(f"{series}-25MAY05", NOW) == city_day(name, date(2025, 5, 5))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +166,7 @@ def test_an_odd_ticker_is_named(ticker: str, said: str) -> None:
 def test_every_try_of_a_settlement_is_a_run_of_its_own_and_a_day_not_made_is_made_whole(
     tmp_path: Path,
 ) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(tmp_path, TEMPERATURE)
     lake.write(REPORT, NY, REPORT.empty())
     asked = settlement_requests({CHI: 1, NY: 3}, lake)
     assert [(r.job_name, r.partition_key, r.run_key) for r in asked] == [
@@ -169,7 +176,7 @@ def test_every_try_of_a_settlement_is_a_run_of_its_own_and_a_day_not_made_is_mad
 
 
 def test_a_day_is_the_sensor_s_once_it_is_made_or_too_old_for_the_refresh(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(tmp_path, TEMPERATURE)
     assert not is_left_to_the_sensor(lake, CHI, NOW)
     assert is_left_to_the_sensor(lake, CHI, NOW + timedelta(days=REFRESHED_DAYS))
     lake.write(REPORT, CHI, REPORT.empty())
@@ -240,17 +247,17 @@ def test_a_slow_exchange_uses_up_the_budget_and_the_rest_waits_without_losing_it
 
 
 def test_what_settled_is_pending_until_it_is_stored() -> None:
-    exchange = SlowExchange(settled=[NY.event_ticker, CHI.event_ticker, LA.event_ticker])
+    exchange = SlowExchange(settled=[event_ticker(NY), event_ticker(CHI), event_ticker(LA)])
     watch = Watch()
     assert exchange.look(watch, ["new_york", "chicago"]) == []
     assert watch.due(NOW, stored={CHI}.__contains__) == {NY: 1}
-    assert list(watch.pending) == [NY.event_ticker]
+    assert list(watch.pending) == [event_ticker(NY)]
     assert watch.due(NOW + timedelta(days=9), stored={NY}.__contains__) == {}
     assert watch.pending == {}
 
 
 def test_a_run_that_failed_is_repeated_with_growing_distance_for_as_long_as_it_takes() -> None:
-    watch = Watch(pending={NY.event_ticker: None})
+    watch = Watch(pending={event_ticker(NY): None})
     tried = [
         minute
         for minute in range(0, 3 * 24 * 60, 5)
@@ -264,14 +271,14 @@ def test_a_run_that_failed_is_repeated_with_growing_distance_for_as_long_as_it_t
 
 
 def test_a_settlement_waits_for_the_run_at_work_and_for_the_day_to_be_refreshed() -> None:
-    watch = Watch(pending={NY.event_ticker: None, CHI.event_ticker: None, LA.event_ticker: None})
+    watch = Watch(pending={event_ticker(NY): None, event_ticker(CHI): None, event_ticker(LA): None})
     due = watch.due(NOW, stored=lambda key: False, running={NY}, refreshed={NY, CHI}.__contains__)
     assert due == {CHI: 1}
-    assert watch.pending[NY.event_ticker] is watch.pending[LA.event_ticker] is None
+    assert watch.pending[event_ticker(NY)] is watch.pending[event_ticker(LA)] is None
 
 
 def test_one_unreadable_series_does_not_blind_the_sensor_for_the_others() -> None:
-    exchange = SlowExchange(settled=[NY.event_ticker], unreadable=frozenset({"KXHIGHCHI"}))
+    exchange = SlowExchange(settled=[event_ticker(NY)], unreadable=frozenset({"KXHIGHCHI"}))
     watch, cities = Watch(), ["chicago", "new_york"]
     said = exchange.look(watch, cities)
     assert said == ["chicago is asked again at 17:05Z: KXHIGHCHI answers in words"]
@@ -283,27 +290,27 @@ def test_one_unreadable_series_does_not_blind_the_sensor_for_the_others() -> Non
     assert [series for series, _ in exchange.asked].count("KXHIGHCHI") == 1
     (again,) = exchange.look(watch, cities, NOW + timedelta(minutes=5))
     assert again.startswith("chicago is asked again at 17:15Z")
-    answering = SlowExchange(settled=[CHI.event_ticker])
+    answering = SlowExchange(settled=[event_ticker(CHI)])
     assert answering.look(watch, cities, NOW + timedelta(minutes=15)) == []
     assert answering.asked[0] == ("KXHIGHCHI", NOW - FIRST_LOOK_BACK - OVERLAP)
     assert watch.refused == {}
-    assert CHI.event_ticker in watch.pending
+    assert event_ticker(CHI) in watch.pending
 
 
 def test_a_city_outside_the_registry_and_an_odd_ticker_are_named_and_skipped() -> None:
-    exchange = SlowExchange(settled=["KXHIGHNY-SOON", NY.event_ticker])
+    exchange = SlowExchange(settled=["KXHIGHNY-SOON", event_ticker(NY)])
     watch = Watch()
     said = exchange.look(watch, ["gotham", "new_york"])
     assert said == [
         "unknown city gotham: see KALSHI_ASSETS_CITIES",
         "event 'KXHIGHNY-SOON' is not SERIES-YYMONDD, such as KXHIGHNY-25APR20",
     ]
-    assert list(watch.pending) == [NY.event_ticker]
+    assert list(watch.pending) == [event_ticker(NY)]
 
 
 def test_an_exchange_that_cannot_be_read_is_asked_again_and_what_is_pending_goes_on() -> None:
     exchange = SlowExchange(unreadable=frozenset({"KXHIGHNY"}))
-    watch = Watch(pending={NY.event_ticker: None})
+    watch = Watch(pending={event_ticker(NY): None})
     assert len(exchange.look(watch, ["new_york"])) == 1
     assert watch.refused["new_york"].count == 1
     assert watch.due(NOW, stored=lambda key: False) == {NY: 1}
@@ -322,7 +329,7 @@ def test_a_cursor_is_read_back_and_one_that_cannot_be_read_begins_anew() -> None
     watch = Watch(
         since={"new_york": NOW},
         refused={"chicago": Tries(count=2, again_at=NOW)},
-        pending={NY.event_ticker: Tries(count=1, again_at=NOW), LA.event_ticker: None},
+        pending={event_ticker(NY): Tries(count=1, again_at=NOW), event_ticker(LA): None},
     )
     assert Watch.of(watch.model_dump_json()) == watch
     for cursor in (None, "", "{}", '{"new_york": "2026-06-30T00:00:00+00:00"}', "not JSON"):
@@ -330,9 +337,9 @@ def test_a_cursor_is_read_back_and_one_that_cannot_be_read_begins_anew() -> None
 
 
 def test_a_pending_event_whose_city_has_left_the_registry_is_let_go() -> None:
-    watch = Watch(pending={"KXHIGHFOO-26JUN29": None, NY.event_ticker: None})
+    watch = Watch(pending={"KXHIGHFOO-26JUN29": None, event_ticker(NY): None})
     assert watch.due(NOW, stored=lambda key: False) == {NY: 1}
-    assert list(watch.pending) == [NY.event_ticker]
+    assert list(watch.pending) == [event_ticker(NY)]
 
 
 def test_no_city_is_no_question() -> None:

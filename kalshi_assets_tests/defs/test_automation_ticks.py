@@ -12,10 +12,7 @@ import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 
-from kalshi_assets.cities import CITIES as REGISTRY
-from kalshi_assets.cities import city
 from kalshi_assets.definitions import build
-from kalshi_assets.defs import resources
 from kalshi_assets.defs.automation import (
     DESK_TIMEZONE,
     daily_refresh,
@@ -25,11 +22,15 @@ from kalshi_assets.defs.automation import (
     run_key,
 )
 from kalshi_assets.defs.lake_io import the_lake
-from kalshi_assets.defs.resources import KalshiResource
+from kalshi_assets.defs.partitions import dagster_key, dagster_tags
 from kalshi_assets.defs.settlement_watch import SENSOR_BUDGET_S, Watch
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.errors import UnreachableError
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.families.temperature.cities import CITIES as REGISTRY
+from kalshi_assets.families.temperature.cities import city, city_day, event_ticker
+from kalshi_assets.keys import LadderDay
+from kalshi_assets.pipeline import services
+from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.sandbox.exchange_state import SETTLEMENT_LAG
 from kalshi_assets.sandbox.server import Sandbox
 from kalshi_assets.settings import Settings
@@ -44,10 +45,12 @@ FAILS_A_TICK = (dg.DagsterError, UnreachableError)
 CLOSED_PORT = "http://127.0.0.1:9/trade-api/v2"
 
 
-class ClockedKalshi(KalshiResource):
+class ClockedKalshi(KalshiService):
     """Whose watcher goes by the clock of a test."""
 
-    at: str
+    def __init__(self, at: str) -> None:
+        super().__init__()
+        self.at = at
 
     @contextmanager
     def watcher(self) -> Iterator[KalshiClient]:
@@ -70,7 +73,7 @@ def _schedule(
     with (
         nullcontext(instance) if instance else dg.DagsterInstance.local_temp() as kept,
         dg.build_schedule_context(
-            resources={"kalshi": KalshiResource()},
+            resources={"kalshi": KalshiService()},
             scheduled_execution_time=at,
             repository_def=platform.get_repository_def(),
             instance=kept,
@@ -80,7 +83,7 @@ def _schedule(
 
 
 def _sensor(
-    platform: dg.Definitions, kalshi: KalshiResource, cursor: str | None = None
+    platform: dg.Definitions, kalshi: KalshiService, cursor: str | None = None
 ) -> SensorExecutionData:
     with (
         dg.DagsterInstance.local_temp() as instance,
@@ -91,14 +94,14 @@ def _sensor(
         return newly_settled.evaluate_tick(context)
 
 
-def _settled_at(key: CityDay) -> datetime:
-    return city(key.city).climate_day(key.date)[1] + SETTLEMENT_LAG
+def _settled_at(key: LadderDay) -> datetime:
+    return city(key.ladder).climate_day(key.date)[1] + SETTLEMENT_LAG
 
 
 def _make_reports(*days: int) -> None:
     for name in CITIES:
         for day in days:
-            the_lake().write(REPORT, CityDay(name, date(2026, 6, day)), REPORT.empty())
+            the_lake().write(REPORT, city_day(name, date(2026, 6, day)), REPORT.empty())
 
 
 def test_the_refresh_asks_for_yesterday_in_every_city(
@@ -142,7 +145,7 @@ def test_a_day_that_a_run_is_making_is_not_asked_for_twice(
         instance.create_run_for_job(
             job_def=job,
             status=dg.DagsterRunStatus.STARTED,
-            tags=dict(CityDay("chicago", date(2026, 6, 29)).dagster_tags),
+            tags=dict(dagster_tags(city_day("chicago", date(2026, 6, 29)))),
         )
         tick = _schedule(platform, daily_refresh, clock.now, instance)
     assert tick.run_requests is not None
@@ -174,7 +177,7 @@ def test_no_hour_is_lost_on_the_night_when_clocks_go_back(
     desk = ZoneInfo(DESK_TIMEZONE)
     twice = [datetime(2026, 11, 1, 1, 7, tzinfo=desk, fold=fold) for fold in (0, 1)]
     assert len({at.strftime("%H%M") for at in twice}) == 1
-    key = CityDay("new_york", date(2026, 11, 1))
+    key = city_day("new_york", date(2026, 11, 1))
     assert len({run_key("intraday", key, at) for at in twice}) == 2
 
 
@@ -201,7 +204,7 @@ def test_without_an_active_city_nothing_is_asked(
 def test_the_sensor_asks_until_each_settlement_is_stored(
     platform: dg.Definitions, at_exchange: Sandbox, clock: Clock
 ) -> None:
-    ny, la = CityDay("new_york", LAST), CityDay("los_angeles", LAST)
+    ny, la = city_day("new_york", LAST), city_day("los_angeles", LAST)
     for key in (ny, la):
         the_lake().write(REPORT, key, REPORT.empty())
 
@@ -210,7 +213,7 @@ def test_the_sensor_asks_until_each_settlement_is_stored(
     assert first.run_requests is not None
     # The days before were not refreshed, so that is what they wait for.
     assert [(r.partition_key, r.run_key) for r in first.run_requests] == [
-        (str(ny.dagster_key), "settled-KXHIGHNY-26JUN30-1")
+        (str(dagster_key(ny)), "settled-KXHIGHNY-26JUN30-1")
     ]
     watch = Watch.of(first.cursor)
     assert watch.since == dict.fromkeys(CITIES, clock.now)
@@ -231,13 +234,13 @@ def test_the_sensor_asks_until_each_settlement_is_stored(
     assert not third.run_requests
     assert third.skip_message is not None
     assert third.skip_message.startswith("no event has settled since; waiting for: KXHIGH")
-    assert not {ny.event_ticker, la.event_ticker} & Watch.of(third.cursor).pending.keys()
+    assert not {event_ticker(ny), event_ticker(la)} & Watch.of(third.cursor).pending.keys()
 
 
 def test_a_settlement_that_may_be_amended_or_is_of_another_version_is_asked_for_again(
     at_exchange: Sandbox,
 ) -> None:
-    key = CityDay("new_york", LAST)
+    key = city_day("new_york", LAST)
     assert not is_settled(the_lake(), key)
     the_lake().write(SETTLEMENTS, key, settlements())
     assert is_settled(the_lake(), key)
@@ -275,7 +278,7 @@ def test_an_exchange_that_is_not_there_fails_every_tick_and_says_so(
     now = datetime(2026, 6, 30, 14, 30, tzinfo=UTC)
     for tick in (
         lambda: _schedule(platform, daily_refresh, now),
-        lambda: _sensor(platform, KalshiResource()),
+        lambda: _sensor(platform, KalshiService()),
     ):
         with pytest.raises(FAILS_A_TICK) as failed:
             tick()
@@ -288,11 +291,11 @@ def test_an_exchange_that_is_not_there_fails_every_tick_and_says_so(
 def test_an_exchange_that_never_answers_is_given_up_at_the_timeout_and_named(
     platform: dg.Definitions, at_exchange: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(resources, "WATCHER_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(services, "WATCHER_TIMEOUT_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         monkeypatch.setenv("KALSHI_API_URL", f"http://127.0.0.1:{port}/trade-api/v2")
-        tick = _sensor(platform, KalshiResource())
+        tick = _sensor(platform, KalshiService())
     assert tick.skip_message is not None
     assert tick.skip_message.count("ReadTimeout") == len(CITIES)
     assert Watch.of(tick.cursor).refused.keys() == set(CITIES)
@@ -304,7 +307,7 @@ def _as_said(error: BaseException) -> BaseException | None:
 
 
 def test_the_slowest_tick_ends_before_dagster_ends_it() -> None:
-    a_city = 2 * resources.WATCHER_TIMEOUT_S + 2.0
+    a_city = 2 * services.WATCHER_TIMEOUT_S + 2.0
     assert SENSOR_BUDGET_S + a_city < 60
 
 

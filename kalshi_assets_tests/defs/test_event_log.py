@@ -10,7 +10,7 @@ import dagster as dg
 import pytest
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from kalshi_assets.event_log import KEPT_ENGINES, KeptEngineEventLogStorage
+from kalshi_assets.defs.event_log import KEPT_ENGINES, KeptEngineEventLogStorage
 
 RUN_ID = "00000000-0000-4000-8000-000000000001"
 MATERIALIZED = "dagster_event_type = 'ASSET_MATERIALIZATION' ORDER BY id"

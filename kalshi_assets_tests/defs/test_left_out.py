@@ -11,13 +11,16 @@ import pytest
 from kalshi_assets.commands.backfill import RANGE_END, RANGE_START
 from kalshi_assets.definitions import build
 from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake, the_request_counts
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.defs.partitions import dagster_key
+from kalshi_assets.families.temperature.cities import city_day
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.tables import DROPPED_FORECASTS, DROPPED_OBSERVATIONS, FORECASTS, OBSERVATIONS
 from kalshi_assets_tests.chain.backfills import service_settings
 from kalshi_assets_tests.sandbox.tiny import NY_DAY, write_archive
 
-SPOILT, GOOD = CityDay("new_york", NY_DAY), CityDay("new_york", NY_DAY.replace(day=21))
+SPOILT, GOOD = city_day("new_york", NY_DAY), city_day("new_york", NY_DAY.replace(day=21))
+
+MADE = (OBSERVATIONS, DROPPED_OBSERVATIONS, FORECASTS, DROPPED_FORECASTS)
 
 
 @pytest.fixture
@@ -39,12 +42,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dg.ExecuteI
         with dg.DagsterInstance.ephemeral() as instance:
             yield job.execute_in_process(
                 run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-                asset_selection=[ASSET_KEYS[OBSERVATIONS], ASSET_KEYS[FORECASTS]],
+                asset_selection=[ASSET_KEYS[table] for table in MADE],
                 instance=instance,
                 raise_on_error=False,
                 tags={
-                    RANGE_START: str(SPOILT.dagster_key),
-                    RANGE_END: str(GOOD.dagster_key),
+                    RANGE_START: str(dagster_key(SPOILT)),
+                    RANGE_END: str(dagster_key(GOOD)),
                 },
             )
 
@@ -86,8 +89,8 @@ def test_a_day_spoilt_by_178_f_is_made_and_what_was_left_out_is_counted_and_warn
         and run.filter_events(lambda event: event.is_step_materialization)
         if event.asset_key == ASSET_KEYS[OBSERVATIONS]
     }
-    assert described[str(SPOILT.dagster_key)]["left_out"].value == {"beyond_range": 1}
-    assert described[str(GOOD.dagster_key)]["left_out"].value == {}
-    assert described[str(SPOILT.dagster_key)]["requests"].value == {"visual_crossing": 1}
+    assert described[str(dagster_key(SPOILT))]["left_out"].value == {"beyond_range": 1}
+    assert described[str(dagster_key(GOOD))]["left_out"].value == {}
+    assert described[str(dagster_key(SPOILT))]["requests"].value == {"visual_crossing": 1}
     today = datetime.now(UTC).date()
     assert the_request_counts().of(today) == {"visual_crossing": 2 + 2 * 2}

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from kalshi_assets import config
 from kalshi_assets.config import ENV_VARIABLE, METHODS, load_toml
+from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.features.panel import PanelParams, load_panel_params
 from kalshi_assets.ladder.market_pmf import MarketPmfParams, load_market_pmf_params
-from kalshi_assets.weather.hazard.method import load_method
 
 
 def test_the_packaged_file_says_what_the_functions_take_by_themselves() -> None:
@@ -18,7 +19,7 @@ def test_the_packaged_file_says_what_the_functions_take_by_themselves() -> None:
 
 
 def test_a_folder_s_file_is_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    packaged = Path(load_method.__code__.co_filename).parents[2] / "config" / METHODS
+    packaged = Path(config.__file__).parent / METHODS
     text = packaged.read_text("utf-8").replace('"range"', '"roll"').replace('"box"', '"shin"')
     (tmp_path / METHODS).write_text(text, "utf-8")
     monkeypatch.setenv(ENV_VARIABLE, str(tmp_path))

@@ -10,8 +10,6 @@ import pytest
 import stamina
 from polars.testing import assert_frame_equal
 
-from kalshi_assets.defs import resources
-from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.ingest import (
     EventNotFoundError,
@@ -21,14 +19,17 @@ from kalshi_assets.exchange.ingest import (
     fetch_settlement,
     fetch_trades,
 )
-from kalshi_assets.partitions import CityDay
-from kalshi_assets.weather.sources.errors import (
+from kalshi_assets.families.temperature import services
+from kalshi_assets.families.temperature.cities import city_day
+from kalshi_assets.families.temperature.services import WeatherService
+from kalshi_assets.families.temperature.sources.errors import (
     ConcurrencyExceededError,
     DailyCostExceededError,
     RequestRefusedError,
 )
-from kalshi_assets.weather.sources.visual_crossing import fetch_forecasts
-from kalshi_assets.weather.sources.weather_company import fetch_weather_company
+from kalshi_assets.families.temperature.sources.visual_crossing import fetch_forecasts
+from kalshi_assets.families.temperature.sources.weather_company import fetch_weather_company
+from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets_tests.exchange.fake_exchange import (
     CITY,
     CLOSE,
@@ -43,7 +44,7 @@ from kalshi_assets_tests.exchange.fake_exchange import (
     trade,
 )
 
-KEY = CityDay("chicago", DAY)
+KEY = city_day("chicago", DAY)
 AFTERWARDS = CLOSE + timedelta(days=9)
 CANDLE_S = int(OPEN.timestamp()) + 36_000
 
@@ -61,9 +62,9 @@ def without_waits() -> Iterator[None]:
     stamina.set_testing(False)
 
 
-def _kalshi(fake: FakeExchange, now: datetime = AFTERWARDS) -> KalshiResource:
+def _kalshi(fake: FakeExchange, now: datetime = AFTERWARDS) -> KalshiService:
     """Asks `fake` at the given time, without a budget."""
-    resource = KalshiResource(unthrottled=True)
+    resource = KalshiService(unthrottled=True)
     resource._transport = httpx.MockTransport(fake.handle)
     resource._clock = lambda: now
     return resource
@@ -71,18 +72,18 @@ def _kalshi(fake: FakeExchange, now: datetime = AFTERWARDS) -> KalshiResource:
 
 def _weather(
     handle: Callable[[httpx.Request], httpx.Response], now: datetime = AFTERWARDS
-) -> WeatherResource:
-    resource = WeatherResource()
+) -> WeatherService:
+    resource = WeatherService()
     resource._transport = httpx.MockTransport(handle)
     resource._clock = lambda: now
     return resource
 
 
-def _fetched(kalshi: KalshiResource) -> dict[str, pl.DataFrame]:
+def _fetched(kalshi: KalshiService) -> dict[str, pl.DataFrame]:
     """What a run makes of a day, purpose by purpose."""
     with kalshi.client(KEY, "events") as client:
         events = fetch_event(client, CITY, DAY).to_frame()
-    contract = EventContract.from_frame(KEY.city, KEY.date, events)
+    contract = EventContract.from_frame(KEY.ladder, KEY.date, events)
     frames = {"events": events}
     with kalshi.client(KEY, "candles") as client:
         frames["candles"] = fetch_candles(client, contract)
@@ -105,7 +106,7 @@ def _day() -> FakeExchange:
 
 
 def _assert_replays_to(frames: dict[str, pl.DataFrame], later: datetime) -> None:
-    replay = KalshiResource(replay=True)
+    replay = KalshiService(replay=True)
     replay._clock = lambda: later
     again = _fetched(replay)
     assert again.keys() == frames.keys()
@@ -147,7 +148,7 @@ def test_a_day_refused_for_a_404_is_refused_again_for_the_same() -> None:
     with pytest.raises(EventNotFoundError) as asked:
         _fetched(_kalshi(fake))
     with pytest.raises(EventNotFoundError) as replayed:
-        _fetched(KalshiResource(replay=True))
+        _fetched(KalshiService(replay=True))
     assert str(replayed.value) == str(asked.value)
 
 
@@ -158,7 +159,7 @@ def test_a_day_refused_for_an_odd_answer_is_refused_again_for_it_until_it_is_mad
     with pytest.raises(IngestError) as asked:
         _fetched(_kalshi(fake))
     with pytest.raises(IngestError) as replayed:
-        _fetched(KalshiResource(replay=True))
+        _fetched(KalshiService(replay=True))
     assert str(replayed.value) == str(asked.value)
     fake.routes["/historical/markets"] = good
     frames = _fetched(_kalshi(fake))
@@ -169,7 +170,7 @@ def test_a_portal_s_404_is_replayed_as_one() -> None:
     recent = datetime(2026, 9, 1, tzinfo=UTC)
     weather = _weather(lambda request: httpx.Response(404, text="Not Found"), recent)
     said = []
-    for resource in (weather, WeatherResource(replay=True)):
+    for resource in (weather, WeatherService(replay=True)):
         with (
             pytest.raises(RequestRefusedError) as error,
             resource.weather_company(KEY, "settlement") as client,
@@ -189,14 +190,14 @@ def test_a_portal_s_404_is_replayed_as_one() -> None:
 def test_a_replay_of_a_refused_plan_waits_for_nobody_and_spends_no_other_day(
     monkeypatch: pytest.MonkeyPatch, status: int, text: str, kind: type[Exception]
 ) -> None:
-    monkeypatch.setattr(resources.time, "sleep", lambda seconds: None)
+    monkeypatch.setattr(services.time, "sleep", lambda seconds: None)
 
     def handle(request: httpx.Request) -> httpx.Response:
         if f"/{DAY}/" in request.url.path:
             return httpx.Response(status, text=text)
         return httpx.Response(200, json={"queryCost": 1, "days": [], "stations": {}})
 
-    before = CityDay("chicago", DAY - timedelta(days=3))
+    before = city_day("chicago", DAY - timedelta(days=3))
     for key in (before, KEY):
         with _weather(handle).visual_crossing(key, "forecasts") as client:
             if key == KEY:
@@ -208,8 +209,8 @@ def test_a_replay_of_a_refused_plan_waits_for_nobody_and_spends_no_other_day(
     def never(seconds: float) -> None:
         raise AssertionError(f"slept {seconds} s")
 
-    monkeypatch.setattr(resources.time, "sleep", never)
-    replay = WeatherResource(replay=True)
+    monkeypatch.setattr(services.time, "sleep", never)
+    replay = WeatherService(replay=True)
     with pytest.raises(kind), replay.visual_crossing(KEY, "forecasts") as client:
         fetch_forecasts(client, CITY, KEY.date)
     with replay.visual_crossing(before, "forecasts") as client:
@@ -227,7 +228,7 @@ def test_a_forecast_that_had_not_been_issued_is_not_missed_by_a_later_replay() -
     with _weather(handle, eve).visual_crossing(KEY, "forecasts") as client:
         frame = fetch_forecasts(client, CITY, DAY)
     assert asked == [f"{DAY - timedelta(days=1)}"]
-    replay = WeatherResource(replay=True)
+    replay = WeatherService(replay=True)
     replay._clock = lambda: eve + timedelta(days=3)
     with replay.visual_crossing(KEY, "forecasts") as client:
         assert_frame_equal(fetch_forecasts(client, CITY, DAY), frame, check_exact=True)

@@ -15,20 +15,22 @@ import polars as pl
 import pytest
 import stamina
 
-from kalshi_assets.cities import CITIES
 from kalshi_assets.definitions import build
 from kalshi_assets.defs.lake_io import ASSET_KEYS, LakeIOManager, the_lake
-from kalshi_assets.defs.resources import KalshiResource, WeatherResource
+from kalshi_assets.defs.partitions import dagster_key
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import fetch_event
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.families.temperature.cities import CITIES, city_day
+from kalshi_assets.families.temperature.services import WeatherService
+from kalshi_assets.families.temperature.sources.climate_report import ClimateReportClient
+from kalshi_assets.families.temperature.sources.weather_company import WeatherCompanyClient
+from kalshi_assets.keys import LadderDay
+from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.tables import EVENTS, SETTLEMENTS
-from kalshi_assets.weather.sources.climate_report import ClimateReportClient
-from kalshi_assets.weather.sources.weather_company import WeatherCompanyClient
 from kalshi_assets_tests.exchange.fake_exchange import EVENT, FakeExchange, exchange, settled
 
 CHICAGO, DAY = CITIES["chicago"], date(2026, 9, 15)
-KEY = CityDay("chicago", DAY)
+KEY = city_day("chicago", DAY)
 JSON = {"content-type": "application/json"}
 WON = "KXHIGHCHI-26SEP15-B80.5"
 
@@ -97,24 +99,24 @@ class Asked:
     services = Services()
 
 
-class Kalshi(KalshiResource):
+class Kalshi(KalshiService):
     """Clients of the exchange at hand."""
 
     @contextmanager
-    def client(self, key: CityDay, purpose: str) -> Iterator[KalshiClient]:
+    def client(self, key: LadderDay, purpose: str) -> Iterator[KalshiClient]:
         yield Asked.services.exchange.client()
 
 
-class Weather(WeatherResource):
+class Weather(WeatherService):
     """Clients of the publishers at hand."""
 
     @contextmanager
-    def climate_reports(self, key: CityDay, purpose: str) -> Iterator[ClimateReportClient]:
+    def climate_reports(self, key: LadderDay, purpose: str) -> Iterator[ClimateReportClient]:
         transport = httpx.MockTransport(Asked.services.report)
         yield ClimateReportClient("https://iowa.test", transport=transport, sleep=_at_once)
 
     @contextmanager
-    def weather_company(self, key: CityDay, purpose: str) -> Iterator[WeatherCompanyClient]:
+    def weather_company(self, key: LadderDay, purpose: str) -> Iterator[WeatherCompanyClient]:
         transport = httpx.MockTransport(Asked.services.portal)
         yield WeatherCompanyClient("https://portal.test", transport=transport, sleep=_at_once)
 
@@ -140,9 +142,15 @@ def event() -> None:
     the_lake().write(EVENTS, KEY, contract.to_frame())
 
 
+@dg.resource
+def weather(context: dg.InitResourceContext) -> Weather:
+    """Each run has its own: what cannot be reached is not asked again in a run."""
+    return Weather()
+
+
 @cache
 def platform() -> dg.JobDefinition:
-    definitions = build(lake=LakeIOManager(), kalshi=Kalshi(), weather=Weather())
+    definitions = build(lake=LakeIOManager(), kalshi=Kalshi(), weather=weather)
     return definitions.resolve_implicit_global_asset_job_def()
 
 
@@ -152,7 +160,7 @@ def made(services: Services) -> dg.ExecuteInProcessResult:
         return platform().execute_in_process(
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
             asset_selection=[ASSET_KEYS[SETTLEMENTS]],
-            partition_key=KEY.dagster_key,
+            partition_key=dagster_key(KEY),
             instance=instance,
             raise_on_error=False,
         )

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import polars as pl
 
-from kalshi_assets.cities import CITIES, City
-from kalshi_assets.partitions import FIRST_DAY, days_between
+from kalshi_assets.defs.partitions import FIRST_DAY
+from kalshi_assets.families.temperature.cities import CITIES, City
+from kalshi_assets.keys import days_between
 from kalshi_assets.sandbox.world_layout import MARKETS
 
 LAST_DAY = date(2025, 4, 30)

@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx
 
-from kalshi_assets.cities import CITIES
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.rest import RetryPolicy
+from kalshi_assets.families.temperature.cities import CITIES
 
 API = "/trade-api/v2"
 BASE_URL = "https://exchange.test" + API

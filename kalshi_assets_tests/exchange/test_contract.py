@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_assets.cities import CITIES
 from kalshi_assets.exchange.bracket_reading import bracket_of
 from kalshi_assets.exchange.contract import (
     ContractError,
@@ -17,6 +16,7 @@ from kalshi_assets.exchange.contract import (
 from kalshi_assets.exchange.contract_reading import read_event_contract
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.wire import TickRange, market_of
+from kalshi_assets.families.temperature.cities import CITIES
 from kalshi_assets.ladder.brackets import LadderError
 from kalshi_assets.tables import EVENTS
 from kalshi_assets_tests.exchange.fake_exchange import (

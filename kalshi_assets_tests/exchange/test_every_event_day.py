@@ -11,7 +11,7 @@ from datetime import date
 import polars.selectors as cs
 import pytest
 
-from kalshi_assets.cities import CITIES
+from kalshi_assets.defs.partitions import FIRST_DAY
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import (
     fetch_candles,
@@ -19,7 +19,7 @@ from kalshi_assets.exchange.ingest import (
     fetch_settlement,
     fetch_trades,
 )
-from kalshi_assets.partitions import FIRST_DAY
+from kalshi_assets.families.temperature.cities import CITIES
 from kalshi_assets.sandbox.oddities import (
     FORMER_TICKER,
     VALUE_IN_WORDS,

@@ -5,11 +5,11 @@ from decimal import Decimal
 import polars as pl
 import pytest
 
-from kalshi_assets.cities import CITIES
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.contract_reading import read_event_contract
 from kalshi_assets.exchange.ingest import settlement_of
 from kalshi_assets.exchange.wire import Market
+from kalshi_assets.families.temperature.cities import CITIES
 from kalshi_assets_tests.exchange.fake_exchange import SERIES
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 

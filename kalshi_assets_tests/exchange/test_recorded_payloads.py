@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from kalshi_assets.cities import CITIES
 from kalshi_assets.exchange.bracket_reading import bracket_of
 from kalshi_assets.exchange.errors import (
     AuthenticationError,
@@ -37,6 +36,7 @@ from kalshi_assets.exchange.wire_stream import (
     frame_of,
     order_book_of,
 )
+from kalshi_assets.families.temperature.cities import CITIES
 from kalshi_assets.tables import CANDLES, TRADES
 from kalshi_assets_tests.shared import SAMPLES, needs_samples
 

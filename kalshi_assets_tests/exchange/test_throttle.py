@@ -11,9 +11,9 @@ from contextlib import ExitStack
 import pytest
 
 from kalshi_assets.exchange.throttle import MAX_DEBT_S, TokenBucket
-from kalshi_assets.machine import STALE_S, shared_file
 from kalshi_assets.sandbox.buckets import BASIC_READ
 from kalshi_assets.sandbox.server import running
+from kalshi_assets.shared_files import STALE_S, shared_file
 from kalshi_assets_tests.chain.backfills import service_settings
 from kalshi_assets_tests.sandbox.tiny import write_archive
 
@@ -127,7 +127,7 @@ def test_what_killed_callers_owe_is_forgiven_but_for_a_minute(file):
 HOLDS = """
 import sys, time
 from pathlib import Path
-from kalshi_assets.machine import locked
+from kalshi_assets.shared_files import locked
 
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
@@ -180,11 +180,10 @@ def test_each_account_has_its_own_file_and_no_name_shows_it():
 READS = """
 import sys, time
 from datetime import date
-from kalshi_assets.defs.resources import KalshiResource
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.pipeline.services import KalshiService
 
-resource = KalshiResource()
-run = resource.client(CityDay("new_york", date(2025, 4, 25)), sys.argv[1])
+resource = KalshiService()
+run = resource.client(city_day("new_york", date(2025, 4, 25)), sys.argv[1])
 with resource.watcher() if sys.argv[1] == "watcher" else run as client:
     print("ready", flush=True)
     sys.stdin.readline()

@@ -4,11 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from kalshi_assets.cities import CITIES
 from kalshi_assets.exchange.contract import LINEAR_CENT, EventContract
 from kalshi_assets.exchange.contract_reading import read_event_contract
 from kalshi_assets.exchange.versions import regular_closes, with_reading
 from kalshi_assets.exchange.wire import TickRange, market_of
+from kalshi_assets.families.temperature.cities import CITIES
 from kalshi_assets.ladder.terms import latest_terms, terms_at
 from kalshi_assets.tables import EVENTS
 from kalshi_assets_tests.exchange.fake_exchange import (

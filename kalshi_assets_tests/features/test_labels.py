@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kalshi_assets.features.labels import labels
 from kalshi_assets.features.panel import minute_panel
-from kalshi_assets.ladder.settlement import outcome_known_at, pays_as_known
+from kalshi_assets.settlement.rule import outcome_known_at, pays_as_known
 from kalshi_assets.tables import OBSERVATIONS, SETTLEMENTS
 from kalshi_assets.tables.panel import LABELS
 from kalshi_assets_tests.features.tapes import (

@@ -3,7 +3,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from kalshi_assets.commands.panel_reference import reference_panel
+from kalshi_assets.benchmarks.panel_reference import reference_panel
 from kalshi_assets.features.panel import PanelParams, minute_panel
 from kalshi_assets_tests.features.tapes import OPEN, busy_tape, short_event, told_of
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from kalshi_assets.cities import city
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.families.temperature.cities import city, city_day, event_ticker
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.tables import EVENTS, FUSED_PMF, HAZARD_PMF, OBSERVATIONS, SETTLEMENTS, Table
 
-KEY = CityDay("new_york", date(2025, 4, 25))
+KEY = city_day("new_york", date(2025, 4, 25))
 NOON = datetime(2025, 4, 25, 17, tzinfo=UTC)
 TICKERS = ("T70", "B70.5", "B72.5", "T73")
 BOUNDS = ((None, 69), (70, 71), (72, 73), (74, None))
@@ -41,15 +41,15 @@ def _allowed(spec: Any) -> Any:
     return "text" if dtype == pl.String else 1
 
 
-def observations(temps: Sequence[float], key: CityDay = KEY) -> pl.DataFrame:
+def observations(temps: Sequence[float], key: LadderDay = KEY) -> pl.DataFrame:
     """`weather.observations`, one report every five minutes from the start of the climate day."""
-    start, _ = city(key.city).climate_day(key.date)
+    start, _ = city(key.ladder).climate_day(key.date)
     times = [start + timedelta(minutes=5 * n) for n in range(len(temps))]
     return frame_of(
         OBSERVATIONS,
         event_time=times,
         known_at=[time + timedelta(minutes=10) for time in times],
-        station=city(key.city).station,
+        station=city(key.ladder).station,
         temp_f=[float(temp) for temp in temps],
         kind="tgroup",
         lo_f=[round(temp) for temp in temps],
@@ -59,11 +59,11 @@ def observations(temps: Sequence[float], key: CityDay = KEY) -> pl.DataFrame:
 
 def events() -> pl.DataFrame:
     """`market.events` of a ladder of four brackets: ..69, 70-71, 72-73, 74.."""
-    start, end = city(KEY.city).climate_day(KEY.date)
+    start, end = city(KEY.ladder).climate_day(KEY.date)
     return frame_of(
         EVENTS,
         market_ticker=TICKERS,
-        event_ticker=KEY.event_ticker,
+        event_ticker=event_ticker(KEY),
         bracket=range(4),
         lo_f=[lo for lo, _ in BOUNDS],
         hi_f=[hi for _, hi in BOUNDS],
@@ -118,7 +118,7 @@ def settlements(
     exchange: tuple[int | None, str] | None = (72, "B72.5"), report: int | None = 73
 ) -> pl.DataFrame:
     """`weather.settlements`: the exchange's value and winner, the climate report's value."""
-    _, end = city(KEY.city).climate_day(KEY.date)
+    _, end = city(KEY.ladder).climate_day(KEY.date)
     rows = []
     if exchange is not None:
         rows.append(("exchange", *exchange))

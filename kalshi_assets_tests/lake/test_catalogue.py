@@ -10,22 +10,23 @@ import polars as pl
 import pytest
 
 from kalshi_assets.commands.query import Format, query, rendered
+from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day, city_days
 from kalshi_assets.lake.catalogue import connect, create_catalogue
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.partitions import CityDay, city_days
-from kalshi_assets.tables import ASIDES, OBSERVATIONS, STUDIES, TABLES, Table
+from kalshi_assets.tables import OBSERVATIONS, STUDIES, TABLES, Table
 from kalshi_assets_tests.lake.handmade import KEY, observations
 
 WRITES = """
 import sys
 from pathlib import Path
+from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.tables import OBSERVATIONS
 from kalshi_assets_tests.lake.handmade import KEY, observations
 
 print("ready", flush=True)
 for n in range(100):
-    Lake(Path(sys.argv[1])).write(OBSERVATIONS, KEY, observations([n % 50] * 50))
+    Lake(Path(sys.argv[1]), TEMPERATURE).write(OBSERVATIONS, KEY, observations([n % 50] * 50))
 """
 
 
@@ -36,7 +37,7 @@ def _count(connection: duckdb.DuckDBPyConnection) -> int:
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("empty")
-    create_catalogue(folder / "kalshi.duckdb", Lake(folder / "lake"))
+    create_catalogue(folder / "kalshi.duckdb", Lake(folder / "lake", TEMPERATURE))
     return folder / "kalshi.duckdb"
 
 
@@ -146,7 +147,7 @@ def test_views_and_columns_say_what_they_mean(empty: Path) -> None:
             "select comment from duckdb_columns() where table_name = 'observations' "
             "and column_name = 'event_time'"
         ).fetchall()
-    assert views == {table.full_name: table.description for table in (*TABLES, *ASIDES, *STUDIES)}
+    assert views == {table.full_name: table.description for table in (*TABLES, *STUDIES)}
     assert column[0][0].endswith("[f]")
     assert "set timezone = 'UTC' first" in clock[0][0]
 
@@ -157,7 +158,7 @@ def test_a_missing_catalogue_says_how_to_make_it(tmp_path: Path) -> None:
 
 
 def test_a_path_with_a_quote_does_not_break_the_views(tmp_path: Path) -> None:
-    lake = Lake(tmp_path / "it's mine" / "lake")
+    lake = Lake(tmp_path / "it's mine" / "lake", TEMPERATURE)
     lake.write(OBSERVATIONS, KEY, observations([61]))
     create_catalogue(tmp_path / "kalshi.duckdb", lake)
     with connect(tmp_path / "kalshi.duckdb", lake.root) as connection:
@@ -214,7 +215,7 @@ def test_a_wrong_statement_is_an_error_of_the_database(lake: Lake) -> None:
 
 
 def test_days_of_a_key_lie_where_the_views_look(lake: Lake) -> None:
-    key = CityDay("chicago", date(2026, 1, 2))
+    key = city_day("chicago", date(2026, 1, 2))
     lake.write(OBSERVATIONS, key, observations([20], key))
     assert os.path.isfile(
         lake.root / "weather" / "observations" / "city=chicago" / "date=2026-01-02" / "part.parquet"

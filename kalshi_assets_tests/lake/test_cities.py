@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_assets.cities import (
+from kalshi_assets.config import ENV_VARIABLE, load_toml
+from kalshi_assets.families.temperature.cities import (
     CITIES,
     City,
     EventTickerError,
@@ -17,7 +18,6 @@ from kalshi_assets.cities import (
     city_day_of_event,
     city_of_series,
 )
-from kalshi_assets.config import ENV_VARIABLE, load_toml
 
 names = st.sampled_from(sorted(CITIES))
 days = st.dates(date(2020, 1, 1), date(2030, 12, 31))
@@ -202,7 +202,7 @@ def test_a_wrong_fact_in_the_registry_is_named_with_its_city(tmp_path: Path) -> 
         'std_offset_h = -6\ntimezone = "America/Chicago"\n'
     )
     child = subprocess.run(
-        [sys.executable, "-c", "import kalshi_assets.cities"],
+        [sys.executable, "-c", "import kalshi_assets.families.temperature.cities"],
         env={ENV_VARIABLE: str(tmp_path), "PATH": ""},
         capture_output=True,
         text=True,

@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime
 
+from kalshi_assets.families.temperature.cities import with_starts
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.history import History
-from kalshi_assets.partitions import CityDay
 from kalshi_assets_tests.lake.handmade import KEY
 
 
@@ -14,12 +15,12 @@ def test_a_window_has_the_days_before_that_there_is_something_of() -> None:
 
 
 def test_the_starts_of_climate_days_are_standard_midnights() -> None:
-    (start, _), *_ = History(2, lambda day: 1).with_starts(KEY)
+    (start, _), *_ = with_starts(History(2, lambda day: 1).before(KEY))
     assert start == datetime(2025, 4, 23, 5, tzinfo=UTC)
 
 
 def test_neighbouring_windows_read_each_day_once() -> None:
-    read: list[CityDay] = []
+    read: list[LadderDay] = []
     history = History(3, lambda day: read.append(day) or len(read))
     for key in KEY.earlier(5):
         history.before(key)

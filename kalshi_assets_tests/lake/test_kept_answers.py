@@ -9,15 +9,14 @@ from typing import Any
 import httpx
 import pytest
 
-from kalshi_assets.cities import CITIES
-from kalshi_assets.lake.kept_answers import KeptAnswers
-from kalshi_assets.lake.raw import RawArchive
-from kalshi_assets.partitions import CityDay
-from kalshi_assets.weather.sources.climate_report import (
+from kalshi_assets.families.temperature.cities import CITIES, city_day
+from kalshi_assets.families.temperature.sources.climate_report import (
     ClimateReportClient,
     fetch_climate_report,
     tells_final,
 )
+from kalshi_assets.lake.kept_answers import KeptAnswers
+from kalshi_assets.lake.raw import RawArchive
 
 CHICAGO = CITIES["chicago"]
 MAY_5 = date(2025, 5, 5)
@@ -53,7 +52,7 @@ def ask(tmp_path: Path) -> Callable[..., list[int]]:
             lambda body, at: tells_final(body, CHICAGO, day, at, now),
             clock=lambda: now,
         )
-        key = CityDay("chicago", day)
+        key = city_day("chicago", day)
         raw = RawArchive(tmp_path / "raw")
         with (
             raw.recording("climate_reports", key, "settlement", kept) as transport,

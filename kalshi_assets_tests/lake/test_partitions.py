@@ -4,24 +4,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_assets.cities import CITIES, UnknownCityError
-from kalshi_assets.partitions import CITY_DAYS, FIRST_DAY, CityDay, city_days, days_between
+from kalshi_assets.defs.partitions import CITY_DAYS, FIRST_DAY, dagster_key, key_of
+from kalshi_assets.families.temperature.cities import (
+    CITIES,
+    UnknownCityError,
+    city_day,
+    city_days,
+    event_ticker,
+)
+from kalshi_assets.keys import LadderDay, days_between
 
-keys = st.builds(CityDay, st.sampled_from(sorted(CITIES)), st.dates(FIRST_DAY, date(2026, 6, 30)))
+keys = st.builds(city_day, st.sampled_from(sorted(CITIES)), st.dates(FIRST_DAY, date(2026, 6, 30)))
 
 
 @given(keys)
-def test_a_key_survives_the_way_through_dagster_and_back(key: CityDay) -> None:
-    assert CityDay.of(str(key.dagster_key)) == key
-    assert CityDay.of(key.dagster_key) == key
-    assert CITY_DAYS.has_partition_key(key.dagster_key)
+def test_a_key_survives_the_way_through_dagster_and_back(key: LadderDay) -> None:
+    assert key_of(str(dagster_key(key))) == key
+    assert key_of(dagster_key(key)) == key
+    assert CITY_DAYS.has_partition_key(dagster_key(key))
 
 
 @given(keys, st.integers(1, 60))
-def test_earlier_days_are_the_same_citys_and_end_the_day_before(key: CityDay, days: int) -> None:
+def test_earlier_days_are_the_same_citys_and_end_the_day_before(key: LadderDay, days: int) -> None:
     earlier = key.earlier(days)
     assert len(earlier) == days
-    assert {day.city for day in earlier} == {key.city}
+    assert {day.ladder for day in earlier} == {key.ladder}
     dates = [day.date for day in earlier]
     assert dates == sorted(dates)
     assert dates[-1] == key.date - timedelta(days=1)
@@ -62,11 +69,11 @@ def test_the_number_of_partitions_stays_below_what_dagster_bears() -> None:
 
 def test_an_unknown_city_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnknownCityError, match=r"atlantis.*known: .*new_york"):
-        CityDay("atlantis", date(2025, 5, 1))
+        city_day("atlantis", date(2025, 5, 1))
 
 
 def test_the_event_of_a_key_is_the_exchanges() -> None:
-    assert CityDay("chicago", date(2025, 5, 5)).event_ticker == "KXHIGHCHI-25MAY05"
+    assert event_ticker(city_day("chicago", date(2025, 5, 5))) == "KXHIGHCHI-25MAY05"
 
 
 def test_days_between_are_inclusive_and_in_order() -> None:

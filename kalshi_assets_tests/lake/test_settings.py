@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from kalshi_assets.cities import CITIES
-from kalshi_assets.defs.resources import KalshiResource, WeatherResource, signer_of
+from kalshi_assets.defs.resources import KalshiResource, WeatherResource
+from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.pipeline.services import signer_of
 from kalshi_assets.settings import KALSHI_API, Settings
 
 NAMES = ("KALSHI_", "VISUAL_CROSSING_", "CLIMATE_REPORT_", "TRADE_MODE")

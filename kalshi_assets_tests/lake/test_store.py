@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day, city_days
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake import files
 from kalshi_assets.lake.files import Stamp
 from kalshi_assets.lake.store import (
@@ -20,7 +22,6 @@ from kalshi_assets.lake.store import (
     Partitions,
     SpoiltPartitionError,
 )
-from kalshi_assets.partitions import CityDay, city_days
 from kalshi_assets.tables import OBSERVATIONS, TABLES, ContractViolationError, Table
 from kalshi_assets_tests.lake.handmade import KEY, observations
 
@@ -78,7 +79,7 @@ def test_a_missing_partition_says_how_to_make_it(lake: Lake) -> None:
         lake.read(OBSERVATIONS, KEY)
 
 
-def _as_an_older_version(lake: Lake, key: CityDay) -> None:
+def _as_an_older_version(lake: Lake, key: LadderDay) -> None:
     old = observations([61], key).drop("lo_f").cast({"hi_f": pl.Int64}).with_columns(humidity=0.5)
     path = lake.path(OBSERVATIONS, key)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +108,7 @@ def test_a_partition_of_another_version_is_not_passed_over_as_missing(lake: Lake
 
 
 def test_all_partitions_at_once_name_those_of_another_version(lake: Lake) -> None:
-    old = [*KEY.earlier(2), CityDay("chicago", KEY.date)]
+    old = [*KEY.earlier(2), city_day("chicago", KEY.date)]
     lake.write(OBSERVATIONS, KEY, observations([61]))
     for key in old:
         _as_an_older_version(lake, key)
@@ -131,7 +132,7 @@ def test_a_query_that_is_wrong_in_itself_stays_its_own_error(lake: Lake) -> None
 def test_neither_temporary_files_nor_placeholders_count_as_partitions(lake: Lake) -> None:
     lake.write(OBSERVATIONS, KEY, observations([61]))
     lake.path(OBSERVATIONS, KEY).with_name(".part.parquet.1.ab.tmp").write_bytes(b"PAR1 half")
-    tomorrow = CityDay(KEY.city, KEY.date + timedelta(days=1))
+    tomorrow = city_day(KEY.ladder, KEY.date + timedelta(days=1))
     lake.path(OBSERVATIONS, tomorrow).parent.mkdir()
     lake.path(OBSERVATIONS, tomorrow).with_name(".part.parquet.2.cd.tmp").write_bytes(b"PAR1")
     lake.write_placeholder(OBSERVATIONS)
@@ -167,12 +168,13 @@ def test_a_lake_belongs_to_the_origin_that_filled_it_first(lake: Lake) -> None:
 CLAIMS = """
 import sys
 from pathlib import Path
+from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.lake.store import Lake, OriginMismatchError
 
 print("ready", flush=True)
 for line in sys.stdin:
     try:
-        Lake(Path(line.strip())).claim(sys.argv[1])
+        Lake(Path(line.strip()), TEMPERATURE).claim(sys.argv[1])
         print("mine", flush=True)
     except OriginMismatchError as error:
         print(error, flush=True)
@@ -201,7 +203,7 @@ def test_of_processes_that_claim_a_lake_at_once_for_two_origins_one_wins(tmp_pat
                 each.stdin.write(f"{root}\n")
                 each.stdin.flush()
             answers = [each.stdout.readline() for each in claimants]
-            winner = Lake(root).origin
+            winner = Lake(root, TEMPERATURE).origin
             for origin, answer in zip(origins, answers, strict=True):
                 refusal = f"{root} was filled from {winner!r} and must"
                 assert answer.startswith("mine" if origin == winner else refusal)
@@ -227,11 +229,12 @@ def test_a_claim_between_another_s_look_and_its_writing_wins(
 DIES_IN_MID_CLAIM = """
 import os, signal, sys
 from pathlib import Path
+from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.lake import files
 from kalshi_assets.lake.store import Lake
 
 files._flushed = lambda path: os.kill(os.getpid(), signal.SIGKILL)
-Lake(Path(sys.argv[1])).claim("recordings")
+Lake(Path(sys.argv[1]), TEMPERATURE).claim("recordings")
 """
 
 
@@ -285,3 +288,14 @@ def test_a_partition_that_failed_in_this_run_is_none_or_an_error_whatever_lies_t
         inputs[KEY]
     assert inputs.if_there(KEY) is None
     assert inputs.stored(KEY) is not None
+
+
+def test_partitions_give_no_day_that_was_not_asked_for(lake: Lake) -> None:
+    tomorrow = KEY.on(KEY.date + timedelta(days=1))
+    for key in (KEY, tomorrow):
+        lake.write(OBSERVATIONS, key, observations([61], key))
+    asked = Partitions(lake, OBSERVATIONS, [KEY])
+    with pytest.raises(KeyError, match="not among the partitions asked for"):
+        asked[tomorrow]
+    assert asked.if_there(tomorrow) is None
+    assert asked.stored(tomorrow) is None

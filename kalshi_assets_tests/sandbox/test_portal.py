@@ -8,12 +8,12 @@ import httpx
 import polars as pl
 import pytest
 
-from kalshi_assets.cities import CITIES
-from kalshi_assets.sandbox.server import running
-from kalshi_assets.weather.sources.weather_company import (
+from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.families.temperature.sources.weather_company import (
     WeatherCompanyClient,
     fetch_weather_company,
 )
+from kalshi_assets.sandbox.server import running
 from kalshi_assets_tests.sandbox.conftest import ENDLESS
 from kalshi_assets_tests.sandbox.tiny import write_archive
 

@@ -7,10 +7,16 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from kalshi_assets.cities import CITIES, UnknownCityError
+from kalshi_assets.families.temperature.cities import CITIES, UnknownCityError
 from kalshi_assets.ladder.brackets import Bracket, Ladder
 from kalshi_assets.sandbox import world, world_layout, world_market, world_station
-from kalshi_assets.sandbox.world import CityDay, WorldSummary, city_day, generate, stress_days
+from kalshi_assets.sandbox.world import (
+    GeneratedDay,
+    WorldSummary,
+    generate,
+    generated_day,
+    stress_days,
+)
 from kalshi_assets.sandbox.world_weather import Stress
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
@@ -29,9 +35,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> WorldSummary:
 @pytest.fixture(
     scope="module", params=[("new_york", date(2026, 3, 8)), ("denver", date(2026, 9, 4))]
 )
-def one(request: pytest.FixtureRequest) -> CityDay:
+def one(request: pytest.FixtureRequest) -> GeneratedDay:
     name, day = request.param
-    return city_day(SEED, CITIES[name], day)
+    return generated_day(SEED, CITIES[name], day)
 
 
 def read(folder: Path, pattern: str) -> pl.DataFrame:
@@ -40,7 +46,7 @@ def read(folder: Path, pattern: str) -> pl.DataFrame:
 
 def test_the_same_seed_gives_the_same_frames_and_another_seed_others() -> None:
     city, day = CITIES["chicago"], date(2026, 5, 5)
-    first, again, other = (city_day(s, city, day) for s in (SEED, SEED, SEED + 1))
+    first, again, other = (generated_day(s, city, day) for s in (SEED, SEED, SEED + 1))
     for name in FRAMES:
         assert_frame_equal(getattr(first, name), getattr(again, name))
     for name in ("markets", "candles", "trades", "observations"):
@@ -136,7 +142,7 @@ def test_observations_cover_the_climate_days_and_the_civil_day_before_them(
     assert times.is_unique().all()
 
 
-def test_the_ladder_is_valid_and_its_one_winner_contains_the_maximum(one: CityDay) -> None:
+def test_the_ladder_is_valid_and_its_one_winner_contains_the_maximum(one: GeneratedDay) -> None:
     ladder = Ladder.of([bracket_of(row) for row in one.markets.iter_rows(named=True)])
     assert len(ladder) == 6
     assert one.markets["strike_type"].to_list() == ["less", *["between"] * 4, "greater"]
@@ -162,7 +168,7 @@ def bracket_of(row: dict[str, object]) -> Bracket:
 
 
 def test_tickers_labels_rules_and_times_are_the_exchanges() -> None:
-    markets = city_day(SEED, CITIES["new_york"], date(2026, 6, 15)).markets
+    markets = generated_day(SEED, CITIES["new_york"], date(2026, 6, 15)).markets
     low, second, high = markets.row(0, named=True), markets.row(1, named=True), markets[-1]
     cap = int(low["cap_strike"])
     assert low["market_ticker"] == f"KXHIGHNY-26JUN15-T{cap}"
@@ -201,7 +207,7 @@ def test_rules_name_the_weather_company_from_the_day_of_the_change() -> None:
     assert "(CLISEA)" in world_market.rules(CITIES["seattle"], date(2026, 8, 13), "x")
 
 
-def test_a_bid_is_always_below_the_ask_and_the_six_leave_no_arbitrage(one: CityDay) -> None:
+def test_a_bid_is_always_below_the_ask_and_the_six_leave_no_arbitrage(one: GeneratedDay) -> None:
     for part in ("open", "close"):
         assert (one.candles[f"yes_bid_{part}"] < one.candles[f"yes_ask_{part}"]).all()
     close = (
@@ -217,7 +223,7 @@ def test_a_bid_is_always_below_the_ask_and_the_six_leave_no_arbitrage(one: CityD
     assert asks.min() >= 100
 
 
-def test_candles_are_consistent_and_open_where_the_one_before_closed(one: CityDay) -> None:
+def test_candles_are_consistent_and_open_where_the_one_before_closed(one: GeneratedDay) -> None:
     for side in ("yes_bid", "yes_ask", "price"):
         low, high = pl.col(f"{side}_low"), pl.col(f"{side}_high")
         for part in ("open", "close"):
@@ -236,7 +242,7 @@ def test_candles_are_consistent_and_open_where_the_one_before_closed(one: CityDa
     )
 
 
-def test_candles_are_sparse_and_within_trading_hours(one: CityDay) -> None:
+def test_candles_are_sparse_and_within_trading_hours(one: GeneratedDay) -> None:
     assert not one.candles.select("market_ticker", "end_period_ts").is_duplicated().any()
     assert one.candles["end_period_ts"].dt.second().unique().to_list() == [0]
     opens, closes = one.markets["open_time"][0], one.markets["close_time"][0]
@@ -247,7 +253,7 @@ def test_candles_are_sparse_and_within_trading_hours(one: CityDay) -> None:
     assert 300 < one.trades.height < 4000
 
 
-def test_candles_are_the_aggregate_of_the_tape(one: CityDay) -> None:
+def test_candles_are_the_aggregate_of_the_tape(one: GeneratedDay) -> None:
     minute = (pl.col("created_time").dt.truncate("1m") + timedelta(minutes=1)).cast(
         world_layout.UTC_NS
     )
@@ -266,7 +272,7 @@ def test_candles_are_the_aggregate_of_the_tape(one: CityDay) -> None:
     assert_frame_equal(totals, listed, check_row_order=False)
 
 
-def test_previous_price_and_open_interest_carry_over(one: CityDay) -> None:
+def test_previous_price_and_open_interest_carry_over(one: GeneratedDay) -> None:
     for _, candles in one.candles.group_by("market_ticker"):
         interest = candles["open_interest"].to_numpy()
         assert (np.diff(interest) >= 0).all()
@@ -275,7 +281,7 @@ def test_previous_price_and_open_interest_carry_over(one: CityDay) -> None:
         assert candles["price_previous"].equals(last.shift(1), null_equal=True)
 
 
-def test_trades_print_at_a_quote_and_inside_the_price_range(one: CityDay) -> None:
+def test_trades_print_at_a_quote_and_inside_the_price_range(one: GeneratedDay) -> None:
     assert one.trades["yes_price"].is_between(1, 99).all()
     assert (one.trades["count"] > 0).all()
     assert one.trades["trade_id"].is_unique().all()
@@ -303,7 +309,7 @@ def test_trades_print_at_a_quote_and_inside_the_price_range(one: CityDay) -> Non
 
 @pytest.mark.parametrize("seed", range(5))
 def test_prices_converge_to_the_outcome_by_the_close(seed: int) -> None:
-    day = city_day(seed, CITIES["new_york"], date(2026, 4, 20))
+    day = generated_day(seed, CITIES["new_york"], date(2026, 4, 20))
     last = day.candles.group_by("market_ticker").agg(
         mid=(pl.col("yes_bid_close").last() + pl.col("yes_ask_close").last()) / 2,
         bid=pl.col("yes_bid_close").last(),
@@ -344,7 +350,7 @@ def test_stress_days_are_listed_and_thin_ones_trade_little() -> None:
     listed = stress_days(SEED, ["new_york"], days)
     assert 10 < listed.height < 80
     thin = listed.filter(pl.col("stress") == "thin_market")["date"][0]
-    one = city_day(SEED, CITIES["new_york"], thin)
+    one = generated_day(SEED, CITIES["new_york"], thin)
     assert one.stress is Stress.THIN_MARKET
     assert one.trades.height < 400
 

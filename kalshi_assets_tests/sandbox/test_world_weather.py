@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalshi_assets.cities import CITIES, City
+from kalshi_assets.families.temperature.cities import CITIES, City
 from kalshi_assets.sandbox import world_station, world_weather
 from kalshi_assets.sandbox.world_weather import DAY, Stress, day_weather, temperature
 

@@ -3,8 +3,8 @@ from decimal import Decimal
 
 import pytest
 
-from kalshi_assets.cities import CITIES
 from kalshi_assets.config import load_toml
+from kalshi_assets.families.temperature.cities import CITIES
 from kalshi_assets.trading.params import TradingParams, load_params, params_of
 
 DEFAULTS = load_toml("trading.toml")["defaults"]

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from kalshi_assets.partitions import CityDay
+from kalshi_assets.families.temperature.cities import city_day
 from kalshi_assets_tests.chain.spoilt import spoilt_copy
 from kalshi_assets_tests.shared_work import shared_world
 from kalshi_assets_tests.ui.dagster_ui import DagsterUI, started
 
 CITIES = ("chicago", "new_york")
 FIRST, LAST = date(2026, 6, 17), date(2026, 6, 30)
-UNREADABLE_EVENT = CityDay("chicago", date(2026, 6, 20))
-UNREADABLE_TRADES = CityDay("chicago", date(2026, 6, 24))
+UNREADABLE_EVENT = city_day("chicago", date(2026, 6, 20))
+UNREADABLE_TRADES = city_day("chicago", date(2026, 6, 24))
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,10 @@ from typing import Any
 
 import httpx
 
+from kalshi_assets.defs.partitions import dagster_key
+from kalshi_assets.families.temperature.cities import TEMPERATURE
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.partitions import CityDay
 from kalshi_assets.settings import Settings
 
 PROJECT = Path(__file__).parents[2]
@@ -74,7 +76,7 @@ class DagsterUI:
     @property
     def lake(self) -> Lake:
         """What its runs fill."""
-        return Lake(self.folder / "data" / "lake")
+        return Lake(self.folder / "data" / "lake", TEMPERATURE)
 
     @property
     def log(self) -> str:
@@ -122,24 +124,24 @@ def wait_until(condition: Callable[[], bool], patience_s: float, every_s: float 
         time.sleep(every_s)
 
 
-def button_params(assets: Sequence[Sequence[str]], keys: Sequence[CityDay]) -> dict[str, object]:
+def button_params(assets: Sequence[Sequence[str]], keys: Sequence[LadderDay]) -> dict[str, object]:
     """What the Materialize button of a page sends: assets, and partitions for all of them."""
     return {
         "assetSelection": [{"path": list(path)} for path in assets],
-        "partitionNames": [str(key.dagster_key) for key in keys],
+        "partitionNames": [str(dagster_key(key)) for key in keys],
         "fromFailure": False,
         "tags": [],
     }
 
 
-def named_params(ranges: Mapping[Sequence[str], tuple[CityDay, CityDay]]) -> dict[str, object]:
+def named_params(ranges: Mapping[Sequence[str], tuple[LadderDay, LadderDay]]) -> dict[str, object]:
     """The same with the first and last partition named per asset."""
     return {
         "partitionsByAssets": [
             {
                 "assetKey": {"path": list(path)},
                 "partitions": {
-                    "range": {"start": str(first.dagster_key), "end": str(last.dagster_key)}
+                    "range": {"start": str(dagster_key(first)), "end": str(dagster_key(last))}
                 },
             }
             for path, (first, last) in ranges.items()

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from kalshi_assets.defs.checks import checks_of
-from kalshi_assets.partitions import CityDay, city_days
+from kalshi_assets.defs.partitions import dagster_key
+from kalshi_assets.families.temperature.cities import city_day, city_days
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.tables import HAZARD_PMF, OBSERVATIONS, STUDIES, TABLES
 from kalshi_assets_tests.ui.conftest import CITIES, LAST
 from kalshi_assets_tests.ui.dagster_ui import (
@@ -136,7 +138,7 @@ def test_what_it_prints_tells_where_it_is_and_what_to_try(ui: DagsterUI) -> None
 
 
 PRESSED = city_days(["chicago"], LAST - timedelta(days=1), LAST)
-NAMED = CityDay("new_york", LAST)
+NAMED = city_day("new_york", LAST)
 OF_THIRTEEN_DAYS = (OBSERVATIONS.schema, OBSERVATIONS.name)
 
 
@@ -216,8 +218,8 @@ def test_the_sandbox_and_the_daemon_belong_to_the_ui_and_end_with_it(ui: Dagster
 def assert_made(
     ui: DagsterUI,
     backfill: Mapping[str, Any],
-    keys: Sequence[CityDay],
-    others: Mapping[tuple[str, str], Sequence[CityDay]] = MappingProxyType({}),
+    keys: Sequence[LadderDay],
+    others: Mapping[tuple[str, str], Sequence[LadderDay]] = MappingProxyType({}),
 ) -> None:
     """Partitions in the lake, and their materialisations and checks in the event log."""
     failed = [run["runId"] for run in backfill["runs"] if run["status"] != "SUCCESS"]
@@ -244,7 +246,7 @@ def assert_made(
         if event["__typename"] == "MaterializationEvent"
     }
     assert materialised == {
-        (asset, str(key.dagster_key)) for asset, days in asked.items() for key in days
+        (asset, str(dagster_key(key))) for asset, days in asked.items() for key in days
     }
     verdicts = [
         event["evaluation"]

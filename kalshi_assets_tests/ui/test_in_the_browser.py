@@ -9,7 +9,7 @@ from PIL import Image
 
 from kalshi_assets.commands.backfill import plan, run
 from kalshi_assets.defs.lake_io import the_lake
-from kalshi_assets.reports.library import index_path
+from kalshi_assets.pages.library import index_path
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.sandbox.world import generate

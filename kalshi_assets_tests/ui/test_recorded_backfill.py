@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from kalshi_assets.partitions import city_days
+from kalshi_assets.families.temperature.cities import city_days
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 from kalshi_assets_tests.ui.dagster_ui import button_params, started
 from kalshi_assets_tests.ui.test_dagster_ui import ASSETS, BACKFILLED_WITHIN_S, assert_made

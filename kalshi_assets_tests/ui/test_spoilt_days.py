@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from kalshi_assets.partitions import CityDay, city_days
+from kalshi_assets.defs.partitions import dagster_key
+from kalshi_assets.families.temperature.cities import city_days
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.tables import EVENTS, MC_PARAMS, REPORT, TABLES, TRADES, Table
 from kalshi_assets_tests.chain.spoilt import OF_EARLIER_DAYS, made_of
 from kalshi_assets_tests.ui.conftest import UNREADABLE_EVENT, UNREADABLE_TRADES
@@ -91,7 +93,7 @@ def test_nothing_is_green_that_is_not_there_and_what_is_not_there_is_red(
     ids=["events", "trades"],
 )
 def test_a_bad_day_is_red_with_its_reason_and_its_run(
-    ui: DagsterUI, backfill: Mapping[str, Any], table: Table, key: CityDay, cause: str
+    ui: DagsterUI, backfill: Mapping[str, Any], table: Table, key: LadderDay, cause: str
 ) -> None:
     bad = _partition(ui, table, key)
     assert bad["latestRunForPartition"]["status"] == "FAILURE"
@@ -107,9 +109,9 @@ def test_a_bad_day_is_red_with_its_reason_and_its_run(
     assert behind["latestMaterializationByPartition"] == [None]
 
 
-def _partition(ui: DagsterUI, table: Table, key: CityDay) -> Mapping[str, Any]:
+def _partition(ui: DagsterUI, table: Table, key: LadderDay) -> Mapping[str, Any]:
     asset = {"path": [table.schema, table.name]}
-    answer = ui.ask(_PARTITION, asset=asset, partition=str(key.dagster_key))
+    answer = ui.ask(_PARTITION, asset=asset, partition=str(dagster_key(key)))
     return answer["assetNodeOrError"]
 
 

@@ -12,8 +12,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.ladder.scores import LOG_FLOOR
-from kalshi_assets.ladder.settlement import fair_price, outcomes
 from kalshi_assets.learning.calibration.maps import (
     CELL_WIDTH,
     CELLS,
@@ -21,6 +19,8 @@ from kalshi_assets.learning.calibration.maps import (
     cumulatives,
     log_odds,
 )
+from kalshi_assets.settlement.rule import fair_price, outcomes
+from kalshi_assets.statistics.scores import LOG_FLOOR
 from kalshi_assets.tables.calibration import BLOCK_NAMES
 
 Array = NDArray[np.float64]

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.compiled import njit
+from kalshi_assets.kernel_cache import njit
 
 Array = NDArray[np.float64]
 

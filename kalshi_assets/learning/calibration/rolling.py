@@ -19,9 +19,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.ladder.scores import LOG_FLOOR
 from kalshi_assets.learning.calibration.days import LEAD_BLOCKS, CalibrationDay, season_of
 from kalshi_assets.learning.calibration.maps import FAMILIES, CalibrationMap, Statistics
+from kalshi_assets.statistics.scores import LOG_FLOOR
 
 Array = NDArray[np.float64]
 

@@ -30,7 +30,7 @@ from kalshi_assets.learning.calibration.rolling import (
     day_means,
     keys_of,
 )
-from kalshi_assets.verification.bootstrap import RESAMPLES, day_weights
+from kalshi_assets.statistics.bootstrap import RESAMPLES, day_weights
 
 Array = NDArray[np.float64]
 

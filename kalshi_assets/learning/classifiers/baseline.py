@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.ladder.scores import LOG_FLOOR
 from kalshi_assets.learning.classifiers.targets import Prices, Sample, Target
+from kalshi_assets.statistics.scores import LOG_FLOOR
 
 Array = NDArray[np.float64]
 

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.ladder.settlement import outcome_known_at, pays_as_known
+from kalshi_assets.settlement.rule import outcome_known_at, pays_as_known
 
 Array = NDArray[np.float64]
 Kind = Literal["binary", "winner"]

@@ -4,7 +4,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kalshi_assets.ladder.settlement import settled_by
 from kalshi_assets.learning.calibration.days import (
     LEAD_BLOCKS,
     CalibrationDay,
@@ -13,6 +12,7 @@ from kalshi_assets.learning.calibration.days import (
     lead_block,
     season_of,
 )
+from kalshi_assets.settlement.rule import settled_by
 from kalshi_assets_tests.learning.calibration.worlds import (
     ALL_HOURS,
     START,

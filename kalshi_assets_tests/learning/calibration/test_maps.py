@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from kalshi_assets.ladder.scores import brier_score
 from kalshi_assets.learning.calibration.kernels import pava
 from kalshi_assets.learning.calibration.maps import (
     BETA,
@@ -25,6 +24,7 @@ from kalshi_assets.learning.calibration.maps import (
     interpolated,
     venn_abers_band,
 )
+from kalshi_assets.statistics.scores import brier_score
 from kalshi_assets_tests.learning.calibration.worlds import MORNING, forecasts, settled_day
 
 Array = NDArray[np.float64]

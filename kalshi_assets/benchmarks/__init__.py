@@ -1,0 +1,1 @@
+"""How fast the platform is, against references measured in the same run."""

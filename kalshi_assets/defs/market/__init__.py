@@ -1,1 +1,0 @@
-"""Stage `market`: what the exchange says, fetched and decoded."""

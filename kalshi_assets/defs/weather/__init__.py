@@ -1,1 +1,0 @@
-"""Stage `weather`: what the settlement station measured, what was forecast, what settled."""

@@ -1,0 +1,238 @@
+"""What the day's temperature is expected to do: a profile, and the way its shape may differ.
+
+Here: the climatological profile of earlier days, and forecasts laid over it. Not here: the residual
+around the baseline (`parameters`), which forecast was known when (the caller filters by
+``known_at``).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.families.temperature.climate_day import SLOT, SLOTS
+from kalshi_assets.families.temperature.providers import one_forecast_each
+from kalshi_assets.families.temperature.station_days import bridged
+
+Array = NDArray[np.float64]
+Source = Literal["forecast_hourly", "forecast_max", "climatology"]
+
+PROFILE_WINDOW = 13
+SHAPE_WINDOW = 25
+AFTERNOON = slice(13 * 12, 16 * 12)
+# Forecast temperatures further apart than this are no hourly forecast.
+LONGEST_STEP = 3 * 12
+# A forecast maximum below what the profile's range allows shifts the day instead of flattening it.
+LEAST_SCALE, GREATEST_SCALE = 0.4, 2.0
+# The leading component of few days overstates its own spread. Chosen among a few on days of KNYC
+# that the study scores; the likelihood of reports is flat from .5 to 1, and nearly so the brackets.
+SHAPE_SPREAD = 0.86
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """The expected temperature of the day, slot by slot.
+
+    Attributes
+    ----------
+    profile
+        Shape (288,), degrees F.
+    shape
+        Shape (288,), degrees F: one standard deviation of the day's leading departure from the
+        profile's form, positive in the afternoon; the day is profile + z shape, z standard normal.
+    source
+        Where the profile comes from.
+    """
+
+    profile: Array
+    shape: Array
+    source: Source
+
+    def __post_init__(self) -> None:
+        for name in ("profile", "shape"):
+            value = getattr(self, name)
+            if value.shape != (SLOTS,) or not np.isfinite(value).all():
+                raise ValueError(
+                    f"{name} of a baseline must be {SLOTS} finite degrees, not {value.shape} with "
+                    f"{int((~np.isfinite(value)).sum())} unknown"
+                )
+
+    def nodes(self, count: int = 5) -> list[tuple[Array, float]]:
+        """Baselines at the Gauss-Hermite nodes of z, each with its prior probability.
+
+        z is given a spread of 0.86 instead of 1, see `SHAPE_SPREAD`.
+
+        The filter's likelihood turns the priors into weights. One node, or no shape: the profile.
+
+        Parameters
+        ----------
+        count
+            Nodes; odd numbers have the profile among them.
+        """
+        if count == 1 or not self.shape.any():
+            return [(self.profile, 1.0)]
+        z, weight = np.polynomial.hermite_e.hermegauss(count)
+        return [
+            (self.profile + SHAPE_SPREAD * node * self.shape, float(prior))
+            for node, prior in zip(z, weight / weight.sum(), strict=True)
+        ]
+
+    def shifted(self, offset: float | Array) -> "Baseline":
+        """The same baseline, warmer by `offset` degrees F, one number or one per slot."""
+        return replace(self, profile=self.profile + offset)
+
+
+def climatological(days: Array) -> Baseline:
+    """The mean day of earlier days, and the leading way in which their forms differ.
+
+    Profile: mean over days, smoothed over about an hour. Shape: first principal component of the
+    days' smoothed curves less their own mean, times the standard deviation of its score.
+
+    Parameters
+    ----------
+    days
+        Shape (days, 288), degrees F, NaN where there is no report. Gaps of up to an hour are
+        interpolated; in longer ones a day runs parallel to the profile.
+
+    Raises
+    ------
+    ValueError
+        No report on any day.
+    """
+    curves = np.array([bridged(day) for day in days]).reshape(-1, SLOTS)
+    known = ~np.isnan(curves)
+    if not known.any():
+        raise ValueError("a climatological baseline needs at least one report on an earlier day")
+    mean = _mean_day(curves, known)
+    level = np.where(known, curves - mean, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    filled = np.where(known, curves, mean + level[:, None])
+    profile = smoothed(filled.mean(axis=0), PROFILE_WINDOW)
+    return Baseline(profile=profile, shape=_leading_shape(filled), source="climatology")
+
+
+def from_hourly(times: Array, temp_f: Array, shape: Array | None = None) -> Baseline:
+    """Forecast temperatures, linearly interpolated to the slots.
+
+    Parameters
+    ----------
+    times
+        Slot of each forecast temperature, ascending; fractions and slots outside the day allowed.
+    temp_f
+        The temperatures, degrees F.
+    shape
+        Of the baseline; none: the forecast's form is taken as certain.
+
+    Raises
+    ------
+    ValueError
+        The forecast leaves more than three hours of the day open.
+    """
+    if not covers_day(times):
+        raise ValueError(
+            f"{len(times)} forecast temperatures leave more than three hours of the day open"
+        )
+    profile = np.interp(np.arange(SLOTS), times, temp_f)
+    none = np.zeros(SLOTS)
+    return Baseline(
+        profile=profile, shape=none if shape is None else shape, source="forecast_hourly"
+    )
+
+
+def covers_day(times: Array) -> bool:
+    """Whether temperatures at these slots, ascending, make an hourly forecast of the day."""
+    if len(times) == 0:
+        return False
+    inside = np.clip(np.concatenate([[0.0], times, [SLOTS - 1.0]]), 0.0, SLOTS - 1.0)
+    return float(np.diff(inside).max()) <= LONGEST_STEP
+
+
+def from_maximum(maximum_f: float, climatology: Baseline) -> Baseline:
+    """The climatological day stretched upwards from its minimum to reach a forecast maximum.
+
+    Stretched to between 0.4 and 2 times its range; the rest of the way the whole day is shifted. A
+    day of one temperature is only shifted.
+    The uncertainty of the form stretches with it.
+    """
+    low, high = float(climatology.profile.min()), float(climatology.profile.max())
+    wanted = (maximum_f - low) / (high - low) if high > low else 1.0
+    scale = float(np.clip(wanted, LEAST_SCALE, GREATEST_SCALE))
+    stretched = low + scale * (climatology.profile - low)
+    return Baseline(
+        profile=stretched + (maximum_f - float(stretched.max())),
+        shape=climatology.shape * scale,
+        source="forecast_max",
+    )
+
+
+def of_forecasts(
+    forecasts: pl.DataFrame, start: datetime, climatology: Baseline | None
+) -> Baseline | None:
+    """The baseline by the latest forecast issued, or the climatology where there is none.
+
+    Parameters
+    ----------
+    forecasts
+        `weather.forecasts` of the climate day, only rows known at the evaluation time.
+    start
+        Start of the climate day, UTC.
+    climatology
+        None: no earlier day is known. Then only a forecast of the whole day makes a baseline.
+    """
+    if forecasts.is_empty():
+        return climatology
+    forecasts = one_forecast_each(forecasts)
+    latest = forecasts.filter(pl.col("event_time") == pl.col("event_time").max())
+    hourly = latest.filter(pl.col("variable") == "temp").sort("valid_time")
+    slot_us = SLOT.seconds * 1e6
+    times = hourly.select(
+        (pl.col("valid_time") - start).dt.total_microseconds() / slot_us
+    ).to_series()
+    if covers_day(times.to_numpy()):
+        return from_hourly(times.to_numpy(), hourly["value_f"].to_numpy())
+    maximum = latest.filter(pl.col("variable") == "tmax")["value_f"]
+    if climatology is None or maximum.is_empty():
+        return climatology
+    return from_maximum(float(maximum[0]), climatology)
+
+
+def smoothed(curve: Array, window: int) -> Array:
+    """Moving average over an odd number of slots along the last axis, mirrored at the ends."""
+    half = window // 2
+    padding = [(0, 0)] * (curve.ndim - 1) + [(half + 1, half)]
+    total = np.cumsum(np.pad(curve, padding, mode="symmetric"), axis=-1)
+    return (total[..., window:] - total[..., :-window]) / window
+
+
+def _mean_day(curves: Array, known: NDArray[np.bool_]) -> Array:
+    count = known.sum(axis=0)
+    mean = np.where(known, curves, 0.0).sum(axis=0) / np.maximum(count, 1)
+    slots = np.flatnonzero(count)
+    return np.interp(np.arange(SLOTS), slots, mean[slots])
+
+
+def _leading_shape(filled: Array) -> Array:
+    if len(filled) < 2:
+        return np.zeros(SLOTS)
+    form = smoothed(filled, SHAPE_WINDOW)
+    form = form - form.mean(axis=1, keepdims=True)
+    form -= form.mean(axis=0)
+    shape = _leading(np.einsum("as,bs->ab", form, form)) @ form / np.sqrt(len(filled) - 1)
+    return -shape if shape[AFTERNOON].mean() < 0 else shape
+
+
+def _leading(gram: Array) -> Array:
+    """Unit eigenvector of the greatest eigenvalue, by squaring the matrix twelve times.
+
+    LAPACK's solvers hand matrices this small to all cores and wait (measured: 40 ms against 1).
+    """
+    for _ in range(12):
+        size = np.abs(gram).max()
+        if size == 0:
+            return np.zeros(len(gram))
+        gram = gram / size
+        gram = np.einsum("ab,bc->ac", gram, gram)
+    vector = gram[:, np.argmax(np.diagonal(gram))]
+    return vector / np.sqrt((vector**2).sum())

@@ -1,0 +1,136 @@
+"""The analogue over one day's evaluation times: what was known at each, as its state.
+
+Here: the library of earlier days, and which report an hour ago was known when. Not here: the model
+on arrays (`analogue`).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOTS, slot_of
+from kalshi_assets.families.temperature.evidence import counted, of_climate_day, temperatures
+from kalshi_assets.families.temperature.hazard.analogue import (
+    DEFAULTS,
+    AnalogueParams,
+    Library,
+    State,
+    outlook,
+)
+from kalshi_assets.families.temperature.station_days import stacked
+
+Array = NDArray[np.float64]
+
+# Above microseconds of some weeks: a slot and a time as one number.
+_SLOT_BITS = 42
+
+SCHEMA: dict[str, pl.DataType] = {
+    "minute": pl.Datetime("us", "UTC"),
+    "p_analogue": pl.List(pl.Float64),
+    "analogue_5m": pl.Float64(),
+    "analogue_60m": pl.Float64(),
+    "effective_days": pl.Float64(),
+}
+
+
+def library_of(
+    earlier_days: Sequence[tuple[datetime, pl.DataFrame]],
+    known_by: datetime,
+    params: AnalogueParams = DEFAULTS,
+) -> Library:
+    """The library of `weather.observations` of earlier days; rows known later are left out."""
+    return Library.of(_grids(earlier_days, known_by), params)
+
+
+def analogue_outlook(
+    known: pl.DataFrame,
+    observations: pl.DataFrame,
+    library: Library,
+    upper: Array,
+    start: datetime,
+    params: AnalogueParams = DEFAULTS,
+) -> pl.DataFrame:
+    """What earlier days like this one say, at the times at which enough of them know the slot.
+
+    Parameters
+    ----------
+    known
+        `weather_as_of` at the evaluation times, each with a report known, and `slot`, that of the
+        latest report.
+    observations
+        `weather.observations` of the climate day.
+    upper
+        Greatest whole degree of every bracket but the last.
+    start
+        Start of the climate day, UTC.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `SCHEMA`; times without enough days are left out.
+    """
+    days = library.days_at(known["slot"].to_numpy().astype(np.int64))
+    known = known.filter(pl.Series(days >= params.min_days))
+    if known.is_empty():
+        return pl.DataFrame(schema=SCHEMA)
+    temp = known["temp_f"].to_numpy()
+    result = outlook(
+        State(
+            slot=known["slot"].to_numpy().astype(np.int64),
+            temp_f=temp,
+            slope_f=temp - _hour_ago(known, observations, start),
+            max_lo_f=known["running_max_lo_f"].to_numpy().astype(np.float64),
+            max_hi_f=known["running_max_hi_f"].to_numpy().astype(np.float64),
+        ),
+        library,
+        upper,
+        params,
+    )
+    return known.select(
+        "minute",
+        p_analogue=pl.Series(result.pmf).cast(pl.List(pl.Float64)),
+        analogue_5m=result.hazard_5m,
+        analogue_60m=result.hazard_60m,
+        effective_days=result.effective_days,
+    )
+
+
+def _grids(days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime) -> Array:
+    """Temperature per day and slot, shape (days, 288); NaN: no report; the slot's last counts."""
+    grids = np.full((len(days), SLOTS), np.nan)
+    if not days:
+        return grids
+    rows = counted(temperatures(stacked(days))).filter(
+        (pl.col("known_at") <= known_by) & pl.col("slot").is_between(0, SLOTS - 1)
+    )
+    grids[rows["day"].to_numpy(), rows["slot"].to_numpy()] = rows["temp_f"].to_numpy()
+    return grids
+
+
+def _hour_ago(known: pl.DataFrame, observations: pl.DataFrame, start: datetime) -> Array:
+    """Temperature an hour before the latest report, as known then; NaN: no report, shape (times,).
+
+    A report of that hour which came in later is not used.
+    """
+    measured = pl.col("event_time")
+    elapsed = (pl.col("known_at", "event_time") - start).dt.total_microseconds()
+    reports = temperatures(counted(of_climate_day(observations, start))).select(
+        elapsed, "temp_f", slot=slot_of(measured, start).cast(pl.Int64)
+    )
+    # In order of slots, then of what became known when; of two in a slot the younger stays.
+    place = reports["slot"].to_numpy() << _SLOT_BITS
+    order = np.argsort(place + reports["known_at"].to_numpy(), kind="stable")
+    reached = (place + reports["event_time"].to_numpy())[order]
+    order = order[reached == np.maximum.accumulate(reached)]
+    since, temp = (place + reports["known_at"].to_numpy())[order], reports["temp_f"].to_numpy()
+    asked = known.select(
+        (pl.col("minute") - start).dt.total_microseconds(),
+        slot=pl.col("slot").cast(pl.Int64) - ONE_HOUR,
+    )
+    wanted = asked["slot"].to_numpy() << _SLOT_BITS
+    found = np.searchsorted(since, wanted + asked["minute"].to_numpy(), side="right") - 1
+    there = (found >= 0) & (since[found] >= wanted) if len(since) else np.zeros(len(found), bool)
+    return np.where(there, temp[order[found]] if len(since) else np.nan, np.nan)

@@ -1,0 +1,100 @@
+"""The grid of a day as it is known: along the paths that lead through its reports.
+
+Here: how far the grid reaches at every slot, and between which temperatures it holds what comes.
+Not here: the grid itself (`filter.residual_model`), when it is laid anew (`filtered_day`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOTS
+from kalshi_assets.families.temperature.filter.residual_model import (
+    LEAST_REACH_F,
+    Grid,
+    ResidualModel,
+)
+from kalshi_assets.families.temperature.fit.baseline import Baseline
+
+Array = NDArray[np.float64]
+Offsets = Sequence[Array] | Array
+Reports = Sequence[tuple[int, float]]
+
+# Nodes a panel beside those that the innovations ask for: probabilities are right to 3e-6.
+NODES_AT_LEAST = 1.5
+# Reach of a kernel's row: beyond lie 4e-8 of it.
+BAND_SD = 5.5
+# Doubt about the temperature at a report that the grid is laid around, degrees F.
+REPORT_SD_F = 1.5
+# How far a report may depart from the paths that the grid is laid around: standard deviations, six
+# where no report is known yet, and degrees F in any case. One beyond moves the grid.
+DEPART_SD, DEPART_PRIOR_SD, DEPART_F = 3.0, 6.0, 6.0
+# After the day's first report it holds more, as the report may be wrong.
+EARLY_SLOTS = ONE_HOUR
+# What the grid holds beyond that: standard deviations of the rest of the day, and degrees F. A path
+# that leaves the grid is turned back, and matters only if it had come back by itself.
+BEYOND_SD, BEYOND_F = 3.0, 2.0
+
+
+def corridor(
+    model: ResidualModel,
+    baselines: Sequence[tuple[int, Baseline]],
+    offsets: Offsets,
+    through: Reports,
+) -> Grid:
+    """A grid along the paths that lead through some reports.
+
+    Parameters
+    ----------
+    baselines
+        Each with the slot from which it holds.
+    offsets
+        What the day may depart by from its baseline.
+    through
+        Slot and degrees F of reports; none: the grid holds what the prior does.
+    """
+    spread = (replace(model, start_sd=REPORT_SD_F) if through else model).residual_sd()
+    reach = np.maximum((DEPART_SD if through else DEPART_PRIOR_SD) * spread, DEPART_F)
+    reach += _beyond(model)
+    wide = np.maximum(DEPART_PRIOR_SD * spread, LEAST_REACH_F)
+    early = through[0][0] + EARLY_SLOTS if through else 0
+    # If the only report known is wrong, the day is near its baseline.
+    alone = reach if len(through) < 2 else DEPART_F
+    low, high = np.full(SLOTS, np.inf), np.full(SLOTS, -np.inf)
+    for since, baseline in baselines:
+        paths = paths_through(through, baseline, offsets, model.rho[0])
+        shapes = paths_through((), baseline, offsets, model.rho[0])
+        least = np.minimum(paths.min(axis=0), shapes.min(axis=0))
+        most = np.maximum(paths.max(axis=0), shapes.max(axis=0))
+        low[since:] = np.minimum(paths.min(axis=0) - reach, least - alone)[since:]
+        high[since:] = np.maximum(paths.max(axis=0) + reach, most + alone)[since:]
+        low[:early] = np.minimum(low[:early], (least - wide).min())
+        high[:early] = np.maximum(high[:early], (most + wide).max())
+    return Grid.along(low, high, model, nodes_at_least=NODES_AT_LEAST, band_sd=BAND_SD)
+
+
+def allowed(grid: Grid, model: ResidualModel) -> tuple[Array, Array]:
+    """Between which temperatures a report does not move the grid; both (slots,), degrees F."""
+    held, beyond = grid.degrees, _beyond(model)
+    return held[:, 0] + beyond, held[:, 1] - beyond
+
+
+def paths_through(through: Reports, baseline: Baseline, offsets: Offsets, rho: float) -> Array:
+    """Of each offset, the mean paths through some reports; of none, the baseline itself."""
+    profiles = baseline.profile + np.array(offsets)
+    if not through:
+        return profiles
+    slots, degrees = (np.array(each) for each in zip(*through, strict=True))
+    fading = rho ** np.abs(np.arange(SLOTS) - slots[:, None])
+    departed = degrees - profiles[:, slots]
+    return (profiles[:, None] + fading * departed[:, :, None]).reshape(-1, SLOTS)
+
+
+def _beyond(model: ResidualModel) -> Array:
+    """How much more than a report the grid must hold at every slot, (slots,), degrees F."""
+    variance = np.zeros(SLOTS)
+    for k in reversed(range(model.steps)):
+        variance[k] = model.sd[k] ** 2 + model.rho[k] ** 2 * variance[k + 1]
+    return BEYOND_F + BEYOND_SD * np.sqrt(variance)

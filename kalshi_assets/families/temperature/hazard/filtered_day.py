@@ -1,0 +1,417 @@
+"""The filter over one day's news, in the order in which it became known.
+
+Here: feeding reports, maxima and forecasts to the filter, and reading it at evaluation times, all
+at once or one by one with the same result. Not here: the filter (`filter`), the parameters (`fit`),
+what a table row looks like (`pmf`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.families.temperature.climate_day import FIVE_MINUTES, ONE_HOUR, SLOTS, slot_of
+from kalshi_assets.families.temperature.evidence import of_climate_day
+from kalshi_assets.families.temperature.filter.emission import KnownMaximum, emission
+from kalshi_assets.families.temperature.filter.exact import IMPOSSIBLE, BarrierFilter, Workspace
+from kalshi_assets.families.temperature.filter.mixture import MissedPeaks, MixtureFilter
+from kalshi_assets.families.temperature.filter.monte_carlo import Draws, from_state
+from kalshi_assets.families.temperature.filter.residual_model import ResidualModel
+from kalshi_assets.families.temperature.fit.baseline import Baseline
+from kalshi_assets.families.temperature.fit.parameters import HazardParameters
+from kalshi_assets.families.temperature.hazard.corridor import (
+    DEPART_F,
+    allowed,
+    corridor,
+    paths_through,
+)
+
+Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+# Of the greatest: a node with less says nothing about the next hour.
+LEAST_WEIGHT = 1e-5
+# Reports over which the feed is judged.
+RECENT = 12
+
+_WORKSPACE = Workspace()
+
+
+@dataclass(frozen=True, kw_only=True)
+class News:
+    """Something that became known: what it does to the filter, and the first slot it touches.
+
+    A report weighs one slot; a maximum of a window, and a new baseline, change more than that.
+
+    Attributes
+    ----------
+    reported_f
+        Middle of a report's interval, degrees F; None: it is no report.
+    baseline
+        The new one; None: it is no forecast.
+    """
+
+    known_at: datetime
+    slot: int
+    tell: Callable[[MixtureFilter], None]
+    reported_f: float | None = None
+    baseline: Baseline | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlook:
+    """What the filter says at evaluation times.
+
+    Attributes
+    ----------
+    pmf
+        Shape (times, brackets).
+    hazard_5m, hazard_60m
+        P(a temperature above the highest that reports allow so far within 5, 60 minutes), (times,).
+    passing_60m
+        P(the maximum is above the bracket, now or within 60 minutes), shape (times, brackets - 1).
+    log_likelihood
+        Mean of the last twelve reports' log probabilities before they came, shape (times,); NaN:
+        there are fewer. Where the filter left out some that no path agrees with, they count as
+        `IMPOSSIBLE`, and fewer than twelve will do.
+    """
+
+    pmf: Array
+    hazard_5m: Array
+    hazard_60m: Array
+    passing_60m: Array
+    log_likelihood: Array
+
+
+class FilteredDay:
+    """One city-day under one baseline and one set of parameters.
+
+    News may come late, and times may be asked for one by one: what is said at a time depends on
+    the news told before, never on how the questions were grouped.
+
+    Parameters
+    ----------
+    upper
+        Greatest whole degree of every bracket but the last, shape (brackets - 1,).
+    baseline, parameters
+        As of the start of the day.
+    shape_nodes
+        Of the mixture over the baseline's shape.
+    read
+        How the filter is read; by default exactly.
+    workspace
+        Memory to use again, by one day at a time.
+    """
+
+    def __init__(
+        self,
+        upper: Array,
+        baseline: Baseline,
+        parameters: HazardParameters,
+        *,
+        shape_nodes: int,
+        read: "Read | None" = None,
+        workspace: Workspace | None = None,
+    ) -> None:
+        shares = parameters["missed_peak"]
+        self.peaks = MissedPeaks(tuple(shares / shares.sum()))
+        self.edges = upper + 0.5
+        self.known_edges = self.peaks.edges(self.edges)
+        self._parameters, self._baselines, self._nodes = parameters, [(0, baseline)], shape_nodes
+        self._read = read or exactly
+        self._work = workspace or Workspace()
+        self._begun: MixtureFilter | None = None
+        self._told: list[News] = []
+        self._through: list[tuple[int, float]] = []
+        self._latest: tuple[int, float] | None = None
+        self._reached = -1
+        self._reports: list[int] = []
+        self._waiting: list[tuple[tuple[int, int, int, int], float]] = []
+        self._said: list[Outlook] = []
+
+    @property
+    def mixture(self) -> MixtureFilter:
+        """The filter that knows all that was told."""
+        if self._begun is None:
+            self._begun = _mixture(
+                self._baselines,
+                self._parameters,
+                self.known_edges,
+                self._nodes,
+                self._through,
+                self._work,
+            )
+            self._allowed = allowed(self._begun.grid, self._begun.model)
+            for each in self._told:
+                each.tell(self._begun)
+        return self._begun
+
+    def tell(self, news: News) -> None:
+        """Let something become known; what was asked before does not know it."""
+        if news.reported_f is None or news.slot <= self._reached:
+            self._answer()
+        if self._fits(news):
+            news.tell(self.mixture)
+        else:
+            self._answer()
+            self._begin_again(news)
+        self._told.append(news)
+        if news.baseline is not None:
+            self._baselines.append((news.slot, news.baseline))
+        self._reached = max(self._reached, self.mixture.head)
+        if news.reported_f is not None:
+            self._latest = (news.slot, news.reported_f)
+            self._reached = max(self._reached, news.slot)
+            self._reports = sorted([*self._reports, news.slot])[-RECENT:]
+
+    def _fits(self, news: News) -> bool:
+        """Whether the grid holds it; the day's first report is what the grid is laid around."""
+        if news.reported_f is None and news.baseline is None:
+            return True
+        if not self._through:
+            return False
+        low, high = self._allowed
+        if news.baseline is None:
+            return low[news.slot] <= news.reported_f <= high[news.slot]
+        latest = [self._latest] if self._latest else self._through
+        ahead = slice(news.slot, None)
+        paths = paths_through(latest, news.baseline, self.mixture.offsets, self._parameters.rho)[
+            :, ahead
+        ]
+        return bool(
+            (low[ahead] + DEPART_F <= paths).all() and (paths <= high[ahead] - DEPART_F).all()
+        )
+
+    def _begin_again(self, news: News) -> None:
+        """On a grid that holds the news, too; all that was told is told anew."""
+        if news.reported_f is not None:
+            self._through.append((news.slot, news.reported_f))
+        elif self._latest and self._latest not in self._through:
+            self._through.append(self._latest)
+        self._begun = None
+
+    def ask(self, slot: int, highest_f: float) -> None:
+        """Want the outlook of now.
+
+        Parameters
+        ----------
+        slot
+            The present one; after the day's end the last.
+        highest_f
+            The highest whole degree that the reports so far allow.
+        """
+        head = max(self._reached, 0)
+        lead = max(min(slot, SLOTS - 1) - head, 0)
+        first = self._reports[0] if self._reports else 0
+        self._waiting.append(((head, lead, first, len(self._reports)), highest_f))
+
+    def answers(self) -> Outlook:
+        """The outlooks asked for since the last call, in order."""
+        self._answer()
+        said, self._said = self._said, []
+        if not said:
+            return _nothing(len(self.edges))
+        fields = Outlook.__dataclass_fields__
+        return Outlook(**{f: np.concatenate([getattr(o, f) for o in said]) for f in fields})
+
+    def _answer(self) -> None:
+        """Read the filter for all who wait, before it learns what touches their past."""
+        if not self._waiting:
+            return
+        places = np.array([place for place, _ in self._waiting], dtype=np.int64)
+        highest = np.array([highest for _, highest in self._waiting], dtype=np.float64)
+        self._waiting = []
+        heads, leads, first, reports = np.ascontiguousarray(places.T)
+        rows = Rows(heads=heads, leads=leads, first=first, reports=reports, highest_f=highest)
+        self.mixture.advance(int(rows.heads.max()))
+        known, soon = self._read(self.mixture, rows, self.edges)
+        soon = np.clip(soon, 0.0, 1.0)
+        cdf = self.peaks.cdf(self.edges, self.known_edges, known)
+        pmf = np.maximum(np.diff(cdf, axis=1, prepend=0.0, append=1.0), 0.0)
+        self._said.append(
+            Outlook(
+                pmf=pmf / pmf.sum(axis=1, keepdims=True),
+                hazard_5m=soon[:, 0],
+                hazard_60m=soon[:, 1],
+                passing_60m=soon[:, 2:],
+                log_likelihood=self._recent_log_likelihood(rows),
+            )
+        )
+
+    def _recent_log_likelihood(self, rows: "Rows") -> Array:
+        total = self.mixture.log_likelihoods()
+        before = np.where(rows.first > 0, total[rows.first - 1], 0.0)
+        recent = np.minimum((total[rows.heads] - before) / RECENT, 0.0)
+        too_few = (rows.reports < RECENT) & (recent > IMPOSSIBLE / RECENT)
+        return np.where(too_few, np.nan, recent)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Per time: slot of the latest report, steps since, slot and number of the recent reports.
+
+    `highest_f` is the highest whole degree that the reports so far allow.
+    """
+
+    heads: Ints
+    leads: Ints
+    first: Ints
+    reports: Ints
+    highest_f: Array
+
+
+# From the mixture, the times and the brackets' edges to the distribution function at the mixture's
+# edges, shape (times, edges), and what comes soon: a new high within 5 and 60 minutes, each of the
+# brackets' edges passed within 60, shape (times, 2 + brackets - 1).
+Read = Callable[[MixtureFilter, Rows, Array], tuple[Array, Array]]
+
+
+def exactly(mixture: MixtureFilter, rows: Rows, edges: Array) -> tuple[Array, Array]:
+    """`Read`, by the exact engine."""
+
+    def soon(node: BarrierFilter, wanted: NDArray[np.bool_]) -> Array:
+        new_high, horizons = rows.highest_f + 0.5, (FIVE_MINUTES, ONE_HOUR)
+        return node.next_hour_at(rows.heads, rows.leads, wanted, new_high, horizons, edges)
+
+    cdf = mixture.at(rows.heads, lambda node, _: node.cdf_at(rows.heads))
+    return cdf, mixture.at(rows.heads, soon, LEAST_WEIGHT)
+
+
+def by_paths(source: Callable[[int], np.random.SeedSequence], paths: int, draws: Draws) -> Read:
+    """`Read`, by simulated paths from the filter's states; `source` gives the seed of a slot.
+
+    Whether a bracket's edge is passed soon is not simulated: NaN.
+    """
+
+    def read(mixture: MixtureFilter, rows: Rows, edges: Array) -> tuple[Array, Array]:
+        cdf = np.empty((len(rows.heads), len(mixture.filters[0].edges)))
+        soon = np.full((len(rows.heads), 2 + len(edges)), np.nan)
+        for n, (head, lead) in enumerate(zip(rows.heads, rows.leads, strict=True)):
+            found = from_state(
+                mixture,
+                source(int(head)),
+                slot=int(head),
+                new_high=float(rows.highest_f[n]) + 0.5,
+                paths=paths,
+                draws=draws,
+                lead=int(lead),
+                horizons=(FIVE_MINUTES, ONE_HOUR),
+            )
+            cdf[n], soon[n, :2] = found.cdf[0], found.hazards[0]
+        return cdf, soon
+
+    return read
+
+
+def _nothing(edges: int) -> Outlook:
+    none = np.empty(0)
+    return Outlook(
+        pmf=np.empty((0, edges + 1)),
+        hazard_5m=none,
+        hazard_60m=none,
+        passing_60m=np.empty((0, edges)),
+        log_likelihood=none,
+    )
+
+
+def _mixture(
+    baselines: Sequence[tuple[int, Baseline]],
+    parameters: HazardParameters,
+    edges: Array,
+    shape_nodes: int,
+    through: Sequence[tuple[int, float]],
+    work: Workspace,
+) -> MixtureFilter:
+    """The filter before any news.
+
+    Its grid is laid along some reports, slot and degrees F: once there is one, the day's first
+    residual is no longer as open as the prior says, and a much narrower grid will do.
+    """
+    _, first = baselines[0]
+    sd = parameters.sd_by_step()
+    model = ResidualModel(
+        rho=np.full(len(sd), parameters.rho),
+        sd=sd,
+        start_sd=parameters.start_sd if first.source == "climatology" else parameters.bias_sd,
+    )
+    nodes = first.nodes(shape_nodes)
+    offsets = [profile - first.profile for profile, _ in nodes]
+    prior = np.array([prior for _, prior in nodes])
+    grid = corridor(model, baselines, offsets, through)
+    return MixtureFilter(grid, first.profile, model, edges, work, nodes=(offsets, prior))
+
+
+def filtered_outlook(
+    times: pl.DataFrame, day: FilteredDay, news: Sequence[News], start: datetime
+) -> Outlook:
+    """Evaluate the filter at every time, with the news known then.
+
+    Parameters
+    ----------
+    times
+        `minute` (ascending) and `running_max_hi_f`, each with a report known.
+    news
+        Of the day, in the order in which it became known.
+    start
+        Start of the climate day, UTC.
+    """
+    waiting = list(reversed(news))
+    slots = times.select(slot_of(pl.col("minute"), start)).to_series()
+    for minute, slot, highest in zip(
+        times["minute"], slots, times["running_max_hi_f"], strict=True
+    ):
+        while waiting and waiting[-1].known_at <= minute:
+            day.tell(waiting.pop())
+        day.ask(slot, highest)
+    return day.answers()
+
+
+def reports_of(observations: pl.DataFrame, start: datetime) -> list[News]:
+    """`weather.observations` of a climate day as news; maxima of windows among them."""
+    slot = slot_of(pl.col("event_time"), start)
+    rows = (
+        of_climate_day(observations, start)
+        .with_columns(slot=slot, since=slot_of(pl.col("max_since"), start))
+        .filter(pl.col("slot").is_between(0, SLOTS - 1))
+        .sort("known_at", "event_time", "kind")
+        .select("known_at", "slot", "since", "kind", "lo_f", "hi_f", "temp_f")
+    )
+    return [_news(*row) for row in rows.iter_rows()]
+
+
+def _news(
+    known_at: datetime, slot: int, since: int | None, kind: Any, lo: int, hi: int, temp: float
+) -> News:
+    if since is None:
+        likelihood = emission(kind, lo, hi, temp)
+        return News(
+            known_at=known_at,
+            slot=slot,
+            tell=lambda mixture: mixture.report(slot, likelihood),
+            reported_f=(lo + hi) / 2,
+        )
+    known = KnownMaximum(first=min(since, slot), last=slot, max_f=hi)
+    return News(
+        known_at=known_at,
+        slot=known.first,
+        tell=lambda mixture: mixture.window(known),
+    )
+
+
+def forecast_of(known_at: datetime, slot: int, baseline: Baseline) -> News:
+    """A new forecast as news, for the slots from `slot` on."""
+    return News(
+        known_at=known_at,
+        slot=slot,
+        tell=lambda mixture: mixture.rebase(slot, baseline.profile),
+        baseline=baseline,
+    )
+
+
+def shared_workspace() -> Workspace:
+    """Memory that days evaluated one after the other share."""
+    return _WORKSPACE

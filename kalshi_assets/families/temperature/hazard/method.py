@@ -1,0 +1,52 @@
+"""Which method makes the hazard, as methods.toml says.
+
+Here: the choice and its checks. Not here: the methods.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from kalshi_assets.config import METHODS, method_section
+from kalshi_assets.families.temperature.filter.monte_carlo import Draws
+
+Engine = Literal["exact", "monte_carlo", "analogue"]
+BLOCKS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class HazardMethod:
+    """What methods.toml says about the hazard; its comments say what each key means."""
+
+    method: Engine
+    analogue_share: tuple[float, ...]
+    shape_nodes: int
+    feed_alarm: float
+    paths: int
+    draws: Draws
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("method", get_args(Engine)), ("draws", get_args(Draws))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{METHODS}: {name} {getattr(self, name)!r} must be one of {', '.join(allowed)}"
+                )
+        shares = self.analogue_share
+        if len(shares) != BLOCKS or not all(0 <= share <= 1 for share in shares):
+            raise ValueError(
+                f"{METHODS}: analogue_share {shares} must be {BLOCKS} shares from 0 to 1"
+            )
+        if self.shape_nodes < 1 or self.paths < 2:
+            raise ValueError(f"{METHODS}: shape_nodes must be at least 1, paths at least 2")
+
+
+def load_method(document: Mapping[str, Any] | None = None) -> HazardMethod:
+    """The choice in force, or of another parsed document.
+
+    Raises
+    ------
+    ValueError
+        A key that is missing or that nobody knows, or a value out of range; the message names it.
+    """
+    values = method_section("hazard", HazardMethod, document)
+    return HazardMethod(**{**values, "analogue_share": tuple(values["analogue_share"])})

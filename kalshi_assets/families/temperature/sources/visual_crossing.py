@@ -1,0 +1,370 @@
+"""The Visual Crossing Timeline: observations of the settlement station, and forecasts for it.
+
+Here: what is asked, and frames of `weather.observations` and `weather.forecasts` with what was left
+out of them. Not here: the wire (`service`), the account's plan (`plan`), the shape of an answer
+(`timeline`), rounding and what is plausible (`reports`).
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import httpx
+import polars as pl
+
+from kalshi_assets.families.temperature.bulletins.forward_fill import is_copy
+from kalshi_assets.families.temperature.bulletins.intervals import decode_temp_f
+from kalshi_assets.families.temperature.cities import City
+from kalshi_assets.families.temperature.evidence import FILLED
+from kalshi_assets.families.temperature.sources.client import WeatherClient
+from kalshi_assets.families.temperature.sources.errors import (
+    ConcurrencyExceededError,
+    DailyCostExceededError,
+    WrongStationError,
+)
+from kalshi_assets.families.temperature.sources.plan import Budget, says_concurrency
+from kalshi_assets.families.temperature.sources.service import Answer, Ask, Secret
+from kalshi_assets.families.temperature.sources.timeline import (
+    Dropped,
+    Report,
+    forecast_rows,
+    station_reports,
+)
+from kalshi_assets.tables.contract import Table
+from kalshi_assets.tables.weather import (
+    DROPPED_FORECASTS,
+    DROPPED_OBSERVATIONS,
+    FORECASTS,
+    OBSERVATIONS,
+)
+
+KEY_SETTING = "VISUAL_CROSSING_KEY"
+PATH = "/VisualCrossingWebServices/rest/services/timeline"
+UTC_TIME = pl.Datetime("us", "UTC")
+OBSERVATION_LAG = timedelta(minutes=10)
+FORECAST_LAG = timedelta(hours=6)
+
+_OBSERVATION_PARAMS = {
+    "unitGroup": "us",
+    "include": "obs,minutes",
+    "options": "useobs,minuteinterval_5,nonulls",
+    "maxStations": "1",
+    "maxDistance": "0",
+    "timezone": "Z",
+    "elements": (
+        "datetimeEpoch,temp,dew,humidity,windspeed,winddir,cloudcover,conditions,stations,source"
+    ),
+    "contentType": "json",
+}
+# No timezone here: with Z the days, and so tempmax, would be those of UTC.
+_FORECAST_PARAMS = {
+    "unitGroup": "us",
+    "include": "days,hours",
+    "elements": "datetimeEpoch,tempmax,temp,source",
+    "contentType": "json",
+}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """What a provider sent for a climate day, divided.
+
+    Attributes
+    ----------
+    rows
+        What is believed.
+    dropped
+        What is left out, in columns of `tables.Dropped`.
+    """
+
+    rows: pl.DataFrame
+    dropped: pl.DataFrame
+
+
+class VisualCrossingClient(WeatherClient):
+    """Asks the Timeline for the settlement station of a city, one request at a time.
+
+    Parameters
+    ----------
+    base_url
+        Scheme and host.
+    key
+        The account's key; empty: none is sent, for services that need none.
+    transport
+        Replaces the network.
+    budget
+        Shared by the clients of one account, so that a used-up plan stops them all.
+    clock
+        The present, aware.
+    sleep
+        Waits seconds, where the service says that too much is asked at once.
+    timeout_s
+        Of connecting, and of every read.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        budget: Budget | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], object] = time.sleep,
+        timeout_s: float = 30.0,
+    ) -> None:
+        super().__init__(
+            base_url,
+            transport=transport,
+            sleep=sleep,
+            timeout_s=timeout_s,
+            secret=Secret(parameter="key", value=key, setting=KEY_SETTING),
+        )
+        self._clock = clock
+        self._budget = budget if budget is not None else Budget()
+
+    @property
+    def cost(self) -> float:
+        """Records charged so far: the sum of `queryCost` over the answers."""
+        return self._budget.cost
+
+    def now(self) -> datetime:
+        """The clock's present."""
+        return self._clock()
+
+    def timeline(self, ask: Ask) -> Answer:
+        """The answer to `ask`, unless the plan is used up.
+
+        Raises
+        ------
+        DailyCostExceededError
+            The plan is used up, now or earlier on the same UTC day, whichever process found out.
+        WeatherError
+            Any other of its subclasses.
+        """
+        with self._budget.turn():
+            spent_until = self._budget.spent_until
+            if spent_until is not None and self._clock() < spent_until:
+                cause = f"the plan is used up; not asked before {spent_until:%Y-%m-%dT%H:%MZ}"
+                raise self.error(DailyCostExceededError, ask, cause)
+            try:
+                answer = self.get(ask)
+            except DailyCostExceededError:
+                self._budget.spend(self._clock())
+                raise
+            except ConcurrencyExceededError as error:
+                if says_concurrency(error.cause):
+                    raise
+                # Said again and again to one request at a time: it is the plan, in other words.
+                until = self._budget.spend(self._clock())
+                cause = (
+                    f"{error.cause}; said at every try, so taken for the end of the plan: not "
+                    f"asked before {until:%Y-%m-%dT%H:%MZ}"
+                )
+                raise self.error(DailyCostExceededError, ask, cause) from error
+        charged = answer.payload.get("queryCost")
+        if isinstance(charged, int | float):
+            self._budget.cost += charged
+        return answer
+
+
+def fetch_observations(
+    client: VisualCrossingClient, city: City, day: date, *, lag: timedelta = OBSERVATION_LAG
+) -> pl.DataFrame:
+    """The believed rows of `sifted_observations`."""
+    return sifted_observations(client, city, day, lag=lag).rows
+
+
+def sifted_observations(
+    client: VisualCrossingClient, city: City, day: date, *, lag: timedelta = OBSERVATION_LAG
+) -> Sifted:
+    """The settlement station's reports within a climate day, as intervals.
+
+    Copies of an earlier report are kept, marked ``filled``; see `forward_fill`. Values that no
+    thermometer showed are left out; see `plausible`. A report that only the next one shows to be
+    true, as after a jump, is known when that one is.
+
+    Parameters
+    ----------
+    client, city, day
+        Whom to ask, and for what.
+    lag
+        From measurement to when the report could be read.
+
+    Returns
+    -------
+    Sifted
+        `tables.OBSERVATIONS` and `tables.DROPPED_OBSERVATIONS`; without rows where the station
+        reported nothing.
+
+    Raises
+    ------
+    WrongStationError
+        There are reports, and every one comes from other stations.
+    WeatherError
+        Any other of its subclasses.
+    """
+    ask = _ask(city, day, f"stn:{city.station}", _OBSERVATION_PARAMS)
+    answer = client.timeline(ask)
+    with client.reading(ask):
+        found = station_reports(answer.payload, city, day)
+    if found.rejected:
+        cause = (
+            f"{found.rejected} reports are not of {city.station} alone but of "
+            f"{', '.join(sorted(found.stations_seen))}"
+        )
+        if not found.reports:
+            remedy = "; is the request locked to the station (stn:, maxStations=1, maxDistance=0)?"
+            raise client.error(WrongStationError, ask, cause + remedy)
+        _log.warning("%s %s: %s; %d kept", city.name, day, cause, len(found.reports))
+    frame = (
+        _frame(found.reports)
+        .lazy()
+        .with_columns(decode_temp_f(pl.col("temp_f")).alias("reading"), copy=is_copy())
+        .unnest("reading")
+        .with_columns(
+            kind=pl.when("copy").then(pl.lit(FILLED)).otherwise("kind"),
+            known_at=pl.max_horizontal("event_time", "shown_at") + lag,
+            max_since=pl.lit(None, UTC_TIME),
+            station=pl.lit(city.station),
+            raw_sha256=pl.lit(answer.raw_sha256),
+        )
+        .select(OBSERVATIONS.dtypes.keys())
+        .collect()
+    )
+    dropped = [
+        _dropped(each, city, answer, event_time=each.report.time, lag=lag) for each in found.dropped
+    ]
+    with client.reading(ask):
+        return Sifted(
+            OBSERVATIONS.conform(frame), _left_out(DROPPED_OBSERVATIONS, dropped, city, day)
+        )
+
+
+def fetch_forecasts(
+    client: VisualCrossingClient, city: City, day: date, *, lag: timedelta = FORECAST_LAG
+) -> pl.DataFrame:
+    """The believed rows of `sifted_forecasts`."""
+    return sifted_forecasts(client, city, day, lag=lag).rows
+
+
+def sifted_forecasts(
+    client: VisualCrossingClient, city: City, day: date, *, lag: timedelta = FORECAST_LAG
+) -> Sifted:
+    """Forecasts for a climate day, of the runs at 00:00Z of the day before and of the day itself.
+
+    A run that has not happened yet is not asked for. They are asked for the station's coordinates:
+    for a station by its name the service answers past forecasts by observations. Where an answer
+    forecasts nothing, what it holds instead is among what is left out.
+
+    Parameters
+    ----------
+    client, city, day
+        Whom to ask, and for what.
+    lag
+        From the run to when its forecast could be read.
+
+    Returns
+    -------
+    Sifted
+        `tables.FORECASTS` and `tables.DROPPED_FORECASTS`; without rows where there is no forecast.
+
+    Raises
+    ------
+    WeatherError
+        One of its subclasses.
+    """
+    found: list[dict[str, object]] = []
+    dropped: list[dict[str, object]] = []
+    point = f"{city.latitude:.4f},{city.longitude:.4f}"
+    for basis_day in (day - timedelta(days=1), day):
+        basis = datetime(basis_day.year, basis_day.month, basis_day.day, tzinfo=UTC)
+        if basis > client.now():
+            continue
+        ask = _ask(city, day, point, {**_FORECAST_PARAMS, "forecastBasisDate": f"{basis_day}"})
+        answer = client.timeline(ask)
+        with client.reading(ask):
+            rows = forecast_rows(answer.payload, city, day)
+        run = {"event_time": basis, "known_at": basis + lag, "station": city.station}
+        found += (
+            run | {"raw_sha256": answer.raw_sha256, "variable": variable, **_forecast(report)}
+            for variable, reports in (("tmax", [rows.tmax]), ("temp", rows.temps))
+            for report in reports
+            if report is not None
+        )
+        dropped += (
+            _dropped(each, city, answer, event_time=basis, lag=lag) for each in rows.dropped
+        )
+    with client.reading(_ask(city, day, point, {})):
+        return Sifted(
+            FORECASTS.conform(pl.DataFrame(found, schema=FORECASTS.dtypes)),
+            _left_out(DROPPED_FORECASTS, dropped, city, day),
+        )
+
+
+def _dropped(
+    each: Dropped, city: City, answer: Answer, *, event_time: datetime, lag: timedelta
+) -> dict[str, object]:
+    return {
+        "event_time": event_time,
+        "known_at": event_time + lag,
+        "station": city.station,
+        "variable": each.variable,
+        "valid_time": each.report.time,
+        "value_f": each.report.temp_f,
+        "reason": each.reason,
+        "source": each.report.source,
+        "raw_sha256": answer.raw_sha256,
+    }
+
+
+def _left_out(
+    table: Table, rows: Sequence[Mapping[str, object]], city: City, day: date
+) -> pl.DataFrame:
+    frame = table.conform(pl.DataFrame(rows, schema=table.dtypes))
+    if rows:
+        counts = ", ".join(f"{n} {reason}" for reason, n in left_out_counts(frame).items())
+        _log.warning("%s %s: left out, see %s: %s", city.name, day, table.full_name, counts)
+    return frame
+
+
+def left_out_counts(dropped: pl.DataFrame) -> dict[str, int]:
+    """How many values were left out for which reason."""
+    return dict(dropped.group_by("reason").len().sort("reason").iter_rows())
+
+
+def _ask(city: City, day: date, location: str, params: Mapping[str, str]) -> Ask:
+    # Two days, because a climate day reaches into the next one of any other calendar.
+    path = f"{PATH}/{location}/{day}/{day + timedelta(days=1)}"
+    return Ask(city=city.name, day=day, path=path, params=params)
+
+
+def _forecast(report: Report) -> dict[str, object]:
+    return {"valid_time": report.time, "value_f": report.temp_f, "source": report.source}
+
+
+def _frame(reports: Sequence[Report]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "event_time": [report.time for report in reports],
+            "temp_f": [report.temp_f for report in reports],
+            "source": [report.source for report in reports],
+            "dew_f": [report.dew_f for report in reports],
+            "wind_mph": [report.wind_mph for report in reports],
+            "wind_deg": [report.wind_deg for report in reports],
+            "shown_at": [report.shown_at for report in reports],
+        },
+        schema={
+            "event_time": UTC_TIME,
+            "temp_f": pl.Float64,
+            "source": pl.String,
+            "dew_f": pl.Float64,
+            "wind_mph": pl.Float64,
+            "wind_deg": pl.Float64,
+            "shown_at": UTC_TIME,
+        },
+    )

@@ -1,0 +1,227 @@
+"""The page of one city-day: what it knew, how sure it was, why it did or did not trade.
+
+Here: turning the day's frames into what the template shows. Not here: figures (`plots`), words
+(`verdict`, `words`), layout (`templates/day.html.j2`).
+"""
+
+from collections.abc import Mapping
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kalshi_assets.ladder.terms import latest_terms, terms_at
+from kalshi_assets.pages import plots, verdict, words
+from kalshi_assets.pages.hazard_words import hazard_sentences, weather_sentence
+from kalshi_assets.pages.inputs import DayInputs, Rung
+from kalshi_assets.pages.page import render
+from kalshi_assets.pages.palette import (
+    FILL_MODEL_COLOURS,
+    REASON_COLOURS,
+    SOURCE_COLOURS,
+    bracket_colours,
+)
+from kalshi_assets.pages.quality import quality_of, quote_sentence
+from kalshi_assets.pages.svg import svg_markup
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+__all__ = ["DayInputs", "render_day"]
+
+_MOST_ORDERS = 200
+_MOST_HASHES = 12
+_FRESH_H = 0.1  # an hour that the panel has not reached has no favourite
+
+
+def render_day(day: DayInputs) -> str:
+    """One self-contained HTML page of the city-day.
+
+    Parameters
+    ----------
+    day
+        Its frames; any may be empty, and the page says what is missing.
+
+    Returns
+    -------
+    The page's text; it asks for nothing outside itself.
+    """
+    summary = verdict.summary_of(day)
+    return render(
+        "day.html.j2",
+        day=day,
+        summary=summary,
+        offset=_offset(day.city.std_offset_h),
+        sentences={
+            "forecast": verdict.forecast_sentence(summary),
+            "score": verdict.score_sentence(summary),
+            "money": verdict.money_sentence(summary),
+            "trading": verdict.trading_sentence(summary),
+            "quotes": quote_sentence(day),
+            "weather": weather_sentence(day),
+            "sureness": sureness_sentence(day),
+        },
+        hazard=hazard_sentences(day),
+        ladder=_ladder(day),
+        contract=latest_terms(day.events).row(0, named=True) if len(day.events) else None,
+        figures=_figures(day),
+        scores=_scores(day),
+        pnl=sorted(day.daily_pnl.to_dicts(), key=itemgetter("fill_model")),
+        orders=_orders(day),
+        orders_left_out=max(len(day.fills) - _MOST_ORDERS, 0),
+        reasons=_reasons(summary),
+        quality=quality_of(day),
+        lineage=_lineage(day),
+        colours={"source": SOURCE_COLOURS, "model": FILL_MODEL_COLOURS},
+        blind=float(np.log(len(day.ladder) or 6)),
+        weather_words=words.WEATHER_WORDS,
+        kind_words=words.KIND_WORDS,
+    )
+
+
+def sureness_sentence(day: DayInputs) -> str:
+    """What it believed at noon, or at the last minute there is."""
+    favourite = _favourite(day, 12.0)
+    if favourite is None:
+        return ""
+    hour, rung, probability = favourite
+    return (
+        f"At {words.hours_and_minutes(hour)} local standard time its favourite was {rung.label}, "
+        f"at {words.percent(probability)}."
+    )
+
+
+def _favourite(
+    day: DayInputs, hour: float, *, latest: float = np.inf
+) -> tuple[float, Rung, float] | None:
+    """The fused favourite at the last minute before `hour`, no more than `latest` hours before."""
+    index = day.grid.at(hour)
+    if index is None or not day.ladder or hour - day.grid.hours[index] > latest:
+        return None
+    pmf = day.grid.p_fused[: len(day.ladder), index]
+    pmf = np.where(np.isnan(pmf), 0.0, pmf)
+    best = int(pmf.argmax())
+    return float(day.grid.hours[index]), day.ladder[best], float(pmf[best])
+
+
+def _figures(day: DayInputs) -> dict[str, "Markup"]:
+    from markupsafe import Markup
+
+    drawn = {
+        "beliefs": (plots.belief_figure(day), "Stacked bracket probabilities over the day"),
+        "weather": (
+            plots.hazard_figure(day),
+            "Temperature reports and the weather's probabilities",
+        ),
+        "reasons": (plots.reason_figure(day), "Reason for every bracket and minute"),
+    }
+    if (day.fills["filled"] > 0).any():
+        drawn["money"] = (plots.money_figure(day), "Cumulative gain under each fill model")
+    return {name: Markup(svg_markup(fig, alt)) for name, (fig, alt) in drawn.items()}
+
+
+def _ladder(day: DayInputs) -> list[dict[str, Any]]:
+    colours = bracket_colours(len(day.ladder))
+    rows = sorted(terms_at(day.events).to_dicts(), key=itemgetter("bracket"))
+    last = day.grid.p_fused[:, -1] if len(day.grid) else None
+    return [
+        {
+            **row,
+            "label": day.ladder[i].label,
+            "colour": colour,
+            "paid": row["bracket"] == day.winner,
+            "died": None if died is None else words.hours_and_minutes(died),
+            "last": None if last is None or np.isnan(last[i]) else float(last[i]),
+        }
+        for i, (row, colour) in enumerate(zip(rows, colours, strict=True))
+        for died in [day.grid.died_at(i)]
+    ]
+
+
+def _scores(day: DayInputs) -> list[dict[str, Any]]:
+    """One row per hour: the sources' scores, and what fused favoured then."""
+    by_hour: dict[int, dict[str, dict[str, Any]]] = {}
+    for row in sorted(day.report.to_dicts(), key=itemgetter("lst_hour")):
+        by_hour.setdefault(row["lst_hour"], {})[row["source"]] = row
+    return [
+        {
+            "lst": f"{hour:02d}:00",
+            "utc": f"{next(iter(rows.values()))['minute']:%H:%M}Z",
+            "favourite": _favourite(day, hour, latest=_FRESH_H),
+            "cells": [
+                words.number(rows[source][score]) if source in rows else "–"
+                for score in ("p_win", "log_loss", "brier_score", "rps")
+                for source in ("market", "weather", "fused")
+            ],
+            "better": _better(rows),
+        }
+        for hour, rows in by_hour.items()
+    ]
+
+
+def _better(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    market, fused = (rows.get(source, {}).get("log_loss") for source in ("market", "fused"))
+    if market is None or fused is None:
+        return "–"
+    if abs(fused - market) <= verdict.SAME:
+        return "tie"
+    return "fused" if fused < market else "market"
+
+
+def _orders(day: DayInputs) -> list[dict[str, Any]]:
+    labels = {rung.market_ticker: rung.label for rung in day.ladder}
+    rows = day.fills.sort("placed_at", "order_id", "fill_model").head(_MOST_ORDERS)
+    return [
+        {
+            **row,
+            "label": labels.get(row["market_ticker"], row["market_ticker"]),
+            "placed": _local(day, row["placed_at"]),
+            "ended": _local(day, row["event_time"]),
+        }
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def _local(day: DayInputs, instant: Any) -> str:
+    return words.local_standard(instant, day.city.std_offset_h, day.date)
+
+
+def _reasons(summary: verdict.DaySummary) -> list[dict[str, Any]]:
+    total = sum(summary.reasons.values())
+    return [
+        {
+            "reason": reason,
+            "words": words.REASON_WORDS[reason],
+            "count": count,
+            "share": count / total,
+            "colour": REASON_COLOURS[reason],
+        }
+        for reason, count in summary.reasons.items()
+    ]
+
+
+def _lineage(day: DayInputs) -> list[dict[str, Any]]:
+    """Per raw table: how many rows rest on which answers."""
+    tables = {
+        "market.events": day.events,
+        "weather.observations": day.observations,
+        "weather.forecasts": day.forecasts,
+        "weather.settlements": day.settlements,
+    }
+    found = []
+    for name, frame in tables.items():
+        counts = frame["raw_sha256"].drop_nulls().value_counts(sort=True).rows()
+        found.append(
+            {
+                "table": name,
+                "rows": len(frame),
+                "answers": len(counts),
+                "hashes": sorted(counts, key=lambda pair: (-pair[1], pair[0]))[:_MOST_HASHES],
+                "known": frame["known_at"].max() if len(frame) else None,
+            }
+        )
+    return found
+
+
+def _offset(hours: int) -> str:
+    return f"UTC{'−' if hours < 0 else '+'}{abs(hours)}"

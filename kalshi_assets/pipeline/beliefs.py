@@ -1,0 +1,248 @@
+"""Steps that pool the market's PMF with a model's, calibrate the pool, and fit classifiers.
+
+What is learnt as of a day rests on the days before it that had settled.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from kalshi_assets.features.examples import FEATURES, examples, model_features
+from kalshi_assets.keys import LadderDay
+from kalshi_assets.learning.calibration.calibrators import calibrated, calibrators
+from kalshi_assets.learning.calibration.days import CalibrationDay, as_of, as_settled
+from kalshi_assets.learning.classifiers.predict import predictions
+from kalshi_assets.learning.classifiers.schedule import LOOK_BACK_DAYS as CLASSIFIER_DAYS
+from kalshi_assets.learning.classifiers.store import ModelStore
+from kalshi_assets.learning.classifiers.walk_forward import classifiers
+from kalshi_assets.pages.markdown import table as markdown_table
+from kalshi_assets.pipeline.market import counts, shares
+from kalshi_assets.pipeline.step import Input, LookBack, Made, Markdown, Service, Step, step
+from kalshi_assets.pooling.fused import fused_pmf
+from kalshi_assets.pooling.inputs import half_hours
+from kalshi_assets.pooling.weights import PoolWeights, fusion_weights
+from kalshi_assets.settlement.rule import fair_price
+from kalshi_assets.tables import (
+    CALIBRATED,
+    CALIBRATORS,
+    CLASSIFIERS,
+    EVENTS,
+    EXAMPLES,
+    FUSED_PMF,
+    FUSION_WEIGHTS,
+    HAZARD_PMF,
+    LABELS,
+    MARKET_PMF,
+    MINUTE_PANEL_WITH_WEATHER,
+    PREDICTIONS,
+    SETTLEMENTS,
+)
+
+FUSION_DAYS = 150
+CALIBRATION_DAYS = 150
+
+AT_FAIR_PRICE = "the exchange settled at a fair price: no bracket won"
+
+DayStart = Callable[[LadderDay], datetime]
+"""When a ladder's day begins, UTC."""
+
+Earlier = Sequence[tuple[LadderDay, Any]]
+
+
+def belief_steps(day_start: DayStart) -> tuple[Step, ...]:
+    """The steps of a family whose days begin as `day_start` says."""
+
+    def fit_weights(key: LadderDay, earlier: Earlier) -> pl.DataFrame:
+        return fusion_weights(day_start(key), [(day_start(day), rows) for day, rows in earlier])
+
+    def fit_calibrators(key: LadderDay, earlier: Earlier) -> pl.DataFrame:
+        return calibrators_of(day_start(key), [days for _, days in earlier])
+
+    def settled_day(
+        day: LadderDay, fused: pl.DataFrame, events: pl.DataFrame, settlements: pl.DataFrame
+    ) -> list[CalibrationDay] | None:
+        return as_settled(day_start(day), fused, events, settlements) or None
+
+    def calibrate(key: LadderDay, fused: pl.DataFrame, maps: pl.DataFrame) -> pl.DataFrame:
+        return calibrated(fused, maps, day_start(key))
+
+    def fit_classifiers(key: LadderDay, earlier: Earlier, models: ModelStore) -> pl.DataFrame:
+        days: dict[date, pl.DataFrame] = {day.date: rows for day, rows in earlier}
+        return classifiers(key.date, day_start(key), days, FEATURES, models)
+
+    return (
+        step(
+            EXAMPLES,
+            examples,
+            panel=Input(MINUTE_PANEL_WITH_WEATHER),
+            market=Input(MARKET_PMF),
+            hazard=Input(HAZARD_PMF),
+            labels=Input(LABELS),
+            kinds={"polars"},
+            describe=lambda made: {"regime": shares(made.frame["regime"])},
+        ),
+        step(
+            FUSION_WEIGHTS,
+            fit_weights,
+            earlier=LookBack(
+                FUSION_DAYS,
+                (EXAMPLES,),
+                keep=lambda _, rows: half_hours(rows),
+                left_out=not_learnt_from,
+            ),
+            kinds={"numpy"},
+            describe=_describe_weights,
+        ),
+        step(
+            FUSED_PMF,
+            _pool,
+            market=Input(MARKET_PMF),
+            hazard=Input(HAZARD_PMF),
+            panel=Input(MINUTE_PANEL_WITH_WEATHER),
+            weights=Input(FUSION_WEIGHTS),
+            kinds={"polars"},
+        ),
+        step(
+            CLASSIFIERS,
+            fit_classifiers,
+            earlier=LookBack(CLASSIFIER_DAYS, (EXAMPLES,), left_out=not_learnt_from),
+            models=Service(),
+            kinds={"lightgbm"},
+            describe=_describe_classifiers,
+        ),
+        step(
+            PREDICTIONS,
+            _predict,
+            panel=Input(MINUTE_PANEL_WITH_WEATHER),
+            market=Input(MARKET_PMF),
+            hazard=Input(HAZARD_PMF),
+            fitted=Input(CLASSIFIERS),
+            models=Service(),
+            kinds={"lightgbm"},
+            describe=lambda made: {"status": counts(made, "status")},
+        ),
+        step(
+            CALIBRATORS,
+            fit_calibrators,
+            earlier=LookBack(
+                CALIBRATION_DAYS,
+                (FUSED_PMF, EVENTS, SETTLEMENTS),
+                keep=settled_day,
+                left_out=lambda fused, events, said: _at_fair_price(said),
+            ),
+            kinds={"numpy", "numba"},
+            describe=_describe_calibrators,
+        ),
+        step(
+            CALIBRATED,
+            calibrate,
+            fused=Input(FUSED_PMF),
+            maps=Input(CALIBRATORS),
+            kinds={"numpy"},
+            describe=lambda made: {"map": counts(made, "map")},
+        ),
+    )
+
+
+def calibrators_of(
+    day_start: datetime, earlier: Sequence[Sequence[CalibrationDay]]
+) -> pl.DataFrame:
+    """`learning.calibrators` of a day, from what was known of earlier days' outcomes by then.
+
+    Parameters
+    ----------
+    day_start
+        Start of the day.
+    earlier
+        Of each earlier day, oldest first, its outcome as every word on it became known.
+    """
+    known = [[day for day in said if day.counts_at(as_of(day_start))] for said in earlier]
+    return calibrators(day_start, [said[-1] for said in known if said])
+
+
+def not_learnt_from(examples: pl.DataFrame) -> str | None:
+    """Why a day of `panel.examples` teaches nothing of who pays; None: it does, or will."""
+    return AT_FAIR_PRICE if examples["settled_as"].first() == "fair_price" else None
+
+
+def _at_fair_price(settlements: pl.DataFrame) -> str | None:
+    paid = fair_price(settlements)
+    return None if paid is None else f"{paid}; left out from {paid.known_at:%Y-%m-%d %H:%MZ}"
+
+
+def _pool(
+    market: pl.DataFrame, hazard: pl.DataFrame, panel: pl.DataFrame, weights: pl.DataFrame
+) -> pl.DataFrame:
+    return fused_pmf(market, hazard, panel, PoolWeights.from_frame(weights))
+
+
+def _predict(
+    key: LadderDay,
+    panel: pl.DataFrame,
+    market: pl.DataFrame,
+    hazard: pl.DataFrame,
+    fitted: pl.DataFrame,
+    models: ModelStore,
+) -> pl.DataFrame:
+    return predictions(key.date, model_features(panel, market, hazard), fitted, models)
+
+
+def _describe_weights(made: Made) -> dict[str, Any]:
+    shown = made.frame.select(
+        "parameter",
+        pl.format("{}-{}", "hour_from", "hour_to").alias("hours"),
+        "value",
+        pl.col("standard_error").alias("standard error"),
+        "status",
+        pl.col("difference_bound").alias("bound"),
+    )
+    return {
+        "days": made.frame.select(pl.max("n_days")).item(),
+        "weights": Markdown(markdown_table(shown)),
+    }
+
+
+def _describe_classifiers(made: Made) -> dict[str, Any]:
+    shown = [
+        "target",
+        "status",
+        "n_days",
+        "best_iteration",
+        "validation_cross_entropy",
+        "baseline_cross_entropy",
+        "validation_auc",
+        "drift",
+        "drift_feature",
+    ]
+    return {
+        "trees": int((made.frame["status"] == "trees").sum()),
+        "fits": Markdown(markdown_table(made.frame.select(shown))),
+        "gain": Markdown(markdown_table(_greatest_gains(made.frame))),
+    }
+
+
+def _greatest_gains(frame: pl.DataFrame) -> pl.DataFrame:
+    """The five features that each model uses most."""
+    return (
+        frame.filter(pl.col("gain_share").is_not_null())
+        .select("target", "features", "gain_share")
+        .explode("features", "gain_share")
+        .sort("gain_share", descending=True)
+        .group_by("target", maintain_order=True)
+        .head(5)
+        .sort("target", "gain_share", descending=[False, True])
+    )
+
+
+def _describe_calibrators(made: Made) -> dict[str, Any]:
+    shown = ["lead_block", "scope", "map", "n_days", "lower_bound", "verdict"]
+    judged = made.frame.filter(pl.col("verdict") != "band").unique(shown, maintain_order=True)
+    return {
+        "days": made.frame.select(pl.max("n_days")).item(),
+        "adopted": int((judged["verdict"] == "adopted").sum()),
+        "in force": Markdown(
+            markdown_table(judged.filter(pl.col("in_force")).select(shown).sort("lead_block"))
+        ),
+    }

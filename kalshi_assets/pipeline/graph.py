@@ -1,0 +1,116 @@
+"""The graph: every step of a family, in an order in which each comes after what it reads.
+
+Here: putting steps together and looking them up. Not here: a step (`market`, `beliefs`, `backtest`,
+`families`).
+"""
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from kalshi_assets.families.temperature.cities import CITIES, TEMPERATURE
+from kalshi_assets.families.temperature.services import WeatherService
+from kalshi_assets.families.temperature.steps import STEPS as TEMPERATURE_STEPS
+from kalshi_assets.families.temperature.steps import day_start
+from kalshi_assets.lake.store import Lake
+from kalshi_assets.learning.classifiers.store import ModelStore
+from kalshi_assets.pages.library import PageStore
+from kalshi_assets.pipeline.backtest import backtest_steps
+from kalshi_assets.pipeline.beliefs import belief_steps
+from kalshi_assets.pipeline.market import MARKET_STEPS
+from kalshi_assets.pipeline.runner import Runner
+from kalshi_assets.pipeline.services import KalshiService
+from kalshi_assets.pipeline.step import Input, Step
+from kalshi_assets.tables import CLASSIFIERS, PREDICTIONS, TABLES, Table
+
+
+class GraphError(ValueError):
+    """Steps do not make a graph; the message names the table."""
+
+
+def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """The steps, each after those whose tables of the same day it reads; otherwise as given.
+
+    Raises
+    ------
+    GraphError
+        Two steps make a table, none makes one that is read, or steps wait for each other.
+    """
+    waiting = list(steps)
+    makers: dict[Table, Step] = {}
+    for each in waiting:
+        for table in each.makes:
+            if table in makers:
+                raise GraphError(f"two steps make {table.full_name}")
+            makers[table] = each
+    if unmade := {t.full_name for each in waiting for t in each.inputs if t not in makers}:
+        raise GraphError(f"no step makes {', '.join(sorted(unmade))}")
+    ordered: list[Step] = []
+    made: set[Table] = set()
+    while waiting:
+        ready = [each for each in waiting if made.issuperset(_of_the_day(each))]
+        if not ready:
+            names = ", ".join(each.makes[0].full_name for each in waiting)
+            raise GraphError(f"these tables wait for each other: {names}")
+        ordered.append(ready[0])
+        made |= {*ready[0].makes}
+        waiting.remove(ready[0])
+    return tuple(ordered)
+
+
+def _of_the_day(of: Step) -> set[Table]:
+    return {a.table for a in of.arguments.values() if isinstance(a, Input)}
+
+
+TEMPERATURE_GRAPH = in_order(
+    (
+        *TEMPERATURE_STEPS,
+        *MARKET_STEPS,
+        *belief_steps(day_start),
+        *backtest_steps(CITIES),
+    )
+)
+"""Every step of a city-day."""
+
+MADE_BY: dict[Table, Step] = {table: each for each in TEMPERATURE_GRAPH for table in each.makes}
+"""Which step makes a table."""
+
+
+def tables_behind(table: Table) -> frozenset[Table]:
+    """The tables of the same day that cannot be made without this one."""
+    found = {table}
+    for each in TEMPERATURE_GRAPH:
+        needed = (a for a in each.arguments.values() if isinstance(a, Input))
+        if any(a.table in found and not a.or_earlier_run for a in needed):
+            found |= {*each.makes}
+    return frozenset(found - {table})
+
+
+TO_THE_PAGE = frozenset(TABLES) - {CLASSIFIERS, PREDICTIONS}
+"""What the page of a city-day rests on."""
+
+INGESTED = frozenset(
+    table for table in TABLES if {"kalshi", "weather"}.intersection(MADE_BY[table].services)
+)
+"""What is read from services."""
+
+BEFORE_TRADING = frozenset(table for table in TABLES if table.schema not in ("backtest", "pages"))
+"""What is known, believed and predicted of a city-day."""
+
+
+def city_runner(
+    data: Path, kalshi: KalshiService, weather: WeatherService, clock: Callable[[], float]
+) -> Runner:
+    """A runner over a data folder.
+
+    Parameters
+    ----------
+    data
+        Folder of the lake, raw answers, models and pages.
+    kalshi, weather
+        The services.
+    clock
+        Seconds.
+    """
+    lake = Lake(data / "lake", TEMPERATURE)
+    stores = {"models": ModelStore(data / "models"), "pages": PageStore(data, lake)}
+    return Runner(lake, TEMPERATURE_GRAPH, {"kalshi": kalshi, "weather": weather, **stores}, clock)

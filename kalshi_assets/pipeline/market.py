@@ -1,0 +1,83 @@
+"""Steps that any ladder has before a model says anything: its market, its panel, its market PMF."""
+
+import polars as pl
+
+from kalshi_assets.exchange.contract import EventContract
+from kalshi_assets.exchange.ingest import fetch_candles, fetch_trades
+from kalshi_assets.features.activity import activity
+from kalshi_assets.features.panel import load_panel_params, minute_panel
+from kalshi_assets.keys import LadderDay
+from kalshi_assets.ladder.market_pmf import load_market_pmf_params, market_pmf
+from kalshi_assets.pipeline.services import KalshiService
+from kalshi_assets.pipeline.step import Input, Made, Parameters, Service, Step, step
+from kalshi_assets.tables import ACTIVITY, CANDLES, EVENTS, MARKET_PMF, MINUTE_PANEL, TRADES
+
+
+def _candles(key: LadderDay, kalshi: KalshiService, events: pl.DataFrame) -> pl.DataFrame:
+    with kalshi.client(key, "candles") as client:
+        return fetch_candles(client, EventContract.from_frame(key.ladder, key.date, events))
+
+
+def _trades(key: LadderDay, kalshi: KalshiService, events: pl.DataFrame) -> pl.DataFrame:
+    with kalshi.client(key, "trades") as client:
+        return fetch_trades(client, EventContract.from_frame(key.ladder, key.date, events))
+
+
+def _activity(panel: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+    return activity(panel, events["climate_start"][0])
+
+
+MARKET_STEPS: tuple[Step, ...] = (
+    step(
+        CANDLES,
+        _candles,
+        kalshi=Service(),
+        events=Input(EVENTS),
+        kinds={"kalshi"},
+        ingest=True,
+    ),
+    step(
+        TRADES,
+        _trades,
+        kalshi=Service(),
+        events=Input(EVENTS),
+        kinds={"kalshi"},
+        ingest=True,
+    ),
+    step(
+        MINUTE_PANEL,
+        minute_panel,
+        events=Input(EVENTS),
+        candles=Input(CANDLES),
+        trades=Input(TRADES),
+        params=Parameters(load_panel_params),
+        kinds={"polars"},
+        describe=lambda made: {"quotes": counts(made, "quote_source")},
+    ),
+    step(
+        ACTIVITY,
+        _activity,
+        panel=Input(MINUTE_PANEL),
+        events=Input(EVENTS),
+        kinds={"polars"},
+    ),
+    step(
+        MARKET_PMF,
+        market_pmf,
+        panel=Input(MINUTE_PANEL),
+        params=Parameters(load_market_pmf_params),
+        kinds={"polars", "numba"},
+        describe=lambda made: {"valid_share": made.frame.select(pl.mean("valid")).item()},
+    ),
+)
+
+
+def counts(made: Made, column: str) -> dict[str, int]:
+    """How many rows have each value of a column."""
+    return dict(made.frame[column].drop_nulls().value_counts(sort=True).iter_rows())
+
+
+def shares(values: pl.Series) -> dict[str, float]:
+    """What share of the rows each value has."""
+    counted = values.value_counts(sort=True, normalize=True)
+    return {str(value): round(share, 4) for value, share in counted.iter_rows()}

@@ -1,0 +1,92 @@
+"""Making partitions without Dagster, in the order of the graph.
+
+What benchmarks and studies use; its lake must equal the one that Dagster's assets make. Here: one
+ladder's days, one after the other. Not here: what a step does (`step`), or spreading ladders over
+processes.
+"""
+
+import warnings
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import polars as pl
+
+from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.background_writes import BackgroundWriter
+from kalshi_assets.lake.store import Lake
+from kalshi_assets.pipeline.garbage_collection import relax
+from kalshi_assets.pipeline.step import Step, Work
+from kalshi_assets.tables import Table
+
+
+class Runner:
+    """Makes partitions into a lake, keeping time per table.
+
+    Parameters
+    ----------
+    lake
+        Where partitions are read and written.
+    steps
+        In order; see `graph`.
+    services
+        By the names that the steps ask for.
+    clock
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        lake: Lake,
+        steps: Sequence[Step],
+        services: Mapping[str, Any],
+        clock: Callable[[], float],
+    ) -> None:
+        relax()
+        self.lake = lake
+        self.clock = clock
+        self.seconds: dict[str, float] = {}
+        self._made: dict[Table, pl.DataFrame] = {}
+        self._key: LadderDay | None = None
+        self._disk = BackgroundWriter(lake)
+        self._writing: list[Future[None]] = []
+        self._work = [Work(each, self, services, warnings.warn) for each in steps]
+
+    def make(self, key: LadderDay, tables: Collection[Table]) -> Mapping[Table, pl.DataFrame]:
+        """Make a partition of each of the tables; wait until all are on disk.
+
+        Returns
+        -------
+        Mapping
+            Frames by table, those that a step makes besides the tables asked for included.
+        """
+        self._key, self._made = key, {}
+        for work in self._work:
+            if not set(tables).isdisjoint(work.step.makes):
+                began = self.clock()
+                for table, made in work.make(key).items():
+                    self._made[table] = made.frame
+                    self._writing.append(self._disk.put(table, key, made.frame))
+                name = work.step.makes[0].full_name
+                self.seconds[name] = self.seconds.get(name, 0.0) + self.clock() - began
+        while self._writing:
+            self._writing.pop().result()
+        return self._made
+
+    def read(self, table: Table, key: LadderDay) -> pl.DataFrame:
+        """A partition made a moment ago, or the stored one."""
+        if key == self._key and table in self._made:
+            return self._made[table]
+        return self.lake.read(table, key)
+
+    def if_there(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
+        """As `read`; None: it is missing."""
+        if key == self._key and table in self._made:
+            return self._made[table]
+        return self.lake.read(table, key) if self.lake.has(table, key) else None
+
+    stored = if_there
+
+    def present(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
+        """The stored partition; None: it is missing or of another version of the platform."""
+        return self.lake.read_current(table, key)

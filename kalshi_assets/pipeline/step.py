@@ -1,0 +1,331 @@
+"""What a step is: the tables that it makes, its inputs, the services it asks, and its function.
+
+Here: declarations, and making one partition from them. Not here: which steps there are (`graph`),
+in what order partitions are made, or where they are stored (`runner`, `defs`).
+"""
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import polars as pl
+
+from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.history import History
+from kalshi_assets.tables import Table
+
+Frames = pl.DataFrame | Mapping[Table, pl.DataFrame]
+"""The frame of a step's only table, or frames by table."""
+
+
+class Source(Protocol):
+    """Where a step reads its inputs."""
+
+    def read(self, table: Table, key: LadderDay) -> pl.DataFrame:
+        """A partition; an error if it is missing or could not be made in this run."""
+
+    def if_there(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
+        """A partition; None: it is missing or could not be made in this run."""
+
+    def stored(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
+        """As `if_there`, but of a partition that failed in this run what an earlier one left."""
+
+    def present(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
+        """The partition as it is before the step replaces it, if it has the table's columns."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """The partition of another table, of the same ladder and day.
+
+    Attributes
+    ----------
+    or_earlier_run
+        Where it could not be made in this run, what an earlier run left serves, and None if there
+        is nothing. Otherwise a missing partition is an error.
+    """
+
+    table: Table
+    or_earlier_run: bool = False
+
+
+@dataclass(frozen=True)
+class LookBack:
+    """Earlier days of the same ladder, each read once in a run.
+
+    The step gets a list of (key, what was made of the day), oldest first; days of which a table
+    is missing are not in it.
+
+    Attributes
+    ----------
+    days
+        Number of days before.
+    tables
+        What is read of each day.
+    keep
+        What is made of a day, from its key and the frames in the order of `tables`; None: the day
+        is not in the list. By default the frame of the only table.
+    left_out
+        Why a day is not learnt from, from the frames; None: it is. For people.
+    """
+
+    days: int
+    tables: tuple[Table, ...]
+    keep: Callable[..., Any] = field(default=lambda _, frame: frame)
+    left_out: Callable[..., str | None] | None = None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is stored of the step's first table before it is replaced.
+
+    None: nothing, or another version of the platform wrote it.
+    """
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Parameters in force, loaded once a run."""
+
+    load: Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service of the argument's name, such as ``kalshi``."""
+
+
+@dataclass(frozen=True)
+class Warnings:
+    """A function that takes a warning for the run's log."""
+
+
+Argument = Input | LookBack | Stored | Parameters | Service | Warnings
+
+
+class Markdown(str):
+    """A description in Markdown."""
+
+    __slots__ = ()
+
+
+class FilePath(str):
+    """The path of a file that a person may open."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    """A partition of one of a step's tables.
+
+    Attributes
+    ----------
+    frame
+        It keeps the table's contract.
+    frames
+        Those of all tables of the step.
+    given
+        The arguments that they were made from, by name.
+    """
+
+    key: LadderDay
+    frame: pl.DataFrame
+    frames: Mapping[Table, pl.DataFrame]
+    given: Mapping[str, Any]
+
+
+Describe = Callable[[Made], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Step:
+    """A step; the tables that it makes are written together.
+
+    Attributes
+    ----------
+    makes
+        The tables.
+    compute
+        Called with the partition's key, if it takes a `key`, and the arguments by their names.
+    arguments
+        What the function gets, by name.
+    describe
+        What a person would look at of a table's partition, by name: numbers, text, `Markdown`.
+    kinds
+        Shown on the asset: services and libraries.
+    ingest
+        Whether it reads from outside; ranges of it are cut into shorter runs.
+    finish
+        Called with the services, by name, after the last partition of a run.
+    """
+
+    makes: tuple[Table, ...]
+    compute: Callable[..., Frames]
+    arguments: Mapping[str, Argument]
+    describe: Mapping[Table, Describe]
+    kinds: frozenset[str]
+    ingest: bool
+    finish: Callable[..., object] | None
+
+    @cached_property
+    def inputs(self) -> Mapping[Table, int]:
+        """Every table read, with the days before that may be seen."""
+        found: dict[Table, int] = {}
+        for argument in self.arguments.values():
+            if isinstance(argument, Input):
+                found.setdefault(argument.table, 0)
+            elif isinstance(argument, LookBack):
+                for table in argument.tables:
+                    found[table] = max(found.get(table, 0), argument.days)
+        return found
+
+    @cached_property
+    def services(self) -> tuple[str, ...]:
+        """Names of the services asked."""
+        return tuple(name for name, a in self.arguments.items() if isinstance(a, Service))
+
+    @cached_property
+    def takes_key(self) -> bool:
+        """Whether the function is told which partition it makes."""
+        return "key" in inspect.signature(self.compute).parameters
+
+
+def step(
+    makes: Table | tuple[Table, ...],
+    compute: Callable[..., Frames],
+    *,
+    kinds: Iterable[str],
+    describe: Describe | Mapping[Table, Describe] = MappingProxyType({}),
+    ingest: bool = False,
+    finish: Callable[..., object] | None = None,
+    **arguments: Argument,
+) -> Step:
+    """Declare a step; see `Step`. A single `describe` is that of the first table.
+
+    Raises
+    ------
+    TypeError
+        The function does not take the arguments.
+    """
+    tables = (makes,) if isinstance(makes, Table) else makes
+    made = Step(
+        makes=tables,
+        compute=compute,
+        arguments=arguments,
+        describe=describe if isinstance(describe, Mapping) else {tables[0]: describe},
+        kinds=frozenset(kinds),
+        ingest=ingest,
+        finish=finish,
+    )
+    names = [*(["key"] if made.takes_key else []), *arguments]
+    inspect.signature(compute).bind(**dict.fromkeys(names))
+    return made
+
+
+class Work:
+    """A step in one run: parameters are loaded and earlier days read once.
+
+    Parameters
+    ----------
+    of
+        The step.
+    source
+        Where inputs are read.
+    services
+        By name; more than the step asks may be given.
+    warn
+        Takes warnings for the run's log.
+    """
+
+    def __init__(
+        self,
+        of: Step,
+        source: Source,
+        services: Mapping[str, Any],
+        warn: Callable[[str], object],
+    ) -> None:
+        self.step = of
+        self._source = source
+        self._fixed: dict[str, Any] = {name: services[name] for name in of.services}
+        self._earlier: dict[str, History[Any]] = {}
+        self._reasons: dict[LadderDay, str] = {}
+        for name, argument in of.arguments.items():
+            if isinstance(argument, Parameters):
+                self._fixed[name] = argument.load()
+            elif isinstance(argument, Warnings):
+                self._fixed[name] = warn
+            elif isinstance(argument, LookBack):
+                self._earlier[name] = self._history(argument)
+
+    def make(self, key: LadderDay) -> dict[Table, Made]:
+        """Make a partition of each table of the step.
+
+        Raises
+        ------
+        ContractViolationError
+            A frame does not keep its table's contract.
+        """
+        given = {name: self._given(name, a, key) for name, a in self.step.arguments.items()}
+        own = {"key": key} if self.step.takes_key else {}
+        made = self.step.compute(**own, **given)
+        by_table = made if isinstance(made, Mapping) else {self.step.makes[0]: made}
+        frames = {table: table.conform(by_table[table]) for table in self.step.makes}
+        return {table: Made(key, frame, frames, given) for table, frame in frames.items()}
+
+    def finish(self) -> None:
+        """What is done once, after the run's last partition."""
+        if self.step.finish is not None:
+            self.step.finish(**{name: self._fixed[name] for name in self.step.services})
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """The SHA-256 of the parameters in force, as ``params_sha256``; empty: there are none."""
+        loaded = {
+            name: self._fixed[name]
+            for name, argument in self.step.arguments.items()
+            if isinstance(argument, Parameters)
+        }
+        if not loaded:
+            return {}
+        return {"params_sha256": hashlib.sha256(repr(loaded).encode()).hexdigest()}
+
+    def describe(self, table: Table, made: Made) -> dict[str, Any]:
+        """What a person would look at, with the days that learning left out."""
+        describe = self.step.describe.get(table)
+        said = {} if describe is None else dict(describe(made))
+        days = max(
+            (a.days for a in self.step.arguments.values() if isinstance(a, LookBack)), default=0
+        )
+        found = [(day, self._reasons.get(day)) for day in made.key.earlier(days)]
+        if lines := [f"- {day}: {reason}" for day, reason in found if reason]:
+            said["left out"] = Markdown("\n".join(lines))
+        return said
+
+    def _given(self, name: str, argument: Argument, key: LadderDay) -> Any:
+        match argument:
+            case Input(table, or_earlier_run=True):
+                return self._source.stored(table, key)
+            case Input(table):
+                return self._source.read(table, key)
+            case LookBack():
+                return self._earlier[name].before(key)
+            case Stored():
+                return self._source.present(self.step.makes[0], key)
+            case _:
+                return self._fixed[name]
+
+    def _history(self, argument: LookBack) -> History[Any]:
+        def read(day: LadderDay) -> Any:
+            frames = [self._source.if_there(table, day) for table in argument.tables]
+            if any(frame is None for frame in frames):
+                return None
+            if argument.left_out is not None and (reason := argument.left_out(*frames)):
+                self._reasons[day] = reason
+            return argument.keep(day, *frames)
+
+        return History(argument.days, read)

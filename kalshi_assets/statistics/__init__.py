@@ -1,0 +1,4 @@
+"""Scores, intervals, tests and reliability: one function for each.
+
+Here: arithmetic on arrays of forecasts and outcomes. Not here: which days are compared (`studies`).
+"""

@@ -1,0 +1,129 @@
+"""Have the classifiers skill on days they did not learn from, against what is said without them?
+
+Here: their daily scores gathered, with intervals over dates. Not here: a day's scores
+(`learning.classifiers.scores`).
+"""
+
+import numpy as np
+import polars as pl
+
+from kalshi_assets.statistics.bootstrap import RESAMPLES, day_weights, resampled_ratios
+from kalshi_assets.statistics.significance import diebold_mariano, discoveries
+from kalshi_assets.studies.slice_means import verdict
+
+CLASSIFIER_DAYS = pl.Schema(
+    {
+        "city": pl.String(),
+        "date": pl.Date(),
+        "target": pl.String(),
+        "trees": pl.Boolean(),
+        "n_rows": pl.Int32(),
+        "cross_entropy": pl.Float64(),
+        "baseline_cross_entropy": pl.Float64(),
+        "auc": pl.Float64(),
+        "baseline_auc": pl.Float64(),
+    }
+)
+"""A row per city-day and target: out-of-sample scores, and the baseline's on the same rows."""
+
+CLASSIFIER_SKILL = pl.Schema(
+    {
+        "slice": pl.String(),
+        "slice_value": pl.String(),
+        "target": pl.String(),
+        "score": pl.String(),
+        "value": pl.Float64(),
+        "baseline": pl.Float64(),
+        "difference": pl.Float64(),
+        "lo": pl.Float64(),
+        "hi": pl.Float64(),
+        "skill": pl.Float64(),
+        "n_days": pl.Int32(),
+        "n_dates": pl.Int32(),
+        "days_with_trees": pl.Int32(),
+        "dm_p": pl.Float64(),
+        "verdict": pl.String(),
+        "discovery": pl.Boolean(),
+    }
+)
+"""A row per slice (all, city), target and score (cross_entropy, auc): means over city-days.
+
+`difference` is less the baseline's, with the interval of resampled dates; `verdict` says which way
+is better. `skill`, of cross-entropy: 1 - value / baseline. `discovery`: the p-value stays among all
+rows of the score at a false discovery rate of 10 %."""
+
+SCORES = {"cross_entropy": 1.0, "auc": -1.0}
+"""Sign that makes less better."""
+
+
+def classifier_skill(
+    days: pl.DataFrame, *, seed: int, resamples: int = RESAMPLES, block: int = 1
+) -> pl.DataFrame:
+    """Mean scores of the classifiers' targets and their differences from the baseline's.
+
+    Parameters
+    ----------
+    days
+        Of schema `CLASSIFIER_DAYS`.
+    seed, resamples, block
+        Of the bootstrap over dates, see `bootstrap.day_weights`.
+
+    Returns
+    -------
+    DataFrame
+        Of schema `CLASSIFIER_SKILL`.
+    """
+    rows = []
+    parts = [("all", "all", days), *(("city", str(c), d) for (c,), d in days.group_by("city"))]
+    for kind, value, part in parts:
+        for (target,), of_target in part.group_by("target"):
+            for score in SCORES:
+                known = of_target.drop_nulls([score, f"baseline_{score}"])
+                if known.height:
+                    rows.append(
+                        {"slice": kind, "slice_value": value, "target": target, "score": score}
+                        | _compared(known, score, seed=seed, resamples=resamples, block=block)
+                    )
+    found = (
+        pl.DataFrame(rows, schema=CLASSIFIER_SKILL)
+        .with_columns(pl.col(pl.Float64).fill_nan(None))
+        .sort("score", "slice", "slice_value", "target")
+    )
+    families = [
+        family.with_columns(discovery=pl.Series(discoveries(family["dm_p"].to_numpy())))
+        for _, family in found.group_by("score", maintain_order=True)
+    ]
+    tested = pl.when(pl.col("dm_p").is_not_null())
+    return pl.concat([found.clear(), *families]).with_columns(discovery=tested.then("discovery"))
+
+
+def _compared(
+    known: pl.DataFrame, score: str, *, seed: int, resamples: int, block: int
+) -> dict[str, object]:
+    by_date = (
+        known.group_by("date")
+        .agg(total=(pl.col(score) - pl.col(f"baseline_{score}")).sum(), count=pl.len())
+        .sort("date")
+    )
+    totals = by_date["total"].to_numpy()
+    counts = by_date["count"].to_numpy().astype(np.float64)
+    weights = day_weights(len(totals), resamples, np.random.default_rng(seed), block=block)
+    found = resampled_ratios(totals[:, None], counts[:, None], weights)
+    lo, hi = float(found.lo[0]), float(found.hi[0])
+    value, baseline = (
+        float(known[name].to_numpy().mean()) for name in (score, f"baseline_{score}")
+    )
+    sign = SCORES[score]
+    return {
+        "value": value,
+        "baseline": baseline,
+        "difference": float(found.mean[0]),
+        "lo": lo,
+        "hi": hi,
+        "skill": 1 - value / baseline if sign > 0 and baseline > 0 else None,
+        "n_days": known.height,
+        "n_dates": by_date.height,
+        "days_with_trees": int(known["trees"].sum()),
+        "dm_p": diebold_mariano(totals / counts).p_value,
+        "verdict": verdict(*sorted((sign * lo, sign * hi))),
+    }

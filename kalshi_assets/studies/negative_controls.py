@@ -1,0 +1,129 @@
+"""Skill that must not be there: the same scores with the outcomes of other days.
+
+Here: winners shuffled within city and month, and the reference that shuffling leaves untouched.
+Not here: weather of the day before, which is one more source of a day (`fused_lagged`).
+
+A shuffle cannot be read against the market: both then forecast other days, and the less sharp of
+the two wins. It is read against the base rate, how often a bracket of that position paid on the
+city's other days of the month: all that a forecast still knows once outcomes are shuffled. With
+true outcomes sources must beat it, with shuffled ones none may.
+"""
+
+import numpy as np
+import polars as pl
+
+from kalshi_assets.statistics.bootstrap import RESAMPLES
+from kalshi_assets.studies.slice_means import mean_rows
+from kalshi_assets.studies.slices import BASE_RATE, Instants
+
+CONTROLS = pl.Schema(
+    {
+        "winners": pl.String(),
+        "source": pl.String(),
+        "value": pl.Float64(),
+        "lo": pl.Float64(),
+        "hi": pl.Float64(),
+        "n_days": pl.Int32(),
+        "n_dates": pl.Int32(),
+        "verdict": pl.String(),
+    }
+)
+"""A row per source and kind of winners, true or shuffled: log loss less that of the base rate."""
+
+_MONTH = ["city", "month", "brackets"]
+
+
+def controls(
+    evaluations: pl.DataFrame, *, seed: int, resamples: int = RESAMPLES, block: int = 1
+) -> pl.DataFrame:
+    """Every source's log loss less that of the base rate, with true and with shuffled winners.
+
+    Parameters
+    ----------
+    evaluations
+        Of schema `evaluations.EVALUATIONS`.
+    seed
+        Of the shuffle and of the bootstrap over dates.
+    resamples, block
+        Of the bootstrap over dates, see `bootstrap.day_weights`.
+
+    Returns
+    -------
+    DataFrame
+        Of schema `CONTROLS`, over all instants.
+    """
+    shuffled = shuffled_winners(evaluations, seed=seed)
+    frames = [pl.DataFrame(schema=CONTROLS)]
+    for name, rows in (("true", evaluations), ("shuffled", shuffled)):
+        if rows.is_empty():
+            continue
+        instants = Instants.of(with_base_rate(rows))
+        everything = np.ones(instants.rows.height, dtype=bool)
+        found = mean_rows(
+            instants, everything, kinds=("all",), seed=seed, resamples=resamples, block=block
+        )
+        kept = [r for r in found if (r["against"], r["score"]) == (BASE_RATE, "log_loss")]
+        frame = pl.DataFrame([row | {"winners": name} for row in kept], schema=CONTROLS)
+        frames.append(frame)
+    return pl.concat(frames)
+
+
+def shuffled_winners(evaluations: pl.DataFrame, *, seed: int) -> pl.DataFrame:
+    """Evaluations with winners dealt anew among the days of each city and month.
+
+    Days of one length of ladder share winners, so that every winner has a bracket.
+
+    Parameters
+    ----------
+    evaluations
+        Of schema `evaluations.EVALUATIONS`.
+    seed
+        The same seed and days, the same deal.
+    """
+    days = _days(evaluations)
+    rng = np.random.default_rng(seed)
+    dealt = [
+        month.with_columns(winner=pl.Series(rng.permutation(month["winner"]), dtype=pl.Int8))
+        for _, month in days.group_by(_MONTH, maintain_order=True)
+    ]
+    winners = pl.concat([days.clear(), *dealt]).select("city", "date", "winner")
+    return (
+        evaluations.drop("winner")
+        .join(winners, on=["city", "date"], maintain_order="left")
+        .select(evaluations.columns)
+    )
+
+
+def with_base_rate(evaluations: pl.DataFrame) -> pl.DataFrame:
+    """Evaluations and one more source: frequencies of positions on the month's other days.
+
+    One imagined day per position is added, so that none is impossible.
+    """
+    days = _days(evaluations)
+    dealt = [days.select("city", "date", p=pl.lit([], dtype=pl.List(pl.Float64))).clear()]
+    for (_, _, brackets), month in days.group_by(_MONTH, maintain_order=True):
+        own = np.eye(int(str(brackets)))[month["winner"].to_numpy()]
+        others = own.sum(axis=0) - own + 1
+        p = others / others.sum(axis=1, keepdims=True)
+        dealt.append(
+            month.select("city", "date", p=pl.Series(p.tolist(), dtype=pl.List(pl.Float64)))
+        )
+    instants = evaluations.unique(["date", "city", "lst_hour"], keep="first", maintain_order=True)
+    base = instants.drop("p").join(pl.concat(dealt), on=["city", "date"], maintain_order="left")
+    return pl.concat(
+        [evaluations, base.with_columns(source=pl.lit(BASE_RATE)).select(evaluations.columns)]
+    )
+
+
+def _days(evaluations: pl.DataFrame) -> pl.DataFrame:
+    return (
+        evaluations.select(
+            "city",
+            "date",
+            "winner",
+            month=pl.col("date").dt.truncate("1mo"),
+            brackets=pl.col("p").list.len(),
+        )
+        .unique(["city", "date"], keep="first")
+        .sort("city", "date")
+    )

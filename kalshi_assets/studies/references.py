@@ -1,0 +1,107 @@
+"""Forecasts that anybody could make, to compare with: climatology, and persistence of the maximum.
+
+Here: the two as functions of earlier days. Not here: which days and reports were known when (the
+caller filters), scores.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.families.temperature.normal import normal_cdf
+
+Array = NDArray[np.float64]
+
+WINDOW_DAYS = 15
+MIN_MAXIMA = 30
+MIN_RISES = 10
+PRIOR_DAYS = 5.0
+RISE_SMOOTHING_F = 2.0
+GREATEST_RISE_F = 60
+
+
+def maxima_around(maxima: pl.DataFrame, day: date) -> Array:
+    """Official maxima of earlier years within 15 days of the day of the year, degrees F.
+
+    Parameters
+    ----------
+    maxima
+        Columns date and tmax_f, any days and order.
+    day
+        The day; years from its own on are left out.
+    """
+    around = [
+        centre + timedelta(days=offset)
+        for year in sorted(maxima["date"].dt.year().unique())
+        if year < day.year
+        for centre in [_in_year(day, year)]
+        for offset in range(-WINDOW_DAYS, WINDOW_DAYS + 1)
+    ]
+    earlier = [each for each in around if each.year < day.year]
+    kept = maxima.filter(pl.col("date").is_in(earlier)).sort("date")
+    return kept["tmax_f"].drop_nulls().to_numpy().astype(np.float64)
+
+
+def climatology(maxima_f: Array, upper: Sequence[int]) -> Array | None:
+    """PMF of the official maximum by those of earlier years; None: fewer than 30.
+
+    Each counts as a normal distribution around it. Its width is Silverman's rule of thumb, 0.9 sd
+    n^(-1/5).
+
+    Parameters
+    ----------
+    maxima_f
+        Official maxima, degrees F.
+    upper
+        Greatest whole degree of every bracket but the last.
+    """
+    if len(maxima_f) < MIN_MAXIMA:
+        return None
+    width = max(0.9 * float(maxima_f.std(ddof=1)) * len(maxima_f) ** -0.2, 0.5)
+    edges = np.asarray(upper, dtype=np.float64) + 0.5
+    cdf = normal_cdf((edges[:, None] - maxima_f) / width).mean(axis=1)
+    return np.diff(cdf, prepend=0.0, append=1.0)
+
+
+def persistence(
+    running_max_f: int, rises_f: NDArray[np.int64], upper: Sequence[int]
+) -> Array | None:
+    """PMF of the official maximum: today's maximum so far, plus what earlier days still rose.
+
+    The rises of earlier days are an empirical distribution, shrunk towards itself smoothed by a
+    normal of 2 degrees with the weight of five days, so that a rise never seen stays possible.
+
+    Parameters
+    ----------
+    running_max_f
+        The least that the maximum so far can be, whole degrees.
+    rises_f
+        Of earlier days, official maximum less what their maximum so far was at the same time of
+        day, whole degrees; falls count as none.
+    upper
+        Greatest whole degree of every bracket but the last.
+
+    Returns
+    -------
+    Shape (brackets,); None: fewer than ten days.
+    """
+    if len(rises_f) < MIN_RISES:
+        return None
+    degrees = np.arange(GREATEST_RISE_F + 1)
+    rises = np.clip(rises_f, 0, GREATEST_RISE_F)
+    counts = np.bincount(rises, minlength=len(degrees)).astype(np.float64)
+    edges = (np.append(degrees, GREATEST_RISE_F + 1) - 0.5)[:, None]
+    smooth = np.diff(normal_cdf((edges - rises) / RISE_SMOOTHING_F).mean(axis=1))
+    shares = counts + PRIOR_DAYS * smooth / smooth.sum()
+    cdf = np.cumsum(shares / shares.sum())
+    room = np.asarray(upper, dtype=np.int64) - running_max_f
+    within = np.where(room < 0, 0.0, cdf[np.clip(room, 0, GREATEST_RISE_F)])
+    return np.maximum(np.diff(within, prepend=0.0, append=1.0), 0.0)
+
+
+def _in_year(day: date, year: int) -> date:
+    # 29 February stands for 28 February in other years.
+    return day.replace(year=year, day=min(day.day, 28) if day.month == 2 else day.day)

@@ -1,0 +1,177 @@
+"""Scores of PMFs at fixed hours, and their means over days with bootstrap intervals.
+
+Whoever makes a PMF over a ladder can be scored: weather, market, pooled. Here: the table of
+scores, means on common days, paired differences. Not here: a score's formula (`ladder.scores`),
+how days are resampled (`bootstrap`), where forecasts come from.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.statistics.bootstrap import RESAMPLES, Resampled, resampled_means
+from kalshi_assets.statistics.scores import brier_score, log_loss, ranked_probability_score
+
+Array = NDArray[np.float64]
+
+SCORES = ("log_loss", "brier_score", "rps")
+NOTHING = "nothing"
+ALL_HOURS = -1
+
+FORECASTS = pl.Schema(
+    {
+        "date": pl.Date(),
+        "method": pl.String(),
+        "lst_hour": pl.Int8(),
+        "p": pl.List(pl.Float64()),
+        "winner": pl.Int8(),
+    }
+)
+"""A row per day, method and hour: the PMF, coldest bracket first, and the bracket that paid."""
+
+SCORED = pl.Schema(
+    {
+        "date": pl.Date(),
+        "method": pl.String(),
+        "lst_hour": pl.Int8(),
+        **dict.fromkeys(SCORES, pl.Float64()),
+    }
+)
+"""A row per day, method and hour, with its scores."""
+
+SUMMARY = pl.Schema(
+    {
+        "days": pl.String(),
+        "method": pl.String(),
+        "against": pl.String(),
+        "lst_hour": pl.Int8(),
+        "score": pl.String(),
+        "value": pl.Float64(),
+        "lo": pl.Float64(),
+        "hi": pl.Float64(),
+        "n_days": pl.Int32(),
+    }
+)
+"""A row per set of days, method, method it is compared with, hour and score."""
+
+
+def scored(forecasts: pl.DataFrame) -> pl.DataFrame:
+    """Score every forecast against the bracket that paid.
+
+    Parameters
+    ----------
+    forecasts
+        Of schema `FORECASTS`. Rows without a PMF or without a winner are left out.
+
+    Returns
+    -------
+    DataFrame
+        Of schema `SCORED`: log loss in nats (probabilities floored at 1e-6), Brier score
+        (0 to 2) and ranked probability score (0 to 1); less is better.
+    """
+    known = forecasts.drop_nulls(["p", "winner"]).with_columns(brackets=pl.col("p").list.len())
+    frames = [pl.DataFrame(schema=SCORED)]
+    for (winner, _), rows in known.group_by("winner", "brackets", maintain_order=True):
+        p = np.array(rows["p"].to_list(), dtype=np.float64)
+        paid = int(str(winner))
+        frames.append(
+            rows.select(
+                "date",
+                "method",
+                "lst_hour",
+                log_loss=pl.Series(log_loss(p, paid)),
+                brier_score=pl.Series(brier_score(p, paid)),
+                rps=pl.Series(ranked_probability_score(p, paid)),
+            )
+        )
+    return pl.concat(frames).sort("date", "method", "lst_hour")
+
+
+def summarised(
+    scores: pl.DataFrame,
+    samples: Mapping[str, Sequence[str]],
+    *,
+    compared: Sequence[str] = (),
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> pl.DataFrame:
+    """Mean scores of methods on the same days, hour by hour, and paired differences.
+
+    Parameters
+    ----------
+    scores
+        Of schema `SCORED`.
+    samples
+        Sets of days by name. A set is given by methods: at each hour it has the days on which all
+        of them were scored, so that their means compare.
+    compared
+        Also the mean of these methods' scores less each other method's, paired by day; below 0
+        they are better. Of two of them the first is compared with the second and not again.
+    seed, resamples
+        Of the bootstrap over days; all cells of a set see the same resampled days.
+
+    Returns
+    -------
+    DataFrame
+        Of schema `SUMMARY`. `lst_hour` -1 is the mean over all hours, of days that have every
+        hour; `against` is "nothing" for a mean score.
+    """
+    frames = [pl.DataFrame(schema=SUMMARY)]
+    hours = sorted(scores["lst_hour"].unique())
+    for name, methods in samples.items():
+        of_methods = scores.filter(pl.col("method").is_in(list(methods)))
+        if of_methods.height:
+            cells, values = _cells(of_methods, methods, hours, compared)
+            found = resampled_means(values, seed=seed, resamples=resamples)
+            frames.append(_rows(name, cells, found))
+    order = ["days", "method", "against", "lst_hour", "score"]
+    return pl.concat(frames).filter(pl.col("n_days") > 0).sort(order)
+
+
+def _cells(
+    of_methods: pl.DataFrame, methods: Sequence[str], hours: Sequence[int], compared: Sequence[str]
+) -> tuple[list[tuple[str, str, int, str]], Array]:
+    """What is averaged, and its value per day: shape (days, cells), NaN where a day lacks it."""
+    days = of_methods["date"].unique().sort()
+    values = np.full((len(methods), len(hours), len(SCORES), len(days)), np.nan)
+    at = (
+        of_methods["method"].replace_strict(list(methods), range(len(methods))).to_numpy(),
+        of_methods["lst_hour"].replace_strict(hours, range(len(hours))).to_numpy(),
+    )
+    day = days.search_sorted(of_methods["date"]).to_numpy()
+    for k, score in enumerate(SCORES):
+        values[at[0], at[1], k, day] = of_methods[score].to_numpy()
+    # A day counts at an hour if every method has it.
+    values[:, np.isnan(values).any(axis=(0, 2))[:, None].repeat(len(SCORES), 1)] = np.nan
+    values = np.concatenate([values, values.mean(axis=1, keepdims=True)], axis=1)
+    wanted = [*hours, ALL_HOURS]
+    cells = [(m, NOTHING, h, s) for m in methods for h in wanted for s in SCORES]
+    stacked = [values.reshape(len(cells), -1)]
+    of = dict(zip(methods, values, strict=True))
+    for place, mine in enumerate(compared):
+        for other in methods:
+            if other not in compared[: place + 1]:
+                cells += [(mine, other, h, s) for h in wanted for s in SCORES]
+                stacked.append((of[mine] - of[other]).reshape(len(wanted) * len(SCORES), -1))
+    return cells, np.concatenate(stacked).T
+
+
+def _rows(name: str, cells: Sequence[tuple[str, str, int, str]], found: Resampled) -> pl.DataFrame:
+    method, against, hour, score = zip(*cells, strict=True)
+    return pl.DataFrame(
+        {
+            "days": [name] * len(cells),
+            "method": method,
+            "against": against,
+            "lst_hour": hour,
+            "score": score,
+            "value": found.mean,
+            "lo": found.lo,
+            "hi": found.hi,
+            "n_days": found.n_days,
+        },
+        schema=SUMMARY,
+        nan_to_null=True,
+    )

@@ -1,0 +1,128 @@
+"""The instants of a study that sources are compared at, and the slices that divide them.
+
+Here: evaluations aligned by instant, and which instants count. Not here: what is computed of them
+(`slice_means`, `pooled_scores`), the labels (`evaluations`).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from kalshi_assets.statistics.discrimination import cross_entropy
+from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
+from kalshi_assets.statistics.scores import brier_score, log_loss, ranked_probability_score
+from kalshi_assets.studies.evaluations import EVALUATIONS, sliced
+from kalshi_assets.tables.scoreboard import PROPER_SCORES, SOURCES
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+NOTHING = "nothing"
+CORE = ("market", "fused", "calibrated")
+WEATHER = "weather"
+BASE_RATE = "base_rate"
+_INSTANT = ["date", "city", "lst_hour"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """Instants of one kind of slice and one value of it."""
+
+    kind: str
+    value: str
+    instants: Mask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instants:
+    """Evaluations with a row per instant, the same for all sources.
+
+    Attributes
+    ----------
+    rows
+        Columns date, city, lst_hour and a label per kind of slice, sorted by the first three.
+    scores
+        By source: shape (proper scores, instants), NaN where it has no PMF.
+    forecasts
+        By source, all of the same instants, days and dates.
+    """
+
+    rows: pl.DataFrame
+    scores: dict[str, Array]
+    forecasts: dict[str, LadderForecasts]
+
+    @classmethod
+    def of(cls, evaluations: pl.DataFrame) -> "Instants":
+        """From rows of schema `EVALUATIONS`.
+
+        Raises
+        ------
+        ValueError
+            A source is not one that the scoreboard knows.
+        """
+        present = evaluations["source"].unique().to_list()
+        if unknown := sorted(set(present) - set(SOURCES)):
+            raise ValueError(
+                f"the scoreboard knows no sources {unknown}; it knows {', '.join(SOURCES)}"
+            )
+        context = [name for name in EVALUATIONS.names() if name not in ("source", "p")]
+        rows = evaluations.select(context).unique(_INSTANT, keep="first").sort(_INSTANT)
+        scores, forecasts = {}, {}
+        for source in (name for name in SOURCES if name in present):
+            of_source = evaluations.filter(pl.col("source") == source).select(*_INSTANT, "p")
+            aligned = rows.join(of_source, on=_INSTANT, how="left", maintain_order="left")
+            forecasts[source] = LadderForecasts.of(aligned)
+            scores[source] = _proper_scores(forecasts[source])
+        return cls(rows=sliced(rows), scores=scores, forecasts=forecasts)
+
+    def has(self, source: str) -> Mask:
+        """Instants at which the source has a PMF."""
+        return ~np.isnan(self.scores[source][0])
+
+    def samples(self) -> Iterator[tuple[str, Mask]]:
+        """Names of samples and their instants: see the column instants of the scoreboard."""
+        common = np.ones(self.rows.height, dtype=bool)
+        for source in CORE:
+            if source in self.scores:
+                common &= self.has(source)
+        yield "all", common
+        if WEATHER in self.scores:
+            yield "with_weather", common & self.has(WEATHER)
+
+    def slices(self, sample: Mask, kinds: Sequence[str]) -> Iterator[Slice]:
+        """All slices of a sample that have instants."""
+        for kind in kinds:
+            labels = self.rows[kind].to_numpy()
+            for value in np.unique(labels[sample].astype(str)):
+                yield Slice(kind=kind, value=str(value), instants=sample & (labels == value))
+
+    def comparisons(self) -> list[tuple[str, str]]:
+        """Which source is compared with which: all with the market, each step with the one before.
+
+        Control sources enter too: they must not be found better than the market.
+        """
+        pairs = [(source, "market") for source in self.scores if source != "market"]
+        pairs += [("fused", "market_alive"), ("fused", "prior_pool"), ("calibrated", "fused")]
+        pairs += [(source, BASE_RATE) for source in self.scores if source != BASE_RATE]
+        return [pair for pair in pairs if all(source in self.scores for source in pair)]
+
+
+def _proper_scores(forecasts: LadderForecasts) -> Array:
+    """Scores of every instant in the order of `PROPER_SCORES`: shape (scores, instants)."""
+    found = np.full((len(PROPER_SCORES), len(forecasts.winner)), np.nan)
+    brackets = forecasts.known.sum(axis=1)
+    for n, winner in set(zip(brackets.tolist(), forecasts.winner.tolist(), strict=True)):
+        if n == 0:
+            continue
+        at = (brackets == n) & (forecasts.winner == winner)
+        p = forecasts.p[at, :n]
+        found[:, at] = (
+            log_loss(p, winner),
+            brier_score(p, winner),
+            ranked_probability_score(p, winner),
+            cross_entropy(p, np.arange(n) == winner).mean(axis=1),
+        )
+    return found

@@ -1,0 +1,341 @@
+"""One day of the weather study: every method's forecasts at fixed hours, and what came.
+
+Here: `StudyDay`, the frames of one climate day, and `evaluated`, what is learnt from it. Not here:
+the methods (`hazard`, `references`), scores (`scoring`), many days together (`weather_study`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from kalshi_assets.families.temperature.asof import weather_as_of
+from kalshi_assets.families.temperature.evidence import temperatures
+from kalshi_assets.families.temperature.fit.parameters import HazardParameters
+from kalshi_assets.families.temperature.hazard.method import HazardMethod
+from kalshi_assets.families.temperature.providers import one_report_each
+from kalshi_assets.families.temperature.station_days import StationDays
+from kalshi_assets.ladder.terms import terms_at
+from kalshi_assets.settlement.rule import official_maximum, settled_by
+from kalshi_assets.studies.hazard_methods import IN_FORCE, hazard_by, variants
+from kalshi_assets.studies.references import climatology, maxima_around, persistence
+from kalshi_assets.studies.scoring import FORECASTS
+from kalshi_assets.tables import FORECASTS as EMPTY_FORECASTS
+
+HOURS = (7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19)
+HAZARD_HOURS = tuple(range(5, 22))
+MIN_HOUR_REPORTS = 9
+FULL_COVERAGE = 0.9
+"""Days with reports in fewer slots tell nothing of peaks between reports."""
+
+NEW_HIGHS = pl.Schema(
+    {
+        "date": pl.Date(),
+        "method": pl.String(),
+        "lst_hour": pl.Int8(),
+        "probability": pl.Float64(),
+        "new_high": pl.Boolean(),
+        "proved": pl.Boolean(),
+    }
+)
+"""A row per day, method and hour that was fully reported: hazard, and whether a new high came.
+
+`proved`: by the least that the reports may stand for, too."""
+
+MISSED_PEAKS = pl.Schema(
+    {
+        "date": pl.Date(),
+        "official_f": pl.Int16(),
+        "reported_lo_f": pl.Int16(),
+        "reported_hi_f": pl.Int16(),
+        "missed_peak": pl.List(pl.Float64()),
+    }
+)
+"""A row per day with reports in nine tenths of its slots, and the probabilities of that morning."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyDay:
+    """The frames of one city and climate day.
+
+    Attributes
+    ----------
+    date
+        The climate day.
+    events
+        `market.events`, recorded or synthetic.
+    observations, forecasts, settlements, mc_params
+        Partitions of the tables of these names.
+    earlier
+        Start of the climate day and observations of the days of the look-back, oldest first.
+    earlier_settlements
+        Likewise.
+    maxima
+        Columns date and tmax_f: official maxima of other years. Years from the day's own on are
+        not looked at.
+    market
+        `probability.market_pmf`; None: no market was recorded.
+    """
+
+    date: date
+    events: pl.DataFrame
+    observations: pl.DataFrame
+    forecasts: pl.DataFrame
+    settlements: pl.DataFrame
+    mc_params: pl.DataFrame
+    earlier: Sequence[tuple[datetime, pl.DataFrame]]
+    earlier_settlements: Sequence[tuple[datetime, pl.DataFrame]]
+    maxima: pl.DataFrame
+    market: pl.DataFrame | None = None
+
+    @cached_property
+    def start(self) -> datetime:
+        """First instant of the climate day."""
+        return self.events["climate_start"][0]
+
+    @cached_property
+    def upper(self) -> list[int]:
+        """Greatest whole degree of every bracket but the last."""
+        return terms_at(self.events).sort("bracket")["hi_f"].drop_nulls().to_list()
+
+    @cached_property
+    def winner(self) -> int | None:
+        """Position of the bracket that paid; None: not settled."""
+        found = settled_by(self.settlements, self.events)
+        return None if found is None else found.winner
+
+    def minutes(self, hours: Sequence[int]) -> pl.DataFrame:
+        """The full local standard hours as instants: lst_hour, minute."""
+        return pl.DataFrame({"lst_hour": hours}, schema={"lst_hour": pl.Int8}).with_columns(
+            minute=pl.lit(self.start).cast(pl.Datetime("us", "UTC"))
+            + pl.duration(hours=pl.col("lst_hour"))
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayEvaluation:
+    """What one day adds to the study.
+
+    Attributes
+    ----------
+    left_out
+        Why the day is not scored; None: it is.
+    recorded
+        Whether its ladder was recorded, and so its market.
+    forecasts
+        Of schema `scoring.FORECASTS`.
+    new_highs
+        Of schema `NEW_HIGHS`.
+    missed_peak
+        Of schema `MISSED_PEAKS`, at most one row.
+    market_valid
+        At how many of the hours `market_pmf` called itself valid; None: no market.
+    in_tail
+        Whether one of the two open brackets paid.
+    withheld
+        At how many of the hours the hazard in force had no PMF, by its status.
+    """
+
+    date: date
+    left_out: str | None = None
+    recorded: bool = False
+    forecasts: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=FORECASTS))
+    new_highs: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=NEW_HIGHS))
+    missed_peak: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=MISSED_PEAKS))
+    market_valid: int | None = None
+    in_tail: bool = False
+    withheld: Mapping[str, int] = field(default_factory=dict)
+
+
+def evaluated(day: StudyDay, in_force: HazardMethod) -> DayEvaluation:
+    """Every method's forecasts for one day and what came of them.
+
+    Parameters
+    ----------
+    in_force
+        The hazard's method by the configuration.
+
+    Notes
+    -----
+    A day is left out, with the reason, if it is not settled, if fewer than three quarters of its
+    slots have reports (gaps of up to an hour do not count), or if a method has no PMF at any hour
+    for want of earlier days.
+    """
+    if day.winner is None:
+        return DayEvaluation(date=day.date, left_out="no official maximum")
+    reported = _reported(day)
+    if np.isnan(reported.mid_f).all():
+        return DayEvaluation(date=day.date, left_out="no reports")
+    if not reported.usable().all():
+        return DayEvaluation(date=day.date, left_out="too few reports")
+    hazards = {
+        name: hazard_by(
+            name,
+            method,
+            day.events,
+            day.observations,
+            day.forecasts,
+            day.earlier,
+            day.mc_params,
+        )
+        for name, method in variants(in_force).items()
+    }
+    pmfs = {
+        **{method: _at_hours(day, frame, "p_wx") for method, frame in hazards.items()},
+        **_references(day),
+    }
+    if any(not known for known in pmfs.values()):
+        return DayEvaluation(date=day.date, left_out="too few earlier days")
+    valid = None
+    if day.market is not None:
+        pmfs["market"] = _at_hours(day, day.market, "p_mkt")
+        valid = (
+            day.minutes(HOURS).join(day.market, on="minute").filter("valid")["minute"].n_unique()
+        )
+    return DayEvaluation(
+        date=day.date,
+        recorded=day.market is not None,
+        forecasts=_forecast_rows(day, pmfs),
+        new_highs=_new_highs(day, hazards),
+        missed_peak=_missed_peak(day),
+        market_valid=valid,
+        in_tail=day.winner in (0, len(day.upper)),
+        withheld=_withheld(day, hazards[IN_FORCE]),
+    )
+
+
+def _reported(day: StudyDay) -> StationDays:
+    after = day.start.replace(year=day.start.year + 1)
+    return StationDays.of([(day.start, day.observations)], known_by=after)
+
+
+def _at_hours(day: StudyDay, pmf: pl.DataFrame, column: str) -> dict[int, list[float]]:
+    rows = (
+        day.minutes(HOURS)
+        .join(pmf.select("minute", "bracket", p=column), on="minute")
+        .drop_nulls("p")
+        .sort("lst_hour", "bracket")
+        .group_by("lst_hour", maintain_order=True)
+        .agg("p")
+        .filter(pl.col("p").list.len() == day.events.height)
+    )
+    return dict(rows.iter_rows())
+
+
+def _withheld(day: StudyDay, hazard: pl.DataFrame) -> dict[str, int]:
+    rows = day.minutes(HOURS).join(hazard.filter(pl.col("bracket") == 0), on="minute")
+    return dict(rows.filter(pl.col("p_wx").is_null())["status"].value_counts().iter_rows())
+
+
+def _references(day: StudyDay) -> dict[str, dict[int, list[float]]]:
+    usual = climatology(maxima_around(day.maxima, day.date), day.upper)
+    so_far = _running_max(day.start, day.observations)
+    official = _official_known(day)
+    before = [
+        (official[start], _running_max(start, frame, known_by=day.start))
+        for start, frame in day.earlier
+        if start in official
+    ]
+    persisted = {}
+    for hour, degree in so_far.items():
+        rises = [maximum - found[hour] for maximum, found in before if hour in found]
+        p = persistence(degree, np.array(rises, dtype=np.int64), day.upper)
+        if p is not None:
+            persisted[hour] = p.tolist()
+    always = {} if usual is None else dict.fromkeys(HOURS, usual.tolist())
+    return {"climatology": always, "persistence": persisted}
+
+
+def _running_max(
+    start: datetime, observations: pl.DataFrame, known_by: datetime | None = None
+) -> dict[int, int]:
+    """Least that the maximum so far could be, as known at each hour of a day."""
+    hours = pl.DataFrame({"lst_hour": HOURS}, schema={"lst_hour": pl.Int8}).with_columns(
+        minute=pl.lit(start).cast(pl.Datetime("us", "UTC")) + pl.duration(hours="lst_hour")
+    )
+    if known_by is not None:
+        observations = observations.filter(pl.col("known_at") <= known_by)
+    asof = weather_as_of(
+        hours.select("minute"), observations, EMPTY_FORECASTS.empty(), start
+    ).filter(pl.col("weather_status") == "ok")
+    rows = hours.join(asof, on="minute").select("lst_hour", "running_max_lo_f")
+    return dict(rows.iter_rows())
+
+
+def _official_known(day: StudyDay) -> dict[datetime, int]:
+    """Official maxima of earlier days, as known when the day began, by start of the climate day."""
+    found = {}
+    for start, settlements in day.earlier_settlements:
+        said = official_maximum(settlements, start.date(), known_by=day.start)
+        if said is not None:
+            found[start] = said[0]
+    return found
+
+
+def _forecast_rows(day: StudyDay, pmfs: Mapping[str, Mapping[int, list[float]]]) -> pl.DataFrame:
+    rows = [
+        {"date": day.date, "method": method, "lst_hour": hour, "p": p, "winner": day.winner}
+        for method, by_hour in pmfs.items()
+        for hour, p in by_hour.items()
+    ]
+    return pl.DataFrame(rows, schema=FORECASTS)
+
+
+def _new_highs(day: StudyDay, hazards: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Hazards at full hours, and whether a report of the hour after was above all known before."""
+    minutes = day.minutes(HAZARD_HOURS)
+    asof = weather_as_of(
+        minutes.select("minute"), day.observations, EMPTY_FORECASTS.empty(), day.start
+    ).select("minute", "running_max_hi_f")
+    reports = temperatures(one_report_each(day.observations)).select("event_time", "lo_f", "hi_f")
+    windows = (
+        minutes.join(asof, on="minute")
+        .join(reports, how="cross")
+        .filter(
+            pl.col("event_time") > pl.col("minute"),
+            pl.col("event_time") <= pl.col("minute") + pl.duration(hours=1),
+        )
+        .group_by("lst_hour", "minute", "running_max_hi_f")
+        .agg(pl.len().alias("reports"), pl.col("lo_f", "hi_f").max())
+        .filter(pl.col("reports") >= MIN_HOUR_REPORTS)
+    )
+    frames = [pl.DataFrame(schema=NEW_HIGHS)]
+    for method, hazard in hazards.items():
+        told = hazard.filter(pl.col("bracket") == 0).select("minute", probability="hazard_next_60m")
+        frames.append(
+            windows.join(told, on="minute")
+            .drop_nulls("probability")
+            .select(
+                date=pl.lit(day.date),
+                method=pl.lit(method),
+                lst_hour="lst_hour",
+                probability="probability",
+                new_high=pl.col("hi_f") > pl.col("running_max_hi_f"),
+                proved=pl.col("lo_f") > pl.col("running_max_hi_f"),
+            )
+            .sort("lst_hour")
+        )
+    return pl.concat(frames)
+
+
+def _missed_peak(day: StudyDay) -> pl.DataFrame:
+    reported = _reported(day)
+    official = official_maximum(
+        day.settlements.filter(pl.col("source").str.starts_with("climate")), day.date
+    )
+    coverage = float((~np.isnan(reported.mid_f)).mean())
+    if coverage < FULL_COVERAGE or official is None:
+        return pl.DataFrame(schema=MISSED_PEAKS)
+    lo, hi = reported.highest()
+    shares = HazardParameters.from_frame(day.mc_params)["missed_peak"]
+    row = {
+        "date": day.date,
+        "official_f": official[0],
+        "reported_lo_f": int(lo[0]),
+        "reported_hi_f": int(hi[0]),
+        "missed_peak": (shares / shares.sum()).tolist(),
+    }
+    return pl.DataFrame([row], schema=MISSED_PEAKS)

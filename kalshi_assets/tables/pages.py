@@ -1,0 +1,16 @@
+"""Tables of schema `pages`: the pages that people read, as files beside the lake."""
+
+import polars as pl
+
+from kalshi_assets.tables.contract import Contract, Table, column
+
+
+class DayPage(Contract):
+    """The page of a city-day: what was known, how sure it was, and why it did or did not trade."""
+
+    file: pl.String = column("The page, below the data folder.")
+    sha256: pl.String = column("Content hash of the page.")
+    size: pl.Int64 = column("Size of the page.", unit="bytes", gt=0)
+
+
+DAY_PAGE = Table("pages", "day_page", DayPage, key=("file",))
