@@ -59,4 +59,4 @@ def _show(console: Console, served: ServedArchive, data: Path, catalogue: Path) 
 
 
 def _pairs(keys: set) -> set:
-    return {(key.city, key.date) for key in keys}
+    return {(key.ladder, key.date) for key in keys}

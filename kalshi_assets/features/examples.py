@@ -85,19 +85,9 @@ def model_features(panel: pl.DataFrame, market: pl.DataFrame, hazard: pl.DataFra
         `panel.model_features`, the panel's rows.
     """
     grid, (panel, market) = aligned(panel, market)
-    return MODEL_FEATURES.arranged(features_of(grid, panel, market, hazard))
-
-
-def features_of(
-    grid: Grid, panel: pl.DataFrame, market: pl.DataFrame, hazard: pl.DataFrame
-) -> pl.DataFrame:
-    """The columns of `panel.model_features`; panel and market are rows of the grid.
-
-    Nothing in it looks from one minute to another, so that some minutes may be left out.
-    """
     weather = in_force(grid, hazard, *_OF_HAZARD)
     rows = panel.hstack(market.select(_OF_MARKET)).hstack(weather)
-    return rows.with_columns(
+    found = rows.with_columns(
         *_against_leader(grid, rows),
         known_at=pl.max_horizontal("known_at", "market_known_at", "hazard_known_at"),
         hazard_status=pl.col("hazard_status").fill_null("before_climate_day"),
@@ -106,6 +96,7 @@ def features_of(
         projection_gap=pl.col("p_mkt") - pl.col("mid"),
         weather_gap=pl.col("p_wx") - pl.col("p_mkt"),
     ).with_columns(regime=regime(), regime_code=regime_code())
+    return MODEL_FEATURES.arranged(found)
 
 
 _OF_MARKET = (
@@ -134,29 +125,26 @@ def _against_leader(grid: Grid, rows: pl.DataFrame) -> list[pl.Series]:
     ]
 
 
-def examples(
-    panel: pl.DataFrame, market: pl.DataFrame, hazard: pl.DataFrame, labels: pl.DataFrame
-) -> pl.DataFrame:
-    """The instants that models learn from: every five minutes of the climate day until the close.
+def examples(features: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+    """The instants that models learn from: every five minutes of the day until the close.
 
     Parameters
     ----------
-    panel, market, hazard
-        As for `model_features`, whose rows these are, bit for bit.
+    features
+        `panel.model_features` of one event.
     labels
-        `panel.labels` of the event.
+        `panel.labels` of it.
 
     Returns
     -------
     DataFrame
         `panel.examples`.
     """
-    grid, frames = aligned(panel, market, labels)
+    grid, frames = aligned(features, labels)
     minute_of_day = np.round(grid.matrix(frames[0]["hour_lst"])[0] * 60)
     learnt_from = (minute_of_day >= 0) & (minute_of_day % EVERY_MINUTES == 0)
     rows = np.flatnonzero(grid.of_minutes(learnt_from))
-    panel, market, labels = (frame[rows] for frame in frames)
-    features = features_of(grid.at(learnt_from), panel, market, hazard)
+    features, labels = (frame[rows] for frame in frames)
     return EXAMPLES.arranged(
         features.rename({"known_at": "features_known_at"}).hstack(labels.drop(*KEY, "bracket"))
     )

@@ -36,11 +36,12 @@ def create_catalogue(path: Path, lake: "Lake") -> list[str]:
     list of str
         The views, as ``schema.table``.
     """
-    from kalshi_assets.tables import STUDIES, TABLES
+    from kalshi_assets.tables import STUDIES, TABLES, VIEWS
 
-    tables = (*TABLES, *STUDIES)
+    tables = (*TABLES, *VIEWS, *STUDIES)
     for table in tables:
-        lake.write_placeholder(table)
+        if table.stored:
+            lake.write_placeholder(table)
 
     def build(temporary: Path) -> None:
         with duckdb.connect(str(temporary)) as connection:
@@ -87,12 +88,36 @@ def connect(path: Path, lake: Path | None = None) -> duckdb.DuckDBPyConnection:
 
 
 def _view(table: "Table", lake: "Lake") -> str:
+    """The statement that creates a table's view; DDL takes no parameters, names are our own."""
+    head = f'create view "{table.schema}"."{table.name}" as '
+    return head + (_joined(table, lake) if table.shares else _files(table, lake))
+
+
+def _files(table: "Table", lake: "Lake") -> str:
     glob, dimension = _quoted(str(lake.every(table).absolute())), lake.family.dimension
-    return (  # DDL takes no parameters; names and path are the platform's own
-        f'create view "{table.schema}"."{table.name}" as '  # noqa: S608
-        f"select {dimension}, date, * exclude ({dimension}, date) from read_parquet({glob}, "
+    return (
+        f"select {dimension}, date, * exclude ({dimension}, date) from read_parquet({glob}, "  # noqa: S608
         f"hive_partitioning = true, hive_types = {{'{dimension}': varchar, 'date': date}})"
     )
+
+
+def _joined(table: "Table", lake: "Lake") -> str:
+    """The table's own files beside the tables that it shares columns with, row by row."""
+    names = {each.table: f"part{n}" for n, each in enumerate(table.shares)}
+    sources = [f'"{t.schema}"."{t.name}" as {name}' for t, name in names.items()]
+    if table.stored:
+        sources = [f"({_files(table, lake)}) as own", *sources]
+    first = "own" if table.stored else next(iter(names.values()))
+    keys = [lake.family.dimension, "date", *table.key]
+    columns = [f"{first}.{name}" for name in keys[:2]]
+    for name in table.dtypes:
+        if name in table.shared and name not in table.key:
+            source, there = table.shared[name]
+            columns.append(f'{names[source]}."{there}" as "{name}"')
+        else:
+            columns.append(f'{first}."{name}"')
+    joined = sources[0] + "".join(f" join {s} using ({', '.join(keys)})" for s in sources[1:])
+    return f"select {', '.join(columns)} from {joined}"  # noqa: S608
 
 
 def _comments(table: "Table") -> list[str]:

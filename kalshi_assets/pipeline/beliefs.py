@@ -36,6 +36,7 @@ from kalshi_assets.tables import (
     LABELS,
     MARKET_PMF,
     MINUTE_PANEL_WITH_WEATHER,
+    MODEL_FEATURES,
     PREDICTIONS,
     SETTLEMENTS,
 )
@@ -74,11 +75,18 @@ def belief_steps(day_start: DayStart) -> tuple[Step, ...]:
 
     return (
         step(
-            EXAMPLES,
-            examples,
+            MODEL_FEATURES,
+            model_features,
             panel=Input(MINUTE_PANEL_WITH_WEATHER),
             market=Input(MARKET_PMF),
             hazard=Input(HAZARD_PMF),
+            kinds={"polars"},
+            describe=lambda made: {"hazard": counts(made, "hazard_status")},
+        ),
+        step(
+            EXAMPLES,
+            examples,
+            features=Input(MODEL_FEATURES),
             labels=Input(LABELS),
             kinds={"polars"},
             describe=lambda made: {"regime": shares(made.frame["regime"])},
@@ -115,9 +123,7 @@ def belief_steps(day_start: DayStart) -> tuple[Step, ...]:
         step(
             PREDICTIONS,
             _predict,
-            panel=Input(MINUTE_PANEL_WITH_WEATHER),
-            market=Input(MARKET_PMF),
-            hazard=Input(HAZARD_PMF),
+            features=Input(MODEL_FEATURES),
             fitted=Input(CLASSIFIERS),
             models=Service(),
             kinds={"lightgbm"},
@@ -179,14 +185,9 @@ def _pool(
 
 
 def _predict(
-    key: LadderDay,
-    panel: pl.DataFrame,
-    market: pl.DataFrame,
-    hazard: pl.DataFrame,
-    fitted: pl.DataFrame,
-    models: ModelStore,
+    key: LadderDay, features: pl.DataFrame, fitted: pl.DataFrame, models: ModelStore
 ) -> pl.DataFrame:
-    return predictions(key.date, model_features(panel, market, hazard), fitted, models)
+    return predictions(key.date, features, fitted, models)
 
 
 def _describe_weights(made: Made) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from kalshi_assets.pipeline.beliefs import belief_steps
 from kalshi_assets.pipeline.market import MARKET_STEPS
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
-from kalshi_assets.pipeline.step import Input, Step
+from kalshi_assets.pipeline.step import Input, Step, parts_of
 from kalshi_assets.tables import CLASSIFIERS, PREDICTIONS, TABLES, Table
 
 
@@ -58,7 +58,8 @@ def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
 
 
 def _of_the_day(of: Step) -> set[Table]:
-    return {a.table for a in of.arguments.values() if isinstance(a, Input)}
+    inputs = (a for a in of.arguments.values() if isinstance(a, Input))
+    return {part for each in inputs for part in parts_of(each.table)}
 
 
 TEMPERATURE_GRAPH = in_order(
@@ -79,8 +80,9 @@ def tables_behind(table: Table) -> frozenset[Table]:
     """The tables of the same day that cannot be made without this one."""
     found = {table}
     for each in TEMPERATURE_GRAPH:
-        needed = (a for a in each.arguments.values() if isinstance(a, Input))
-        if any(a.table in found and not a.or_earlier_run for a in needed):
+        inputs = (a for a in each.arguments.values() if isinstance(a, Input))
+        needed = {part for a in inputs if not a.or_earlier_run for part in parts_of(a.table)}
+        if not needed.isdisjoint(found):
             found |= {*each.makes}
     return frozenset(found - {table})
 

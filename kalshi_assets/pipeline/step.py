@@ -178,7 +178,8 @@ class Step:
         found: dict[Table, int] = {}
         for argument in self.arguments.values():
             if isinstance(argument, Input):
-                found.setdefault(argument.table, 0)
+                for table in parts_of(argument.table):
+                    found.setdefault(table, 0)
             elif isinstance(argument, LookBack):
                 for table in argument.tables:
                     found[table] = max(found.get(table, 0), argument.days)
@@ -193,6 +194,11 @@ class Step:
     def takes_key(self) -> bool:
         """Whether the function is told which partition it makes."""
         return "key" in inspect.signature(self.compute).parameters
+
+
+def parts_of(table: Table) -> tuple[Table, ...]:
+    """The tables to read for a table: itself, or those that have all its columns."""
+    return (table,) if table.stored else tuple(each.table for each in table.shares)
 
 
 def step(
@@ -310,6 +316,9 @@ class Work:
         match argument:
             case Input(table, or_earlier_run=True):
                 return self._source.stored(table, key)
+            case Input(table) if not table.stored:
+                parts = {part: self._source.read(part, key) for part in parts_of(table)}
+                return table.assembled(parts, None)
             case Input(table):
                 return self._source.read(table, key)
             case LookBack():

@@ -17,6 +17,7 @@ from kalshi_assets.tables.panel import (
     MINUTE_PANEL,
     MINUTE_PANEL_FULL,
     MINUTE_PANEL_WITH_WEATHER,
+    MODEL_FEATURES,
 )
 from kalshi_assets.tables.probability import (
     FUSED_PMF,
@@ -51,10 +52,10 @@ TABLES: tuple[Table, ...] = (
     MARKET_PMF,
     MC_PARAMS,
     HAZARD_PMF,
+    MODEL_FEATURES,
     EXAMPLES,
     FUSION_WEIGHTS,
     FUSED_PMF,
-    MINUTE_PANEL_FULL,
     CLASSIFIERS,
     PREDICTIONS,
     CALIBRATORS,
@@ -66,6 +67,9 @@ TABLES: tuple[Table, ...] = (
     DAY_PAGE,
 )
 """What a backfill makes of every city-day."""
+
+VIEWS: tuple[Table, ...] = (MINUTE_PANEL_FULL,)
+"""Tables whose columns are all stored with others: nothing makes them."""
 
 STUDIES: tuple[Table, ...] = (VERIFICATION, SCOREBOARD)
 """What a command makes of many days; a partition's date is the last of them."""
@@ -94,6 +98,7 @@ __all__ = [
     "MINUTE_PANEL",
     "MINUTE_PANEL_FULL",
     "MINUTE_PANEL_WITH_WEATHER",
+    "MODEL_FEATURES",
     "OBSERVATIONS",
     "PREDICTIONS",
     "REPORT",
@@ -103,6 +108,7 @@ __all__ = [
     "TABLES",
     "TRADES",
     "VERIFICATION",
+    "VIEWS",
     "ContractViolationError",
     "Table",
 ]

@@ -2,7 +2,8 @@
 
 import polars as pl
 
-from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
+from kalshi_assets.tables.contract import Contract, Shared, Table, UtcTime, column
+from kalshi_assets.tables.probability import FUSED_PMF
 
 MAPS = ["identity", "temperature", "platt", "beta", "isotonic", "venn_abers"]
 SCOPES = ["packaged", "city", "city_block", "city_season_block"]
@@ -137,4 +138,5 @@ CALIBRATED = Table(
     key=("market_ticker", "minute"),
     point_in_time="minute",
     pmfs=("p_raw", "p_calibrated"),
+    shares=(Shared(FUSED_PMF, {"bracket": "bracket", "p_raw": "p_fused"}),),
 )

@@ -6,7 +6,8 @@ A partition of a table belongs to one city and one climate day; `city` and `date
 names and are not columns of the file.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -47,6 +48,41 @@ def column(meaning: str, *, unit: str | None = None, **checks: Any) -> Any:
     return pa.Field(description=meaning, metadata={"unit": unit}, **checks)
 
 
+class RowsDisagreeError(RuntimeError):
+    """Tables that share columns have other rows; the message names them and the remedy."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shared:
+    """Columns of a table that another one of the same rows has; they are stored there only.
+
+    Attributes
+    ----------
+    table
+        The other table.
+    columns
+        Names there, by the names here.
+    """
+
+    table: "Table"
+    columns: Mapping[str, str]
+
+    @classmethod
+    def all_of(cls, table: "Table", *, but: Collection[str] = (), **renamed: str) -> "Shared":
+        """All columns but some under their own names, and the renamed ones.
+
+        Parameters
+        ----------
+        table
+            The other table.
+        but
+            Columns that are not shared.
+        renamed
+            Names there, by the names here.
+        """
+        return cls(table, {name: name for name in table.dtypes if name not in but} | renamed)
+
+
 @dataclass(frozen=True)
 class Table:
     """One table of the lake.
@@ -67,6 +103,8 @@ class Table:
         Columns that hold a probability per bracket and sum to one at every instant.
     may_be_empty
         Whether a partition without rows is a fact rather than a fault.
+    shares
+        Columns that are stored with other tables; of several that have a column the first counts.
     """
 
     schema: str
@@ -76,6 +114,7 @@ class Table:
     point_in_time: str | None = None
     pmfs: tuple[str, ...] = ()
     may_be_empty: bool = False
+    shares: tuple[Shared, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def full_name(self) -> str:
@@ -91,6 +130,66 @@ class Table:
     def dtypes(self) -> dict[str, pl.DataType]:
         """Polars type per column, in order."""
         return {name: spec.dtype.type for name, spec in self._schema.columns.items()}
+
+    @cached_property
+    def shared(self) -> Mapping[str, tuple["Table", str]]:
+        """Where the shared columns are stored: table and name there, by the names here."""
+        found: dict[str, tuple[Table, str]] = {}
+        for each in self.shares:
+            for here, there in each.columns.items():
+                if here in self.dtypes and here not in self.key:
+                    found.setdefault(here, (each.table, there))
+        return found
+
+    @cached_property
+    def stored(self) -> dict[str, pl.DataType]:
+        """Types of the columns in the table's own files: the key, and what no other table has.
+
+        Empty: all that it has is stored with others, so it has no files.
+        """
+        own = {name: dtype for name, dtype in self.dtypes.items() if name not in self.shared}
+        return own if own.keys() - set(self.key) else {}
+
+    def assembled(
+        self, parts: Mapping["Table", pl.DataFrame], own: pl.DataFrame | None
+    ) -> pl.DataFrame:
+        """The whole partition from its parts.
+
+        Parameters
+        ----------
+        parts
+            The partition of each table in `shares`.
+        own
+            The columns of `stored`; None: there are none.
+
+        Raises
+        ------
+        RowsDisagreeError
+            The parts have other rows: one was made again and this table was not.
+        """
+        keys = (next(iter(parts.values())) if own is None else own).select(self.key)
+        for table, frame in parts.items():
+            if not all(frame[name].equals(keys[name]) for name in reversed(self.key)):
+                raise RowsDisagreeError(
+                    f"{self.full_name} has other rows than {table.full_name}, which was made again "
+                    f"since: materialise {self.full_name} again"
+                )
+        return pl.DataFrame([self._column(name, parts, keys, own) for name in self.dtypes])
+
+    def _column(
+        self,
+        name: str,
+        parts: Mapping["Table", pl.DataFrame],
+        keys: pl.DataFrame,
+        own: pl.DataFrame | None,
+    ) -> pl.Series:
+        if name in self.key:
+            return keys[name]
+        if name in self.shared:
+            table, there = self.shared[name]
+            return parts[table][there].alias(name)
+        assert own is not None
+        return own[name]
 
     @cached_property
     def columns(self) -> dict[str, Any]:

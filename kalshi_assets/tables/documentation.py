@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from kalshi_assets.tables import STUDIES, TABLES, Table
+from kalshi_assets.tables import STUDIES, TABLES, VIEWS, Table
 
 HEAD = """\
 # Tables
@@ -29,7 +29,9 @@ microsecond. `known_at` is when a row could first be acted on; joins go by it.
 """
 
 SCHEMAS = tuple(dict.fromkeys(table.schema for table in TABLES))
-TABLES_BY_SCHEMA = sorted((*TABLES, *STUDIES), key=lambda table: SCHEMAS.index(table.schema))
+TABLES_BY_SCHEMA = sorted(
+    (*TABLES, *VIEWS, *STUDIES), key=lambda table: SCHEMAS.index(table.schema)
+)
 
 _BOUNDS = {
     "greater_than_or_equal_to": "≥ {min_value:,}",

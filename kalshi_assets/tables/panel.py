@@ -7,8 +7,8 @@ from typing import Annotated
 
 import polars as pl
 
-from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
-from kalshi_assets.tables.probability import WEATHER_STATUSES
+from kalshi_assets.tables.contract import Contract, Shared, Table, UtcTime, column
+from kalshi_assets.tables.probability import FUSED_PMF, MARKET_PMF, WEATHER_STATUSES
 
 REGIMES = ["quiet", "trending", "post_high", "late"]
 Times = Annotated[pl.List, pl.Datetime("us", "UTC")]
@@ -350,15 +350,12 @@ _KEY = ("market_ticker", "minute")
 
 MINUTE_PANEL = Table("panel", "minute_panel", MinutePanel, key=_KEY, point_in_time="minute")
 MINUTE_PANEL_WITH_WEATHER = Table(
-    "panel", "minute_panel_with_weather", MinutePanelWithWeather, key=_KEY, point_in_time="minute"
-)
-MINUTE_PANEL_FULL = Table(
     "panel",
-    "minute_panel_full",
-    MinutePanelFull,
+    "minute_panel_with_weather",
+    MinutePanelWithWeather,
     key=_KEY,
     point_in_time="minute",
-    pmfs=("p_mkt", "p_wx", "p_fused"),
+    shares=(Shared.all_of(MINUTE_PANEL, but=["known_at"]),),
 )
 MODEL_FEATURES = Table(
     "panel",
@@ -367,6 +364,22 @@ MODEL_FEATURES = Table(
     key=_KEY,
     point_in_time="minute",
     pmfs=("p_mkt", "p_wx"),
+    shares=(
+        Shared.all_of(MINUTE_PANEL_WITH_WEATHER, but=["known_at"]),
+        Shared.all_of(MARKET_PMF, but=["known_at", "valid"], market_valid="valid"),
+    ),
+)
+MINUTE_PANEL_FULL = Table(
+    "panel",
+    "minute_panel_full",
+    MinutePanelFull,
+    key=_KEY,
+    point_in_time="minute",
+    pmfs=("p_mkt", "p_wx", "p_fused"),
+    shares=(
+        Shared.all_of(MODEL_FEATURES),
+        Shared(FUSED_PMF, {name: name for name in ("p_fused", "weather_weight")}),
+    ),
 )
 ACTIVITY = Table(
     "panel", "activity", Activity, key=("measure", "hour", "knot"), point_in_time="event_time"

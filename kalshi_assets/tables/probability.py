@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
+from kalshi_assets.tables.contract import Contract, Shared, Table, UtcTime, column
 
 WEATHER_STATUSES = [
     "ok",
@@ -264,4 +264,5 @@ FUSED_PMF = Table(
     key=_KEY,
     point_in_time="minute",
     pmfs=("p_mkt", "p_wx", "p_fused"),
+    shares=(Shared(MARKET_PMF, {"bracket": "bracket", "p_mkt": "p_mkt"}),),
 )

@@ -19,7 +19,7 @@ from kalshi_assets.families.temperature.hazard.method import HazardMethod, load_
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.families.temperature.official import Publisher, with_publishers
-from kalshi_assets.families.temperature.panel import full_panel, with_weather
+from kalshi_assets.families.temperature.panel import with_weather
 from kalshi_assets.families.temperature.sources.climate_report import (
     ClimateReportClient,
     fetch_climate_report,
@@ -35,6 +35,7 @@ from kalshi_assets.families.temperature.sources.weather_company import (
 )
 from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
 from kalshi_assets.features.activity import activity
+from kalshi_assets.features.examples import model_features
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import market_pmf
@@ -56,6 +57,7 @@ from kalshi_assets.tables import (
     MINUTE_PANEL,
     MINUTE_PANEL_FULL,
     MINUTE_PANEL_WITH_WEATHER,
+    MODEL_FEATURES,
     OBSERVATIONS,
     TRADES,
     Table,
@@ -216,7 +218,8 @@ def chain_of(inputs: Inputs) -> Chain:
         inputs.method,
     )
     fused = fused_pmf(market, hazard, seen, inputs.weights)
-    full = full_panel(seen, market, hazard, fused)
+    features = model_features(seen, market, hazard)
+    full = MINUTE_PANEL_FULL.assembled({MODEL_FEATURES: features, FUSED_PMF: fused}, None)
     maps = calibrators(inputs.start, [], inputs.packaged)
     calibrated_pmf = calibrated(fused, maps, inputs.start)
     decisions = run_day(

@@ -16,7 +16,7 @@ import pytest
 from kalshi_assets.families.temperature.cities import city, city_day
 from kalshi_assets.families.temperature.labels import labels
 from kalshi_assets.families.temperature.steps import day_start
-from kalshi_assets.features.examples import examples
+from kalshi_assets.features.examples import examples, model_features
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.learning.calibration.days import as_of, as_settled
 from kalshi_assets.learning.classifiers.schedule import LOOK_BACK_DAYS, fold_of
@@ -67,9 +67,10 @@ def days(generated_day: Inputs, target: LadderDay) -> Mapping[LadderDay, Day]:
     chain = chain_of(generated_day)
     panel, events = chain[MINUTE_PANEL], generated_day.events
     open_yet = labels(panel, events, generated_day.observations, SETTLEMENTS.empty())
-    learnt = examples(
-        chain[MINUTE_PANEL_WITH_WEATHER], chain[MARKET_PMF], chain[HAZARD_PMF], open_yet
-    ).filter(pl.col("minute").dt.minute() == 0)
+    features = model_features(
+        chain[MINUTE_PANEL_WITH_WEATHER], chain[MARKET_PMF], chain[HAZARD_PMF]
+    )
+    learnt = examples(features, open_yet).filter(pl.col("minute").dt.minute() == 0)
     found = {}
     for key in target.earlier(LOOK_BACK_DAYS):
         moved = key.date - generated_day.key.date

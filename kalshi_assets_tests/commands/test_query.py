@@ -16,8 +16,8 @@ from kalshi_assets.commands.query import RefusedStatementError, query
 from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.lake.catalogue import connect, create_catalogue
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.tables import FUSED_PMF, OBSERVATIONS
-from kalshi_assets_tests.lake.handmade import KEY, fused, observations
+from kalshi_assets.tables import FUSED_PMF, MARKET_PMF, OBSERVATIONS
+from kalshi_assets_tests.lake.handmade import KEY, fused, market, observations
 
 COPY_IN_A_TREE = (
     "select json_serialize_sql('with x as (copy (select 1 as a) to ''{out}.csv'') from x')"
@@ -122,6 +122,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "secret.csv").write_text("a\nhunter2\n", "utf-8")
     lake = Lake(folder / "data" / "lake", TEMPERATURE)
     lake.write(OBSERVATIONS, KEY, observations([61, 62]))
+    lake.write(MARKET_PMF, KEY, market())
     lake.write(FUSED_PMF, KEY, fused())
     create_catalogue(folder / "data" / "kalshi.duckdb", lake)
     return folder / "data"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kalshi_assets.families.temperature.labels import labels
-from kalshi_assets.families.temperature.panel import full_panel, with_weather
+from kalshi_assets.families.temperature.panel import with_weather
 from kalshi_assets.features.examples import FEATURES, examples, model_features
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.ladder.market_pmf import market_pmf
@@ -75,7 +75,7 @@ def test_models_see_numbers_and_booleans_only() -> None:
 
 
 def test_examples_are_the_features_of_every_fifth_minute_bit_for_bit_and_the_labels() -> None:
-    found = examples(SEEN, MARKET, _hazard(), LABELLED)
+    found = examples(model_features(SEEN, MARKET, _hazard()), LABELLED)
     assert EXAMPLES.conform(found).equals(found)
     fifth = (pl.col("minute") - OPEN).dt.total_minutes() % 5 == 0
     live = WHOLE.filter(fifth)
@@ -88,7 +88,7 @@ def test_examples_are_the_features_of_every_fifth_minute_bit_for_bit_and_the_lab
 def test_examples_are_of_the_climate_day_and_not_of_the_eve() -> None:
     later = EVENT.with_columns(climate_start=pl.col("climate_start") + pl.duration(minutes=58))
     seen = with_weather(minute_panel(later, *TAPE), later, REPORTS, FORECASTS.empty())
-    found = examples(seen, MARKET, _hazard(), LABELLED)
+    found = examples(model_features(seen, MARKET, _hazard()), LABELLED)
     assert found["minute"].min() == at(58)
     assert found["minute"].max() == at(118)
     assert found["minute"].n_unique() == 13
@@ -147,7 +147,8 @@ def test_the_full_panel_is_the_features_and_what_was_pooled() -> None:
         p_fused=WHOLE["p_mkt"].to_list(),
         weather_weight=0.5,
     )
-    full = MINUTE_PANEL_FULL.conform(full_panel(SEEN, MARKET, _hazard(), pooled))
+    parts = {MODEL_FEATURES: model_features(SEEN, MARKET, _hazard()), FUSED_PMF: pooled}
+    full = MINUTE_PANEL_FULL.conform(MINUTE_PANEL_FULL.assembled(parts, None))
     shared = [name for name in MODEL_FEATURES.dtypes if name in full.columns]
     assert set(shared) > set(MINUTE_PANEL_WITH_WEATHER.dtypes)
     assert full.select(shared).equals(WHOLE.select(shared))

@@ -8,7 +8,15 @@ import polars as pl
 
 from kalshi_assets.families.temperature.cities import city, city_day, event_ticker
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.tables import EVENTS, FUSED_PMF, HAZARD_PMF, OBSERVATIONS, SETTLEMENTS, Table
+from kalshi_assets.tables import (
+    EVENTS,
+    FUSED_PMF,
+    HAZARD_PMF,
+    MARKET_PMF,
+    OBSERVATIONS,
+    SETTLEMENTS,
+    Table,
+)
 
 KEY = city_day("new_york", date(2025, 4, 25))
 NOON = datetime(2025, 4, 25, 17, tzinfo=UTC)
@@ -91,6 +99,15 @@ def fused(p_wx: Sequence[float | None] = (0.0, 0.2, 0.5, 0.3)) -> pl.DataFrame:
         weather_status="ok",
         dead=[True, False, False, False],
     )
+
+
+def market() -> pl.DataFrame:
+    """The market's PMF of the rows of `fused`."""
+    pooled = fused()
+    same = {
+        name: pooled[name].to_list() for name in ("market_ticker", "minute", "bracket", "p_mkt")
+    }
+    return frame_of(MARKET_PMF, **same)
 
 
 def hazard(pmfs: Sequence[Sequence[float]] = ((0.0, 0.2, 0.5, 0.3),) * 12) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from kalshi_assets.tables import (
     EVENTS,
     FUSED_PMF,
     HAZARD_PMF,
+    MARKET_PMF,
     MINUTE_PANEL,
     OBSERVATIONS,
     SETTLEMENTS,
@@ -25,6 +26,7 @@ from kalshi_assets_tests.lake.handmade import (
     events,
     fused,
     hazard,
+    market,
     observations,
     settlements,
 )
@@ -224,6 +226,7 @@ def test_the_tables_that_trading_reads_may_not_know_the_future() -> None:
 def test_every_partition_of_a_range_has_its_own_verdict(lake: Lake) -> None:
     keys = [*KEY.earlier(2), KEY]
     for key in keys:
+        lake.write(MARKET_PMF, key, market())
         lake.write(FUSED_PMF, key, fused())
     wrong = fused().with_columns(p_fused=pl.lit(0.25))
     lake.write(FUSED_PMF, keys[1], wrong)

@@ -153,7 +153,7 @@ def test_everything_of_a_table_comes_with_its_city_and_date(lake: Lake) -> None:
 def test_an_empty_table_reads_as_no_rows_with_the_right_columns(lake: Lake, table: Table) -> None:
     frame = lake.scan(table).collect()
     assert frame.is_empty()
-    assert {name: frame.schema[name] for name in table.dtypes} == table.dtypes
+    assert {name: frame.schema[name] for name in table.stored} == table.stored
 
 
 def test_a_lake_belongs_to_the_origin_that_filled_it_first(lake: Lake) -> None:

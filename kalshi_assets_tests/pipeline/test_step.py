@@ -17,6 +17,7 @@ from kalshi_assets.pipeline.step import (
     Stored,
     Warnings,
     Work,
+    parts_of,
     step,
 )
 from kalshi_assets.tables import (
@@ -135,7 +136,8 @@ def test_the_graph_makes_every_table_once_and_after_what_it_reads() -> None:
     assert set(MADE_BY) == set(TABLES)
     made: set[Table] = set()
     for each in TEMPERATURE_GRAPH:
-        of_the_day = {a.table for a in each.arguments.values() if isinstance(a, Input)}
+        inputs = (a for a in each.arguments.values() if isinstance(a, Input))
+        of_the_day = {part for a in inputs for part in parts_of(a.table)}
         assert of_the_day <= made
         made |= {*each.makes}
 

@@ -7,10 +7,9 @@ import polars as pl
 
 from kalshi_assets.families.temperature.asof import weather_as_of
 from kalshi_assets.features.activity import minutes_since, percentiles
-from kalshi_assets.features.examples import features_of
-from kalshi_assets.ladder.grid import aligned, gridded
+from kalshi_assets.ladder.grid import gridded
 from kalshi_assets.ladder.terms import terms_at
-from kalshi_assets.tables import MINUTE_PANEL_FULL, MINUTE_PANEL_WITH_WEATHER
+from kalshi_assets.tables import MINUTE_PANEL_WITH_WEATHER
 
 HOURS_A_MINUTE = 1 / 60
 
@@ -67,25 +66,3 @@ def with_weather(
             known_at=pl.max_horizontal("known_at", "weather_known_at", "activity_known_at"),
         )
     )
-
-
-def full_panel(
-    panel: pl.DataFrame, market: pl.DataFrame, hazard: pl.DataFrame, fused: pl.DataFrame
-) -> pl.DataFrame:
-    """Everything known per bracket and minute: panel, weather and the three PMFs.
-
-    Parameters
-    ----------
-    panel
-        `panel.minute_panel_with_weather`.
-    market, hazard, fused
-        `probability.market_pmf`, `hazard_pmf` and `fused_pmf` of the same event.
-
-    Returns
-    -------
-    DataFrame
-        `panel.minute_panel_full`, the panel's rows.
-    """
-    grid, (panel, market, fused) = aligned(panel, market, fused)
-    features = features_of(grid, panel, market, hazard)
-    return MINUTE_PANEL_FULL.arranged(features.hstack(fused[["p_fused", "weather_weight"]]))

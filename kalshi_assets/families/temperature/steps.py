@@ -20,7 +20,7 @@ from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.families.temperature.labels import labels
 from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.families.temperature.official import problems_of, with_publishers
-from kalshi_assets.families.temperature.panel import full_panel, with_weather
+from kalshi_assets.families.temperature.panel import with_weather
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.families.temperature.sources.visual_crossing import (
     left_out_counts,
@@ -56,13 +56,10 @@ from kalshi_assets.tables import (
     DROPPED_OBSERVATIONS,
     EVENTS,
     FORECASTS,
-    FUSED_PMF,
     HAZARD_PMF,
     LABELS,
-    MARKET_PMF,
     MC_PARAMS,
     MINUTE_PANEL,
-    MINUTE_PANEL_FULL,
     MINUTE_PANEL_WITH_WEATHER,
     OBSERVATIONS,
     SETTLEMENTS,
@@ -320,15 +317,6 @@ STEPS: tuple[Step, ...] = (
         warn=Warnings(),
         kinds={"polars", "numba"},
         describe=_describe_hazard,
-    ),
-    step(
-        MINUTE_PANEL_FULL,
-        full_panel,
-        panel=Input(MINUTE_PANEL_WITH_WEATHER),
-        market=Input(MARKET_PMF),
-        hazard=Input(HAZARD_PMF),
-        fused=Input(FUSED_PMF),
-        kinds={"polars"},
     ),
     step(
         DAY_PAGE,
