@@ -147,7 +147,7 @@ def read_leg(
     TypeError
         A strike is a float, which may not be the number that was sent.
     """
-    if strike_type not in STRIKES_THAT_PAY:
+    if strike_type is None or strike_type not in STRIKES_THAT_PAY:
         raise LadderError(
             f"{market_ticker} has strike_type {strike_type!r}; legs are read from "
             f"{', '.join(STRIKES_THAT_PAY)}"

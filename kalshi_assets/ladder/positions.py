@@ -55,9 +55,7 @@ def gain_by_atom(
     return cash_cc + PAYS_CC * (np.array(contracts, dtype=np.int64) @ payoff.astype(np.int64))
 
 
-def worst_case(
-    positions: Sequence[int] | Ints, payoff: NDArray[np.bool_], cash_cc: int = 0
-) -> int:
+def worst_case(positions: Sequence[int] | Ints, payoff: NDArray[np.bool_], cash_cc: int = 0) -> int:
     """What positions and cash are worth on the atom where they are worth least, cc.
 
     Parameters
