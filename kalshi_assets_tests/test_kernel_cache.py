@@ -11,7 +11,7 @@ from kalshi_assets.kernel_cache import state_of
 PACKAGE = Path(kalshi_assets.__file__).parent
 
 CALLER = """
-from compiled import njit
+from kernel_cache import njit
 from inner_kernels import inner
 
 @njit(cache=True)
@@ -21,7 +21,7 @@ def outer(x):
 print(outer(1))
 """
 INNER = """
-from compiled import njit
+from kernel_cache import njit
 
 @njit(cache=True)
 def inner(x):
@@ -44,7 +44,7 @@ def test_a_change_of_any_kernel_is_another_state(tmp_path: Path) -> None:
 
 
 def test_a_caller_says_what_the_kernel_says_that_it_calls_now(tmp_path: Path) -> None:
-    shutil.copy(PACKAGE / "compiled.py", tmp_path)
+    shutil.copy(PACKAGE / "kernel_cache.py", tmp_path)
     (tmp_path / "outer_kernels.py").write_text(CALLER, "utf-8")
     said = []
     for added in (1, 2):

@@ -146,9 +146,9 @@ def _shifted(frame: pl.DataFrame, days: int) -> pl.DataFrame:
 
 def _time_parts(walked: Walked) -> dict[str, float]:
     from kalshi_assets.benchmarks.panel_reference import reference_panel
+    from kalshi_assets.families.temperature.panel import with_weather
     from kalshi_assets.features.activity import activity
     from kalshi_assets.features.panel import minute_panel
-    from kalshi_assets.features.weather import with_weather
     from kalshi_assets.ladder.market_pmf import market_pmf
     from kalshi_assets.pooling.fused import fused_pmf
     from kalshi_assets.pooling.weights import PoolWeights

@@ -34,6 +34,7 @@ from kalshi_assets.families.temperature.evidence import temperatures
 from kalshi_assets.families.temperature.fit.fitting import mc_params
 from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.hazard.method import load_method
+from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.families.temperature.sources.climate_report import (
     ClimateReportClient,
     fetch_climate_report,
@@ -134,10 +135,11 @@ class RecordedCity:
         """Events, settlements and market PMF."""
         official = self.settlements(key.date)
         try:
-            contract = fetch_event(self.exchange, self.city, key.date)
+            listing = listing_of(self.city, key.date)
+            contract = fetch_event(self.exchange, listing)
         except EventNotFoundError:
             return self._synthetic(key.date), official, None
-        events = with_reading(None, contract, self.exchange.now())
+        events = with_reading(None, contract, self.exchange.now(), listing.regular_closes)
         settlements = pl.concat([fetch_settlement(self.exchange, contract), official])
         panel = minute_panel(
             events,

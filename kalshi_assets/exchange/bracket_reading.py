@@ -18,8 +18,7 @@ from kalshi_assets.ladder.brackets import Bracket
 from kalshi_assets.ladder.legs import STRIKES_THAT_PAY, ValueGrid, read_leg
 
 STRIKES = "strikes"
-MOST_DEGREES = 1000
-WHOLE_DEGREES = ValueGrid("F", 1)
+WHOLE_DEGREES = ValueGrid("degree", 1)
 
 Bounds = tuple[int | None, int | None]
 Said = dict[str, Bounds]
@@ -42,13 +41,17 @@ _SENTENCES = (
 )
 
 
-def read_brackets(markets: Sequence[Market]) -> tuple[list[Bracket], dict[str, str]]:
+def read_brackets(
+    markets: Sequence[Market], largest_strike: int
+) -> tuple[list[Bracket], dict[str, str]]:
     """The brackets of an event's markets, and by market where its bracket was read.
 
     Parameters
     ----------
     markets
         All markets of the event, any order.
+    largest_strike
+        No strike is further from zero.
 
     Returns
     -------
@@ -64,7 +67,9 @@ def read_brackets(markets: Sequence[Market]) -> tuple[list[Bracket], dict[str, s
     MalformedAnswerError
         A strike is no number of degrees.
     """
-    found = {m.ticker: (bracket_of(m), STRIKES) for m in markets if not _lacks_strikes(m)}
+    found = {
+        m.ticker: (bracket_of(m, largest_strike), STRIKES) for m in markets if not _lacks_strikes(m)
+    }
     # A market may be the last to be unknown, and so have a gap, only after the others are read.
     pending = [m for m in markets if m.ticker not in found]
     while pending:
@@ -80,7 +85,7 @@ def read_brackets(markets: Sequence[Market]) -> tuple[list[Bracket], dict[str, s
     return [found[m.ticker][0] for m in markets], {t: origin for t, (_, origin) in found.items()}
 
 
-def bracket_of(market: Market) -> Bracket:
+def bracket_of(market: Market, largest_strike: int) -> Bracket:
     """The whole degrees that pay, by `strike_type` (kalshi.md 6.2).
 
     ``less`` and ``greater`` exclude their strike, ``between`` includes both, ``less_or_equal``
@@ -102,8 +107,8 @@ def bracket_of(market: Market) -> Bracket:
     return read_leg(
         market.ticker,
         market.strike_type,
-        floor=None if lo is None else Decimal(_whole(market, "floor_strike")),
-        cap=None if hi is None else Decimal(_whole(market, "cap_strike")),
+        floor=None if lo is None else Decimal(_whole(market, "floor_strike", largest_strike)),
+        cap=None if hi is None else Decimal(_whole(market, "cap_strike", largest_strike)),
         grid=WHOLE_DEGREES,
     )
 
@@ -117,11 +122,11 @@ def _lacks_strikes(market: Market) -> bool:
     )
 
 
-def _whole(market: Market, name: str) -> int:
+def _whole(market: Market, name: str, largest: int) -> int:
     strike = getattr(market, name)
-    if strike is not None and abs(strike) > MOST_DEGREES:
+    if strike is not None and abs(strike) > largest:
         raise MalformedAnswerError(
-            f"{strike} is no temperature", record=f"market {market.ticker}", field=name
+            f"{strike} lies beyond {largest}", record=f"market {market.ticker}", field=name
         )
     if strike is None or strike != int(strike):
         raise ContractError(

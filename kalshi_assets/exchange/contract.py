@@ -14,7 +14,7 @@ import polars as pl
 
 from kalshi_assets.exchange.wire import TickRange
 from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR
-from kalshi_assets.families.temperature.cities import city
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.brackets import Bracket, Ladder
 from kalshi_assets.ladder.terms import latest_terms
 from kalshi_assets.tables import EVENTS
@@ -68,20 +68,19 @@ class MarketTerms:
 
 @dataclass(frozen=True, kw_only=True)
 class EventContract:
-    """One event: a city's climate day, its ladder and its terms. `markets` is in ladder order.
+    """One event: its day, its ladder and its terms. `markets` is in ladder order.
 
     Attributes
     ----------
     climate_start, climate_end
         The climate day, local standard midnight to midnight, UTC; the end is exclusive.
-    station, cli
-        ICAO identifier of the settlement station, and its climate report.
+    station
+        Where the number is taken; of a temperature the settlement station's ICAO identifier.
     *_from
         Where the value was read; see `tables.EVENTS`.
     """
 
-    city: str
-    date: dt.date
+    key: LadderDay
     series_ticker: str
     event_ticker: str
     ladder: Ladder
@@ -92,7 +91,6 @@ class EventContract:
     climate_end: dt.datetime
     station: str
     station_from: str
-    cli: str
     settlement_source: str
     settlement_source_from: str
     fee_type: str
@@ -193,7 +191,7 @@ class EventContract:
         return EVENTS.conform(pl.DataFrame(rows, schema=EVENTS.dtypes, orient="row"))
 
     @classmethod
-    def from_frame(cls, city_name: str, day: dt.date, frame: pl.DataFrame) -> "EventContract":
+    def from_frame(cls, key: LadderDay, frame: pl.DataFrame) -> "EventContract":
         """The contract that the last version in `frame` was made of.
 
         Raises
@@ -203,10 +201,10 @@ class EventContract:
         """
         rows = latest_terms(frame).sort("bracket").to_dicts()
         if not rows:
-            raise ContractError(f"no event of {city_name} {day} in the frame: ingest it first")
+            raise ContractError(f"no event of {key} in the frame: ingest it first")
         for name in _SHARED_COLUMNS:
             if len({row[name] for row in rows}) > 1:
-                raise ContractError(f"the event rows of {city_name} {day} disagree on {name}")
+                raise ContractError(f"the event rows of {key} disagree on {name}")
         brackets = [
             Bracket(market_ticker=row["market_ticker"], lo=row["lo_f"], hi=row["hi_f"])
             for row in rows
@@ -219,9 +217,7 @@ class EventContract:
             for row in rows
         )
         return cls(
-            city=city_name,
-            date=day,
-            cli=city(city_name).cli,
+            key=key,
             ladder=Ladder.of(brackets),
             markets=terms,
             **{name: rows[0][name] for name in _SHARED_COLUMNS},

@@ -7,7 +7,7 @@ that a market pays on (bracket_reading), asking the exchange (ingest), the value
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from kalshi_assets.exchange.bracket_reading import read_brackets
@@ -16,16 +16,14 @@ from kalshi_assets.exchange.contract import (
     ContractError,
     EventContract,
     MarketTerms,
-    StationChangedError,
 )
 from kalshi_assets.exchange.errors import MalformedAnswerError
+from kalshi_assets.exchange.listing import Listing
 from kalshi_assets.exchange.wire import Market
 from kalshi_assets.exchange.wire_account import fee_changes_of
 from kalshi_assets.exchange.wire_values import Record
-from kalshi_assets.families.temperature.cities import CITIES, City
 from kalshi_assets.ladder.brackets import Ladder
 
-_CLI_CODE = re.compile(r"\(CLI([A-Z]{3})\)")
 _PUBLISHERS = (
     ("The Weather Company", re.compile(r"The Weather Company")),
     ("National Weather Service", re.compile(r"National Weather Service|\bNWS\b")),
@@ -33,8 +31,7 @@ _PUBLISHERS = (
 
 
 def read_event_contract(
-    place: City,
-    day: date,
+    listing: Listing,
     event_payload: Mapping[str, Any],
     markets: Sequence[Market],
     series_payload: Mapping[str, Any],
@@ -44,8 +41,8 @@ def read_event_contract(
 
     Parameters
     ----------
-    place, day
-        The registry's city and the climate day.
+    listing
+        What is expected.
     event_payload, series_payload
         The objects under ``event`` and ``series``.
     markets
@@ -62,18 +59,18 @@ def read_event_contract(
     LadderError
         The brackets leave a gap, overlap or lack a tail.
     MalformedAnswerError
-        An answer lacks the fee terms, states a fee waiver that is no instant, or a strike is no
-        temperature.
+        An answer lacks the fee terms, states a fee waiver that is no instant, or a strike lies
+        outside every range.
     """
-    expected = place.event_tickers(day)
-    event_ticker = _common(markets, "event_ticker", expected[0])
-    if event_ticker not in expected or event_payload.get("event_ticker") != event_ticker:
+    event_ticker = _common(markets, "event_ticker", listing.tickers[0])
+    stated = event_payload.get("event_ticker")
+    if event_ticker not in listing.tickers or stated != event_ticker:
         raise ContractError(
-            f"asked for {' or '.join(expected)}, got event {event_payload.get('event_ticker')} "
+            f"asked for {' or '.join(listing.tickers)}, got event {stated} "
             f"with markets of {event_ticker}"
         )
-    series_ticker = series_of_event(place, event_payload)
-    brackets, brackets_from = read_brackets(markets)
+    series_ticker = series_of_event(listing, event_payload)
+    brackets, brackets_from = read_brackets(markets, listing.largest_strike)
     ladder = Ladder.of(brackets)
     by_ticker = {market.ticker: market for market in markets}
     ordered = [by_ticker[bracket.market_ticker] for bracket in ladder.brackets]
@@ -81,25 +78,22 @@ def read_event_contract(
     close_time = _common(markets, "close_time", event_ticker)
     if close_time <= open_time:
         raise ContractError(f"{event_ticker} closes at {close_time}, before it opens: {open_time}")
-    climate_start, climate_end = place.climate_day(day)
     source, source_from = _settlement_source(event_payload, series_payload, ordered)
     fee_type, multiplier, fee_from = _fee_terms(
         event_payload, series_payload, fee_changes, open_time
     )
     return EventContract(
-        city=place.name,
-        date=day,
+        key=listing.key,
         series_ticker=series_ticker,
         event_ticker=event_ticker,
         ladder=ladder,
         markets=tuple(_terms(market, brackets_from[market.ticker]) for market in ordered),
         open_time=open_time,
         close_time=close_time,
-        climate_start=climate_start,
-        climate_end=climate_end,
-        station=place.station,
-        station_from=_station_from(place, ordered),
-        cli=place.cli,
+        climate_start=listing.day_start,
+        climate_end=listing.day_end,
+        station=listing.place,
+        station_from=_station_from(listing, ordered),
         settlement_source=source,
         settlement_source_from=source_from,
         fee_type=fee_type,
@@ -108,22 +102,22 @@ def read_event_contract(
     )
 
 
-def series_of_event(place: City, event_payload: Mapping[str, Any]) -> str:
+def series_of_event(listing: Listing, event_payload: Mapping[str, Any]) -> str:
     """The series that the event says it is of, which may be a former one; else the present one.
 
     Raises
     ------
     ContractError
-        It says another city's.
+        It says another ladder's.
     """
     event_ticker = event_payload.get("event_ticker")
     series = Record(event_payload, f"event {event_ticker}").maybe_text("series_ticker")
-    if series is not None and series not in (place.series, *place.history):
+    if series is not None and series not in listing.series:
         raise ContractError(
             f"event {event_ticker} is of series {series}, the registry has "
-            f"{', '.join((place.series, *place.history))} for {place.name}"
+            f"{', '.join(listing.series)} for {listing.key.ladder}"
         )
-    return series or place.series
+    return series or listing.series[0]
 
 
 def _common(markets: Sequence[Market], name: str, event_ticker: str) -> Any:
@@ -156,38 +150,14 @@ def _terms(market: Market, bracket_from: str) -> MarketTerms:
     )
 
 
-def _station_from(place: City, markets: Sequence[Market]) -> str:
-    found = {_station_of_rules(place, market) for market in markets}
+def _station_from(listing: Listing, markets: Sequence[Market]) -> str:
+    found = {listing.read_place(market.ticker, market.rules_primary) for market in markets}
     if len(found) > 1:
         raise ContractError(
             f"the markets of {markets[0].event_ticker} do not agree how their rules name the "
             f"station: {', '.join(sorted(found))}"
         )
     return found.pop()
-
-
-def _station_of_rules(place: City, market: Market) -> str:
-    rules = market.rules_primary
-    if rules is None:
-        return "registry"
-    if code := _CLI_CODE.search(rules):
-        if code[1] != place.cli:
-            raise StationChangedError(
-                f"{market.ticker}: the rules settle on CLI{code[1]}, the registry has "
-                f"CLI{place.cli} ({place.station}) for {place.name}; check the rules, then "
-                "cities.toml"
-            )
-        return "rules_code"
-    if any(name in rules for name in place.rules_names):
-        return "rules_name"
-    others = [c for c in CITIES.values() if any(name in rules for name in c.rules_names)]
-    if others or place.rules_names:
-        named = f"{others[0].station} ({others[0].name})" if others else f"{rules[:120]!r}"
-        raise StationChangedError(
-            f"{market.ticker}: the rules name {named}, the registry has {place.station} "
-            f"({', '.join(place.rules_names) or place.name}); check the rules, then cities.toml"
-        )
-    return "registry"
 
 
 def _settlement_source(

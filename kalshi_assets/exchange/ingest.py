@@ -1,12 +1,12 @@
-"""A city-day from the exchange: its contract, candles, trades and settlement.
+"""An event from the exchange: its contract, candles, trades and settlement.
 
-Here: which reads make up a city-day, and errors that say which one. Not here: sending (rest,
+Here: which reads make up an event, and errors that say which one. Not here: sending (rest,
 client), decoding (wire), storing (lake). Every function takes the client it reads through.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import polars as pl
@@ -15,10 +15,11 @@ from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.contract import ContractError, EventContract
 from kalshi_assets.exchange.contract_reading import read_event_contract, series_of_event
 from kalshi_assets.exchange.errors import ExchangeError, MalformedAnswerError, NotFoundError
+from kalshi_assets.exchange.listing import Listing
 from kalshi_assets.exchange.rest import Answer
 from kalshi_assets.exchange.wire import Market
 from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR, leading_number
-from kalshi_assets.families.temperature.cities import City
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.brackets import Bracket, LadderError
 from kalshi_assets.tables import CANDLES, SETTLEMENTS, TRADES, Table
 from kalshi_assets.tables.limits import Limits
@@ -34,20 +35,19 @@ _AFTER_CLOSE = timedelta(minutes=1)
 
 
 class IngestError(Exception):
-    """A city-day could not be read; names city, date, endpoint and cause."""
+    """An event could not be read; names ladder, date, endpoint and cause."""
 
-    def __init__(self, city: str, day: date, cause: str) -> None:
-        super().__init__(f"{city} {day}: {cause}")
-        self.city = city
-        self.day = day
+    def __init__(self, key: LadderDay, cause: str) -> None:
+        super().__init__(f"{key}: {cause}")
+        self.key = key
 
 
 class EventNotFoundError(IngestError):
     """The exchange has no such event."""
 
 
-def fetch_event(client: KalshiClient, city: City, day: date) -> EventContract:
-    """The event that settles on climate day `day`, under the name that the exchange has it.
+def fetch_event(client: KalshiClient, listing: Listing) -> EventContract:
+    """The event, under the name that the exchange has it.
 
     Series were renamed; the name of the day's time is asked for first, then the others.
 
@@ -59,8 +59,8 @@ def fetch_event(client: KalshiClient, city: City, day: date) -> EventContract:
         A read failed, or the answers do not make one event.
     """
     missing: list[str] = []
-    for ticker in city.event_tickers(day):
-        with _naming(city.name, day, f"contract of {ticker}"):
+    for ticker in listing.tickers:
+        with _naming(listing.key, f"contract of {ticker}"):
             try:
                 event = client.event(ticker)
             except NotFoundError as error:
@@ -70,11 +70,11 @@ def fetch_event(client: KalshiClient, city: City, day: date) -> EventContract:
             if not markets:
                 missing.append(f"event {ticker} has no markets in either tier")
                 continue
-            series, changes = _series(client, city, series_of_event(city, event.payload))
+            series, changes = _series(client, listing, series_of_event(listing, event.payload))
             return read_event_contract(
-                city, day, event.payload, markets, series.payload, changes.payload
+                listing, event.payload, markets, series.payload, changes.payload
             )
-    raise EventNotFoundError(city.name, day, "; ".join(missing))
+    raise EventNotFoundError(listing.key, "; ".join(missing))
 
 
 def fetch_candles(client: KalshiClient, contract: EventContract) -> pl.DataFrame:
@@ -84,7 +84,7 @@ def fetch_candles(client: KalshiClient, contract: EventContract) -> pl.DataFrame
     out.
     """
     start, end = contract.open_time, contract.close_time + _AFTER_CLOSE
-    with _naming(contract.city, contract.date, f"candles of {contract.event_ticker}"):
+    with _naming(contract.key, f"candles of {contract.event_ticker}"):
         known = _archived(client, contract)
         archived = [ticker for ticker in contract.market_tickers if ticker in known]
         live = [ticker for ticker in contract.market_tickers if ticker not in known]
@@ -102,13 +102,13 @@ def fetch_candles(client: KalshiClient, contract: EventContract) -> pl.DataFrame
 def fetch_trades(client: KalshiClient, contract: EventContract) -> pl.DataFrame:
     """All trades of the event, open to close: `tables.TRADES`."""
     start, end = contract.open_time, contract.close_time + _AFTER_CLOSE
-    with _naming(contract.city, contract.date, f"trades of {contract.event_ticker}"):
+    with _naming(contract.key, f"trades of {contract.event_ticker}"):
         return _known(client, TRADES, client.event_trades(contract.market_tickers, start, end))
 
 
 def fetch_settlement(client: KalshiClient, contract: EventContract) -> pl.DataFrame:
     """How the exchange settled the event: one row of `tables.SETTLEMENTS`, none before it did."""
-    with _naming(contract.city, contract.date, f"settlement of {contract.event_ticker}"):
+    with _naming(contract.key, f"settlement of {contract.event_ticker}"):
         return settlement_of(contract, client.event_markets(contract.event_ticker))
 
 
@@ -187,14 +187,14 @@ def _payoffs(contract: EventContract, markets: list[Market]) -> list[int]:
     return stated
 
 
-def _series(client: KalshiClient, city: City, stated: str) -> tuple[Answer, Answer]:
+def _series(client: KalshiClient, listing: Listing, stated: str) -> tuple[Answer, Answer]:
     """The series that the event is of, and its fee changes; the present one where it is gone."""
     try:
         return client.series(stated), client.fee_changes(stated)
     except NotFoundError:
-        if stated == city.series:
+        if stated == listing.series[0]:
             raise
-        return client.series(city.series), client.fee_changes(city.series)
+        return client.series(listing.series[0]), client.fee_changes(listing.series[0])
 
 
 def _archived(client: KalshiClient, contract: EventContract) -> frozenset[str]:
@@ -260,8 +260,8 @@ def _known(client: KalshiClient, table: Table, frame: pl.DataFrame) -> pl.DataFr
 
 
 @contextmanager
-def _naming(city: str, day: date, what: str) -> Iterator[None]:
+def _naming(key: LadderDay, what: str) -> Iterator[None]:
     try:
         yield
     except (ExchangeError, ContractError, LadderError) as error:
-        raise IngestError(city, day, f"{what}: {error}") from error
+        raise IngestError(key, f"{what}: {error}") from error

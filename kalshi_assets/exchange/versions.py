@@ -15,35 +15,22 @@ moved by then. Here: what a reading adds to the versions that are stored. Not he
 """
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 import polars as pl
 
 from kalshi_assets.exchange.contract import LINEAR_CENT, EventContract
-from kalshi_assets.families.temperature.cities import City, city
 from kalshi_assets.ladder.terms import latest_terms
 from kalshi_assets.tables import EVENTS
 
-_EXCHANGE_ZONE = "America/New_York"
-_LAST_MINUTE = time(23, 59)
 _NO_TERMS = ("event_time", "known_at", "raw_sha256")
 
 
-def regular_closes(place: City, day: date) -> frozenset[datetime]:
-    """Every instant at which trading of climate day `day` ends when nothing moves it.
-
-    The climate day's end or its last minute, and 11:59 p.m. by the city's or the exchange's
-    clock: all that is known of 775 recorded events and of 2026.
-    """
-    _, end = place.climate_day(day)
-    clocks = (ZoneInfo(name) for name in (place.timezone, _EXCHANGE_ZONE))
-    evenings = (datetime.combine(day, _LAST_MINUTE, zone).astimezone(UTC) for zone in clocks)
-    return frozenset({end, end - timedelta(minutes=1), *evenings})
-
-
 def with_reading(
-    stored: pl.DataFrame | None, contract: EventContract, read_at: datetime
+    stored: pl.DataFrame | None,
+    contract: EventContract,
+    read_at: datetime,
+    regular_closes: frozenset[datetime],
 ) -> pl.DataFrame:
     """The versions of an event after one more reading.
 
@@ -55,6 +42,8 @@ def with_reading(
         As read.
     read_at
         When.
+    regular_closes
+        Every instant at which trading of the event ends when nothing moves it.
 
     Returns
     -------
@@ -66,13 +55,15 @@ def with_reading(
     kept = EVENTS.empty() if stored is None else stored
     kept = kept.filter(pl.col("known_at_from") != "after_the_fact")
     if kept.is_empty():
-        kept = _at_open(contract, read_at)
+        kept = _at_open(contract, read_at, regular_closes)
     return _told(kept, contract, read_at)
 
 
-def _at_open(contract: EventContract, read_at: datetime) -> pl.DataFrame:
+def _at_open(
+    contract: EventContract, read_at: datetime, regular_closes: frozenset[datetime]
+) -> pl.DataFrame:
     """What the rules said at the open, as far as a later reading can tell."""
-    regular = contract.close_time in regular_closes(city(contract.city), contract.date)
+    regular = contract.close_time in regular_closes
     markets = tuple(
         terms
         if terms.tick_grid == LINEAR_CENT

@@ -5,15 +5,14 @@ here: features, which know nothing after the minute.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import numpy as np
 import polars as pl
 
-from kalshi_assets.families.temperature.evidence import counted, evidence_floor, of_climate_day
 from kalshi_assets.features.facts import CC_A_DOLLAR
-from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds
+from kalshi_assets.instants import Array
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
 from kalshi_assets.ladder.terms import terms_at, versions
 from kalshi_assets.settlement.rule import Settled, outcomes, settled_as
@@ -23,17 +22,27 @@ from kalshi_assets.tables.panel import LABELS
 # the first that shows what an order decided now would meet.
 LATENCY = 1
 HORIZONS = (1, 5)
+CROSS = "y_cross_"
 LATEST = timedelta(minutes=LATENCY + max(HORIZONS))
 
 # Of a mid; what remains of a difference of two of them is rounding.
 _DECIMALS_OF_CENTS = 4
 
 
+Crossings = Callable[[Grid, pl.DataFrame], dict[str, Array]]
+"""The columns y_cross_* of a panel's grid, from the ladder by market."""
+
+
+def no_crossings(grid: Grid, ladder: pl.DataFrame) -> dict[str, Array]:
+    """Those of a family without evidence that passes brackets: unknown."""
+    return {name: np.full(grid.shape, np.nan) for name in LABELS.dtypes if name.startswith(CROSS)}
+
+
 def labels(
     panel: pl.DataFrame,
     events: pl.DataFrame,
-    observations: pl.DataFrame,
     settlements: pl.DataFrame,
+    crossings: Crossings = no_crossings,
 ) -> pl.DataFrame:
     """The labels of every bracket and minute of one event.
 
@@ -43,10 +52,10 @@ def labels(
         `panel.minute_panel` of the event; with weather or in full serves as well.
     events
         `market.events` of it: upper edges, tick grids, climate day.
-    observations
-        `weather.observations` of its climate day.
     settlements
         `weather.settlements` of it; without a final row, or at a fair price, `pays` is null.
+    crossings
+        Whether evidence passes a bracket soon; no evidence by default.
 
     Returns
     -------
@@ -59,7 +68,7 @@ def labels(
     columns = {
         **_moves(panel, grid, events),
         **_leaders(panel, grid),
-        **_crossings(grid, terms_at(events).sort("market_ticker"), observations),
+        **crossings(grid, terms_at(events).sort("market_ticker")),
     }
     found = [
         pl.Series(name, values.ravel(), nan_to_null=True).cast(LABELS.dtypes[name])
@@ -140,34 +149,3 @@ def _leaders(panel: pl.DataFrame, grid: Grid) -> dict[str, Array]:
     told = (leads.sum(axis=0) == 1) & (~unquoted.any(axis=0) | (greatest > 0.5))
     outcome = np.where(told, leads.astype(np.float64), np.nan)
     return {f"y_win_{minutes}m": _ahead(outcome, LATENCY + minutes) for minutes in HORIZONS}
-
-
-def _crossings(grid: Grid, ladder: pl.DataFrame, observations: pl.DataFrame) -> dict[str, Array]:
-    """Whether the evidence passes each bracket soon, by both clocks of the reports."""
-    reports = of_climate_day(observations, ladder["climate_start"][0])
-    clocks = {"sensor": reports.with_columns(known_at="event_time"), "known": reports}
-    upper = ladder["hi_f"].cast(pl.Float64).to_numpy()
-    found = {}
-    for clock, seen in clocks.items():
-        floors = counted(seen).select("known_at", floor=evidence_floor().cast(pl.Float64))
-        times, floor = microseconds(floors["known_at"]), floors["floor"].to_numpy()
-        for minutes in HORIZONS:
-            found[f"y_cross_{clock}_{minutes}m"] = _crossed(
-                grid.minutes, grid.minutes + minutes * MINUTE_US, times, floor, upper
-            )
-    return found
-
-
-def _crossed(now: Ints, until: Ints, times: Ints, floor: Array, upper: Array) -> Array:
-    """1 where the floor first exceeds the edge after `now` and not after `until`, else 0.
-
-    NaN where no report was there by `until`, and for a bracket without an upper edge.
-    """
-    crossed = np.full((upper.size, now.size), np.nan)
-    if times.size:
-        for row, edge in zip(crossed, upper, strict=True):
-            passed = times[floor > edge]
-            row[:] = (now < passed[0]) & (passed[0] <= until) if passed.size else 0.0
-        crossed[np.isnan(upper)] = np.nan
-        crossed[:, until < times[0]] = np.nan
-    return crossed

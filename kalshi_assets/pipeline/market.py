@@ -15,12 +15,12 @@ from kalshi_assets.tables import ACTIVITY, CANDLES, EVENTS, MARKET_PMF, MINUTE_P
 
 def _candles(key: LadderDay, kalshi: KalshiService, events: pl.DataFrame) -> pl.DataFrame:
     with kalshi.client(key, "candles") as client:
-        return fetch_candles(client, EventContract.from_frame(key.ladder, key.date, events))
+        return fetch_candles(client, EventContract.from_frame(key, events))
 
 
 def _trades(key: LadderDay, kalshi: KalshiService, events: pl.DataFrame) -> pl.DataFrame:
     with kalshi.client(key, "trades") as client:
-        return fetch_trades(client, EventContract.from_frame(key.ladder, key.date, events))
+        return fetch_trades(client, EventContract.from_frame(key, events))
 
 
 def _activity(panel: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:

@@ -17,7 +17,9 @@ from kalshi_assets.families.temperature.fit.fitting import mc_params
 from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.hazard.method import HazardMethod, load_method
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
+from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.families.temperature.official import Publisher, with_publishers
+from kalshi_assets.families.temperature.panel import full_panel, with_weather
 from kalshi_assets.families.temperature.sources.climate_report import (
     ClimateReportClient,
     fetch_climate_report,
@@ -34,7 +36,6 @@ from kalshi_assets.families.temperature.sources.weather_company import (
 from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
 from kalshi_assets.features.activity import activity
 from kalshi_assets.features.panel import minute_panel
-from kalshi_assets.features.weather import full_panel, with_weather
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.learning.calibration.calibrators import calibrated, calibrators
@@ -156,7 +157,7 @@ def read_inputs(sandbox: Sandbox, key: LadderDay, look_back: int = LOOK_BACK_DAY
         def of_days(read: Callable[[date], pl.DataFrame]) -> Earlier:
             return tuple((of.climate_day(day)[0], read(day)) for day in before)
 
-        contract = fetch_event(exchange, of, key.date)
+        contract = fetch_event(exchange, listing_of(of, key.date))
         return Inputs(
             key=key,
             events=contract.to_frame(),

@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from kalshi_assets.families.temperature.cities import city, city_day
+from kalshi_assets.families.temperature.labels import labels
 from kalshi_assets.families.temperature.steps import day_start
 from kalshi_assets.features.examples import examples
-from kalshi_assets.features.labels import labels
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.learning.calibration.days import as_of, as_settled
 from kalshi_assets.learning.classifiers.schedule import LOOK_BACK_DAYS, fold_of

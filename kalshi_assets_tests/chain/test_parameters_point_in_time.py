@@ -11,6 +11,7 @@ from kalshi_assets.exchange.ingest import fetch_event, fetch_settlement
 from kalshi_assets.families.temperature.cities import city
 from kalshi_assets.families.temperature.fit.fitting import mc_params
 from kalshi_assets.families.temperature.fit.priors import load_priors
+from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.families.temperature.sources.climate_report import (
     ClimateReportClient,
     fetch_climate_report,
@@ -40,7 +41,7 @@ def earlier(generated_day: Inputs, sandbox: Sandbox) -> tuple[Earlier, Earlier, 
         for day in generated_day.key.earlier(DAYS):
             start, _ = of.climate_day(day.date)
             said = [
-                fetch_settlement(exchange, fetch_event(exchange, of, day.date)),
+                fetch_settlement(exchange, fetch_event(exchange, listing_of(of, day.date))),
                 fetch_climate_report(reports, of, day.date),
             ]
             settled.append((start, pl.concat(said)))

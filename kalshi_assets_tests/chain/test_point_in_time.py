@@ -12,11 +12,13 @@ from polars.testing import assert_frame_equal
 
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.versions import with_reading
-from kalshi_assets.families.temperature.cities import CITIES, city_day
+from kalshi_assets.families.temperature.cities import CITIES, city, city_day
 from kalshi_assets.families.temperature.fit.fitting import mc_params
 from kalshi_assets.families.temperature.fit.parameters import HazardParameters
 from kalshi_assets.families.temperature.fit.priors import load_priors
-from kalshi_assets.features.labels import LATEST, labels
+from kalshi_assets.families.temperature.labels import labels
+from kalshi_assets.families.temperature.listing import regular_closes
+from kalshi_assets.features.labels import LATEST
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import market_pmf
@@ -194,13 +196,14 @@ def test_an_early_close_read_after_the_settlement_changes_no_minute_before_it(
     generated_day: Inputs,
 ) -> None:
     key, early = generated_day.key, generated_day.start + timedelta(hours=13)
-    said = EventContract.from_frame(key.ladder, key.date, generated_day.events)
+    said = EventContract.from_frame(key, generated_day.events)
     read_at = said.close_time + timedelta(days=3)
     closed_early = replace(said, close_time=early)
+    closes = regular_closes(city(key.ladder), key.date)
     # Nothing but the close differs, and as long as the event trades nobody knows it.
     at_end = replace(said, close_time=said.climate_end)
     regular, moved = (
-        replace(generated_day, events=with_reading(None, each, read_at), params=EAGER)
+        replace(generated_day, events=with_reading(None, each, read_at, closes), params=EAGER)
         for each in (at_end, closed_early)
     )
     whole, before = chain_of(regular), early - timedelta(minutes=1)

@@ -21,6 +21,7 @@ from kalshi_assets.exchange.ingest import (
 )
 from kalshi_assets.families.temperature import services
 from kalshi_assets.families.temperature.cities import city_day
+from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.families.temperature.sources.errors import (
     ConcurrencyExceededError,
@@ -82,8 +83,8 @@ def _weather(
 def _fetched(kalshi: KalshiService) -> dict[str, pl.DataFrame]:
     """What a run makes of a day, purpose by purpose."""
     with kalshi.client(KEY, "events") as client:
-        events = fetch_event(client, CITY, DAY).to_frame()
-    contract = EventContract.from_frame(KEY.ladder, KEY.date, events)
+        events = fetch_event(client, listing_of(CITY, DAY)).to_frame()
+    contract = EventContract.from_frame(KEY, events)
     frames = {"events": events}
     with kalshi.client(KEY, "candles") as client:
         frames["candles"] = fetch_candles(client, contract)

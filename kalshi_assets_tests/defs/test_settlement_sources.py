@@ -21,6 +21,7 @@ from kalshi_assets.defs.partitions import dagster_key
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import fetch_event
 from kalshi_assets.families.temperature.cities import CITIES, city_day
+from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.families.temperature.sources.climate_report import ClimateReportClient
 from kalshi_assets.families.temperature.sources.weather_company import WeatherCompanyClient
@@ -138,7 +139,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def event() -> None:
     """`market.events` of the day is there."""
-    contract = fetch_event(the_exchange().client(), CHICAGO, DAY)
+    contract = fetch_event(the_exchange().client(), listing_of(CHICAGO, DAY))
     the_lake().write(EVENTS, KEY, contract.to_frame())
 
 

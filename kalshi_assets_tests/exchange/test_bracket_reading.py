@@ -12,7 +12,8 @@ from kalshi_assets.exchange.contract_reading import read_event_contract
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.ingest import IngestError, fetch_event, fetch_settlement
 from kalshi_assets.exchange.wire import market_of
-from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.families.temperature.cities import CITIES, city_day
+from kalshi_assets.families.temperature.listing import LARGEST_STRIKE, listing_of
 from kalshi_assets.ladder.brackets import LadderError
 from kalshi_assets_tests.exchange.fake_exchange import (
     CITY,
@@ -48,7 +49,7 @@ def event_without_strikes_of(*bare, **changes):
 
 
 def read(rows):
-    brackets, origins = read_brackets([market_of(row, "sha") for row in rows])
+    brackets, origins = read_brackets([market_of(row, "sha") for row in rows], LARGEST_STRIKE)
     return [(b.lo, b.hi) for b in brackets], origins
 
 
@@ -117,7 +118,11 @@ def test_two_that_agree_on_what_leaves_no_whole_ladder_do_not_pass():
     )
     with pytest.raises(LadderError, match=r"gap|overlap"):
         read_event_contract(
-            CITY, DAY, {"event_ticker": EVENT}, [market_of(r, "sha") for r in rows], SERIES, []
+            listing_of(CITY, DAY),
+            {"event_ticker": EVENT},
+            [market_of(r, "sha") for r in rows],
+            SERIES,
+            [],
         )
 
 
@@ -182,12 +187,12 @@ def test_any_ladder_is_read_without_the_strikes_of_any_one_market(lowest, bare, 
 def test_a_strike_that_is_no_temperature_names_market_and_field(field):
     row = market("B80.5", **{field: 1e300})
     with pytest.raises(MalformedAnswerError, match=rf"market {EVENT}-B80.5, field {field}"):
-        bracket_of(market_of(row, "sha"))
+        bracket_of(market_of(row, "sha"), LARGEST_STRIKE)
 
 
 def test_the_contract_says_where_each_bracket_was_read_and_comes_back_whole():
     rows = event_without_strikes_of("B80.5")
-    contract = fetch_event(exchange(rows).client(), CITY, DAY)
+    contract = fetch_event(exchange(rows).client(), listing_of(CITY, DAY))
     frame = contract.to_frame()
     assert frame["bracket_from"].to_list().count("strikes") == 5
     row = frame.sort("bracket").row(2, named=True)
@@ -197,7 +202,7 @@ def test_the_contract_says_where_each_bracket_was_read_and_comes_back_whole():
         80,
         81,
     )
-    assert EventContract.from_frame("chicago", DAY, frame) == contract
+    assert EventContract.from_frame(city_day("chicago", DAY), frame) == contract
 
 
 def test_a_day_whose_winner_lost_its_strikes_settles_as_ever():
@@ -205,14 +210,14 @@ def test_a_day_whose_winner_lost_its_strikes_settles_as_ever():
     for name in NO_STRIKES:
         rows[2].pop(name, None)
     fake = exchange(rows)
-    settlement = fetch_settlement(fake.client(), fetch_event(fake.client(), CITY, DAY))
+    settlement = fetch_settlement(fake.client(), fetch_event(fake.client(), listing_of(CITY, DAY)))
     assert settlement.select("winning_market", "tmax_f").rows() == [(f"{EVENT}-B80.5", 81)]
 
 
 def test_an_event_that_cannot_be_read_names_city_day_and_market():
     rows = event_without_strikes_of("B80.5", yes_sub_title="warm", rules_primary=None)
     with pytest.raises(IngestError, match=rf"chicago 2026-06-15: .*{EVENT}-B80\.5 lacks its stri"):
-        fetch_event(exchange(rows).client(), CITIES["chicago"], DAY)
+        fetch_event(exchange(rows).client(), listing_of(CITIES["chicago"], DAY))
 
 
 def test_markets_with_strikes_do_not_need_their_labels():

@@ -16,7 +16,8 @@ from kalshi_assets.exchange.contract import (
 from kalshi_assets.exchange.contract_reading import read_event_contract
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.wire import TickRange, market_of
-from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.families.temperature.cities import CITIES, city_day
+from kalshi_assets.families.temperature.listing import LARGEST_STRIKE, listing_of
 from kalshi_assets.ladder.brackets import LadderError
 from kalshi_assets.tables import EVENTS
 from kalshi_assets_tests.exchange.fake_exchange import (
@@ -43,8 +44,7 @@ def decoded(rows):
 
 def read(rows=None, *, event=None, series=None, changes=(), city=CITY):
     return read_event_contract(
-        city,
-        DAY,
+        listing_of(city, DAY),
         {"event_ticker": EVENT} | (event or {}),
         decoded(markets() if rows is None else rows),
         SERIES if series is None else series,
@@ -66,7 +66,7 @@ def test_the_contract_holds_the_ladder_in_order_and_the_climate_day():
     assert (contract.open_time, contract.close_time) == (OPEN, CLOSE)
     assert contract.climate_start == datetime(2026, 6, 15, 6, tzinfo=UTC)
     assert contract.climate_end == datetime(2026, 6, 16, 6, tzinfo=UTC)
-    assert (contract.station, contract.cli, contract.series_ticker) == ("KMDW", "MDW", "KXHIGHCHI")
+    assert (contract.station, contract.series_ticker) == ("KMDW", "KXHIGHCHI")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_contract_holds_the_ladder_in_order_and_the_climate_day():
 )
 def test_strikes_become_whole_degrees_that_pay(strike_type, floor, cap, bounds):
     row = market(strike_type=strike_type, floor_strike=floor, cap_strike=cap)
-    bracket = bracket_of(market_of(row, "sha"))
+    bracket = bracket_of(market_of(row, "sha"), LARGEST_STRIKE)
     assert (bracket.lo, bracket.hi) == bounds
 
 
@@ -96,7 +96,7 @@ def test_strikes_become_whole_degrees_that_pay(strike_type, floor, cap, bounds):
 )
 def test_other_strikes_are_refused(changes, complaint):
     with pytest.raises(ContractError, match=f"{EVENT}-T78.*{complaint}"):
-        bracket_of(market_of(market(**changes), "sha"))
+        bracket_of(market_of(market(**changes), "sha"), LARGEST_STRIKE)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_fee_waiver_is_the_market_s_own_and_a_series_waives_nothing_of_its_pas
     contract = read(rows, series={**SERIES, "fee_waiver_expiration_time": of_series})
     said = [terms.fee_waiver_until for terms in contract.markets]
     assert said == [datetime(2026, 6, 14, 20, tzinfo=UTC), *[None] * 5]
-    assert EventContract.from_frame(CITY.name, DAY, contract.to_frame()) == contract
+    assert EventContract.from_frame(city_day(CITY.name, DAY), contract.to_frame()) == contract
 
 
 def test_without_a_word_on_it_there_is_no_fee_waiver():
@@ -265,18 +265,18 @@ def test_the_contract_makes_rows_of_the_events_table_and_comes_back_whole():
     assert json.loads(row["tick_grid"]) == [[0, 10_000, 100]]
     rules = markets()[1]["rules_primary"].encode()
     assert row["rules_sha256"] == hashlib.sha256(rules).hexdigest()
-    assert EventContract.from_frame("chicago", DAY, frame) == contract
+    assert EventContract.from_frame(city_day("chicago", DAY), frame) == contract
     bare = read(markets(rules_primary=None, price_ranges=None))
-    assert EventContract.from_frame("chicago", DAY, bare.to_frame()) == bare
+    assert EventContract.from_frame(city_day("chicago", DAY), bare.to_frame()) == bare
 
 
 def test_a_frame_that_is_not_one_event_is_refused():
     frame = read().to_frame()
     with pytest.raises(ContractError, match="no event of chicago 2026-06-15"):
-        EventContract.from_frame("chicago", DAY, frame.clear())
+        EventContract.from_frame(city_day("chicago", DAY), frame.clear())
     other = frame.with_columns(event_ticker=frame["market_ticker"])
     with pytest.raises(ContractError, match="disagree on event_ticker"):
-        EventContract.from_frame("chicago", date(2026, 6, 15), other)
+        EventContract.from_frame(city_day("chicago", date(2026, 6, 15)), other)
 
 
 @given(st.integers(0, 10_000), st.sampled_from([TAPERED, TAPERED[1:2], ()]))

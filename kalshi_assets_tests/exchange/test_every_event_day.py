@@ -20,6 +20,7 @@ from kalshi_assets.exchange.ingest import (
     fetch_trades,
 )
 from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.sandbox.oddities import (
     FORMER_TICKER,
     VALUE_IN_WORDS,
@@ -71,7 +72,7 @@ def test_every_event_day_is_read_with_its_ladder_and_its_settlement(
     ):
         for (city, day), rows in markets.group_by("city", "event_date", maintain_order=True):
             truth = Truth(rows.to_dicts(), Oddities(oddities))
-            contract = fetch_event(client, CITIES[city], day)
+            contract = fetch_event(client, listing_of(CITIES[city], day))
             ladder = {b.market_ticker: (b.lo, b.hi) for b in contract.ladder.brackets}
             assert ladder == truth.ladder
             assert (contract.event_ticker, contract.series_ticker) == (truth.event, truth.series)
@@ -134,7 +135,7 @@ def test_candles_and_trades_of_a_former_ticker_are_those_of_the_event():
 
 
 def tables_of(client, place, day):
-    contract = fetch_event(client, place, day)
+    contract = fetch_event(client, listing_of(place, day))
     return [
         contract.to_frame(),
         fetch_candles(client, contract),

@@ -14,6 +14,8 @@ from kalshi_assets.exchange.ingest import (
     fetch_settlement,
     fetch_trades,
 )
+from kalshi_assets.families.temperature.cities import city_day
+from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.tables import CANDLES, SETTLEMENTS, TRADES
 from kalshi_assets_tests.exchange.fake_exchange import (
     CITY,
@@ -35,7 +37,7 @@ SETTLED_AT = "2026-06-16 12:00:59.542488+00:00"
 
 
 def contract_of(fake, **options):
-    return fetch_event(fake.client(**options), CITY, DAY)
+    return fetch_event(fake.client(**options), listing_of(CITY, DAY))
 
 
 def settlement(rows, *, archived=False):
@@ -75,7 +77,7 @@ def test_a_read_that_fails_names_city_date_endpoint_and_cause(path):
     with pytest.raises(IngestError, match=f"chicago 2026-06-15: .*GET {path}.*internal_error") as e:
         contract_of(fake)
     assert isinstance(e.value.__cause__, ExchangeError)
-    assert (e.value.city, e.value.day) == ("chicago", DAY)
+    assert e.value.key == city_day("chicago", DAY)
 
 
 def test_answers_that_make_no_event_name_city_and_date():
@@ -107,13 +109,13 @@ def under_another_name(event, day, series="KXHIGHCHI"):
 
 def test_before_the_series_was_renamed_its_former_name_is_asked_for_and_no_other():
     fake = under_another_name("HIGHCHI-24AUG16", FORMER_DAY)
-    contract = fetch_event(fake.client(), CITY, FORMER_DAY)
+    contract = fetch_event(fake.client(), listing_of(CITY, FORMER_DAY))
     assert (contract.event_ticker, contract.series_ticker) == ("HIGHCHI-24AUG16", "KXHIGHCHI")
     assert contract.market_tickers[0] == "HIGHCHI-24AUG16-T78"
     asked = [path for path in fake.paths() if path.startswith(("/events", "/series"))]
     assert asked == ["/events/HIGHCHI-24AUG16", "/series/KXHIGHCHI", "/series/fee_changes"]
     frame = contract.to_frame()
-    assert EventContract.from_frame("chicago", FORMER_DAY, frame) == contract
+    assert EventContract.from_frame(city_day("chicago", FORMER_DAY), frame) == contract
 
 
 @pytest.mark.parametrize(
@@ -122,20 +124,20 @@ def test_before_the_series_was_renamed_its_former_name_is_asked_for_and_no_other
 )
 def test_an_event_under_the_name_of_another_time_is_found_at_the_second_try(event, day):
     fake = under_another_name(event, day)
-    assert fetch_event(fake.client(), CITY, day).event_ticker == event
+    assert fetch_event(fake.client(), listing_of(CITY, day)).event_ticker == event
     asked = [path for path in fake.paths() if path.startswith("/events")]
     assert asked == [f"/events/{ticker}" for ticker in CITY.event_tickers(day)]
 
 
 def test_an_event_of_a_former_series_has_its_terms_or_where_it_is_gone_those_of_the_present():
     fake = under_another_name("HIGHCHI-24AUG16", FORMER_DAY, series="HIGHCHI")
-    contract = fetch_event(fake.client(), CITY, FORMER_DAY)
+    contract = fetch_event(fake.client(), listing_of(CITY, FORMER_DAY))
     assert (contract.series_ticker, contract.fee_multiplier) == ("HIGHCHI", 1.0)
     fake.routes["/series/HIGHCHI"] = {"series": {"fee_type": "quadratic", "fee_multiplier": 2}}
-    assert fetch_event(fake.client(), CITY, FORMER_DAY).fee_multiplier == 2.0
+    assert fetch_event(fake.client(), listing_of(CITY, FORMER_DAY)).fee_multiplier == 2.0
     fake.routes["/events/HIGHCHI-24AUG16"]["event"]["series_ticker"] = "KXHIGHNY"
     with pytest.raises(IngestError, match="of series KXHIGHNY, the registry has KXHIGHCHI, HIGHC"):
-        fetch_event(fake.client(), CITY, FORMER_DAY)
+        fetch_event(fake.client(), listing_of(CITY, FORMER_DAY))
 
 
 def batch(params):

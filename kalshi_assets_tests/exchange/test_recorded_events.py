@@ -9,7 +9,8 @@ from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.contract_reading import read_event_contract
 from kalshi_assets.exchange.ingest import settlement_of
 from kalshi_assets.exchange.wire import Market
-from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.families.temperature.cities import CITIES, city_day
+from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets_tests.exchange.fake_exchange import SERIES
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
@@ -53,7 +54,11 @@ def events():
 def contracts(events):
     return {
         (city, day): read_event_contract(
-            CITIES[city], day, {"event_ticker": markets[0].event_ticker}, markets, SERIES, []
+            listing_of(CITIES[city], day),
+            {"event_ticker": markets[0].event_ticker},
+            markets,
+            SERIES,
+            [],
         )
         for (city, day), markets in events.items()
     }
@@ -70,7 +75,7 @@ def test_every_recorded_event_is_a_whole_ladder_of_six_on_its_citys_station(cont
 
 def test_every_recorded_contract_comes_back_from_its_table(contracts):
     for (city, day), contract in list(contracts.items())[::25]:
-        assert EventContract.from_frame(city, day, contract.to_frame()) == contract
+        assert EventContract.from_frame(city_day(city, day), contract.to_frame()) == contract
 
 
 def test_every_recorded_settlement_names_one_winner_that_its_value_pays(events, contracts):

@@ -180,6 +180,7 @@ def test_each_account_has_its_own_file_and_no_name_shows_it():
 READS = """
 import sys, time
 from datetime import date
+from kalshi_assets.families.temperature.cities import city_day
 from kalshi_assets.pipeline.services import KalshiService
 
 resource = KalshiService()

@@ -6,9 +6,10 @@ import pytest
 
 from kalshi_assets.exchange.contract import LINEAR_CENT, EventContract
 from kalshi_assets.exchange.contract_reading import read_event_contract
-from kalshi_assets.exchange.versions import regular_closes, with_reading
+from kalshi_assets.exchange.versions import with_reading
 from kalshi_assets.exchange.wire import TickRange, market_of
-from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.families.temperature.cities import CITIES, city_day
+from kalshi_assets.families.temperature.listing import listing_of, regular_closes
 from kalshi_assets.ladder.terms import latest_terms, terms_at
 from kalshi_assets.tables import EVENTS
 from kalshi_assets_tests.exchange.fake_exchange import (
@@ -26,6 +27,7 @@ HOUR = timedelta(hours=1)
 AFTERWARDS = CLOSE + 30 * HOUR
 EARLY = CLOSE - 6 * HOUR
 END = datetime(2026, 6, 16, 6, tzinfo=UTC)
+CLOSES = regular_closes(CITY, DAY)
 TENTHS = (TickRange(start=0, end=10_000, step=10),)
 VERSION = ("close_time", "close_time_from", "known_at", "known_at_from")
 
@@ -34,7 +36,7 @@ Version = tuple[datetime, str, datetime, str]
 
 def contract() -> EventContract:
     rows = [market_of(row, "sha") for row in markets()]
-    return read_event_contract(CITY, DAY, {"event_ticker": EVENT}, rows, SERIES, ())
+    return read_event_contract(listing_of(CITY, DAY), {"event_ticker": EVENT}, rows, SERIES, ())
 
 
 SAID = contract()
@@ -46,7 +48,7 @@ def read(*readings: tuple[EventContract, datetime]) -> pl.DataFrame:
     """The versions after these readings."""
     stored = None
     for said, at in readings:
-        stored = with_reading(stored, said, at)
+        stored = with_reading(stored, said, at, CLOSES)
     assert stored is not None
     return EVENTS.conform(stored)
 
@@ -106,7 +108,7 @@ def test_a_change_while_the_event_trades_is_known_from_the_reading_on(
     ]
     events = read((SAID, OPEN + HOUR), (SAID, OPEN + 2 * HOUR), (changed, seen))
     assert versions(events) == expected
-    assert versions(with_reading(events, changed, AFTERWARDS)) == expected
+    assert versions(with_reading(events, changed, AFTERWARDS, CLOSES)) == expected
 
 
 def test_an_event_first_read_with_its_close_moved_had_the_regular_one_at_the_open() -> None:
@@ -143,17 +145,19 @@ def test_the_same_terms_read_elsewhere_are_no_new_version() -> None:
         for m in SAID.markets
     )
     before = read((SAID, OPEN + HOUR))
-    assert with_reading(before, replace(SAID, markets=terms), OPEN + 2 * HOUR).equals(before)
+    assert with_reading(before, replace(SAID, markets=terms), OPEN + 2 * HOUR, CLOSES).equals(
+        before
+    )
 
 
 def test_an_older_reading_than_the_last_version_tells_nothing_new() -> None:
     events = read((SAID, OPEN + HOUR), (CLOSED_EARLY, OPEN + 5 * HOUR))
-    assert with_reading(events, SAID, OPEN + 4 * HOUR).equals(events)
+    assert with_reading(events, SAID, OPEN + 4 * HOUR, CLOSES).equals(events)
 
 
 def test_the_exchange_is_asked_by_the_last_terms() -> None:
     events = read((SAID, OPEN - HOUR), (CLOSED_EARLY, AFTERWARDS))
-    assert EventContract.from_frame(CITY.name, DAY, events) == CLOSED_EARLY
+    assert EventContract.from_frame(city_day(CITY.name, DAY), events) == CLOSED_EARLY
 
 
 @pytest.mark.parametrize(

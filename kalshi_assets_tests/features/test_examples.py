@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kalshi_assets.families.temperature.labels import labels
+from kalshi_assets.families.temperature.panel import full_panel, with_weather
 from kalshi_assets.features.examples import FEATURES, examples, model_features
-from kalshi_assets.features.labels import labels
 from kalshi_assets.features.panel import minute_panel
-from kalshi_assets.features.weather import full_panel, with_weather
 from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.tables import (
     FORECASTS,
@@ -21,8 +21,8 @@ from kalshi_assets.tables import (
     SETTLEMENTS,
 )
 from kalshi_assets.tables.panel import EXAMPLES, LABELS, MODEL_FEATURES
+from kalshi_assets_tests.families.temperature.test_labels import EVENT, LATER_REPORTS, REPORTS, at
 from kalshi_assets_tests.features.tapes import OPEN, busy_tape, past, spliced
-from kalshi_assets_tests.features.test_labels import EVENT, LATER_REPORTS, REPORTS, at
 from kalshi_assets_tests.lake.handmade import TICKERS, frame_of
 
 

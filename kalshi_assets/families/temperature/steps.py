@@ -17,7 +17,10 @@ from kalshi_assets.families.temperature.fit.priors import Priors, load_priors
 from kalshi_assets.families.temperature.hazard import analogue
 from kalshi_assets.families.temperature.hazard.method import HazardMethod, load_method
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
+from kalshi_assets.families.temperature.labels import labels
+from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.families.temperature.official import problems_of, with_publishers
+from kalshi_assets.families.temperature.panel import full_panel, with_weather
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.families.temperature.sources.visual_crossing import (
     left_out_counts,
@@ -25,8 +28,6 @@ from kalshi_assets.families.temperature.sources.visual_crossing import (
     sifted_observations,
 )
 from kalshi_assets.features.activity import DAYS as ACTIVITY_DAYS
-from kalshi_assets.features.labels import labels
-from kalshi_assets.features.weather import full_panel, with_weather
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.pages.inputs import PAGE_TABLES, DayInputs, no_rows
 from kalshi_assets.pages.library import PageStore
@@ -82,8 +83,9 @@ def day_start(key: LadderDay) -> datetime:
 
 def _event(key: LadderDay, kalshi: KalshiService, stored: pl.DataFrame | None) -> pl.DataFrame:
     with kalshi.client(key, "events") as client:
-        contract = fetch_event(client, city(key.ladder), key.date)
-        return with_reading(stored, contract, client.now())
+        listing = listing_of(city(key.ladder), key.date)
+        contract = fetch_event(client, listing)
+        return with_reading(stored, contract, client.now(), listing.regular_closes)
 
 
 def _observations(key: LadderDay, weather: WeatherService) -> dict[Table, pl.DataFrame]:
@@ -116,7 +118,7 @@ def _settlements(
 
 
 def _paid(key: LadderDay, kalshi: KalshiService, events: pl.DataFrame) -> pl.DataFrame:
-    contract = EventContract.from_frame(key.ladder, key.date, events)
+    contract = EventContract.from_frame(key, events)
     with kalshi.client(key, "settlement") as exchange:
         return fetch_settlement(exchange, contract)
 

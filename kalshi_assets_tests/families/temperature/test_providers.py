@@ -17,9 +17,9 @@ from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.hazard.analogue_day import library_of
 from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
+from kalshi_assets.families.temperature.labels import labels
 from kalshi_assets.families.temperature.providers import one_forecast_each, one_report_each
 from kalshi_assets.families.temperature.station_days import StationDays
-from kalshi_assets.features.labels import labels
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS, SETTLEMENTS
 from kalshi_assets_tests.families.temperature.hazard.days import (

@@ -4,12 +4,12 @@ import polars as pl
 import polars.selectors as cs
 import pytest
 
+from kalshi_assets.families.temperature.panel import with_weather
 from kalshi_assets.features.activity import activity
 from kalshi_assets.features.panel import minute_panel
-from kalshi_assets.features.weather import with_weather
 from kalshi_assets.tables import FORECASTS, MINUTE_PANEL_WITH_WEATHER
+from kalshi_assets_tests.families.temperature.test_labels import EVENT, REPORTS, at
 from kalshi_assets_tests.features.tapes import busy_tape
-from kalshi_assets_tests.features.test_labels import EVENT, REPORTS, at
 from kalshi_assets_tests.lake.handmade import TICKERS, frame_of
 
 FORECAST = frame_of(

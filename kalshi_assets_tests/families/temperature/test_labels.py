@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalshi_assets.features.labels import labels
+from kalshi_assets.families.temperature.labels import labels
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.settlement.rule import outcome_known_at, pays_as_known
 from kalshi_assets.tables import OBSERVATIONS, SETTLEMENTS

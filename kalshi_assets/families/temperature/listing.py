@@ -1,0 +1,75 @@
+"""What is expected of a city-day's event, and where its rules name the station."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from kalshi_assets.exchange.contract import StationChangedError
+from kalshi_assets.exchange.listing import Listing
+from kalshi_assets.families.temperature.cities import CITIES, City, city_day
+
+LARGEST_STRIKE = 1000
+
+_EXCHANGE_ZONE = "America/New_York"
+_LAST_MINUTE = time(23, 59)
+_CLI_CODE = re.compile(r"\(CLI([A-Z]{3})\)")
+
+
+def listing_of(place: City, day: date) -> Listing:
+    """What is expected of the event that settles on a climate day.
+
+    Parameters
+    ----------
+    place
+        The registry's city.
+    day
+        The climate day.
+    """
+    start, end = place.climate_day(day)
+    return Listing(
+        key=city_day(place.name, day),
+        tickers=place.event_tickers(day),
+        series=(place.series, *place.history),
+        day_start=start,
+        day_end=end,
+        place=place.station,
+        read_place=partial(_station_of_rules, place),
+        regular_closes=regular_closes(place, day),
+        largest_strike=LARGEST_STRIKE,
+    )
+
+
+def regular_closes(place: City, day: date) -> frozenset[datetime]:
+    """Every instant at which trading of climate day `day` ends when nothing moves it.
+
+    The climate day's end or its last minute, and 11:59 p.m. by the city's or the exchange's
+    clock: all that is known of 775 recorded events and of 2026.
+    """
+    _, end = place.climate_day(day)
+    clocks = (ZoneInfo(name) for name in (place.timezone, _EXCHANGE_ZONE))
+    evenings = (datetime.combine(day, _LAST_MINUTE, zone).astimezone(UTC) for zone in clocks)
+    return frozenset({end, end - timedelta(minutes=1), *evenings})
+
+
+def _station_of_rules(place: City, ticker: str, rules: str | None) -> str:
+    if rules is None:
+        return "registry"
+    if code := _CLI_CODE.search(rules):
+        if code[1] != place.cli:
+            raise StationChangedError(
+                f"{ticker}: the rules settle on CLI{code[1]}, the registry has "
+                f"CLI{place.cli} ({place.station}) for {place.name}; check the rules, then "
+                "cities.toml"
+            )
+        return "rules_code"
+    if any(name in rules for name in place.rules_names):
+        return "rules_name"
+    others = [c for c in CITIES.values() if any(name in rules for name in c.rules_names)]
+    if others or place.rules_names:
+        named = f"{others[0].station} ({others[0].name})" if others else f"{rules[:120]!r}"
+        raise StationChangedError(
+            f"{ticker}: the rules name {named}, the registry has {place.station} "
+            f"({', '.join(place.rules_names) or place.name}); check the rules, then cities.toml"
+        )
+    return "registry"
