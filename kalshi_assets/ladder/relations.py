@@ -108,7 +108,7 @@ def range_bounds(
     thresholds
         By rising lo.
     bid, ask
-        Of the thresholds, dollars, shape (thresholds, ...); NaN, a bid of 0 and an ask of 1: none.
+        Of the thresholds, dollars, shape (thresholds, ...); NaN, 0 and 1: none.
     ranges
         Of an event that settles on the same number.
 

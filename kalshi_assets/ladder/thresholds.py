@@ -104,7 +104,7 @@ def envelopes(bid: Array, ask: Array) -> tuple[Array, Array]:
     Parameters
     ----------
     bid, ask
-        Shape (legs, ...), dollars, legs by rising lo; NaN, a bid of 0 and an ask of 1: none.
+        Shape (legs, ...), dollars, legs by rising lo; NaN, 0 and 1: none.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def coherent_curve(bid: Array, ask: Array, centre: Array, tick: float | Array = 
     Parameters
     ----------
     bid, ask
-        Shape (legs, instants), dollars, legs by rising lo; NaN, a bid of 0 and an ask of 1: none.
+        Shape (legs, instants), dollars, legs by rising lo; NaN, 0 and 1: none.
         A book that is crossed in itself is arbitrage as between legs.
     centre
         Dollars, the same shape; NaN: the leg has none. It then takes no part in the fit and its
@@ -191,8 +191,8 @@ def market_curve(
     Parameters
     ----------
     bid, ask
-        Shape (legs, instants), dollars, legs by rising lo, instants rising; NaN, a bid of 0 and an
-        ask of 1: none.
+        Shape (legs, instants), dollars, legs by rising lo, instants rising; NaN, 0 and 1:
+        none.
     last, last_age_min
         Last trade, dollars (NaN: none yet), and its age in minutes; the same shape.
     tick
@@ -265,7 +265,7 @@ def crossings(legs: Sequence[Leg], bid: Array, ask: Array) -> list[Crossing]:
     legs
         By rising lo.
     bid, ask
-        Dollars, shape (legs,); NaN, a bid of 0 and an ask of 1: none.
+        Dollars, shape (legs,); NaN, 0 and 1: none.
 
     Returns
     -------
@@ -319,7 +319,8 @@ def widest_unquoted(quoted: Bools, survival: Array) -> Array:
 
 def _sides(bid: Array, ask: Array) -> tuple[Array, Array]:
     """Bids and asks with NaN for each that is no quote."""
-    return np.where(bid > 0, bid, np.nan), np.where(ask < 1, ask, np.nan)
+    bids, asks = ((side > 0) & (side < 1) for side in (bid, ask))
+    return np.where(bids, bid, np.nan), np.where(asks, ask, np.nan)
 
 
 def _alike(**arrays: Array) -> list[Array]:
