@@ -117,7 +117,6 @@ def market_fits(
         if arbitrage[t]:
             continue
         falling_fit(centre[t], weight[t], lower[t], upper[t], out[t])
-        for i in range(n):
-            if not np.isnan(out[t, i]):
-                previous[i] = out[t, i]
+        # A leg that had a curve has a centre ever after: nothing known is lost here.
+        previous = out[t]
     return thin

@@ -18,10 +18,12 @@ def books(draw: st.DrawFn, instants: int = 3) -> Book:
 
     Spreads and noise are such that envelopes cross at some instants and not at others.
     """
-    legs = draw(st.integers(1, 8))
+    legs = draw(st.integers(1, 10))
     rng = np.random.default_rng(draw(st.integers(0, 10**6)))
     noise, widest, missing = draw(
-        st.tuples(st.sampled_from([0, 1, 4]), st.integers(1, 30), st.sampled_from([0, 0.2, 0.7, 1]))
+        st.tuples(
+            st.sampled_from([0, 2, 8]), st.integers(1, 30), st.sampled_from([0, 0.1, 0.4, 0.9])
+        )
     )
     middle = -np.sort(-rng.integers(1, 99, (legs, instants)), axis=0)
     bid = (
