@@ -4,9 +4,12 @@ Run as a program, so that numba keeps the machine code for the processes that fo
 is missing here is compiled by whoever calls it first.
 """
 
+import numpy as np
+
 from kalshi_assets.features.activity import activity
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.ladder.market_pmf import market_pmf
+from kalshi_assets.ladder.thresholds import coherent_curve, market_curve
 from kalshi_assets_tests.families.temperature.hazard.days import (
     DAY,
     at,
@@ -37,6 +40,14 @@ def of_the_market() -> None:
     activity(panel, OPEN)
 
 
+def of_thresholds() -> None:
+    """Curves of given centres, and of books."""
+    bid, ask = np.array([[0.6], [0.2]]), np.array([[0.64], [0.24]])
+    coherent_curve(bid, ask, bid)
+    market_curve(bid, ask, bid, 0 * bid)
+
+
 if __name__ == "__main__":
     of_the_weather()
     of_the_market()
+    of_thresholds()

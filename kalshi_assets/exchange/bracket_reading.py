@@ -8,25 +8,21 @@ must agree. Here: a market's bracket and where it was read. Not here: the rest o
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from itertools import pairwise
 
 from kalshi_assets.exchange.contract import ContractError
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.wire import Market
 from kalshi_assets.ladder.brackets import Bracket
+from kalshi_assets.ladder.legs import STRIKES_THAT_PAY, ValueGrid, read_leg
 
 STRIKES = "strikes"
+WHOLE_DEGREES = ValueGrid("degree", 1)
 
 Bounds = tuple[int | None, int | None]
 Said = dict[str, Bounds]
 
-_STRIKES_THAT_PAY = {
-    "less": (None, -1),
-    "less_or_equal": (None, 0),
-    "between": (0, 0),
-    "greater_or_equal": (0, None),
-    "greater": (1, None),
-}
 _N = r"([-−]?[0-9]{1,4})(?![0-9]|[.,][0-9])\s*[°º]?F?"
 _LABELS = (
     (re.compile(rf"{_N}\s+to\s+{_N}", re.ASCII), 0, 0),
@@ -102,23 +98,25 @@ def bracket_of(market: Market, largest_strike: int) -> Bracket:
     MalformedAnswerError
         A strike beyond any temperature.
     """
-    lo, hi = _STRIKES_THAT_PAY.get(market.strike_type or "", (None, None))
+    lo, hi = STRIKES_THAT_PAY.get(market.strike_type or "", (None, None))
     if lo is None and hi is None:
         raise ContractError(
             f"{market.ticker} has strike_type {market.strike_type!r}; a ladder is made of less, "
             "less_or_equal, between, greater_or_equal and greater"
         )
-    return Bracket(
-        market_ticker=market.ticker,
-        lo=None if lo is None else _whole(market, "floor_strike", largest_strike) + lo,
-        hi=None if hi is None else _whole(market, "cap_strike", largest_strike) + hi,
+    return read_leg(
+        market.ticker,
+        market.strike_type,
+        floor=None if lo is None else Decimal(_whole(market, "floor_strike", largest_strike)),
+        cap=None if hi is None else Decimal(_whole(market, "cap_strike", largest_strike)),
+        grid=WHOLE_DEGREES,
     )
 
 
 def _lacks_strikes(market: Market) -> bool:
     if market.strike_type is None:
         return True
-    lo, hi = _STRIKES_THAT_PAY.get(market.strike_type, (None, None))
+    lo, hi = STRIKES_THAT_PAY.get(market.strike_type, (None, None))
     return (lo is not None and market.floor_strike is None) or (
         hi is not None and market.cap_strike is None
     )
@@ -218,7 +216,7 @@ def _check_what_is_left(market: Market, bracket: Bracket, origin: str) -> None:
     if origin == STRIKES:
         return
     tails = (bracket.lo is None, bracket.hi is None)
-    lo, hi = _STRIKES_THAT_PAY.get(market.strike_type or "", (None, None))
+    lo, hi = STRIKES_THAT_PAY.get(market.strike_type or "", (None, None))
     wrong = market.strike_type is not None and (lo is None, hi is None) != tails
     for strike, bound, outside in (
         (market.floor_strike, bracket.lo, -1),

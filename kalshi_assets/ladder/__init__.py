@@ -1,5 +1,5 @@
-"""Ladders: an event's ordered brackets over one whole number, and probabilities over them.
+"""Ladders: an event's legs over one whole number, and probabilities over them.
 
-Here: brackets, market-implied PMFs, pooling, scores. Not here: what the number is (weather, an
-index), where quotes come from, or what to trade.
+Here: legs and brackets, atoms, market-implied PMFs and threshold curves, what positions are worth.
+Not here: what the number is (weather, an index), where quotes come from, or what to trade.
 """

@@ -1,55 +1,32 @@
-"""A ladder: ordered brackets that cover every whole number exactly once."""
+"""A ladder: ordered brackets that cover every whole number exactly once.
+
+A bracket is a leg of a partition. Here: what makes legs a partition. Not here: legs (`legs`), and
+what holds for any set of them (`atoms`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.ladder.legs import LadderError, Leg
 
-class LadderError(ValueError):
-    """Brackets leave a gap, overlap, or lack a tail; the message says which."""
+__all__ = ["Bracket", "Ladder", "LadderError"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Bracket:
-    """An interval of whole numbers that pays.
-
-    Attributes
-    ----------
-    market_ticker
-        Its market.
-    lo, hi
-        Least and greatest whole number that pays, both inclusive; None: open.
-    """
-
-    market_ticker: str
-    lo: int | None
-    hi: int | None
-
-    def __post_init__(self) -> None:
-        if self.lo is not None and self.hi is not None and self.lo > self.hi:
-            raise LadderError(f"{self.market_ticker}: lower bound {self.lo} exceeds {self.hi}")
-
-    def pays(self, value: int) -> bool:
-        """Whether the bracket pays when the number comes out as `value`."""
-        return (self.lo is None or value >= self.lo) and (self.hi is None or value <= self.hi)
-
-    def __str__(self) -> str:
-        lo = "-inf" if self.lo is None else str(self.lo)
-        hi = "inf" if self.hi is None else str(self.hi)
-        return f"{self.market_ticker} [{lo}, {hi}]"
+Bracket = Leg
 
 
 @dataclass(frozen=True)
-class Ladder:
+class Ladder(Atoms):
     """An event's brackets, lowest first; every whole number belongs to exactly one.
+
+    Atoms of which each is a bracket: positions of atoms are positions of brackets.
 
     Raises
     ------
     LadderError
         A tail is missing or doubled, or neighbours leave a gap or overlap.
     """
-
-    brackets: tuple[Bracket, ...]
 
     @classmethod
     def of(cls, brackets: Sequence[Bracket]) -> "Ladder":
@@ -75,15 +52,17 @@ class Ladder:
                 raise LadderError(f"gap between {below} and {above}")
             if above.lo <= below.hi:
                 raise LadderError(f"overlap of {below} and {above}")
+        super().__post_init__()
 
     def __len__(self) -> int:
         return len(self.brackets)
 
     @property
+    def brackets(self) -> tuple[Bracket, ...]:
+        """The legs, lowest first."""
+        return self.legs
+
+    @property
     def upper(self) -> tuple[int, ...]:
         """Greatest whole number of every bracket but the last."""
-        return tuple(b.hi for b in self.brackets if b.hi is not None)
-
-    def index_of(self, value: int) -> int:
-        """Position of the bracket that pays when the number comes out as `value`."""
-        return next(i for i, b in enumerate(self.brackets) if b.pays(value))
+        return tuple(cut - 1 for cut in self.cuts)

@@ -98,6 +98,42 @@ def _clipped_sum(centre: Array, bid: Array, ask: Array, factor: float) -> float:
 
 
 @njit(cache=True)
+def centre_of(
+    b: float, a: float, last: float, last_age_min: float, previous: float, limits: Array
+) -> tuple[float, bool]:
+    """The price at the centre of a book, and whether the book is too thin to say one.
+
+    Parameters
+    ----------
+    b, a
+        Bid and ask, dollars; 0 and 1 where there is none.
+    last, last_age_min
+        Last trade (NaN: none yet) and its age in minutes.
+    previous
+        What a thin book is centred at, within bid and ask; NaN: not known, and so the centre.
+    limits
+        `MarketPmfParams.limits`.
+    """
+    tight, wide, memory, tail = limits[0], limits[1], limits[2], limits[3]
+    spread = a - b
+    if b <= 0.0 and a <= tail:
+        return 0.5 * a, False
+    if a >= 1.0 and b >= 1.0 - tail:
+        return 0.5 * (1.0 + b), False
+    if b > 0.0 and a < 1.0 and spread <= tight:
+        return 0.5 * (a + b), False
+    if b > 0.0 and a < 1.0 and spread <= wide:
+        m = 0.5 * (a + b)
+        if not np.isnan(last):
+            w = np.exp(-last_age_min / memory)
+            m = w * min(max(last, b), a) + (1.0 - w) * m
+        return m, False
+    if np.isnan(previous):
+        return previous, True
+    return min(max(previous, b), a), True
+
+
+@njit(cache=True)
 def market_implied(
     bid: Array,
     ask: Array,
@@ -116,8 +152,7 @@ def market_implied(
     last, last_age_min
         Last trade (NaN: none yet) and its age in minutes.
     limits
-        tight spread, wide spread, dollars; memory of the last trade, minutes; width of the
-        tails, dollars, in which one side alone is a quote.
+        `MarketPmfParams.limits`.
     out, centre
         Filled with the PMF and with the price that was projected.
     """
@@ -125,25 +160,11 @@ def market_implied(
     thin = np.zeros((minutes, n), dtype=np.bool_)
     arbitrage = np.zeros(minutes, dtype=np.int8)
     previous = np.full(n, 1.0 / n)
-    tight, wide, memory = limits[0], limits[1], limits[2]
     for t in range(minutes):
         for i in range(n):
-            b, a = bid[t, i], ask[t, i]
-            spread = a - b
-            if b <= 0.0 and a <= limits[3]:
-                m = 0.5 * a
-            elif a >= 1.0 and b >= 1.0 - limits[3]:
-                m = 0.5 * (1.0 + b)
-            elif b > 0.0 and a < 1.0 and spread <= tight:
-                m = 0.5 * (a + b)
-            elif b > 0.0 and a < 1.0 and spread <= wide:
-                m = 0.5 * (a + b)
-                if not np.isnan(last[t, i]):
-                    w = np.exp(-last_age_min[t, i] / memory)
-                    m = w * min(max(last[t, i], b), a) + (1.0 - w) * m
-            else:
-                thin[t, i] = True
-                m = min(max(previous[i], b), a)
+            m, thin[t, i] = centre_of(
+                bid[t, i], ask[t, i], last[t, i], last_age_min[t, i], previous[i], limits
+            )
             centre[t, i] = max(m, 1e-6)
         arbitrage[t] = _projected(centre[t], bid[t], ask[t], out[t])
         previous = out[t]

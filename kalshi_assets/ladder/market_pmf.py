@@ -20,6 +20,8 @@ from kalshi_assets.ladder.normalisation import normalised
 from kalshi_assets.tables import MARKET_PMF
 
 MINUTES_A_SECOND = 1 / 60
+# Prices are whole hundredths of a cent: room for a limit's last bit, and for no other price.
+HALF_CC = 0.5e-4
 Method = Literal["box", "multiplicative", "power", "shin"]
 
 
@@ -72,9 +74,18 @@ class MarketPmfParams:
                 f"wide {self.wide_spread}"
             )
 
+    @property
+    def limits(self) -> Array:
+        """For the kernels: tight and wide spread, dollars; memory, minutes; tails, dollars."""
+        return np.array(
+            [
+                self.tight_spread + HALF_CC,
+                self.wide_spread + HALF_CC,
+                self.last_trade_memory_min,
+                self.tail_width + HALF_CC,
+            ]
+        )
 
-# Prices are whole hundredths of a cent: room for a limit's last bit, and for no other price.
-HALF_CC = 0.5e-4
 
 DEFAULTS = MarketPmfParams()
 
@@ -108,20 +119,12 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     panel, grid = gridded(panel)
     bid, ask, last, last_age, stale = _books(panel, grid, params)
     p, centre = np.empty(bid.shape), np.empty(bid.shape)
-    tail = params.tail_width + HALF_CC
-    limits = np.array(
-        [
-            params.tight_spread + HALF_CC,
-            params.wide_spread + HALF_CC,
-            params.last_trade_memory_min,
-            tail,
-        ]
-    )
-    thin, arbitrage = market_implied(bid, ask, last, last_age, limits, p, centre)
+    thin, arbitrage = market_implied(bid, ask, last, last_age, params.limits, p, centre)
     if params.method != "box":
         p = normalised(centre, params.method)
 
     quoted = (bid > 0) & (ask < 1)
+    tail = params.tail_width + HALF_CC
     quoted |= (bid == 0) & (ask <= tail) | (ask == 1) & (bid >= 1 - tail)
     coverage = quoted.mean(axis=1)
     # Rounded so that a sum of cents compares as cents, not as its floating-point residue.

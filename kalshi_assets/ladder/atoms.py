@@ -1,0 +1,165 @@
+"""Atoms: the grid cut where any leg begins or ends, so that within an atom the same legs pay.
+
+Legs that tile the grid, nested thresholds, and legs of several events over one number are all runs
+of atoms: who thinks in atoms needs no case for any of them. Here: atoms, which legs pay on which,
+and probabilities of legs from those of atoms. Not here: prices (`thresholds`, `market_pmf`), or
+what is held (`positions`).
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kalshi_assets.instants import Array, Ints
+from kalshi_assets.ladder.legs import LadderError, Leg
+
+Shape = Literal["partition", "thresholds", "other"]
+
+
+@dataclass(frozen=True)
+class Atoms:
+    """The atoms of a set of legs over one grid, lowest first; every number is in exactly one.
+
+    Attributes
+    ----------
+    legs
+        In any order, which is the order of the rows of `payoff`.
+
+    Raises
+    ------
+    LadderError
+        No legs, or two of one market.
+    """
+
+    legs: tuple[Leg, ...]
+
+    def __post_init__(self) -> None:
+        if not self.legs:
+            raise LadderError("no legs, no atoms")
+        ticker, times = Counter(leg.market_ticker for leg in self.legs).most_common(1)[0]
+        if times > 1:
+            raise LadderError(f"{ticker} is given {times} times")
+
+    @cached_property
+    def cuts(self) -> tuple[int, ...]:
+        """First number of every atom but the lowest, which is open below; rising."""
+        starts = {leg.lo for leg in self.legs if leg.lo is not None}
+        return tuple(sorted(starts | {leg.hi + 1 for leg in self.legs if leg.hi is not None}))
+
+    @property
+    def count(self) -> int:
+        """How many atoms there are."""
+        return len(self.cuts) + 1
+
+    @property
+    def bounds(self) -> list[tuple[int | None, int | None]]:
+        """Least and greatest number of every atom, both inclusive; None: open."""
+        ends = (None, *self.cuts, None)
+        return [(lo, None if after is None else after - 1) for lo, after in pairwise(ends)]
+
+    @cached_property
+    def runs(self) -> Ints:
+        """First atom of every leg and the one after its last, shape (legs, 2)."""
+        return np.array(
+            [
+                (
+                    0 if leg.lo is None else self.index_of(leg.lo),
+                    self.count if leg.hi is None else self.index_of(leg.hi) + 1,
+                )
+                for leg in self.legs
+            ],
+            dtype=np.int64,
+        )
+
+    @cached_property
+    def payoff(self) -> NDArray[np.bool_]:
+        """Whether a leg pays on an atom, shape (legs, atoms); read-only."""
+        atoms = np.arange(self.count)
+        payoff = (atoms >= self.runs[:, :1]) & (atoms < self.runs[:, 1:])
+        payoff.flags.writeable = False
+        return payoff
+
+    @property
+    def shape(self) -> Shape:
+        """What the legs are together.
+
+        partition: exactly one pays, whatever the number. thresholds: all are open on the same side
+        and closed on the other, so that each implies the next. other: neither.
+        """
+        if (self.payoff.sum(axis=0) == 1).all():
+            return "partition"
+        open_ends = {(leg.lo is None, leg.hi is None) for leg in self.legs}
+        return "thresholds" if open_ends in ({(True, False)}, {(False, True)}) else "other"
+
+    def index_of(self, value: int) -> int:
+        """Position of the atom that a number lies in."""
+        return bisect_right(self.cuts, value)
+
+    def indices_of(self, values: Ints) -> NDArray[np.intp]:
+        """Positions of the atoms that numbers lie in, the same shape."""
+        return np.searchsorted(np.array(self.cuts, dtype=np.int64), values, side="right")
+
+    def leg_probabilities(self, atom_p: Array) -> Array:
+        """Probabilities of the legs.
+
+        Parameters
+        ----------
+        atom_p
+            Shape (atoms, ...); NaN: not known.
+
+        Returns
+        -------
+        Array
+            Shape (legs, ...); NaN where an atom of the leg is not known.
+
+        Raises
+        ------
+        ValueError
+            Another number of atoms.
+        """
+        atom_p = self._checked(atom_p, self.count, "atoms")
+        unknown = np.isnan(atom_p)
+        runs = self.payoff.astype(np.float64)
+        p = np.tensordot(runs, np.where(unknown, 0.0, atom_p), axes=1)
+        p[np.tensordot(runs, unknown.astype(np.float64), axes=1) > 0] = np.nan
+        return p
+
+    def atom_probabilities(self, leg_p: Array) -> Array:
+        """Probabilities of the atoms of a partition, where every leg is one atom.
+
+        Parameters
+        ----------
+        leg_p
+            Shape (legs, ...); NaN: not known.
+
+        Returns
+        -------
+        Array
+            Shape (atoms, ...): the same numbers, lowest atom first.
+
+        Raises
+        ------
+        LadderError
+            The legs are no partition: their probabilities do not say those of the atoms. (Those of
+            thresholds do: `thresholds.atoms_of`.)
+        ValueError
+            Another number of legs.
+        """
+        if self.shape != "partition":
+            raise LadderError(
+                f"{', '.join(map(str, self.legs))} are no partition: not exactly one pays"
+            )
+        return self._checked(leg_p, len(self.legs), "legs")[self.payoff.argmax(axis=0)]
+
+    @staticmethod
+    def _checked(p: Array, many: int, what: str) -> Array:
+        p = np.asarray(p, dtype=np.float64)
+        if p.ndim == 0 or len(p) != many:
+            raise ValueError(f"probabilities of shape {p.shape} are not those of {many} {what}")
+        return p
