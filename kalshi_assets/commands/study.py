@@ -48,8 +48,7 @@ from kalshi_assets.features.panel import load_panel_params, minute_panel
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import load_market_pmf_params, market_pmf
 from kalshi_assets.pages.svg import svg_data_uri
-from kalshi_assets.pages.verification_page import log_loss_by_sample, write_page
-from kalshi_assets.pages.verification_plots import score_figure
+from kalshi_assets.pages.verification_page import log_loss_figure, write_page
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.settings import Settings
 from kalshi_assets.studies.artificial_ladders import centre, synthetic_events
@@ -224,7 +223,7 @@ def _keep(study: WeatherStudy, key: LadderDay, origin: str) -> str:
         )
     lake.claim(origin)
     frame = lake.write(VERIFICATION, key, study.summary)
-    picture = svg_data_uri(score_figure(log_loss_by_sample(study.summary)), "log loss by hour")
+    picture = svg_data_uri(log_loss_figure(study.summary), "log loss by hour")
     with instance() as dagster_instance:
         dagster_instance.report_runless_asset_event(
             dg.AssetMaterialization(

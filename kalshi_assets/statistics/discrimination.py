@@ -1,7 +1,7 @@
-"""Do things that happen get higher probabilities than things that do not, and how costly is a miss?
+"""Do things that happen get higher probabilities than things that do not?
 
-Here: the area under the ROC curve with its bootstrap over days, the cross-entropy of yes-or-no
-forecasts. Not here: whether the probabilities are right (`calibration_error`).
+Here: the area under the ROC curve with its bootstrap over days. Not here: whether the probabilities
+are right (`calibration_error`).
 
 The area is the share of pairs, one thing that happened and one that did not, in which the first had
 the higher probability; ties count half. Pairs are counted once for every pair of dates, so that a
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from kalshi_assets.statistics.scores import LOG_FLOOR
 
 Array = NDArray[np.float64]
 
@@ -83,15 +81,3 @@ def concordance(
         happened=np.bincount(of, minlength=dates).astype(np.float64),
         did_not=np.bincount(others_of, minlength=dates).astype(np.float64),
     )
-
-
-def cross_entropy(probability: Array, outcome: NDArray[np.bool_]) -> Array:
-    """-ln of the probability given to what came, of yes-or-no forecasts, nats; floored at 1e-6.
-
-    Parameters
-    ----------
-    probability, outcome
-        Of any one shape, which is that of the result.
-    """
-    given = np.where(outcome, probability, 1 - probability)
-    return 0.0 - np.log(np.clip(given, LOG_FLOOR, 1.0))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.statistics.bootstrap import LEVEL, day_weights, tails
+from kalshi_assets.statistics.bootstrap import LEVEL, Bootstrap, tails
 from kalshi_assets.statistics.calibration_error import calibration_error
 from kalshi_assets.statistics.corp import corp
 from kalshi_assets.statistics.discrimination import concordance
@@ -25,19 +25,17 @@ KINDS = ("all", "city", "season", "time_of_day", "hazard", "regime", "lead")
 """Not hours: an hour of 30 days has 180 pairs, and its null band is wider than any error."""
 
 
-def pooled_rows(
-    instants: Instants, sample: Mask, *, seed: int, resamples: int, block: int
-) -> list[dict[str, object]]:
+def pooled_rows(instants: Instants, sample: Mask, bootstrap: Bootstrap) -> list[dict[str, object]]:
     """Rows of the scoreboard for AUC, calibration error and CORP parts.
 
     Parameters
     ----------
     instants, sample
         What is scored, and at which instants, shape (instants,).
-    seed, resamples, block
-        Of the bootstrap over dates, see `bootstrap.day_weights`.
+    bootstrap
+        Over dates.
     """
-    judged = _Judged(instants=instants, seed=seed, resamples=resamples, block=block)
+    judged = _Judged(instants=instants, bootstrap=bootstrap)
     rows: list[dict[str, object]] = []
     for part in instants.slices(sample, KINDS):
         for source in instants.scores:
@@ -62,9 +60,7 @@ class _Judged:
     """What is computed once for a source and a set of instants, though slices share it."""
 
     instants: Instants
-    seed: int
-    resamples: int
-    block: int
+    bootstrap: Bootstrap
     known: dict[tuple[str, str, bytes], Any] = field(default_factory=dict)
 
     def _once(self, what: str, source: str, at: Mask, compute: Callable[[], Any]) -> Any:
@@ -94,15 +90,12 @@ class _Judged:
         pairs = concordance(
             forecasts.probability, forecasts.outcome, forecasts.date_of_pair, forecasts.dates
         )
-        rng = np.random.default_rng(self.seed)
-        weights = day_weights(forecasts.dates, self.resamples, rng, block=self.block)
+        weights = self.bootstrap.weights(forecasts.dates)
         return pairs.area(np.concatenate([np.ones((1, forecasts.dates)), weights]))
 
     def _calibration(self, source: str, at: Mask) -> list[dict[str, object]]:
         forecasts = self.forecasts(source, at)
-        error = calibration_error(
-            forecasts, seed=self.seed, resamples=self.resamples, block=self.block
-        )
+        error = calibration_error(forecasts, self.bootstrap)
         parts = corp(forecasts.probability, forecasts.outcome)
         plug_in = {
             "score": "ece",

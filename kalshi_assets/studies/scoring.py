@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.statistics.bootstrap import RESAMPLES, Resampled, resampled_means
-from kalshi_assets.statistics.scores import brier_score, log_loss, ranked_probability_score
+from kalshi_assets.statistics.bootstrap import SINGLE_DAYS, Bootstrap, Resampled
+from kalshi_assets.statistics.ladder_forecasts import padded
+from kalshi_assets.statistics.scores import proper_scores
 
 Array = NDArray[np.float64]
 
@@ -71,31 +72,18 @@ def scored(forecasts: pl.DataFrame) -> pl.DataFrame:
         Of schema `SCORED`: log loss in nats (probabilities floored at 1e-6), Brier score
         (0 to 2) and ranked probability score (0 to 1); less is better.
     """
-    known = forecasts.drop_nulls(["p", "winner"]).with_columns(brackets=pl.col("p").list.len())
-    frames = [pl.DataFrame(schema=SCORED)]
-    for (winner, _), rows in known.group_by("winner", "brackets", maintain_order=True):
-        p = np.array(rows["p"].to_list(), dtype=np.float64)
-        paid = int(str(winner))
-        frames.append(
-            rows.select(
-                "date",
-                "method",
-                "lst_hour",
-                log_loss=pl.Series(log_loss(p, paid)),
-                brier_score=pl.Series(brier_score(p, paid)),
-                rps=pl.Series(ranked_probability_score(p, paid)),
-            )
-        )
-    return pl.concat(frames).sort("date", "method", "lst_hour")
+    known = forecasts.drop_nulls(["p", "winner"]).sort("date", "method", "lst_hour")
+    found = proper_scores(padded(known["p"]), known["winner"].to_numpy())
+    named = dict(zip(SCORES, map(pl.Series, found), strict=False))
+    return known.select("date", "method", "lst_hour", **named)
 
 
 def summarised(
     scores: pl.DataFrame,
     samples: Mapping[str, Sequence[str]],
+    bootstrap: Bootstrap = SINGLE_DAYS,
     *,
     compared: Sequence[str] = (),
-    seed: int = 0,
-    resamples: int = RESAMPLES,
 ) -> pl.DataFrame:
     """Mean scores of methods on the same days, hour by hour, and paired differences.
 
@@ -106,11 +94,11 @@ def summarised(
     samples
         Sets of days by name. A set is given by methods: at each hour it has the days on which all
         of them were scored, so that their means compare.
+    bootstrap
+        Over days; all cells of a set see the same resampled days.
     compared
         Also the mean of these methods' scores less each other method's, paired by day; below 0
         they are better. Of two of them the first is compared with the second and not again.
-    seed, resamples
-        Of the bootstrap over days; all cells of a set see the same resampled days.
 
     Returns
     -------
@@ -124,7 +112,8 @@ def summarised(
         of_methods = scores.filter(pl.col("method").is_in(list(methods)))
         if of_methods.height:
             cells, values = _cells(of_methods, methods, hours, compared)
-            found = resampled_means(values, seed=seed, resamples=resamples)
+            known = ~np.isnan(values)
+            found = bootstrap.ratios(np.where(known, values, 0.0), known.astype(np.float64))
             frames.append(_rows(name, cells, found))
     order = ["days", "method", "against", "lst_hour", "score"]
     return pl.concat(frames).filter(pl.col("n_days") > 0).sort(order)

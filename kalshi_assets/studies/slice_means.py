@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.statistics.bootstrap import day_weights, resampled_ratios
-from kalshi_assets.statistics.significance import diebold_mariano
+from kalshi_assets.statistics.bootstrap import Bootstrap
+from kalshi_assets.statistics.significance import diebold_mariano, discoveries
 from kalshi_assets.studies.slices import NOTHING, Instants, Mask, Slice
 from kalshi_assets.tables.scoreboard import PROPER_SCORES, SLICES
 
@@ -41,10 +42,7 @@ class Cell:
 def mean_rows(
     instants: Instants,
     sample: Mask,
-    *,
-    seed: int,
-    resamples: int,
-    block: int,
+    bootstrap: Bootstrap,
     kinds: Sequence[str] = SLICES,
 ) -> list[dict[str, object]]:
     """Rows of the scoreboard for all proper scores; see `tables.scoreboard`.
@@ -53,9 +51,8 @@ def mean_rows(
     ----------
     instants, sample
         What is scored, and at which instants, shape (instants,).
-    seed, resamples, block
-        Of the bootstrap over dates, see `bootstrap.day_weights`; every cell sees the same resampled
-        dates, so that differences agree with the scores.
+    bootstrap
+        Over dates; every cell sees the same ones, so that differences agree with the scores.
     kinds
         Of slices.
     """
@@ -67,13 +64,10 @@ def mean_rows(
     ]
     if not cells:
         return []
-    dates = len(cells[0].counts)
-    weights = day_weights(dates, resamples, np.random.default_rng(seed), block=block)
-    found = resampled_ratios(
-        np.stack([cell.totals for cell in cells], axis=1),
-        np.stack([cell.counts for cell in cells], axis=1),
-        weights,
+    totals, counts = (
+        np.stack([getattr(cell, name) for cell in cells], axis=1) for name in ("totals", "counts")
     )
+    found = bootstrap.ratios(totals, counts)
     means = zip(cells, found.mean.tolist(), found.lo.tolist(), found.hi.tolist(), strict=True)
     return [_row(cell, mean, lo, hi) for cell, mean, lo, hi in means]
 
@@ -147,3 +141,21 @@ def verdict(lo: float, hi: float) -> str:
     if hi < 0:
         return "better"
     return "worse" if lo > 0 else "undecided"
+
+
+def with_discoveries(rows: pl.DataFrame, *family: str) -> pl.DataFrame:
+    """Rows with a column discovery: which p-values stay, each family judged by itself.
+
+    Parameters
+    ----------
+    rows
+        With a column dm_p; null: there was no test, and discovery is null.
+    family
+        Columns whose values make a family.
+    """
+    judged = [
+        part.with_columns(discovery=pl.Series(discoveries(part["dm_p"].to_numpy())))
+        for _, part in rows.group_by(*family, maintain_order=True)
+    ]
+    tested = pl.when(pl.col("dm_p").is_not_null())
+    return pl.concat([rows.clear(), *judged]).with_columns(discovery=tested.then("discovery"))

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import log_loss, roc_auc_score
 
 from kalshi_assets.statistics.bootstrap import day_weights
-from kalshi_assets.statistics.discrimination import concordance, cross_entropy
+from kalshi_assets.statistics.discrimination import concordance
+from kalshi_assets.statistics.scores import cross_entropy
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(2, 60))
