@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kalshi_assets.statistics.bootstrap import LEVEL, Bootstrap, tails
 from kalshi_assets.statistics.calibration_error import calibration_error
 from kalshi_assets.statistics.corp import corp
-from kalshi_assets.statistics.discrimination import concordance
+from kalshi_assets.statistics.discrimination import areas_under_curve
 from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
 from kalshi_assets.studies.slice_means import verdict
 from kalshi_assets.studies.slices import NOTHING, Instants, Mask, Slice
@@ -73,11 +73,13 @@ def _forecasts(instants: Instants, source: str, packed: bytes) -> LadderForecast
 
 def _areas(forecasts: LadderForecasts, bootstrap: Bootstrap) -> Array:
     """Area under the curve as it is, and of every resample: shape (1 + resamples,)."""
-    pairs = concordance(
-        forecasts.probability, forecasts.outcome, forecasts.date_of_pair, forecasts.dates
-    )
     weights = bootstrap.weights(forecasts.dates)
-    return pairs.area(np.concatenate([np.ones((1, forecasts.dates)), weights]))
+    return areas_under_curve(
+        forecasts.probability,
+        forecasts.outcome,
+        forecasts.date_of_pair,
+        np.concatenate([np.ones((1, forecasts.dates)), weights]),
+    )
 
 
 def _calibration(forecasts: LadderForecasts, bootstrap: Bootstrap) -> list[dict[str, object]]:

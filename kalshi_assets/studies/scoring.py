@@ -32,16 +32,6 @@ FORECASTS = pl.Schema(
 )
 """A row per day, method and hour: the PMF, coldest bracket first, and the bracket that paid."""
 
-SCORED = pl.Schema(
-    {
-        "date": pl.Date(),
-        "method": pl.String(),
-        "lst_hour": pl.Int8(),
-        **dict.fromkeys(SCORES, pl.Float64()),
-    }
-)
-"""A row per day, method and hour, with its scores."""
-
 SUMMARY = pl.Schema(
     {
         "days": pl.String(),
@@ -69,8 +59,8 @@ def scored(forecasts: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        Of schema `SCORED`: log loss in nats (probabilities floored at 1e-6), Brier score
-        (0 to 2) and ranked probability score (0 to 1); less is better.
+        A row per day, method and hour: log loss in nats (probabilities floored at 1e-6), Brier
+        score (0 to 2) and ranked probability score (0 to 1); less is better.
     """
     known = forecasts.drop_nulls(["p", "winner"]).sort("date", "method", "lst_hour")
     found = proper_scores(padded(known["p"]), known["winner"].to_numpy())
@@ -90,7 +80,7 @@ def summarised(
     Parameters
     ----------
     scores
-        Of schema `SCORED`.
+        As of `scored`.
     samples
         Sets of days by name. A set is given by methods: at each hour it has the days on which all
         of them were scored, so that their means compare.
