@@ -1,7 +1,7 @@
 """Verification studies: forecasts judged on recorded days, from one command to a page.
 
 Here: reading recordings through the real clients, progress, printing, writing. Not here: the
-evaluation (`verification`), the page (`reports.verification_page`).
+evaluation (`studies`), the page (`pages.verification_page`).
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -1,8 +1,8 @@
 """`kalshi-assets study market`: what helps beside the market, on recorded days.
 
 Every city-day is made in order from earlier days alone and kept in a lake of the study's own, so
-that a study that was stopped goes on where it was. Here: making the days, printing, keeping. Not
-here: a day (`study_days`), judging (`verification`), the page (`reports`).
+that a study that was stopped goes on where it was. Here: making and judging the days. Not
+here: a day (`study_days`), judging (`studies`), the page (`pages`).
 """
 
 from collections.abc import Sequence

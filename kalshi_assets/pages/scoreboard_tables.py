@@ -105,23 +105,17 @@ def hour_rows(rows: pl.DataFrame) -> Rows:
         slice="lst_hour",
         score="log_loss",
     )
-    found = [
+    order = [pl.col("slice_value").cast(pl.Int8), pl.col("against") != NOTHING]
+    return [
         row
-        | {"hour": hour_words(int(row["slice_value"])), "words": row["source"]}
-        | {"said": number(row["value"])}
-        | ({} if row["against"] == NOTHING else
-           {"words": f"{source} less market", "said": signed(row) + star(row)})
-        for row in hours.to_dicts()
-    ]  # fmt: skip
-    place = {name: k for k, name in enumerate(SOURCES)}
-    return sorted(
-        found,
-        key=lambda row: (
-            int(row["slice_value"]),
-            row["against"] != NOTHING,
-            place[row["source"]],
-        ),
-    )
+        | {"hour": hour_words(int(row["slice_value"]))}
+        | (
+            {"words": row["source"], "said": number(row["value"])}
+            if row["against"] == NOTHING
+            else {"words": f"{source} less market", "said": signed(row) + star(row)}
+        )
+        for row in hours.sort(*order, pl.col("source").cast(pl.Enum(SOURCES))).to_dicts()
+    ]
 
 
 def star(row: Mapping) -> str:

@@ -1,7 +1,7 @@
 """The study of markets, pool, calibration and classifiers: many city-days together.
 
 Here: evaluated days gathered into the scoreboard, reliability, controls and the classifiers' skill.
-Not here: one day's frames (`evaluations`), reading them, pages (`reports`).
+Not here: one day's frames (`evaluations`), reading them, documents (`pages`).
 """
 
 from collections.abc import Iterable

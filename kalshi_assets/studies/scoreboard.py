@@ -1,7 +1,7 @@
 """The scoreboard: who was better, where, and whether that is more than noise.
 
 Here: `learning.scoreboard` from evaluated days. Not here: single scores, days (`evaluations`),
-pages (`reports`).
+documents (`pages`).
 """
 
 import polars as pl

@@ -1,7 +1,7 @@
 """Scores of PMFs at fixed hours, and their means over days with bootstrap intervals.
 
 Whoever makes a PMF over a ladder can be scored: weather, market, pooled. Here: the table of
-scores, means on common days, paired differences. Not here: a score's formula (`ladder.scores`),
+scores, means on common days, paired differences. Not here: a score's formula (`statistics.scores`),
 how days are resampled (`bootstrap`), where forecasts come from.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.statistics.bootstrap import SINGLE_DAYS, Bootstrap, Resampled
+from kalshi_assets.statistics.bootstrap import SINGLE_DAYS, Bootstrap
 from kalshi_assets.statistics.ladder_forecasts import padded
 from kalshi_assets.statistics.scores import proper_scores
 
@@ -104,7 +104,11 @@ def summarised(
             cells, values = _cells(of_methods, methods, hours, compared)
             known = ~np.isnan(values)
             found = bootstrap.ratios(np.where(known, values, 0.0), known.astype(np.float64))
-            frames.append(_rows(name, cells, found))
+            named = pl.DataFrame(cells, ["method", "against", "lst_hour", "score"], orient="row")
+            rows = named.with_columns(
+                days=pl.lit(name), value=found.mean, lo=found.lo, hi=found.hi, n_days=found.n_days
+            )
+            frames.append(rows.fill_nan(None).select(SUMMARY.names()).cast(SUMMARY))
     order = ["days", "method", "against", "lst_hour", "score"]
     return pl.concat(frames).filter(pl.col("n_days") > 0).sort(order)
 
@@ -135,22 +139,3 @@ def _cells(
                 cells += [(mine, other, h, s) for h in wanted for s in SCORES]
                 stacked.append((of[mine] - of[other]).reshape(len(wanted) * len(SCORES), -1))
     return cells, np.concatenate(stacked).T
-
-
-def _rows(name: str, cells: Sequence[tuple[str, str, int, str]], found: Resampled) -> pl.DataFrame:
-    method, against, hour, score = zip(*cells, strict=True)
-    return pl.DataFrame(
-        {
-            "days": [name] * len(cells),
-            "method": method,
-            "against": against,
-            "lst_hour": hour,
-            "score": score,
-            "value": found.mean,
-            "lo": found.lo,
-            "hi": found.hi,
-            "n_days": found.n_days,
-        },
-        schema=SUMMARY,
-        nan_to_null=True,
-    )

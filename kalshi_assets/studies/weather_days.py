@@ -1,7 +1,7 @@
 """One day of the weather study: every method's forecasts at fixed hours, and what came.
 
 Here: `StudyDay`, the frames of one climate day, and `evaluated`, what is learnt from it. Not here:
-the methods (`hazard`, `references`), scores (`scoring`), many days together (`weather_study`).
+methods (`hazard_methods`, `references`), scores (`scoring`), many days (`weather_study`).
 """
 
 from collections.abc import Mapping, Sequence

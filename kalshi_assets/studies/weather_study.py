@@ -1,7 +1,7 @@
 """The verification study of the weather hazard: many days together.
 
 Here: days gathered into scores, reliability and missed peaks. Not here: one day
-(`weather_days`), general scoring (`scoring`, `reliability`), pages (`reports`).
+(`weather_days`), general scoring (`scoring`, `reliability`), documents (`pages`).
 """
 
 from collections.abc import Sequence
@@ -57,7 +57,7 @@ class WeatherStudy:
 
     @cached_property
     def scores(self) -> pl.DataFrame:
-        """Of schema `scoring.SCORED`."""
+        """As of `scoring.scored`."""
         return scored(
             pl.concat(
                 [pl.DataFrame(schema=FORECASTS), *(day.forecasts for day in self.scored_days)]
