@@ -1,25 +1,24 @@
 """Verification studies: forecasts judged on recorded days, from one command to a page.
 
 Here: reading recordings through the real clients, progress, printing, writing. Not here: the
-evaluation (`verification`), the page (`reports.verification_page`).
+evaluation (`studies`), the page (`pages.verification_page`).
 """
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from kalshi_assets.commands.backfill import instance
 from kalshi_assets.commands.services import UNLIMITED, find_archive, recordings
-from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
+from kalshi_assets.commands.study_output import keep, print_json, print_paths, rich_table, tracked
+from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import (
     EventNotFoundError,
@@ -48,59 +47,40 @@ from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
 from kalshi_assets.features.panel import load_panel_params, minute_panel
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import load_market_pmf_params, market_pmf
+from kalshi_assets.pages.markdown import estimate
 from kalshi_assets.pages.svg import svg_data_uri
-from kalshi_assets.pages.verification_page import log_loss_by_sample, write_page
-from kalshi_assets.pages.verification_plots import score_figure
+from kalshi_assets.pages.verification_page import log_loss_figure, write_page
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.settings import Settings
 from kalshi_assets.studies.artificial_ladders import centre, synthetic_events
 from kalshi_assets.studies.references import maxima_around
-from kalshi_assets.studies.scoring import ALL_HOURS
+from kalshi_assets.studies.scoring import ALL_HOURS, NOTHING
 from kalshi_assets.studies.weather_days import StudyDay, evaluated
 from kalshi_assets.studies.weather_study import WEATHER_METHODS, WeatherStudy
 from kalshi_assets.tables import VERIFICATION
 
-DIGITS = 6
 
-
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class RecordedCity:
-    """A city's recordings as the clients read them, each day once.
+    """A city's recordings as the clients read them.
 
     Attributes
     ----------
-    exchange, weather, reports
-        Clients of a sandbox that serves the archive.
+    exchange
+        A client of a sandbox that serves the archive.
+    observations, settlements, forecasts
+        Tables of these names of a climate day, each day read once; settlements are of the climate
+        report alone.
     maxima
         Official maxima of all years: date, tmax_f.
     """
 
     city: City
     exchange: KalshiClient
-    weather: VisualCrossingClient
-    reports: ClimateReportClient
+    observations: Callable[[date], pl.DataFrame]
+    settlements: Callable[[date], pl.DataFrame]
+    forecasts: Callable[[date], pl.DataFrame]
     maxima: pl.DataFrame
-    observed: dict[date, pl.DataFrame] = field(default_factory=dict)
-    settled: dict[date, pl.DataFrame] = field(default_factory=dict)
-    expected: dict[date, pl.DataFrame] = field(default_factory=dict)
-
-    def observations(self, day: date) -> pl.DataFrame:
-        """`weather.observations` of a climate day; without rows where nothing is recorded."""
-        if day not in self.observed:
-            self.observed[day] = fetch_observations(self.weather, self.city, day)
-        return self.observed[day]
-
-    def settlements(self, day: date) -> pl.DataFrame:
-        """`weather.settlements` of a climate day, of the climate report alone."""
-        if day not in self.settled:
-            self.settled[day] = fetch_climate_report(self.reports, self.city, day)
-        return self.settled[day]
-
-    def forecasts(self, day: date) -> pl.DataFrame:
-        """`weather.forecasts` of a climate day; without rows where nothing is recorded."""
-        if day not in self.expected:
-            self.expected[day] = fetch_forecasts(self.weather, self.city, day)
-        return self.expected[day]
 
     def study_day(self, key: LadderDay) -> StudyDay:
         """All frames of a day, with its recorded ladder and market or a synthetic ladder."""
@@ -209,12 +189,10 @@ def run_weather_study(
     written = write_page(study, city(name), out)
     kept = _keep(study, keys[-1], find_archive(archive, Settings().data).origin)
     if as_json:
-        print(json.dumps(_rounded(study.summary.with_columns(city=pl.lit(name))).to_dicts()))
+        print_json(study.summary.with_columns(city=pl.lit(name)))
         return
     console.print(_table(study))
-    for path in written:
-        console.print(f"[dim]{path}[/dim]", soft_wrap=True)
-    console.print(f"[dim]{kept}[/dim]", soft_wrap=True)
+    print_paths(console, *written, kept)
 
 
 def _keep(study: WeatherStudy, key: LadderDay, origin: str) -> str:
@@ -225,22 +203,16 @@ def _keep(study: WeatherStudy, key: LadderDay, origin: str) -> str:
             f"{VERIFICATION.full_name} not written: {lake.root} holds {lake.origin}, not {origin}"
         )
     lake.claim(origin)
-    frame = lake.write(VERIFICATION, key, study.summary)
-    picture = svg_data_uri(score_figure(log_loss_by_sample(study.summary)), "log loss by hour")
-    with instance() as dagster_instance:
-        dagster_instance.report_runless_asset_event(
-            dg.AssetMaterialization(
-                ASSET_KEYS[VERIFICATION],
-                metadata={
-                    "city": key.ladder,
-                    "last day": str(key.date),
-                    "days": len(study.scored_days),
-                    "dagster/row_count": frame.height,
-                    "file": dg.MetadataValue.path(str(lake.path(VERIFICATION, key))),
-                    "log loss": dg.MetadataValue.md(f"![mean log loss by hour]({picture})"),
-                },
-            )
-        )
+    picture = svg_data_uri(log_loss_figure(study.summary), "log loss by hour")
+    keep(
+        lake,
+        VERIFICATION,
+        key,
+        study.summary,
+        city=key.ladder,
+        days=len(study.scored_days),
+        **{"log loss": dg.MetadataValue.md(f"![mean log loss by hour]({picture})")},
+    )
     return f"{VERIFICATION.full_name} {key}"
 
 
@@ -255,49 +227,35 @@ def _read(progress: Console, root: Path, keys: Sequence[LadderDay]) -> Iterator[
         sandbox = stack.enter_context(
             running(root, read_bucket=UNLIMITED, anonymous_bucket=UNLIMITED)
         )
+        weather = VisualCrossingClient(sandbox.url, sandbox.weather_key)
+        reports = ClimateReportClient(sandbox.url)
+        exchange = KalshiClient(sandbox.api_url)
+        for client in (weather, reports, exchange):
+            stack.enter_context(client)
         recorded = RecordedCity(
             city=place,
-            exchange=stack.enter_context(KalshiClient(sandbox.api_url)),
-            weather=stack.enter_context(VisualCrossingClient(sandbox.url, sandbox.weather_key)),
-            reports=stack.enter_context(ClimateReportClient(sandbox.url)),
+            exchange=exchange,
+            observations=cache(partial(fetch_observations, weather, place)),
+            settlements=cache(partial(fetch_climate_report, reports, place)),
+            forecasts=cache(partial(fetch_forecasts, weather, place)),
             maxima=maxima,
         )
-        bars = stack.enter_context(
-            Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                console=progress,
-            )
-        )
-        for key in bars.track(keys, description=f"{place.name} {keys[0].date}..{keys[-1].date}"):
+        what = f"{place.name} {keys[0].date}..{keys[-1].date}"
+        for key in tracked(progress, keys, what, len(keys)):
             yield recorded.study_day(key)
-
-
-def _rounded(summary: pl.DataFrame) -> pl.DataFrame:
-    return summary.with_columns(pl.col("value", "lo", "hi").round(DIGITS))
 
 
 def _table(study: WeatherStudy) -> RichTable:
     """Mean log loss by method and hour, with intervals."""
-    rows = study.summary.filter(
-        (pl.col("days") == "all") & (pl.col("score") == "log_loss"), pl.col("against") == "nothing"
-    )
+    rows = study.summary.filter(days="all", score="log_loss", against=NOTHING).sort("lst_hour")
     methods = [method for method in WEATHER_METHODS if (rows["method"] == method).any()]
-    table = RichTable(
-        title=f"mean log loss of {len(study.scored_days)} days, 95 % intervals",
-        title_justify="left",
-    )
-    table.add_column("LST")
-    for method in methods:
-        table.add_column(method, justify="right")
-    table.add_column("days", justify="right")
-    for (hour,), cells in rows.sort("lst_hour").group_by("lst_hour", maintain_order=True):
+    title = f"mean log loss of {len(study.scored_days)} days, 95 % intervals"
+    table = rich_table(title, ["LST"], [*methods, "days"])
+    for (hour,), cells in rows.group_by("lst_hour", maintain_order=True):
         of = {row["method"]: row for row in cells.to_dicts()}
         table.add_row(
             "all" if hour == ALL_HOURS else f"{hour}:00",
-            *(f"{of[m]['value']:.3f} [{of[m]['lo']:.3f}, {of[m]['hi']:.3f}]" for m in methods),
+            *(estimate(of[method]) for method in methods),
             str(cells["n_days"][0]),
         )
     return table

@@ -1,7 +1,7 @@
 """City-days of the market study: made once, kept, and read as what is judged.
 
 Here: a lake of the study's own, its city-days made by several processes, and one city-day as the
-study looks at it. Not here: judging (`verification`), pages (`reports`), printing (`study_market`).
+study looks at it. Not here: judging (`studies`), documents (`pages`), printing (`study_market`).
 """
 
 import multiprocessing

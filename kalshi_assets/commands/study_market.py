@@ -1,24 +1,18 @@
 """`kalshi-assets study market`: what helps beside the market, on recorded days.
 
 Every city-day is made in order from earlier days alone and kept in a lake of the study's own, so
-that a study that was stopped goes on where it was. Here: making the days, printing, keeping. Not
-here: a day (`study_days`), judging (`verification`), the page (`reports`).
+that a study that was stopped goes on where it was. Here: making and judging the days. Not
+here: a day (`study_days`), judging (`studies`), the page (`pages`).
 """
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Protocol, TypeVar
 
-import dagster as dg
 import polars as pl
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from kalshi_assets.commands.backfill import instance
 from kalshi_assets.commands.services import (
     UNLIMITED,
     ServedArchive,
@@ -28,7 +22,7 @@ from kalshi_assets.commands.services import (
     service_variables,
 )
 from kalshi_assets.commands.study_days import control_scores, make_days, study_day
-from kalshi_assets.defs.lake_io import ASSET_KEYS
+from kalshi_assets.commands.study_output import keep, print_json, print_paths, rich_table, tracked
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city, city_days
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
@@ -41,7 +35,6 @@ from kalshi_assets.tables import SCOREBOARD
 PROCESSES = 2
 EVERY_CITY = "every_city"
 """Stands for the city where a study of several is kept; the graph has no such partition."""
-DIGITS = 6
 EVERYWHERE = ("market", "fused", "calibrated")
 SHOWN = ("market", "market_alive", "fused", "calibrated", "weather", "prior_pool")
 
@@ -92,16 +85,15 @@ def run_market_study(
         )
     titles = {name: city(name).title for name in cities}
     written = write_page(study, command=command, titles=titles, folder=out)
-    kept = _keep(lake, study, end)
+    key = LadderDay(TEMPERATURE, EVERY_CITY, end)
+    kept = keep(lake, SCOREBOARD, key, study.scoreboard, **{"city-days": study.days.height})
     if as_json:
-        board = study.scoreboard.with_columns(pl.col("value", "lo", "hi").round(DIGITS))
-        print(json.dumps(board.to_dicts(), default=str))
+        print_json(study.scoreboard)
         return
     console.print(_table(study))
     for sentence in verdicts(study.scoreboard, titles):
         console.print(sentence.replace("**", ""))
-    for path in [*written, kept]:
-        console.print(f"[dim]{path}[/dim]", soft_wrap=True)
+    print_paths(console, *written, kept)
 
 
 def _made(
@@ -112,67 +104,18 @@ def _made(
     with (
         running(served.root, read_bucket=UNLIMITED, anonymous_bucket=UNLIMITED) as sandbox,
         environment(service_variables(sandbox)),
-        _bar(progress, "city-days", len(keys)) as step,
     ):
-        found = [step(made) for made in make_days(data, keys, PROCESSES)]
-    return sorted(made.key for made in found if made.missing is None)
+        made = list(tracked(progress, make_days(data, keys, PROCESSES), "city-days", len(keys)))
+    return sorted(each.key for each in made if each.missing is None)
 
 
 def _judged(progress: Console, data: Path, keys: Sequence[LadderDay]) -> MarketStudy:
     lake = Lake(data / "lake", TEMPERATURE)
-    with _bar(progress, "judged", len(keys)) as step:
-        read = [found for key in keys if (found := step(study_day(lake, key))) is not None]
-    cities = {key.ladder for key in keys}
-    with _bar(progress, "classifiers on other days' labels, cities", len(cities)) as step:
-        control = [step(scores) for scores in control_scores(data, keys, PROCESSES)]
+    days = (study_day(lake, key) for key in keys)
+    read = [found for found in tracked(progress, days, "judged", len(keys)) if found is not None]
+    scores, cities = control_scores(data, keys, PROCESSES), len({key.ladder for key in keys})
+    control = list(tracked(progress, scores, "classifiers on other days' labels, cities", cities))
     return MarketStudy.of([day for day, _ in read], [scores for _, scores in read], control)
-
-
-T = TypeVar("T")
-
-
-class Step(Protocol):
-    """Moves a progress bar by one and gives back what it is given."""
-
-    def __call__(self, found: T) -> T: ...
-
-
-@contextmanager
-def _bar(console: Console, what: str, total: int) -> Iterator[Step]:
-    """A progress bar and its step."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console) as bars:
-        task = bars.add_task(what, total=total)
-
-        def step(found: T) -> T:
-            bars.advance(task)
-            return found
-
-        yield step
-
-
-def _keep(lake: Lake, study: MarketStudy, end: date) -> str:
-    """Write the scoreboard beside the study's days and tell Dagster of it."""
-    key = LadderDay(TEMPERATURE, EVERY_CITY, end)
-    frame = lake.write(SCOREBOARD, key, study.scoreboard)
-    with instance() as dagster_instance:
-        dagster_instance.report_runless_asset_event(
-            dg.AssetMaterialization(
-                ASSET_KEYS[SCOREBOARD],
-                metadata={
-                    "city-days": study.days.height,
-                    "last day": str(end),
-                    "dagster/row_count": frame.height,
-                    "file": dg.MetadataValue.path(str(lake.path(SCOREBOARD, key))),
-                },
-            )
-        )
-    return str(lake.path(SCOREBOARD, key))
 
 
 def _table(study: MarketStudy) -> RichTable:
@@ -184,16 +127,9 @@ def _table(study: MarketStudy) -> RichTable:
     )
     means, gaps = (rows.filter(against=against) for against in ("nothing", "market"))
     sources = [source for source in SHOWN if (means["source"] == source).any()]
-    table = RichTable(
-        title=f"mean log loss of {study.days.height} city-days; difference with 95 % interval",
-        title_justify="left",
-    )
-    for name in ("instants", "city"):
-        table.add_column(name)
-    for source in sources:
-        table.add_column(source.replace("_", " "), justify="right")
-    for name in ("calibrated less market", "days"):
-        table.add_column(name, justify="right")
+    title = f"mean log loss of {study.days.height} city-days; difference with 95 % interval"
+    numbers = [*(source.replace("_", " ") for source in sources), "calibrated less market", "days"]
+    table = rich_table(title, ["instants", "city"], numbers)
     for (instants, name), cells in means.group_by("instants", "slice_value", maintain_order=True):
         of = {row["source"]: row["value"] for row in cells.to_dicts()}
         (gap,) = gaps.filter(instants=instants, slice_value=name, source="calibrated").to_dicts()

@@ -1,23 +1,33 @@
-"""How values stand in a markdown page: intervals, differences, lines of a table, paragraphs.
+"""How values stand in Markdown: tables, intervals, differences.
 
-Here: what several tables write alike. Not here: a table, or how a plain number is said (`words`).
+Here: the only writer of Markdown tables. Not here: documents (`documents`), how a plain number is
+said (`words`).
 """
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import polars as pl
 
 from kalshi_assets.pages.words import number
 
+Row = Mapping[Any, Any]
+Cell = str | Callable[[Row], str]
+"""What stands in a cell: a format of the row's values, "{value:.3f}", or a function of the row."""
 
-def interval(row: Mapping[str, float | None], digits: int = 3) -> str:
+
+def interval(row: Row, digits: int = 3) -> str:
     """The 95 % interval of a mean."""
     return f"[{number(row['lo'], digits)}, {number(row['hi'], digits)}]"
 
 
-def signed(row: Mapping[str, float], digits: int = 3) -> str:
+def estimate(row: Row) -> str:
+    """A mean with its interval."""
+    return f"{number(row['value'])} {interval(row)}"
+
+
+def signed(row: Row, digits: int = 3) -> str:
     """A difference with its sign and its interval; nought is not negative."""
     value, lo, hi = (f"{row[name]:+.{digits}f}" for name in ("value", "lo", "hi"))
     return f"{value} [{lo}, {hi}]".replace(f"-{0:.{digits}f}", f"+{0:.{digits}f}").replace("-", "−")
@@ -28,25 +38,73 @@ def p_value(p: float | None) -> str:
     return "<0.001" if p is not None and p < 0.001 else number(p)
 
 
-def line(cells: Sequence[str]) -> str:
-    """A row of a table."""
-    return f"| {' | '.join(cells)} |"
+def table(rows: pl.DataFrame | Iterable[Row], columns: Mapping[str, Cell] | None = None) -> str:
+    """Rows as a table.
+
+    Parameters
+    ----------
+    rows
+        A frame, or mappings.
+    columns
+        Cells by title; a title that ends in a colon is of numbers, set to the right. None: the
+        frame's own columns, floats with four digits, null as nothing.
+    """
+    if isinstance(rows, pl.DataFrame):
+        columns = columns or {name: partial(_plain, name) for name in rows.columns}
+    columns = columns or {}
+    lines = [
+        [title.removesuffix(":") for title in columns],
+        ["---:" if title.endswith(":") else "---" for title in columns],
+        *([_said(cell, row) for cell in columns.values()] for row in _each(rows)),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def table(frame: pl.DataFrame) -> str:
-    """A frame as a table: floats with four digits, null as nothing."""
-    rows = [frame.columns, ["---"] * frame.width, *frame.iter_rows()]
-    return "\n".join(line([_cell(value) for value in row]) for row in rows)
+def cross_table(
+    rows: pl.DataFrame | Iterable[Row],
+    first: Mapping[str, Cell],
+    across: str,
+    cell: Cell,
+    last: Mapping[str, Cell],
+) -> str:
+    """A table with a column for every value of a key; rows with the same first cells are one line.
+
+    Parameters
+    ----------
+    rows
+        In the order of lines and columns; a line without a column has a dash there.
+    first, last
+        Columns before and after, as of `table`, the latter of the line's last row.
+    across
+        The key whose values are titles.
+    cell
+        What stands under them.
+    """
+    lines: dict[tuple[str, ...], dict[Any, Any]] = {}
+    titles: dict[str, Cell] = {}
+    for row in _each(rows):
+        here = across, row[across]
+        titles[f"{row[across]}:"] = partial(_crossing, here)
+        line = lines.setdefault(tuple(_said(part, row) for part in first.values()), {})
+        line.update(row)
+        line[here] = _said(cell, row)
+    return table(lines.values(), {**first, **titles, **last})
 
 
-def _cell(value: Any) -> str:
+def _crossing(here: tuple[str, Any], line: Row) -> str:
+    return line.get(here, "–")
+
+
+def _plain(name: str, row: Row) -> str:
+    value = row[name]
     if value is None:
         return ""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def paragraph(words: str, indent: str = "") -> str:
-    """Words in lines of at most 100 characters."""
-    return textwrap.fill(
-        words, 100, break_long_words=False, break_on_hyphens=False, subsequent_indent=indent
-    )
+def _said(cell: Cell, row: Row) -> str:
+    return cell.format_map(row) if isinstance(cell, str) else cell(row)
+
+
+def _each(rows: pl.DataFrame | Iterable[Row]) -> Iterable[Row]:
+    return rows.to_dicts() if isinstance(rows, pl.DataFrame) else rows

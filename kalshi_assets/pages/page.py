@@ -1,6 +1,6 @@
 """From templates to files: the environment that renders pages, and how a page is written.
 
-Here: Jinja's environment with escaping on and unknown names refused, the paths of pages, the
+Here: Jinja's environment with HTML escaped and unknown names refused, the paths of pages, the
 atomic write. Not here: what stands on a page.
 """
 
@@ -49,17 +49,17 @@ def write_page(path: Path, html: str) -> Path:
 
 
 def render(template: str, **context: Any) -> str:
-    """A page from the template of that name; every value is escaped unless it is Markup."""
+    """A page from the template of that name; in HTML every value is escaped unless it is Markup."""
     return _environment().get_template(template).render(**context)
 
 
 @cache
 def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
     environment = Environment(
         loader=PackageLoader("kalshi_assets.pages"),
-        autoescape=True,
+        autoescape=select_autoescape(disabled_extensions=("md.j2",), default=True),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

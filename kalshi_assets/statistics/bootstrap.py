@@ -1,4 +1,4 @@
-"""Means over days with intervals by resampling whole days.
+"""Means over days with intervals by resampling whole days: the only bootstrap.
 
 A day is the unit: its hours share one outcome. Where several cities are judged together the unit is
 the date, with all its cities: they share the weather. Here: the resampling. Not here: what is
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Whole = NDArray[np.int64]
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -33,12 +34,10 @@ class Resampled:
     mean: Array
     lo: Array
     hi: Array
-    n_days: NDArray[np.int64]
+    n_days: Whole
 
 
-def day_weights(
-    days: int, resamples: int, rng: np.random.Generator, *, block: int = 1
-) -> NDArray[np.float64]:
+def day_weights(days: int, resamples: int, rng: np.random.Generator, *, block: int = 1) -> Array:
     """How often each day is drawn, shape (resamples, days); rows sum to the number of days.
 
     Parameters
@@ -61,57 +60,74 @@ def day_weights(
     return counts.reshape(resamples, days).astype(np.float64)
 
 
-def resampled_means(
-    values: Array, *, seed: int, resamples: int = RESAMPLES, level: float = LEVEL
-) -> Resampled:
-    """Mean of each column over days, with the interval of a bootstrap over whole days.
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap:
+    """How days are resampled.
 
-    Parameters
+    Attributes
     ----------
-    values
-        Shape (days, cells); NaN: the day does not have the cell.
     seed
         The same seed and number of days, the same resampled days.
     resamples
         How many.
-    level
-        Of the intervals.
+    block
+        Days drawn together, see `day_weights`; 3 allows for weather that persists.
     """
-    known = ~np.isnan(values)
-    weights = day_weights(len(values), resamples, np.random.default_rng(seed))
-    counts = known.astype(np.float64)
-    return resampled_ratios(np.where(known, values, 0.0), counts, weights, level=level)
+
+    seed: int = 0
+    resamples: int = RESAMPLES
+    block: int = 1
+
+    def weights(self, days: int, rng: np.random.Generator | None = None) -> Array:
+        """`day_weights` from the seed, or from a generator that draws on."""
+        rng = rng or np.random.default_rng(self.seed)
+        return day_weights(days, self.resamples, rng, block=self.block)
+
+    def ratios(self, totals: Array, counts: Array, *, level: float = LEVEL) -> Resampled:
+        """Sum of `totals` over sum of `counts`, with the interval of the resampled ratios.
+
+        Parameters
+        ----------
+        totals, counts
+            Shape (days, cells); a count of 0: the day does not have the cell.
+        level
+            Of the intervals.
+        """
+        weights = self.weights(len(totals))
+        # einsum and not @: the same bits on any number of cores.
+        total = np.einsum("rd,dc->rc", weights, totals)
+        count = np.einsum("rd,dc->rc", weights, counts)
+        with np.errstate(invalid="ignore"):
+            means = total / count
+            mean = totals.sum(axis=0) / counts.sum(axis=0)
+        n_days = (counts > 0).sum(axis=0)
+        some = n_days > 0
+        lo, hi = np.full(len(mean), np.nan), np.full(len(mean), np.nan)
+        if some.any():
+            # A resample may miss every day that has the cell.
+            lo[some], hi[some] = np.nanquantile(means[:, some], tails(level), axis=0)
+        return Resampled(mean=mean, lo=lo, hi=hi, n_days=n_days)
 
 
-def resampled_ratios(
-    totals: Array, counts: Array, weights: Array, *, level: float = LEVEL
-) -> Resampled:
-    """Sum of `totals` over sum of `counts`, with the interval of the resampled ratios.
-
-    Parameters
-    ----------
-    totals, counts
-        Shape (days, cells); a count of 0: the day does not have the cell.
-    weights
-        As of `day_weights`, shape (resamples, days).
-    level
-        Of the intervals.
-    """
-    # einsum and not @: the same bits on any number of cores.
-    total = np.einsum("rd,dc->rc", weights, totals)
-    count = np.einsum("rd,dc->rc", weights, counts)
-    with np.errstate(invalid="ignore"):
-        means = total / count
-        mean = totals.sum(axis=0) / counts.sum(axis=0)
-    n_days = (counts > 0).sum(axis=0)
-    some = n_days > 0
-    lo, hi = np.full(len(mean), np.nan), np.full(len(mean), np.nan)
-    if some.any():
-        # A resample may miss every day that has the cell.
-        lo[some], hi[some] = np.nanquantile(means[:, some], tails(level), axis=0)
-    return Resampled(mean=mean, lo=lo, hi=hi, n_days=n_days)
+SINGLE_DAYS = Bootstrap()
 
 
 def tails(level: float) -> tuple[float, float]:
     """The quantiles between which the middle share `level` lies."""
     return (1 - level) / 2, (1 + level) / 2
+
+
+def summed(row: Whole, column: Whole, shape: tuple[int, int], values: Array | None = None) -> Array:
+    """A table of sums, or of counts.
+
+    Parameters
+    ----------
+    row, column
+        Where each value belongs, shape (n,).
+    shape
+        Of the table.
+    values
+        Shape (n,); None: they are counted.
+    """
+    cell = row * shape[1] + column
+    return np.bincount(cell, values, shape[0] * shape[1]).reshape(shape).astype(np.float64)

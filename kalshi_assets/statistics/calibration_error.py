@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.statistics.bootstrap import LEVEL, RESAMPLES, day_weights, tails
+from kalshi_assets.statistics.bootstrap import LEVEL, SINGLE_DAYS, Bootstrap, summed, tails
 from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
 
 Array = NDArray[np.float64]
@@ -54,11 +54,9 @@ class CalibrationError:
 
 def calibration_error(
     forecasts: LadderForecasts,
+    bootstrap: Bootstrap = SINGLE_DAYS,
     *,
-    seed: int,
-    resamples: int = RESAMPLES,
     null_resamples: int = NULL_RESAMPLES,
-    block: int = 1,
 ) -> CalibrationError:
     """Expected calibration error over all pairs of instant and bracket, in ten equal-mass bins.
 
@@ -68,23 +66,20 @@ def calibration_error(
     ----------
     forecasts
         At least one.
-    seed, resamples, block
-        Of the bootstrap over dates, see `bootstrap.day_weights`.
+    bootstrap
+        Over dates; its seed is that of the null band, too.
     null_resamples
         Of the null band.
     """
-    rng = np.random.default_rng(seed)
-    p, dates = forecasts.probability, forecasts.dates
+    rng = np.random.default_rng(bootstrap.seed)
+    p, date = forecasts.probability, forecasts.date_of_pair
     edges = np.unique(np.quantile(p, np.arange(1, BINS) / BINS))
     filled, of_bin = np.unique(np.searchsorted(edges, p, side="right"), return_inverse=True)
     bins = len(filled)
-    cell = forecasts.date_of_pair * bins + of_bin
-    shape = dates, bins
-    counts = np.bincount(cell, minlength=dates * bins).reshape(shape).astype(np.float64)
-    outcome = forecasts.outcome.astype(np.float64)
-    strayed = np.bincount(cell, outcome - p, minlength=dates * bins)
-    excess = strayed.reshape(shape).astype(np.float64)
-    weights = day_weights(dates, resamples, rng, block=block)
+    shape = forecasts.dates, bins
+    counts = summed(date, of_bin, shape)
+    excess = summed(date, of_bin, shape, forecasts.outcome.astype(np.float64) - p)
+    weights = bootstrap.weights(forecasts.dates, rng)
     found = _plug_in(
         np.einsum("rd,db->rb", weights, excess), np.einsum("rd,db->rb", weights, counts)
     )

@@ -1,7 +1,7 @@
-"""Do things that happen get higher probabilities than things that do not, and how costly is a miss?
+"""Do things that happen get higher probabilities than things that do not?
 
-Here: the area under the ROC curve with its bootstrap over days, the cross-entropy of yes-or-no
-forecasts. Not here: whether the probabilities are right (`calibration_error`).
+Here: the area under the ROC curve with its bootstrap over days. Not here: whether the probabilities
+are right (`calibration_error`).
 
 The area is the share of pairs, one thing that happened and one that did not, in which the first had
 the higher probability; ties count half. Pairs are counted once for every pair of dates, so that a
@@ -9,55 +9,16 @@ resample of dates is a weighted sum and the interval is that of the exact statis
 of 150 dates take as long as one count.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
-
-from kalshi_assets.statistics.scores import LOG_FLOOR
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Concordance:
-    """Pairs of something that happened and something that did not, by their dates.
-
-    Attributes
-    ----------
-    right
-        Pairs in the right order, ties counting half: shape (dates, dates), row: the date of what
-        happened, column: the date of what did not.
-    happened, did_not
-        How many there are, shape (dates,).
-    """
-
-    right: Array
-    happened: Array
-    did_not: Array
-
-    def area(self, weights: Array) -> Array:
-        """Area under the curve, each date counted as often as its weight says.
-
-        Parameters
-        ----------
-        weights
-            Shape (resamples, dates).
-
-        Returns
-        -------
-        Array
-            Shape (resamples,); NaN where nothing happened, or nothing else.
-        """
-        right = np.einsum("rd,rd->r", np.einsum("rc,cd->rd", weights, self.right), weights)
-        pairs = (weights * self.happened).sum(axis=1) * (weights * self.did_not).sum(axis=1)
-        return np.divide(right, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
-
-
-def concordance(
-    probability: Array, outcome: NDArray[np.bool_], date: NDArray[np.int64], dates: int
-) -> Concordance:
-    """Count pairs in the right order, by pairs of dates.
+def areas_under_curve(
+    probability: Array, outcome: NDArray[np.bool_], date: NDArray[np.int64], weights: Array
+) -> Array:
+    """Areas under the ROC curve, each date counted as often as its weight says.
 
     Parameters
     ----------
@@ -65,12 +26,19 @@ def concordance(
         Forecast probabilities and what happened, shape (forecasts,).
     date
         Number of the date each belongs to, shape (forecasts,).
-    dates
-        How many dates there are.
+    weights
+        Shape (resamples, dates).
+
+    Returns
+    -------
+    Array
+        Shape (resamples,); NaN where nothing happened, or nothing else.
     """
+    dates = weights.shape[1]
     p, of = probability[outcome], date[outcome]
     order = np.argsort(p, kind="stable")
     p, of = p[order], of[order]
+    # Pairs in the right order; row: date of what happened, column: date of what did not.
     right = np.zeros((dates, dates))
     others, others_of = probability[~outcome], date[~outcome]
     for d in range(dates):
@@ -78,20 +46,10 @@ def concordance(
         if there.size and p.size:
             below = np.searchsorted(there, p, "left") + np.searchsorted(there, p, "right")
             right[:, d] = np.bincount(of, below / 2, minlength=dates)
-    return Concordance(
-        right=right,
-        happened=np.bincount(of, minlength=dates).astype(np.float64),
-        did_not=np.bincount(others_of, minlength=dates).astype(np.float64),
+    happened, did_not = (
+        (weights * np.bincount(dates_of, minlength=dates)).sum(axis=1)
+        for dates_of in (of, others_of)
     )
-
-
-def cross_entropy(probability: Array, outcome: NDArray[np.bool_]) -> Array:
-    """-ln of the probability given to what came, of yes-or-no forecasts, nats; floored at 1e-6.
-
-    Parameters
-    ----------
-    probability, outcome
-        Of any one shape, which is that of the result.
-    """
-    given = np.where(outcome, probability, 1 - probability)
-    return 0.0 - np.log(np.clip(given, LOG_FLOOR, 1.0))
+    found = np.einsum("rd,rd->r", np.einsum("rc,cd->rd", weights, right), weights)
+    pairs = happened * did_not
+    return np.divide(found, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)

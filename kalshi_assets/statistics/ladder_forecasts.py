@@ -42,9 +42,7 @@ class LadderForecasts:
 
         A row without p has NaN for all brackets and must be left out by `at`.
         """
-        brackets = rows["p"].list.len().fill_null(0).to_numpy().astype(np.int64)
-        p = np.full((rows.height, int(brackets.max(initial=0))), np.nan)
-        p[np.arange(p.shape[1]) < brackets[:, None]] = rows["p"].drop_nulls().explode().to_numpy()
+        p = padded(rows["p"])
         day = rows.select(pl.struct("date", "city").rank("dense")).to_series()
         return cls(
             p=p,
@@ -94,7 +92,23 @@ class LadderForecasts:
         """Whether the bracket paid, shape (pairs,)."""
         return (np.arange(self.p.shape[1]) == self.winner[:, None])[self.known]
 
-    @cached_property
+    @property
     def date_of_pair(self) -> Whole:
         """Number of the date, shape (pairs,)."""
-        return np.broadcast_to(self.date[:, None], self.p.shape)[self.known]
+        return self._of_pair(self.date)
+
+    @property
+    def day_of_pair(self) -> Whole:
+        """Number of the city-day, shape (pairs,)."""
+        return self._of_pair(self.day)
+
+    def _of_pair(self, of_instant: Whole) -> Whole:
+        return np.broadcast_to(of_instant[:, None], self.p.shape)[self.known]
+
+
+def padded(pmfs: pl.Series) -> Array:
+    """PMFs as an array of shape (n, most brackets), filled up with NaN; null: all NaN."""
+    brackets = pmfs.list.len().fill_null(0).to_numpy().astype(np.int64)
+    p = np.full((len(pmfs), int(brackets.max(initial=0))), np.nan)
+    p[np.arange(p.shape[1]) < brackets[:, None]] = pmfs.drop_nulls().explode().to_numpy()
+    return p

@@ -1,25 +1,31 @@
 """Do things forecast with probability p happen with frequency p?
 
-Here: observed frequencies in bins of probability beside consistency bands. Not here: scores, or
-what the probabilities are of.
+Here: observed frequencies in bins of probability, with bars or bands, beside the curve without
+bins. Not here: scores, or what the probabilities are of.
 
-The bands tell how far frequencies stray when the forecasts are right: outcomes are drawn from the
-forecast probabilities, and the frequency compared with the mean probability of the bin (Bröcker
-and Smith 2007, Weather and Forecasting 22, 651-661). The forecasts stay as they are: resampled days
-would count each outcome drawn as often as its day, and the bands be wider by the root of two.
-Outcomes of one day are drawn independently, which is right for forecasts that know the day's
-earlier outcomes: their errors are then uncorrelated.
+Bars are 90 % intervals of the frequency by resampling dates. Consistency bands are 95 % intervals
+of where the frequency would lie if the forecasts were right: outcomes are drawn from the forecast
+probabilities (Bröcker and Smith 2007, Weather and Forecasting 22, 651-661). The forecasts stay as
+they are: resampled days would count each outcome drawn as often as its day, and the bands be wider
+by the root of two. Outcomes of one day are drawn independently. That is right for forecasts that
+know the day's earlier outcomes, whose errors are then uncorrelated, and wrong for instants that
+share one outcome: those have bars.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.statistics.bootstrap import LEVEL, RESAMPLES
+from kalshi_assets.statistics.bootstrap import LEVEL, SINGLE_DAYS, Bootstrap, summed, tails
+from kalshi_assets.statistics.corp import Corp, corp
 
 Array = NDArray[np.float64]
+Whole = NDArray[np.int64]
 
 BINS = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
+BAR_LEVEL = 0.9
 
 RELIABILITY = pl.Schema(
     {
@@ -34,36 +40,48 @@ RELIABILITY = pl.Schema(
         "hi": pl.Float64(),
     }
 )
-"""A row per bin that has forecasts: mean probability, frequency, and the band it should lie in."""
+"""A row per bin that has forecasts: mean probability, frequency, and the ends of bar or band."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagram:
+    """Reliability of one source of forecasts.
+
+    Attributes
+    ----------
+    bins
+        Of schema `RELIABILITY`.
+    curve
+        Recalibration without bins, and the parts of the score.
+    """
+
+    bins: pl.DataFrame
+    curve: Corp
 
 
 def reliability(
     probability: Array,
     outcome: NDArray[np.bool_],
-    day: NDArray[np.int64],
+    day: Whole,
+    date: Whole | None = None,
     *,
     bins: tuple[float, ...] = BINS,
-    seed: int = 0,
-    resamples: int = RESAMPLES,
-    level: float = LEVEL,
-) -> pl.DataFrame:
-    """Frequencies by bins of forecast probability, with consistency bands.
+    bootstrap: Bootstrap = SINGLE_DAYS,
+) -> Diagram:
+    """Frequencies by bins of forecast probability, and the CORP curve.
 
     Parameters
     ----------
     probability, outcome
-        Forecast probabilities and what happened, shape (forecasts,).
+        Forecast probabilities and what happened, shape (forecasts,), at least one.
     day
-        Number of the day each belongs to, 0, 1, ..., shape (forecasts,).
+        Number of the day each belongs to, 0, 1, ..., shape (forecasts,); days are counted.
+    date
+        Number of the date, whose resampling gives bars; None: consistency bands instead.
     bins
         Edges, ascending; a bin has its lower edge, the last one both.
-    seed, resamples, level
-        Of the bands.
-
-    Returns
-    -------
-    DataFrame
-        Of schema `RELIABILITY`.
+    bootstrap
+        Over dates; of bands, seed and number of draws.
 
     Raises
     ------
@@ -73,37 +91,39 @@ def reliability(
     if not ((probability >= 0) & (probability <= 1)).all():
         raise ValueError("reliability needs probabilities within [0, 1]; leave out unknown ones")
     of_bin = np.clip(np.searchsorted(bins, probability, side="right") - 1, 0, len(bins) - 2)
-    strayed = _strayed(probability, of_bin, len(bins) - 1, seed, resamples)
-    rows = []
-    for b in np.unique(of_bin):
-        inside = of_bin == b
-        mean = float(probability[inside].mean())
-        below, above = np.nanquantile(strayed[:, b], ((1 - level) / 2, (1 + level) / 2))
-        rows.append(
-            {
-                "bin": int(b),
-                "bin_lo": bins[b],
-                "bin_hi": bins[b + 1],
-                "n": int(inside.sum()),
-                "n_days": len(np.unique(day[inside])),
-                "probability": mean,
-                "frequency": float(outcome[inside].mean()),
-                "lo": max(mean + float(below), 0.0),
-                "hi": min(mean + float(above), 1.0),
-            }
+    pairs = pl.DataFrame({"bin": of_bin, "probability": probability, "o": outcome, "day": day})
+    rows = (
+        pairs.group_by("bin")
+        .agg(
+            pl.col("probability").mean(),
+            n=pl.len(),
+            n_days=pl.col("day").n_unique(),
+            frequency=pl.col("o").mean(),
         )
-    return pl.DataFrame(rows, schema=RELIABILITY)
+        .sort("bin")
+    )
+    filled = rows["bin"].to_numpy()
+    if date is None:
+        drawn = _if_right(probability, of_bin, len(bins) - 1, bootstrap)[:, filled]
+        lo, hi = np.quantile(drawn, tails(LEVEL), axis=0)
+    else:
+        shape = int(date.max()) + 1, len(bins) - 1
+        happened = summed(date, of_bin, shape, outcome.astype(np.float64))
+        bars = bootstrap.ratios(happened, summed(date, of_bin, shape), level=BAR_LEVEL)
+        lo, hi = bars.lo[filled], bars.hi[filled]
+    edges = np.array(bins)
+    found = rows.with_columns(bin_lo=edges[filled], bin_hi=edges[filled + 1], lo=lo, hi=hi)
+    return Diagram(
+        bins=found.select(RELIABILITY.names()).cast(RELIABILITY),
+        curve=corp(probability, outcome),
+    )
 
 
-def _strayed(
-    probability: Array, of_bin: NDArray[np.int64], bins: int, seed: int, resamples: int
-) -> Array:
-    """Frequency less mean probability where the forecasts are right: (resamples, bins)."""
-    rng = np.random.default_rng(seed)
-    count = np.bincount(of_bin, minlength=bins)
-    strayed = np.full((resamples, bins), np.nan)
-    for r in range(resamples):
+def _if_right(probability: Array, of_bin: Whole, bins: int, bootstrap: Bootstrap) -> Array:
+    """Frequencies where the forecasts are right: (resamples, bins)."""
+    rng = np.random.default_rng(bootstrap.seed)
+    drawn = np.empty((bootstrap.resamples, bins))
+    for r in range(bootstrap.resamples):
         happened = rng.random(len(probability)) < probability
-        excess = np.bincount(of_bin, happened - probability, minlength=bins)
-        strayed[r, count > 0] = excess[count > 0] / count[count > 0]
-    return strayed
+        drawn[r] = np.bincount(of_bin, happened, minlength=bins)
+    return drawn / np.maximum(np.bincount(of_bin, minlength=bins), 1)

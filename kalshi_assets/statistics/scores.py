@@ -1,14 +1,18 @@
-"""Proper scores of PMFs over a ladder."""
+"""Proper scores of PMFs over a ladder.
+
+A winner is the position of the bracket that paid: one, or one per PMF.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Winner = int | NDArray[np.int64]
 
 LOG_FLOOR = 1e-6
 
 
-def log_loss(p: Array, winner: int) -> Array:
+def log_loss(p: Array, winner: Winner) -> Array:
     """-ln of the probability of the bracket that paid, floored at 1e-6, nats.
 
     Parameters
@@ -18,17 +22,53 @@ def log_loss(p: Array, winner: int) -> Array:
     winner
         Position of the bracket that paid.
     """
-    return 0.0 - np.log(np.maximum(p[..., winner], LOG_FLOOR))
+    given = np.where(np.eye(p.shape[-1], dtype=bool)[winner], p, 0.0).sum(axis=-1)
+    return 0.0 - np.log(np.maximum(given, LOG_FLOOR))
 
 
-def brier_score(p: Array, winner: int) -> Array:
+def brier_score(p: Array, winner: Winner) -> Array:
     """Sum over brackets of (p - o)^2, between 0 and 2."""
-    outcome = np.eye(p.shape[-1])[winner]
-    return ((p - outcome) ** 2).sum(axis=-1)
+    return ((p - np.eye(p.shape[-1])[winner]) ** 2).sum(axis=-1)
 
 
-def ranked_probability_score(p: Array, winner: int) -> Array:
+def ranked_probability_score(p: Array, winner: Winner) -> Array:
     """Mean squared difference of the cumulative distributions, between 0 and 1."""
-    outcome = np.eye(p.shape[-1])[winner]
-    difference = np.cumsum(p - outcome, axis=-1)[..., :-1]
+    difference = np.cumsum(p - np.eye(p.shape[-1])[winner], axis=-1)[..., :-1]
     return (difference**2).mean(axis=-1)
+
+
+def cross_entropy(probability: Array, outcome: NDArray[np.bool_]) -> Array:
+    """-ln of the probability given to what came, of yes-or-no forecasts, nats; floored at 1e-6.
+
+    Parameters
+    ----------
+    probability, outcome
+        Of any one shape, which is that of the result.
+    """
+    given = np.where(outcome, probability, 1 - probability)
+    return 0.0 - np.log(np.clip(given, LOG_FLOOR, 1.0))
+
+
+def proper_scores(p: Array, winner: NDArray[np.int64]) -> Array:
+    """Log loss, Brier score, RPS and mean cross-entropy: shape (4, forecasts).
+
+    Parameters
+    ----------
+    p
+        Shape (forecasts, brackets); shorter ladders are filled up with NaN, and a forecast that is
+        NaN throughout has scores of NaN.
+    winner
+        Shape (forecasts,).
+    """
+    found = np.full((4, len(p)), np.nan)
+    brackets = (~np.isnan(p)).sum(axis=1)
+    for n in np.unique(brackets[brackets > 0]):
+        at = brackets == n
+        pmf, paid = p[at, :n], winner[at]
+        found[:, at] = (
+            log_loss(pmf, paid),
+            brier_score(pmf, paid),
+            ranked_probability_score(pmf, paid),
+            cross_entropy(pmf, np.eye(n, dtype=bool)[paid]).mean(axis=1),
+        )
+    return found

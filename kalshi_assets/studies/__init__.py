@@ -2,5 +2,5 @@
 
 Here: scores of PMFs over a ladder, day bootstraps, reliability, reference forecasts, and the study
 of the weather hazard. Not here: the forecasts themselves (`weather`, `ladder`), pictures and pages
-(`reports`), anything that reads a disk or a service.
+(`pages`), anything that reads a disk or a service.
 """

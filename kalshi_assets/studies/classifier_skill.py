@@ -7,9 +7,9 @@ Here: their daily scores gathered, with intervals over dates. Not here: a day's 
 import numpy as np
 import polars as pl
 
-from kalshi_assets.statistics.bootstrap import RESAMPLES, day_weights, resampled_ratios
-from kalshi_assets.statistics.significance import diebold_mariano, discoveries
-from kalshi_assets.studies.slice_means import verdict
+from kalshi_assets.statistics.bootstrap import SINGLE_DAYS, Bootstrap
+from kalshi_assets.statistics.significance import diebold_mariano
+from kalshi_assets.studies.slice_means import verdict, with_discoveries
 
 CLASSIFIER_DAYS = pl.Schema(
     {
@@ -56,17 +56,15 @@ SCORES = {"cross_entropy": 1.0, "auc": -1.0}
 """Sign that makes less better."""
 
 
-def classifier_skill(
-    days: pl.DataFrame, *, seed: int, resamples: int = RESAMPLES, block: int = 1
-) -> pl.DataFrame:
+def classifier_skill(days: pl.DataFrame, bootstrap: Bootstrap = SINGLE_DAYS) -> pl.DataFrame:
     """Mean scores of the classifiers' targets and their differences from the baseline's.
 
     Parameters
     ----------
     days
         Of schema `CLASSIFIER_DAYS`.
-    seed, resamples, block
-        Of the bootstrap over dates, see `bootstrap.day_weights`.
+    bootstrap
+        Over dates.
 
     Returns
     -------
@@ -82,24 +80,17 @@ def classifier_skill(
                 if known.height:
                     rows.append(
                         {"slice": kind, "slice_value": value, "target": target, "score": score}
-                        | _compared(known, score, seed=seed, resamples=resamples, block=block)
+                        | _compared(known, score, bootstrap)
                     )
     found = (
         pl.DataFrame(rows, schema=CLASSIFIER_SKILL)
         .with_columns(pl.col(pl.Float64).fill_nan(None))
         .sort("score", "slice", "slice_value", "target")
     )
-    families = [
-        family.with_columns(discovery=pl.Series(discoveries(family["dm_p"].to_numpy())))
-        for _, family in found.group_by("score", maintain_order=True)
-    ]
-    tested = pl.when(pl.col("dm_p").is_not_null())
-    return pl.concat([found.clear(), *families]).with_columns(discovery=tested.then("discovery"))
+    return with_discoveries(found, "score")
 
 
-def _compared(
-    known: pl.DataFrame, score: str, *, seed: int, resamples: int, block: int
-) -> dict[str, object]:
+def _compared(known: pl.DataFrame, score: str, bootstrap: Bootstrap) -> dict[str, object]:
     by_date = (
         known.group_by("date")
         .agg(total=(pl.col(score) - pl.col(f"baseline_{score}")).sum(), count=pl.len())
@@ -107,8 +98,7 @@ def _compared(
     )
     totals = by_date["total"].to_numpy()
     counts = by_date["count"].to_numpy().astype(np.float64)
-    weights = day_weights(len(totals), resamples, np.random.default_rng(seed), block=block)
-    found = resampled_ratios(totals[:, None], counts[:, None], weights)
+    found = bootstrap.ratios(totals[:, None], counts[:, None])
     lo, hi = float(found.lo[0]), float(found.hi[0])
     value, baseline = (
         float(known[name].to_numpy().mean()) for name in (score, f"baseline_{score}")

@@ -1,7 +1,7 @@
 """The study of markets, pool, calibration and classifiers: many city-days together.
 
 Here: evaluated days gathered into the scoreboard, reliability, controls and the classifiers' skill.
-Not here: one day's frames (`evaluations`), reading them, pages (`reports`).
+Not here: one day's frames (`evaluations`), reading them, documents (`pages`).
 """
 
 from collections.abc import Iterable
@@ -10,14 +10,15 @@ from functools import cached_property
 
 import polars as pl
 
-from kalshi_assets.statistics.ladder_reliability import Diagram, diagram
+from kalshi_assets.statistics.bootstrap import Bootstrap
+from kalshi_assets.statistics.reliability import Diagram, reliability
 from kalshi_assets.studies.classifier_skill import CLASSIFIER_DAYS, classifier_skill
 from kalshi_assets.studies.evaluations import EVALUATIONS, MarketDay, evaluations
 from kalshi_assets.studies.negative_controls import controls
 from kalshi_assets.studies.scoreboard import scoreboard
 from kalshi_assets.studies.slices import Instants
 
-SEED = 20250401
+BOOTSTRAP = Bootstrap(seed=20250401)
 JUDGED = ("market", "weather", "fused", "calibrated")
 
 
@@ -33,8 +34,8 @@ class MarketStudy:
         Of schema `classifier_skill.CLASSIFIER_DAYS`; without rows where there are no classifiers.
     control_days
         The same of classifiers fitted to, and judged on, the labels of other days.
-    block
-        Dates resampled together.
+    bootstrap
+        Over dates.
     """
 
     evaluations: pl.DataFrame
@@ -42,7 +43,7 @@ class MarketStudy:
         default_factory=lambda: pl.DataFrame(schema=CLASSIFIER_DAYS)
     )
     control_days: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=CLASSIFIER_DAYS))
-    block: int = 1
+    bootstrap: Bootstrap = BOOTSTRAP
 
     @classmethod
     def of(
@@ -50,7 +51,6 @@ class MarketStudy:
         days: Iterable[MarketDay],
         classifier_days: Iterable[pl.DataFrame] = (),
         control_days: Iterable[pl.DataFrame] = (),
-        block: int = 1,
     ) -> "MarketStudy":
         """From settled days, each let go once evaluated, and the classifiers' daily scores.
 
@@ -62,8 +62,6 @@ class MarketStudy:
             `learning.classifiers.scores.daily_scores` with columns city and date.
         control_days
             The same, of labels that belong to other days.
-        block
-            Dates resampled together.
         """
         return cls(
             evaluations=pl.concat(
@@ -71,7 +69,6 @@ class MarketStudy:
             ),
             classifier_days=_gathered(classifier_days),
             control_days=_gathered(control_days),
-            block=block,
         )
 
     @cached_property
@@ -82,33 +79,35 @@ class MarketStudy:
     @cached_property
     def scoreboard(self) -> pl.DataFrame:
         """`learning.scoreboard`."""
-        return scoreboard(self.evaluations, seed=SEED, block=self.block)
+        return scoreboard(self.evaluations, self.bootstrap)
 
     @cached_property
     def diagrams(self) -> dict[str, Diagram]:
         """Reliability by source, where it has a PMF and market, fused and calibrated have."""
         instants = Instants.of(self.evaluations)
         _, common = next(iter(instants.samples()))
-        return {
-            source: diagram(instants.forecasts[source].at(at), seed=SEED, block=self.block)
-            for source in JUDGED
-            if source in instants.scores and (at := common & instants.has(source)).any()
-        }
+        found = {}
+        for source in JUDGED:
+            if source in instants.scores and (at := common & instants.has(source)).any():
+                f = instants.forecasts[source].at(at)
+                pairs = f.probability, f.outcome, f.day_of_pair, f.date_of_pair
+                found[source] = reliability(*pairs, bootstrap=self.bootstrap)
+        return found
 
     @cached_property
     def controls(self) -> pl.DataFrame:
         """Of schema `negative_controls.CONTROLS`."""
-        return controls(self.evaluations, seed=SEED, block=self.block)
+        return controls(self.evaluations, self.bootstrap)
 
     @cached_property
     def classifier_skill(self) -> pl.DataFrame:
         """Of schema `classifier_skill.CLASSIFIER_SKILL`."""
-        return classifier_skill(self.classifier_days, seed=SEED, block=self.block)
+        return classifier_skill(self.classifier_days, self.bootstrap)
 
     @cached_property
     def control_skill(self) -> pl.DataFrame:
         """`classifier_skill` with the labels of other days."""
-        return classifier_skill(self.control_days, seed=SEED, block=self.block)
+        return classifier_skill(self.control_days, self.bootstrap)
 
 
 def _gathered(days: Iterable[pl.DataFrame]) -> pl.DataFrame:

@@ -12,7 +12,7 @@ true outcomes sources must beat it, with shuffled ones none may.
 import numpy as np
 import polars as pl
 
-from kalshi_assets.statistics.bootstrap import RESAMPLES
+from kalshi_assets.statistics.bootstrap import SINGLE_DAYS, Bootstrap
 from kalshi_assets.studies.slice_means import mean_rows
 from kalshi_assets.studies.slices import BASE_RATE, Instants
 
@@ -33,35 +33,29 @@ CONTROLS = pl.Schema(
 _MONTH = ["city", "month", "brackets"]
 
 
-def controls(
-    evaluations: pl.DataFrame, *, seed: int, resamples: int = RESAMPLES, block: int = 1
-) -> pl.DataFrame:
+def controls(evaluations: pl.DataFrame, bootstrap: Bootstrap = SINGLE_DAYS) -> pl.DataFrame:
     """Every source's log loss less that of the base rate, with true and with shuffled winners.
 
     Parameters
     ----------
     evaluations
         Of schema `evaluations.EVALUATIONS`.
-    seed
-        Of the shuffle and of the bootstrap over dates.
-    resamples, block
-        Of the bootstrap over dates, see `bootstrap.day_weights`.
+    bootstrap
+        Over dates; its seed is that of the shuffle, too.
 
     Returns
     -------
     DataFrame
         Of schema `CONTROLS`, over all instants.
     """
-    shuffled = shuffled_winners(evaluations, seed=seed)
+    shuffled = shuffled_winners(evaluations, seed=bootstrap.seed)
     frames = [pl.DataFrame(schema=CONTROLS)]
     for name, rows in (("true", evaluations), ("shuffled", shuffled)):
         if rows.is_empty():
             continue
         instants = Instants.of(with_base_rate(rows))
         everything = np.ones(instants.rows.height, dtype=bool)
-        found = mean_rows(
-            instants, everything, kinds=("all",), seed=seed, resamples=resamples, block=block
-        )
+        found = mean_rows(instants, everything, bootstrap, kinds=("all",))
         kept = [r for r in found if (r["against"], r["score"]) == (BASE_RATE, "log_loss")]
         frame = pl.DataFrame([row | {"winners": name} for row in kept], schema=CONTROLS)
         frames.append(frame)

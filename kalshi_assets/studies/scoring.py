@@ -1,7 +1,7 @@
 """Scores of PMFs at fixed hours, and their means over days with bootstrap intervals.
 
 Whoever makes a PMF over a ladder can be scored: weather, market, pooled. Here: the table of
-scores, means on common days, paired differences. Not here: a score's formula (`ladder.scores`),
+scores, means on common days, paired differences. Not here: a score's formula (`statistics.scores`),
 how days are resampled (`bootstrap`), where forecasts come from.
 """
 
@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.statistics.bootstrap import RESAMPLES, Resampled, resampled_means
-from kalshi_assets.statistics.scores import brier_score, log_loss, ranked_probability_score
+from kalshi_assets.statistics.bootstrap import SINGLE_DAYS, Bootstrap
+from kalshi_assets.statistics.ladder_forecasts import padded
+from kalshi_assets.statistics.scores import proper_scores
 
 Array = NDArray[np.float64]
 
@@ -30,16 +31,6 @@ FORECASTS = pl.Schema(
     }
 )
 """A row per day, method and hour: the PMF, coldest bracket first, and the bracket that paid."""
-
-SCORED = pl.Schema(
-    {
-        "date": pl.Date(),
-        "method": pl.String(),
-        "lst_hour": pl.Int8(),
-        **dict.fromkeys(SCORES, pl.Float64()),
-    }
-)
-"""A row per day, method and hour, with its scores."""
 
 SUMMARY = pl.Schema(
     {
@@ -68,49 +59,36 @@ def scored(forecasts: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        Of schema `SCORED`: log loss in nats (probabilities floored at 1e-6), Brier score
-        (0 to 2) and ranked probability score (0 to 1); less is better.
+        A row per day, method and hour: log loss in nats (probabilities floored at 1e-6), Brier
+        score (0 to 2) and ranked probability score (0 to 1); less is better.
     """
-    known = forecasts.drop_nulls(["p", "winner"]).with_columns(brackets=pl.col("p").list.len())
-    frames = [pl.DataFrame(schema=SCORED)]
-    for (winner, _), rows in known.group_by("winner", "brackets", maintain_order=True):
-        p = np.array(rows["p"].to_list(), dtype=np.float64)
-        paid = int(str(winner))
-        frames.append(
-            rows.select(
-                "date",
-                "method",
-                "lst_hour",
-                log_loss=pl.Series(log_loss(p, paid)),
-                brier_score=pl.Series(brier_score(p, paid)),
-                rps=pl.Series(ranked_probability_score(p, paid)),
-            )
-        )
-    return pl.concat(frames).sort("date", "method", "lst_hour")
+    known = forecasts.drop_nulls(["p", "winner"]).sort("date", "method", "lst_hour")
+    found = proper_scores(padded(known["p"]), known["winner"].to_numpy())
+    named = dict(zip(SCORES, map(pl.Series, found), strict=False))
+    return known.select("date", "method", "lst_hour", **named)
 
 
 def summarised(
     scores: pl.DataFrame,
     samples: Mapping[str, Sequence[str]],
+    bootstrap: Bootstrap = SINGLE_DAYS,
     *,
     compared: Sequence[str] = (),
-    seed: int = 0,
-    resamples: int = RESAMPLES,
 ) -> pl.DataFrame:
     """Mean scores of methods on the same days, hour by hour, and paired differences.
 
     Parameters
     ----------
     scores
-        Of schema `SCORED`.
+        As of `scored`.
     samples
         Sets of days by name. A set is given by methods: at each hour it has the days on which all
         of them were scored, so that their means compare.
+    bootstrap
+        Over days; all cells of a set see the same resampled days.
     compared
         Also the mean of these methods' scores less each other method's, paired by day; below 0
         they are better. Of two of them the first is compared with the second and not again.
-    seed, resamples
-        Of the bootstrap over days; all cells of a set see the same resampled days.
 
     Returns
     -------
@@ -124,8 +102,13 @@ def summarised(
         of_methods = scores.filter(pl.col("method").is_in(list(methods)))
         if of_methods.height:
             cells, values = _cells(of_methods, methods, hours, compared)
-            found = resampled_means(values, seed=seed, resamples=resamples)
-            frames.append(_rows(name, cells, found))
+            known = ~np.isnan(values)
+            found = bootstrap.ratios(np.where(known, values, 0.0), known.astype(np.float64))
+            named = pl.DataFrame(cells, ["method", "against", "lst_hour", "score"], orient="row")
+            rows = named.with_columns(
+                days=pl.lit(name), value=found.mean, lo=found.lo, hi=found.hi, n_days=found.n_days
+            )
+            frames.append(rows.fill_nan(None).select(SUMMARY.names()).cast(SUMMARY))
     order = ["days", "method", "against", "lst_hour", "score"]
     return pl.concat(frames).filter(pl.col("n_days") > 0).sort(order)
 
@@ -156,22 +139,3 @@ def _cells(
                 cells += [(mine, other, h, s) for h in wanted for s in SCORES]
                 stacked.append((of[mine] - of[other]).reshape(len(wanted) * len(SCORES), -1))
     return cells, np.concatenate(stacked).T
-
-
-def _rows(name: str, cells: Sequence[tuple[str, str, int, str]], found: Resampled) -> pl.DataFrame:
-    method, against, hour, score = zip(*cells, strict=True)
-    return pl.DataFrame(
-        {
-            "days": [name] * len(cells),
-            "method": method,
-            "against": against,
-            "lst_hour": hour,
-            "score": score,
-            "value": found.mean,
-            "lo": found.lo,
-            "hi": found.hi,
-            "n_days": found.n_days,
-        },
-        schema=SUMMARY,
-        nan_to_null=True,
-    )

@@ -5,46 +5,23 @@ Here: means over city-days with dates resampled. Not here: scores that are no me
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.statistics.bootstrap import day_weights, resampled_ratios
-from kalshi_assets.statistics.significance import diebold_mariano
+from kalshi_assets.statistics.bootstrap import Bootstrap
+from kalshi_assets.statistics.significance import diebold_mariano, discoveries
 from kalshi_assets.studies.slices import NOTHING, Instants, Mask, Slice
 from kalshi_assets.tables.scoreboard import PROPER_SCORES, SLICES
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One mean of the scoreboard: its identity, and its sums by date.
-
-    Attributes
-    ----------
-    key
-        Columns slice, slice_value, source, against, score and the counts of days and instants.
-    totals, counts
-        Sum of the city-days' means, and how many there are; shape (dates,).
-    reference
-        Mean score of `against` at the same instants; NaN where there is none.
-    """
-
-    key: dict[str, object]
-    totals: Array
-    counts: Array
-    reference: float
-
-
 def mean_rows(
     instants: Instants,
     sample: Mask,
-    *,
-    seed: int,
-    resamples: int,
-    block: int,
+    bootstrap: Bootstrap,
     kinds: Sequence[str] = SLICES,
 ) -> list[dict[str, object]]:
     """Rows of the scoreboard for all proper scores; see `tables.scoreboard`.
@@ -53,56 +30,65 @@ def mean_rows(
     ----------
     instants, sample
         What is scored, and at which instants, shape (instants,).
-    seed, resamples, block
-        Of the bootstrap over dates, see `bootstrap.day_weights`; every cell sees the same resampled
-        dates, so that differences agree with the scores.
+    bootstrap
+        Over dates; every cell sees the same ones, so that differences agree with the scores.
     kinds
         Of slices.
     """
+    pairs = [*((source, NOTHING) for source in instants.scores), *instants.comparisons()]
     cells = [
         cell
         for part in instants.slices(sample, kinds)
-        for source, against in _pairs(instants)
+        for source, against in pairs
         for cell in _cells(instants, part, source, against)
     ]
     if not cells:
         return []
-    dates = len(cells[0].counts)
-    weights = day_weights(dates, resamples, np.random.default_rng(seed), block=block)
-    found = resampled_ratios(
-        np.stack([cell.totals for cell in cells], axis=1),
-        np.stack([cell.counts for cell in cells], axis=1),
-        weights,
-    )
-    means = zip(cells, found.mean.tolist(), found.lo.tolist(), found.hi.tolist(), strict=True)
-    return [_row(cell, mean, lo, hi) for cell, mean, lo, hi in means]
+    keys, totals, counts, references = zip(*cells, strict=True)
+    found = bootstrap.ratios(np.stack(totals, axis=1), np.stack(counts, axis=1))
+    rows = []
+    for k, key in enumerate(keys):
+        mean, lo, hi = float(found.mean[k]), float(found.lo[k]), float(found.hi[k])
+        row = {**key, "value": mean, "lo": lo, "hi": hi}
+        if key["against"] != NOTHING:
+            there = counts[k] > 0
+            test = diebold_mariano(totals[k][there] / counts[k][there])
+            row |= {
+                "skill": -mean / references[k] if references[k] > 0 else None,
+                "dm": test.statistic,
+                "dm_p": test.p_value,
+                "verdict": verdict(lo, hi),
+            }
+        rows.append(row)
+    return rows
 
 
-def _pairs(instants: Instants) -> Sequence[tuple[str, str]]:
-    return [*((source, NOTHING) for source in instants.scores), *instants.comparisons()]
+def _cells(
+    instants: Instants, part: Slice, source: str, against: str
+) -> Iterator[tuple[dict[str, object], Array, Array, float]]:
+    """Each proper score's key, sums and counts of city-days' means by date, and mean of `against`.
 
-
-def _cells(instants: Instants, part: Slice, source: str, against: str) -> Iterator[Cell]:
-    """A cell per proper score; none where the two share no instant of the slice."""
+    None where the two share no instant of the slice.
+    """
     present = part.instants & instants.has(source)
-    values = instants.scores[source]
+    values, theirs = instants.scores[source], np.full_like(instants.scores[source], np.nan)
     if against != NOTHING:
         present &= instants.has(against)
-        values = values - instants.scores[against]
+        theirs = instants.scores[against]
+        values = values - theirs
     if not present.any():
         return
     forecasts = instants.forecasts[source]
-    days, date_of = forecasts.days, forecasts.date_of_day
-    day = forecasts.day[present]
-    n = np.bincount(day, minlength=days)
+    day, date_of, dates = forecasts.day[present], forecasts.date_of_day, forecasts.dates
+    n = np.bincount(day, minlength=forecasts.days)
     there = n > 0
-    counts = np.bincount(date_of[there], minlength=forecasts.dates).astype(np.float64)
+    counts = np.bincount(date_of[there], minlength=dates).astype(np.float64)
+
+    def by_date(scores: Array) -> Array:
+        means = np.bincount(day, scores[present], minlength=len(n)) / np.maximum(n, 1)
+        return np.bincount(date_of, means, minlength=dates).astype(np.float64)
+
     for k, score in enumerate(PROPER_SCORES):
-        totals = _by_date(values[k, present], day, n, date_of, forecasts.dates)
-        reference = np.nan
-        if against != NOTHING:
-            theirs = instants.scores[against][k, present]
-            reference = _by_date(theirs, day, n, date_of, forecasts.dates).sum() / there.sum()
         key: dict[str, object] = {
             "slice": part.kind,
             "slice_value": part.value,
@@ -113,33 +99,7 @@ def _cells(instants: Instants, part: Slice, source: str, against: str) -> Iterat
             "n_dates": int((counts > 0).sum()),
             "n_instants": int(present.sum()),
         }
-        yield Cell(key=key, totals=totals, counts=counts, reference=float(reference))
-
-
-def _by_date(
-    values: Array,
-    day: NDArray[np.int64],
-    n: NDArray[np.int64],
-    date_of: NDArray[np.int64],
-    dates: int,
-) -> Array:
-    """City-days' means summed by date, shape (dates,)."""
-    means = np.bincount(day, values, minlength=len(n)) / np.maximum(n, 1)
-    return np.bincount(date_of, means, minlength=dates).astype(np.float64)
-
-
-def _row(cell: Cell, mean: float, lo: float, hi: float) -> dict[str, object]:
-    row = cell.key | {"value": mean, "lo": lo, "hi": hi}
-    if cell.key["against"] == NOTHING:
-        return row
-    there = cell.counts > 0
-    test = diebold_mariano(cell.totals[there] / cell.counts[there])
-    return row | {
-        "skill": -mean / cell.reference if cell.reference > 0 else None,
-        "dm": test.statistic,
-        "dm_p": test.p_value,
-        "verdict": verdict(lo, hi),
-    }
+        yield key, by_date(values[k]), counts, float(by_date(theirs[k]).sum() / there.sum())
 
 
 def verdict(lo: float, hi: float) -> str:
@@ -147,3 +107,21 @@ def verdict(lo: float, hi: float) -> str:
     if hi < 0:
         return "better"
     return "worse" if lo > 0 else "undecided"
+
+
+def with_discoveries(rows: pl.DataFrame, *family: str) -> pl.DataFrame:
+    """Rows with a column discovery: which p-values stay, each family judged by itself.
+
+    Parameters
+    ----------
+    rows
+        With a column dm_p; null: there was no test, and discovery is null.
+    family
+        Columns whose values make a family.
+    """
+    judged = [
+        part.with_columns(discovery=pl.Series(discoveries(part["dm_p"].to_numpy())))
+        for _, part in rows.group_by(*family, maintain_order=True)
+    ]
+    tested = pl.when(pl.col("dm_p").is_not_null())
+    return pl.concat([rows.clear(), *judged]).with_columns(discovery=tested.then("discovery"))

@@ -11,11 +11,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.statistics.discrimination import cross_entropy
 from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
-from kalshi_assets.statistics.scores import brier_score, log_loss, ranked_probability_score
+from kalshi_assets.statistics.scores import proper_scores
 from kalshi_assets.studies.evaluations import EVALUATIONS, sliced
-from kalshi_assets.tables.scoreboard import PROPER_SCORES, SOURCES
+from kalshi_assets.tables.scoreboard import SOURCES
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -45,7 +44,7 @@ class Instants:
     rows
         Columns date, city, lst_hour and a label per kind of slice, sorted by the first three.
     scores
-        By source: shape (proper scores, instants), NaN where it has no PMF.
+        By source: `proper_scores`, shape (4, instants), NaN where it has no PMF.
     forecasts
         By source, all of the same instants, days and dates.
     """
@@ -75,7 +74,7 @@ class Instants:
             of_source = evaluations.filter(pl.col("source") == source).select(*_INSTANT, "p")
             aligned = rows.join(of_source, on=_INSTANT, how="left", maintain_order="left")
             forecasts[source] = LadderForecasts.of(aligned)
-            scores[source] = _proper_scores(forecasts[source])
+            scores[source] = proper_scores(forecasts[source].p, forecasts[source].winner)
         return cls(rows=sliced(rows), scores=scores, forecasts=forecasts)
 
     def has(self, source: str) -> Mask:
@@ -108,21 +107,3 @@ class Instants:
         pairs += [("fused", "market_alive"), ("fused", "prior_pool"), ("calibrated", "fused")]
         pairs += [(source, BASE_RATE) for source in self.scores if source != BASE_RATE]
         return [pair for pair in pairs if all(source in self.scores for source in pair)]
-
-
-def _proper_scores(forecasts: LadderForecasts) -> Array:
-    """Scores of every instant in the order of `PROPER_SCORES`: shape (scores, instants)."""
-    found = np.full((len(PROPER_SCORES), len(forecasts.winner)), np.nan)
-    brackets = forecasts.known.sum(axis=1)
-    for n, winner in set(zip(brackets.tolist(), forecasts.winner.tolist(), strict=True)):
-        if n == 0:
-            continue
-        at = (brackets == n) & (forecasts.winner == winner)
-        p = forecasts.p[at, :n]
-        found[:, at] = (
-            log_loss(p, winner),
-            brier_score(p, winner),
-            ranked_probability_score(p, winner),
-            cross_entropy(p, np.arange(n) == winner).mean(axis=1),
-        )
-    return found

@@ -1,7 +1,7 @@
 """One day of the weather study: every method's forecasts at fixed hours, and what came.
 
 Here: `StudyDay`, the frames of one climate day, and `evaluated`, what is learnt from it. Not here:
-the methods (`hazard`, `references`), scores (`scoring`), many days together (`weather_study`).
+methods (`hazard_methods`, `references`), scores (`scoring`), many days (`weather_study`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,12 @@ from kalshi_assets.families.temperature.asof import weather_as_of
 from kalshi_assets.families.temperature.evidence import temperatures
 from kalshi_assets.families.temperature.fit.parameters import HazardParameters
 from kalshi_assets.families.temperature.hazard.method import HazardMethod
+from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.families.temperature.providers import one_report_each
 from kalshi_assets.families.temperature.station_days import StationDays
 from kalshi_assets.ladder.terms import terms_at
 from kalshi_assets.settlement.rule import official_maximum, settled_by
-from kalshi_assets.studies.hazard_methods import IN_FORCE, hazard_by, variants
+from kalshi_assets.studies.hazard_methods import EXACT, IN_FORCE, variants
 from kalshi_assets.studies.references import climatology, maxima_around, persistence
 from kalshi_assets.studies.scoring import FORECASTS
 from kalshi_assets.tables import FORECASTS as EMPTY_FORECASTS
@@ -109,10 +110,7 @@ class StudyDay:
 
     def minutes(self, hours: Sequence[int]) -> pl.DataFrame:
         """The full local standard hours as instants: lst_hour, minute."""
-        return pl.DataFrame({"lst_hour": hours}, schema={"lst_hour": pl.Int8}).with_columns(
-            minute=pl.lit(self.start).cast(pl.Datetime("us", "UTC"))
-            + pl.duration(hours=pl.col("lst_hour"))
-        )
+        return _minutes(self.start, hours)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,18 +169,7 @@ def evaluated(day: StudyDay, in_force: HazardMethod) -> DayEvaluation:
         return DayEvaluation(date=day.date, left_out="no reports")
     if not reported.usable().all():
         return DayEvaluation(date=day.date, left_out="too few reports")
-    hazards = {
-        name: hazard_by(
-            name,
-            method,
-            day.events,
-            day.observations,
-            day.forecasts,
-            day.earlier,
-            day.mc_params,
-        )
-        for name, method in variants(in_force).items()
-    }
+    hazards = {name: _hazard(day, name, method) for name, method in variants(in_force).items()}
     pmfs = {
         **{method: _at_hours(day, frame, "p_wx") for method, frame in hazards.items()},
         **_references(day),
@@ -205,6 +192,15 @@ def evaluated(day: StudyDay, in_force: HazardMethod) -> DayEvaluation:
         in_tail=day.winner in (0, len(day.upper)),
         withheld=_withheld(day, hazards[IN_FORCE]),
     )
+
+
+def _hazard(day: StudyDay, name: str, method: HazardMethod) -> pl.DataFrame:
+    """`probability.hazard_pmf`; the exact method does not borrow the analogue's."""
+    found = hazard_pmf(
+        day.events, day.observations, day.forecasts, day.earlier, day.mc_params, method
+    )
+    own = pl.when((pl.col("analogue_share") == 0) | (name != EXACT))
+    return found.with_columns(own.then(c).alias(c) for c in ("p_wx", "hazard_next_60m"))
 
 
 def _reported(day: StudyDay) -> StationDays:
@@ -249,13 +245,17 @@ def _references(day: StudyDay) -> dict[str, dict[int, list[float]]]:
     return {"climatology": always, "persistence": persisted}
 
 
+def _minutes(start: datetime, hours: Sequence[int]) -> pl.DataFrame:
+    first = pl.lit(start).cast(pl.Datetime("us", "UTC"))
+    rows = pl.DataFrame({"lst_hour": hours}, schema={"lst_hour": pl.Int8})
+    return rows.with_columns(minute=first + pl.duration(hours="lst_hour"))
+
+
 def _running_max(
     start: datetime, observations: pl.DataFrame, known_by: datetime | None = None
 ) -> dict[int, int]:
     """Least that the maximum so far could be, as known at each hour of a day."""
-    hours = pl.DataFrame({"lst_hour": HOURS}, schema={"lst_hour": pl.Int8}).with_columns(
-        minute=pl.lit(start).cast(pl.Datetime("us", "UTC")) + pl.duration(hours="lst_hour")
-    )
+    hours = _minutes(start, HOURS)
     if known_by is not None:
         observations = observations.filter(pl.col("known_at") <= known_by)
     asof = weather_as_of(

@@ -1,31 +1,27 @@
 """The verification study of the weather hazard: many days together.
 
 Here: days gathered into scores, reliability and missed peaks. Not here: one day
-(`weather_days`), general scoring (`scoring`, `reliability`), pages (`reports`).
+(`weather_days`), general scoring (`scoring`, `reliability`), documents (`pages`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import polars as pl
 
-from kalshi_assets.families.temperature.cities import City
-from kalshi_assets.families.temperature.hazard.method import HazardMethod
-from kalshi_assets.statistics.bootstrap import LEVEL, RESAMPLES
-from kalshi_assets.statistics.reliability import reliability
+from kalshi_assets.statistics.bootstrap import LEVEL, RESAMPLES, Bootstrap, tails
+from kalshi_assets.statistics.reliability import Diagram, reliability
 from kalshi_assets.studies.hazard_methods import ANALOGUE, EXACT, HAZARD_METHODS, IN_FORCE
 from kalshi_assets.studies.scoring import FORECASTS, scored, summarised
 from kalshi_assets.studies.weather_days import (
     MISSED_PEAKS,
     NEW_HIGHS,
     DayEvaluation,
-    StudyDay,
-    evaluated,
 )
 
-SEED = 20250401
+BOOTSTRAP = Bootstrap(seed=20250401)
 COMPARED = (IN_FORCE, EXACT)
 WEATHER_METHODS = (*HAZARD_METHODS, "persistence", "climatology")
 SAMPLES = {"all": WEATHER_METHODS, "market": (*WEATHER_METHODS, "market")}
@@ -61,7 +57,7 @@ class WeatherStudy:
 
     @cached_property
     def scores(self) -> pl.DataFrame:
-        """Of schema `scoring.SCORED`."""
+        """As of `scoring.scored`."""
         return scored(
             pl.concat(
                 [pl.DataFrame(schema=FORECASTS), *(day.forecasts for day in self.scored_days)]
@@ -71,7 +67,7 @@ class WeatherStudy:
     @cached_property
     def summary(self) -> pl.DataFrame:
         """Of schema `scoring.SUMMARY`: all days, and those with a market."""
-        return summarised(self.scores, SAMPLES, compared=COMPARED, seed=SEED)
+        return summarised(self.scores, SAMPLES, BOOTSTRAP, compared=COMPARED)
 
     @cached_property
     def new_highs(self) -> pl.DataFrame:
@@ -81,19 +77,15 @@ class WeatherStudy:
         )
 
     @cached_property
-    def reliability(self) -> pl.DataFrame:
-        """`reliability.RELIABILITY` of the hazard of a new high within the hour, by method."""
-        frames = []
+    def diagrams(self) -> dict[str, Diagram]:
+        """Reliability of the hazard of a new high within the hour, by method."""
+        found = {}
         for method in (EXACT, ANALOGUE):
-            rows = self.new_highs.filter(pl.col("method") == method)
-            found = reliability(
-                rows["probability"].to_numpy(),
-                rows["new_high"].to_numpy(),
-                rows["date"].rank("dense").to_numpy().astype(np.int64) - 1,
-                seed=SEED,
-            )
-            frames.append(found.with_columns(method=pl.lit(method)))
-        return pl.concat(frames)
+            rows = self.new_highs.filter(method=method)
+            pairs = rows["probability"], rows["new_high"], rows["date"].rank("dense") - 1
+            if rows.height:
+                found[method] = reliability(*(c.to_numpy() for c in pairs), bootstrap=BOOTSTRAP)
+        return found
 
     @cached_property
     def missed_peaks(self) -> pl.DataFrame:
@@ -108,24 +100,7 @@ class WeatherStudy:
         return missed_counts(self.missed_peaks)
 
 
-def verification(city: City, days: Iterable[StudyDay], in_force: HazardMethod) -> pl.DataFrame:
-    """`weather.verification` of a city: mean scores and paired differences, with intervals.
-
-    Parameters
-    ----------
-    in_force
-        The hazard's method by the configuration.
-
-    Returns
-    -------
-    DataFrame
-        Of schema `scoring.SUMMARY`, and the city.
-    """
-    study = WeatherStudy([evaluated(day, in_force) for day in days])
-    return study.summary.with_columns(city=pl.lit(city.name))
-
-
-def missed_counts(missed_peaks: pl.DataFrame, seed: int = SEED) -> pl.DataFrame:
+def missed_counts(missed_peaks: pl.DataFrame) -> pl.DataFrame:
     """How often the official maximum lay 0, 1, 2, 3 degrees above the highest report.
 
     Beside it how often it should have, and the 95 % interval of the count, if every day followed
@@ -144,12 +119,12 @@ def missed_counts(missed_peaks: pl.DataFrame, seed: int = SEED) -> pl.DataFrame:
     if resolved.is_empty():
         return pl.DataFrame(schema=MISSED_COUNTS)
     shares = np.array(resolved["missed_peak"].to_list())
-    drawn = np.random.default_rng(seed).random((RESAMPLES, len(shares), 1))
+    drawn = np.random.default_rng(BOOTSTRAP.seed).random((RESAMPLES, len(shares), 1))
     degree = (drawn > np.cumsum(shares, axis=1)[:, :-1]).sum(axis=2)
     rows = []
     for d in range(shares.shape[1]):
         counts = (degree == d).sum(axis=1)
-        lo, hi = np.quantile(counts, ((1 - LEVEL) / 2, (1 + LEVEL) / 2), method="nearest")
+        lo, hi = np.quantile(counts, tails(LEVEL), method="nearest")
         found = int((resolved["missed"] == d).sum())
         expected = float(shares[:, d].sum())
         rows.append({"missed_f": d, "days": found, "expected": expected, "lo": lo, "hi": hi})

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kalshi_assets.pages.scoreboard_controls import failed_controls
 from kalshi_assets.pages.scoreboard_page import (
     anchor_verdict,
+    failed_controls,
     page_text,
     verdicts,
     write_page,

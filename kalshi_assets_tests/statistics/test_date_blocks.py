@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kalshi_assets.statistics.bootstrap import day_weights, resampled_ratios
+from kalshi_assets.statistics.bootstrap import Bootstrap, day_weights
 
 
 def test_blocks_draw_neighbours_together_and_as_many_days_as_there_are() -> None:
@@ -23,14 +23,14 @@ def test_blocks_widen_the_interval_of_days_that_persist() -> None:
     persisting = np.convolve(rng.normal(size=202), np.ones(3) / 3, mode="valid")[:, None]
     widths = []
     for block in (1, 3):
-        weights = day_weights(200, 1000, np.random.default_rng(2), block=block)
-        found = resampled_ratios(persisting, np.ones((200, 1)), weights)
+        bootstrap = Bootstrap(seed=2, resamples=1000, block=block)
+        found = bootstrap.ratios(persisting, np.ones((200, 1)))
         widths.append(found.hi[0] - found.lo[0])
     assert widths[1] > 1.2 * widths[0]
 
 
 def test_a_date_with_two_cities_weighs_twice() -> None:
-    weights = day_weights(2, 100, np.random.default_rng(3))
-    found = resampled_ratios(np.array([[2.0], [4.0]]), np.array([[2.0], [1.0]]), weights)
+    bootstrap = Bootstrap(seed=3, resamples=100)
+    found = bootstrap.ratios(np.array([[2.0], [4.0]]), np.array([[2.0], [1.0]]))
     assert found.mean[0] == pytest.approx(2.0)
     assert (found.lo[0], found.hi[0], found.n_days[0]) == (1.0, 4.0, 2)

@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kalshi_assets.statistics.bootstrap import Bootstrap
 from kalshi_assets.studies.classifier_skill import CLASSIFIER_DAYS, classifier_skill
 from kalshi_assets_tests.studies.forecasts import FIRST
 
@@ -32,7 +33,7 @@ def scored_days(gain: float, *, days: int = 40, auc: float | None = 0.6) -> pl.D
 
 def test_skill_is_found_and_its_absence_too() -> None:
     for gain, verdict in ((0.02, "better"), (0.0, "undecided"), (-0.02, "worse")):
-        found = classifier_skill(scored_days(gain), seed=1, resamples=300)
+        found = classifier_skill(scored_days(gain), Bootstrap(seed=1, resamples=300))
         row = found.filter(slice="all", score="cross_entropy").to_dicts()[0]
         assert row["verdict"] == verdict
         assert row["difference"] == pytest.approx(row["value"] - row["baseline"])
@@ -42,14 +43,14 @@ def test_skill_is_found_and_its_absence_too() -> None:
 
 
 def test_of_areas_more_is_better() -> None:
-    found = classifier_skill(scored_days(0.0), seed=1, resamples=50)
+    found = classifier_skill(scored_days(0.0), Bootstrap(seed=1, resamples=50))
     row = found.filter(slice="all", score="auc").to_dicts()[0]
     assert row["verdict"] == "better"
     assert row["skill"] is None
 
 
 def test_every_city_has_its_rows() -> None:
-    found = classifier_skill(scored_days(0.0), seed=1, resamples=50)
+    found = classifier_skill(scored_days(0.0), Bootstrap(seed=1, resamples=50))
     assert found.filter(slice="city")["slice_value"].unique().sort().to_list() == [
         "chicago",
         "new_york",
@@ -57,9 +58,9 @@ def test_every_city_has_its_rows() -> None:
 
 
 def test_days_of_one_class_have_no_area_and_count_for_cross_entropy_only() -> None:
-    found = classifier_skill(scored_days(0.01, auc=None), seed=1, resamples=50)
+    found = classifier_skill(scored_days(0.01, auc=None), Bootstrap(seed=1, resamples=50))
     assert set(found["score"]) == {"cross_entropy"}
 
 
 def test_no_classifiers_make_no_rows() -> None:
-    assert classifier_skill(pl.DataFrame(schema=CLASSIFIER_DAYS), seed=1).is_empty()
+    assert classifier_skill(pl.DataFrame(schema=CLASSIFIER_DAYS), Bootstrap(seed=1)).is_empty()

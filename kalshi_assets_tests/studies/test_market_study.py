@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from kalshi_assets.statistics.ladder_reliability import diagram
+from kalshi_assets.statistics.bootstrap import Bootstrap
+from kalshi_assets.statistics.reliability import reliability
 from kalshi_assets.studies.evaluations import PMF, MarketDay
 from kalshi_assets.studies.market_study import MarketStudy
 from kalshi_assets_tests.studies.forecasts import FIRST, perfect, rivals
@@ -63,7 +64,9 @@ def test_bars_reach_the_diagonal_about_as_often_as_they_say_when_forecasts_are_r
     rng = np.random.default_rng(22)
     reached = []
     for _ in range(40):
-        bins = diagram(perfect(200, rng, hours=2), seed=1, resamples=200).bins
+        f = perfect(200, rng, hours=2)
+        pairs = f.probability, f.outcome, f.day_of_pair, f.date_of_pair
+        bins = reliability(*pairs, bootstrap=Bootstrap(seed=1, resamples=200)).bins
         well_filled = bins.filter(pl.col("n_days") > 40)
         at, lo, hi = (well_filled[name].to_numpy() for name in ("probability", "lo", "hi"))
         reached += ((lo <= at) & (at <= hi)).tolist()

@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from kalshi_assets.statistics.bootstrap import Bootstrap
 from kalshi_assets.studies.negative_controls import (
     controls,
     shuffled_winners,
@@ -38,7 +39,7 @@ def test_the_same_seed_deals_the_same() -> None:
 
 
 def test_skill_vanishes_with_shuffled_winners_and_not_with_true_ones() -> None:
-    found = controls(two_months(), seed=1, resamples=300)
+    found = controls(two_months(), Bootstrap(seed=1, resamples=300))
     true, shuffled = (found.filter(winners=name) for name in ("true", "shuffled"))
     assert set(true["source"]) == {"market", "fused"}
     assert set(true["verdict"]) == {"better"}
@@ -67,4 +68,4 @@ def test_ladders_of_different_length_do_not_share_winners() -> None:
 
 
 def test_nothing_to_control_is_no_error() -> None:
-    assert controls(evaluated({}, np.array([], dtype=int)), seed=1).is_empty()
+    assert controls(evaluated({}, np.array([], dtype=int)), Bootstrap(seed=1)).is_empty()

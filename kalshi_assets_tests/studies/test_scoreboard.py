@@ -5,6 +5,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from kalshi_assets.statistics.bootstrap import Bootstrap
 from kalshi_assets.studies.scoreboard import scoreboard
 from kalshi_assets.tables.scoreboard import POOLED_SCORES, PROPER_SCORES, SCOREBOARD
 from kalshi_assets_tests.studies.forecasts import FIRST, evaluated, rivals
@@ -25,7 +26,7 @@ def board() -> pl.DataFrame:
         weather = np.full((40, 6), 1 / 6)
         weather[25:] = np.nan
         frames.append(evaluated(sources | {"weather": weather}, winners, city=city))
-    return scoreboard(pl.concat(frames), resamples=300)
+    return scoreboard(pl.concat(frames), Bootstrap(resamples=300))
 
 
 def test_the_board_keeps_its_contract(board: pl.DataFrame) -> None:
@@ -36,7 +37,7 @@ def test_the_board_keeps_its_contract(board: pl.DataFrame) -> None:
 def test_a_pool_that_knows_more_is_better_and_one_that_knows_less_is_worse() -> None:
     for knows, verdict in ((0.2, "better"), (-0.4, "worse")):
         sources, winners = rivals(80, 5, knows=knows)
-        found = scoreboard(evaluated(sources, winners, hours=[12]), resamples=300)
+        found = scoreboard(evaluated(sources, winners, hours=[12]), Bootstrap(resamples=300))
         for score in ("log_loss", "auc"):
             gap = cell(found, source="fused", against="market", score=score)
             assert gap["verdict"] == verdict or (score == "auc" and knows < 0)
@@ -48,7 +49,9 @@ def test_a_pool_that_knows_more_is_better_and_one_that_knows_less_is_worse() -> 
 def test_the_same_forecast_is_neither_better_nor_tested() -> None:
     sources, winners = rivals(30, 6, knows=0.0)
     gap = cell(
-        scoreboard(evaluated(sources, winners), resamples=100), source="fused", against="market"
+        scoreboard(evaluated(sources, winners), Bootstrap(resamples=100)),
+        source="fused",
+        against="market",
     )
     assert (gap["value"], gap["lo"], gap["hi"]) == (0, 0, 0)
     assert gap["verdict"] == "undecided"
@@ -91,7 +94,7 @@ def test_a_city_day_weighs_the_same_however_many_instants_it_has() -> None:
             {"market": torn, "fused": torn}, winners, hours=range(24), first=FIRST + timedelta(1)
         ),
     ]
-    found = cell(scoreboard(pl.concat(rows), resamples=50), source="market")
+    found = cell(scoreboard(pl.concat(rows), Bootstrap(resamples=50)), source="market")
     assert found["value"] == pytest.approx(np.log(2) / 2)
     assert found["n_instants"] == 25
 
@@ -101,7 +104,7 @@ def test_cities_of_a_date_are_drawn_together() -> None:
     one = evaluated(sources, winners, hours=[12])
     twins = pl.concat([one, one.with_columns(city=pl.lit("chicago"))])
     alone, both = (
-        cell(scoreboard(rows, resamples=400), source="fused", against="market")
+        cell(scoreboard(rows, Bootstrap(resamples=400)), source="fused", against="market")
         for rows in (one, twins)
     )
     assert (both["n_days"], both["n_dates"]) == (80, 40)
@@ -113,7 +116,9 @@ def test_order_of_rows_does_not_matter() -> None:
     sources, winners = rivals(20, 8, knows=0.1)
     rows = evaluated(sources, winners)
     shuffled = rows.sample(fraction=1, shuffle=True, seed=3)
-    assert_frame_equal(scoreboard(rows, resamples=50), scoreboard(shuffled, resamples=50))
+    assert_frame_equal(
+        scoreboard(rows, Bootstrap(resamples=50)), scoreboard(shuffled, Bootstrap(resamples=50))
+    )
 
 
 def test_calibration_error_stands_beside_what_perfect_forecasts_have(board: pl.DataFrame) -> None:
@@ -129,7 +134,7 @@ def test_ladders_of_different_length_are_scored_side_by_side() -> None:
         evaluated({"market": short, "fused": short}, np.array([0])),
         evaluated({"market": long, "fused": long}, np.array([0]), first=FIRST + timedelta(1)),
     ]
-    found = cell(scoreboard(pl.concat(rows), resamples=50), source="market")
+    found = cell(scoreboard(pl.concat(rows), Bootstrap(resamples=50)), source="market")
     assert found["value"] == pytest.approx((np.log(2) + np.log(4)) / 2)
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kalshi_assets.statistics.bootstrap import Bootstrap
 from kalshi_assets.studies.scoring import ALL_HOURS, FORECASTS, NOTHING, scored, summarised
 
 FIRST = date(2025, 6, 1)
@@ -72,7 +73,10 @@ def test_methods_are_compared_on_the_days_that_all_of_them_have() -> None:
         )
     )
     summary = summarised(
-        scores, {"alone": ["exact"], "both": ["exact", "market"]}, compared=["exact"], resamples=50
+        scores,
+        {"alone": ["exact"], "both": ["exact", "market"]},
+        Bootstrap(resamples=50),
+        compared=["exact"],
     )
     of = {"method": "exact", "against": NOTHING, "lst_hour": 9, "score": "log_loss"}
     alone, both = cell(summary, days="alone", **of), cell(summary, days="both", **of)
@@ -93,7 +97,7 @@ def test_the_mean_over_all_hours_takes_days_that_have_every_hour() -> None:
             forecast(1, "exact", 9, [0.1, 0.9], 0),
         )
     )
-    summary = summarised(scores, {"all": ["exact"]}, resamples=50)
+    summary = summarised(scores, {"all": ["exact"]}, Bootstrap(resamples=50))
     whole = cell(summary, lst_hour=ALL_HOURS, score="log_loss")
     assert whole["n_days"] == 1
     assert whole["value"] == pytest.approx((np.log(2) + np.log(1.25)) / 2)
@@ -120,7 +124,8 @@ def test_the_same_seed_gives_the_same_intervals() -> None:
     rows = [forecast(d, "exact", 9, [p, 1 - p], 0) for d, p in enumerate(rng.uniform(size=20))]
     scores = scored(forecasts(*rows))
     once, again, other = (
-        summarised(scores, {"all": ["exact"]}, seed=seed, resamples=200) for seed in (1, 1, 2)
+        summarised(scores, {"all": ["exact"]}, Bootstrap(seed=seed, resamples=200))
+        for seed in (1, 1, 2)
     )
     assert once.equals(again)
     assert not once.equals(other)

@@ -12,9 +12,9 @@ from kalshi_assets.studies.weather_days import (
     StudyDay,
     evaluated,
 )
-from kalshi_assets.studies.weather_study import WEATHER_METHODS, WeatherStudy, verification
+from kalshi_assets.studies.weather_study import WEATHER_METHODS, WeatherStudy
 from kalshi_assets.tables import OBSERVATIONS, SETTLEMENTS
-from kalshi_assets_tests.studies.days import DAY, PLACE, settled, study_day
+from kalshi_assets_tests.studies.days import DAY, settled, study_day
 
 NOON = 12
 METHOD = load_method()
@@ -135,8 +135,7 @@ def test_a_day_with_a_short_past_says_so() -> None:
 
 def test_a_study_of_some_days_counts_them_and_compares_on_the_same(whole: DayEvaluation) -> None:
     days = [study_day(DAY + timedelta(days=n)) for n in (1, 2)]
-    table = verification(PLACE, days, METHOD)
-    assert set(table["city"]) == {"new_york"}
+    table = WeatherStudy([evaluated(day, METHOD) for day in days]).summary
     assert table["n_days"].max() == 2
     means = table.filter(pl.col("against") == "nothing", pl.col("lst_hour") == 9)
     assert set(means["method"]) == set(WEATHER_METHODS)
@@ -144,4 +143,4 @@ def test_a_study_of_some_days_counts_them_and_compares_on_the_same(whole: DayEva
         [evaluated(days[0], METHOD), DayEvaluation(date=DAY, left_out="no reports"), whole]
     )
     assert len(study.scored_days) == 2
-    assert set(study.reliability["method"]) == {"exact", "analogue"}
+    assert set(study.diagrams) == {"exact", "analogue"}

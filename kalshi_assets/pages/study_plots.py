@@ -1,7 +1,7 @@
-"""Figures of the scoreboard: scores by hour, differences by slice, reliability.
+"""Figures of the two studies: scores by hour, differences by slice, reliability.
 
-Here: what is drawn. Not here: the numbers (`verification`), the page around the figures
-(`scoreboard_page`).
+Here: what is drawn. Not here: the numbers (`studies`), the documents around the figures
+(`scoreboard_page`, `verification_page`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ import polars as pl
 from kalshi_assets.pages.canvas import FONT, INK, Panel, Sheet, Span, panels
 from kalshi_assets.pages.inputs import Floats
 from kalshi_assets.pages.palette import SOURCE_COLOURS
-from kalshi_assets.statistics.ladder_reliability import Diagram
+from kalshi_assets.statistics.reliability import Diagram
 
 COLOURS = {
     **SOURCE_COLOURS,
@@ -21,37 +21,42 @@ COLOURS = {
     "prior_pool": "#71717a",
     "weather_lagged": "#a8a29e",
     "fused_lagged": "#a8a29e",
+    "mixed": "#b45309",
+    "exact": SOURCE_COLOURS["weather"],
+    "analogue": "#db2777",
+    "persistence": "#7c3aed",
+    "climatology": "#71717a",
 }
 _DOT = ((-2.6, 0.0), (0.0, -2.6), (2.6, 0.0), (0.0, 2.6))
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-_TICK_HOURS = 3
 _LEGEND_INCHES = 1.05
 _ROW_INCHES = 0.2
+_PANEL_INCHES = 2.7
+_SIDE = 4.1
 
 
-def hourly_figure(titled: Mapping[str, pl.DataFrame], *, height: float = 2.7) -> Sheet:
-    """A score of every source by local standard hour, with its interval as a band.
+def hourly_figure(titled: Mapping[str, pl.DataFrame]) -> Sheet:
+    """A score by local standard hour, a panel per title, its intervals as bands.
 
     Parameters
     ----------
     titled
-        Rows of `learning.scoreboard` of slice lst_hour and one score, per panel by its title.
-    height
-        Inches of a panel.
+        Columns name (of the curve), hour, value, lo and hi.
     """
-    known = {title: _by_hour(rows) for title, rows in titled.items() if rows.height}
-    sheet = Sheet((9.6, height * max(len(known), 1) + 0.5))
+    known = {title: rows.sort("name", "hour") for title, rows in titled.items() if rows.height}
+    sheet = Sheet((9.6, _PANEL_INCHES * max(len(known), 1) + 0.5))
     if not known:
         return sheet
-    every = pl.concat(list(known.values()))
-    hours = every["hour"].to_numpy()
-    x = float(hours.min()) - 0.4, float(hours.max()) + 0.4
+    hours = sorted({hour for rows in known.values() for hour in rows["hour"]})
+    x = hours[0] - 0.4, hours[-1] + 0.4
     ranges = [_range(rows) for rows in known.values()]
     made = panels(sheet, x=x, ys=ranges, shares=[1.0] * len(known), top=0.5)
-    _legend(sheet, every["source"].unique(maintain_order=True).to_list())
+    _legend(sheet, {name for rows in known.values() for name in rows["name"]})
+    shown = [hour for hour in hours if len(hours) <= 12 or hour % 3 == 0]
     for panel, (title, rows) in zip(made, known.items(), strict=True):
+        labels = [hour_words(hour) if panel is made[-1] else "" for hour in shown]
         panel.scales(
-            x_ticks=_hour_ticks(x, labels=panel is made[-1]),
+            x_ticks=list(zip(map(float, shown), labels, strict=True)),
             y_ticks=_ticks(panel.y),
             title=title,
         )
@@ -59,12 +64,17 @@ def hourly_figure(titled: Mapping[str, pl.DataFrame], *, height: float = 2.7) ->
             panel.lines([[(x[0], 0.0), (x[1], 0.0)]], INK, width=0.9)
         if x[0] < 0 < x[1]:
             panel.lines([[(0.0, panel.y[0]), (0.0, panel.y[1])]], INK, width=0.9, dashes=(1, 2))
-        for (source,), curve in rows.group_by("source", maintain_order=True):
-            _curve(panel, curve, COLOURS[str(source)])
+        for (name,), curve in rows.group_by("name", maintain_order=True):
+            _curve(panel, curve, COLOURS[str(name)])
     return sheet
 
 
-def slice_figure(rows: pl.DataFrame, *, title: str) -> Sheet:
+def hour_words(hour: int) -> str:
+    """An hour since the start of the climate day, as a clock shows it."""
+    return f"{hour % 24}:00" + (" eve" if hour < 0 else "")
+
+
+def slice_figure(rows: Sequence[Mapping], *, title: str) -> Sheet:
     """Differences from the market slice by slice, a dot with its interval each.
 
     Parameters
@@ -75,31 +85,30 @@ def slice_figure(rows: pl.DataFrame, *, title: str) -> Sheet:
     title
         Of the figure.
     """
-    kinds = rows["slice"].unique(maintain_order=True).to_list()
-    height = _ROW_INCHES * (rows.height + 0.6 * len(kinds))
+    kinds = len({row["slice"] for row in rows})
+    height = _ROW_INCHES * (len(rows) + 0.6 * kinds)
     sheet = Sheet((9.6, height + 0.8))
-    if rows.is_empty():
+    if not rows:
         return sheet
-    lo, hi = _range(rows, around_zero=True)
+    lo, hi = _range(pl.DataFrame(rows).select("lo", "hi"), around_zero=True)
     panel = Panel(
         sheet=sheet, left=2.5, bottom=0.35, width=5.3, height=height, x=(lo, hi),
         y=(height / _ROW_INCHES, 0.0),
     )  # fmt: skip
     panel.scales(x_ticks=_ticks((lo, hi)), title=title)
     panel.lines([[(0.0, panel.y[0]), (0.0, panel.y[1])]], INK, width=1.0)
-    at = 0.0
-    for kind in kinds:
-        at += 0.6
-        for row in rows.filter(pl.col("slice") == kind).to_dicts():
-            _slice_row(panel, at + 0.5, row)
-            at += 1.0
+    at, kind = 0.5, None
+    for row in rows:
+        at += 0.6 * (row["slice"] != kind)
+        kind = row["slice"]
+        _slice_row(panel, at, row)
+        at += 1.0
     return sheet
 
 
-def _slice_row(panel: Panel, at: float, row: dict) -> None:
+def _slice_row(panel: Panel, at: float, row: Mapping) -> None:
     colour = {"better": "#15803d", "worse": "#b91c1c"}.get(row["verdict"], "#71717a")
-    name = row["slice_value"].replace("_", " ")
-    kind = row["slice"].replace("_", " ")
+    kind, name = (row[part].replace("_", " ") for part in ("slice", "slice_value"))
     label = name if kind in ("city", "all") else f"{kind} {name}"
     panel.write(panel.x[0], at, label, shift=(-0.1, 0), across="right", size=FONT + 0.5)
     panel.lines([[(row["lo"], at), (row["hi"], at)]], colour, width=2.0)
@@ -118,18 +127,16 @@ def reliability_figure(diagrams: Mapping[str, Diagram]) -> Sheet:
     diagrams
         By source.
     """
-    columns = min(len(diagrams), 2)
-    lines = -(-len(diagrams) // 2)
-    side = 4.1
-    sheet = Sheet((4.8 * max(columns, 1), (side + 0.75) * max(lines, 1)))
+    lines = max(-(-len(diagrams) // 2), 1)
+    sheet = Sheet((4.8 * max(min(len(diagrams), 2), 1), (_SIDE + 0.75) * lines))
     ticks = [(k / 5, f"{k * 20} %") for k in range(6)]
     for place, (source, diagram) in enumerate(diagrams.items()):
         panel = Panel(
             sheet=sheet,
             left=0.55 + 4.8 * (place % 2),
-            bottom=0.42 + (side + 0.75) * (lines - 1 - place // 2),
-            width=side,
-            height=side,
+            bottom=0.42 + (_SIDE + 0.75) * (lines - 1 - place // 2),
+            width=_SIDE,
+            height=_SIDE,
             x=(-0.03, 1.03),
             y=(-0.03, 1.03),
         )
@@ -142,28 +149,20 @@ def reliability_figure(diagrams: Mapping[str, Diagram]) -> Sheet:
         )
         panel.write(0.5, -0.03, "probability given", shift=(0, -0.24), across="center")
         panel.lines([[(0, 0), (1, 1)]], INK, width=0.8, dashes=(3, 3))
-        _diagram(panel, diagram, COLOURS[source])
+        panel.lines([parts.curve], COLOURS[source], width=1.4, alpha=0.6)
+        _bins(panel, diagram.bins, COLOURS[source])
     return sheet
 
 
-def _diagram(panel: Panel, diagram: Diagram, colour: str) -> None:
-    panel.lines([diagram.curve.curve], colour, width=1.4, alpha=0.6)
-    bars = [
-        [(row["probability"], row["lo"]), (row["probability"], row["hi"])]
-        for row in diagram.bins.to_dicts()
-    ]
-    panel.lines(bars, colour, width=3.0, alpha=0.35)
-    panel.marks(diagram.bins.select("probability", "frequency").to_numpy(), _DOT, colour)
-    for row in diagram.bins.to_dicts():
-        low = row["probability"] < 0.5
+def _bins(panel: Panel, bins: pl.DataFrame, colour: str) -> None:
+    for row in bins.to_dicts():
+        at, low = row["probability"], row["probability"] < 0.5
+        panel.lines([[(at, row["lo"]), (at, row["hi"])]], colour, width=3.0, alpha=0.35)
         panel.write(
-            row["probability"], row["frequency"], f"{row['n']:,}", size=FONT - 0.5,
+            at, row["frequency"], f"{row['n']:,}", size=FONT - 0.5,
             shift=(0.08, -0.09) if low else (-0.08, 0.09), across="left" if low else "right",
         )  # fmt: skip
-
-
-def _by_hour(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(hour=pl.col("slice_value").cast(pl.Int8)).sort("source", "hour")
+    panel.marks(bins.select("probability", "frequency").to_numpy(), _DOT, colour)
 
 
 def _curve(panel: Panel, curve: pl.DataFrame, colour: str) -> None:
@@ -174,25 +173,15 @@ def _curve(panel: Panel, curve: pl.DataFrame, colour: str) -> None:
     panel.marks(np.stack([at, value], 1), _DOT, colour)
 
 
-def _legend(sheet: Sheet, sources: Sequence[str]) -> None:
+def _legend(sheet: Sheet, names: set[str]) -> None:
     width, height = sheet.size
     strip = Panel(
         sheet=sheet, left=0.72, bottom=height - 0.24, width=width - 0.72, height=0.2,
         x=(0.0, (width - 0.72) / _LEGEND_INCHES), y=(0.0, 1.0),
     )  # fmt: skip
-    known = [source for source in COLOURS if source in sources]
-    for place, source in enumerate(known):
-        strip.lines([[(place, 0.5), (place + 0.2, 0.5)]], COLOURS[source], width=2.5)
-        strip.write(place + 0.25, 0.5, source.replace("_", " "), size=FONT + 0.5)
-
-
-def _hour_ticks(x: Span, *, labels: bool) -> list[tuple[float, str]]:
-    marks = range(int(np.ceil(x[0] / _TICK_HOURS)) * _TICK_HOURS, int(x[1]) + 1, _TICK_HOURS)
-    return [(float(hour), _hour_label(hour) if labels else "") for hour in marks]
-
-
-def _hour_label(hour: int) -> str:
-    return f"{hour % 24}:00" + (" eve" if hour < 0 else "")
+    for place, name in enumerate(name for name in COLOURS if name in names):
+        strip.lines([[(place, 0.5), (place + 0.2, 0.5)]], COLOURS[name], width=2.5)
+        strip.write(place + 0.25, 0.5, name.replace("_", " "), size=FONT + 0.5)
 
 
 def _range(rows: pl.DataFrame, *, around_zero: bool = False) -> Span:

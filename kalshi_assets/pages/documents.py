@@ -1,0 +1,66 @@
+"""Markdown documents with figures: from a template to files.
+
+Here: rendering, lines of prose, files. Not here: a document's words (`templates`), its numbers.
+"""
+
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kalshi_assets.pages.canvas import Sheet
+from kalshi_assets.pages.markdown import cross_table, estimate, p_value, signed, table
+from kalshi_assets.pages.page import render
+from kalshi_assets.pages.svg import svg_file
+from kalshi_assets.pages.words import number
+
+PICTURES = "pictures"
+
+
+def document(template: str, **context: Any) -> str:
+    """A document from the template of that name, its prose in lines of at most 100 characters.
+
+    Blocks are what empty lines part; those that begin with `|`, `#` or `!` stay as they are.
+    """
+    tools = (table, cross_table, estimate, signed, p_value, number)
+    text = render(template, **{tool.__name__: tool for tool in tools}, **context)
+    blocks = (block.strip("\n") for block in text.split("\n\n"))
+    return "\n\n".join(_filled(block) for block in blocks if block.strip()) + "\n"
+
+
+def _filled(block: str) -> str:
+    if block[0] in "|#!":
+        return block
+    first, *items = f"\n{block}".split("\n- ")
+    parts = [first.strip(), *(f"- {item}" for item in items)]
+    return "\n".join(
+        textwrap.fill(
+            " ".join(part.split()),
+            100,
+            break_long_words=False,
+            break_on_hyphens=False,
+            subsequent_indent="  " if part.startswith("- ") else "",
+        )
+        for part in parts
+        if part
+    )
+
+
+def write_document(path: Path, text: str, figures: Mapping[str, tuple[str, Sheet]]) -> list[Path]:
+    """Write a document, and its figures to `pictures` beside it; the paths written.
+
+    Parameters
+    ----------
+    path
+        Of the document; folders are made.
+    text
+        Of the document.
+    figures
+        What each shows, in words, and the sheet, by file name.
+    """
+    pictures = path.parent / PICTURES
+    pictures.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    for name, (words, sheet) in figures.items():
+        (pictures / name).write_text(svg_file(sheet, words), "utf-8")
+    return [path, *(pictures / name for name in figures)]
