@@ -11,6 +11,7 @@ from kalshi_assets.defs.lake_io import LakeIOManager
 from kalshi_assets.defs.resources import (
     KalshiResource,
     WeatherResource,
+    catalogue,
     models,
     pages,
 )
@@ -20,6 +21,7 @@ STANDARD: Mapping[str, Any] = {
     "lake": LakeIOManager(),
     "kalshi": KalshiResource(),
     "weather": WeatherResource(),
+    "catalogue": catalogue,
     "models": models,
     "pages": pages,
 }

@@ -12,7 +12,7 @@ from kalshi_assets.commands.services import (
 )
 from kalshi_assets.commands.watch import backfill_watched
 from kalshi_assets.defs.lake_io import the_lake
-from kalshi_assets.lake.catalogue import create_catalogue
+from kalshi_assets.lake.catalogue import connect, create_catalogue
 from kalshi_assets.pages.library import index_path, summaries
 from kalshi_assets.pages.summary import summary_table, why_not
 from kalshi_assets.settings import Settings
@@ -43,7 +43,8 @@ def run_demo(console: Console, archive: Path | None) -> bool:
 
 def _show(console: Console, served: ServedArchive, data: Path, catalogue: Path) -> None:
     shown = set(served.keys)
-    rows = [row for row in summaries(the_lake()) if (row.city, row.date) in _pairs(shown)]
+    with connect(catalogue) as connection:
+        rows = [row for row in summaries(connection) if (row.city, row.date) in _pairs(shown)]
     console.print(summary_table(rows))
     console.print(why_not(rows), soft_wrap=True, highlight=False)
     console.print()

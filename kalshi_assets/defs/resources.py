@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+from dagster_duckdb import DuckDBResource
 
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.families.temperature.services import WeatherService
+from kalshi_assets.lake.catalogue import ensure_catalogue
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pipeline.services import KalshiService
@@ -51,7 +53,18 @@ def models(context: dg.InitResourceContext) -> ModelStore:
     return ModelStore(Settings().data / "models")
 
 
-@dg.resource(description="Pages, below the settings' data folder.")
+@dg.resource(description="The catalogue, read-only: what is asked over many days is SQL.")
+def catalogue(context: dg.InitResourceContext) -> DuckDBResource:
+    """DuckDB over the settings' data folder; the catalogue is made where it is missing."""
+    path = Settings().data / "kalshi.duckdb"
+    ensure_catalogue(path, the_lake())
+    # Opened for writing it would lock out everyone else.
+    return DuckDBResource(database=str(path), connection_config={"access_mode": "READ_ONLY"})
+
+
+@dg.resource(
+    description="Pages, below the settings' data folder.", required_resource_keys={"catalogue"}
+)
 def pages(context: dg.InitResourceContext) -> PageStore:
     """The store of a run."""
-    return PageStore(Settings().data, the_lake())
+    return PageStore(Settings().data, context.resources.catalogue.get_connection)

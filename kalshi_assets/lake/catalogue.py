@@ -55,6 +55,22 @@ def create_catalogue(path: Path, lake: "Lake") -> list[str]:
     return [table.full_name for table in tables]
 
 
+def ensure_catalogue(path: Path, lake: "Lake") -> None:
+    """Create the catalogue unless it is there with a view of every table."""
+    from kalshi_assets.tables import STUDIES, TABLES, VIEWS
+
+    if path.is_file():
+        with duckdb.connect(str(path), read_only=True) as connection:
+            found = connection.execute(
+                "select schema_name || '.' || view_name from duckdb_views() where not internal"
+            ).fetchall()
+        if {table.full_name for table in (*TABLES, *VIEWS, *STUDIES)} <= {
+            name for (name,) in found
+        }:
+            return
+    create_catalogue(path, lake)
+
+
 def connect(path: Path, lake: Path | None = None) -> duckdb.DuckDBPyConnection:
     """Open the catalogue read-only, in UTC, with nothing to read but the lake.
 

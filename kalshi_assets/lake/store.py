@@ -1,6 +1,6 @@
 """The partition store: frames in, frames out, one file per table, ladder and day."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,7 +26,7 @@ class MissingPartitionError(FileNotFoundError):
 
     def __init__(self, table: Table, key: LadderDay) -> None:
         super().__init__(
-            f"{table.full_name} has no partition {key}; materialise it first: {_backfill([key])}"
+            f"{table.full_name} has no partition {key}; materialise it first: {_backfill(key)}"
         )
 
 
@@ -46,25 +46,13 @@ class SpoiltPartitionError(RuntimeError):
 
 
 class OutdatedPartitionError(RuntimeError):
-    """Partitions that another version of the platform wrote; the message names them and the remedy.
+    """Another version of the platform wrote a partition; the message names it and the remedy."""
 
-    Attributes
-    ----------
-    keys
-        All of them that were looked at.
-    """
-
-    def __init__(self, table: Table, found: Mapping[LadderDay, Mapping[str, pl.DataType]]) -> None:
-        self.keys = tuple(found)
-        first, *others = self.keys
-        named = f"{first}{f' and {len(others)} others' if others else ''}"
-        by_ladder: dict[str, list[LadderDay]] = {}
-        for key in self.keys:
-            by_ladder.setdefault(key.ladder, []).append(key)
+    def __init__(self, table: Table, key: LadderDay, found: Mapping[str, pl.DataType]) -> None:
         super().__init__(
-            f"{table.full_name}, partition {named}: written by another version of the platform, "
-            f"whose columns differ: {'; '.join(_differences(table, found[first]))}. Materialise "
-            f"again: {'; '.join(map(_backfill, by_ladder.values()))}"
+            f"{table.full_name}, partition {key}: written by another version of the platform, "
+            f"whose columns differ: {'; '.join(_differences(table, found))}. Materialise again: "
+            f"{_backfill(key)}"
         )
 
 
@@ -80,10 +68,9 @@ def _differences(table: Table, found: Mapping[str, pl.DataType]) -> Iterator[str
             yield f"{name} {found[name]} instead of {dtype}"
 
 
-def _backfill(keys: Sequence[LadderDay]) -> str:
-    days, first = [key.date for key in keys], keys[0]
-    which = f"--{first.family.dimension} {first.ladder}"
-    return f"kalshi-assets backfill {which} --start {min(days)} --end {max(days)}"
+def _backfill(key: LadderDay) -> str:
+    which = f"--{key.family.dimension} {key.ladder}"
+    return f"kalshi-assets backfill {which} --start {key.date} --end {key.date}"
 
 
 class OriginMismatchError(RuntimeError):
@@ -222,42 +209,9 @@ class Lake:
         except FileNotFoundError:
             raise MissingPartitionError(table, key) from None
         if frame.schema != table.stored:
-            raise OutdatedPartitionError(table, {key: frame.schema})
+            raise OutdatedPartitionError(table, key, frame.schema)
         _RECENT.keep(path, stamp, frame)
         return frame
-
-    def collect(
-        self, table: Table, query: Callable[[pl.LazyFrame], pl.LazyFrame] = lambda rows: rows
-    ) -> pl.DataFrame:
-        """What `query` makes of every partition at once; see `scan`.
-
-        Raises
-        ------
-        OutdatedPartitionError
-            Partitions that were written by another version stand in the way.
-        """
-        try:
-            return query(self.scan(table)).collect()
-        except (pl.exceptions.SchemaError, pl.exceptions.ColumnNotFoundError) as error:
-            # Only now, since it opens every file.
-            schemas = (
-                (key, pl.read_parquet_schema(self.path(table, key))) for key in self.keys(table)
-            )
-            if found := {key: schema for key, schema in schemas if schema != table.stored}:
-                raise OutdatedPartitionError(table, found) from error
-            raise
-
-    def scan(self, table: Table) -> pl.LazyFrame:
-        """Every partition at once, with the ladder and `date` as columns, to be collected.
-
-        Of a table that shares columns only those in its own files; the catalogue has all.
-        """
-        self.write_placeholder(table)
-        return pl.scan_parquet(
-            self.every(table),
-            hive_partitioning=True,
-            hive_schema={self.family.dimension: pl.String, "date": pl.Date},
-        ).filter(pl.col(self.family.dimension) != PLACEHOLDER)
 
     def keys(self, table: Table) -> Iterator[LadderDay]:
         """The partitions that are there, by ladder and date."""

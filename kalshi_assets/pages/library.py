@@ -1,20 +1,23 @@
-"""The pages on disk: a day's page, and the index over every city-day in the lake."""
+"""The pages on disk: a day's page, and the index of every city-day that has one."""
 
 import hashlib
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
-from kalshi_assets.families.temperature.cities import city, city_day
-from kalshi_assets.keys import LadderDay
-from kalshi_assets.lake.store import Lake
 from kalshi_assets.pages.day_page import render_day
 from kalshi_assets.pages.index_page import render_index
 from kalshi_assets.pages.inputs import DayInputs
 from kalshi_assets.pages.page import day_path, index_path, write_page
-from kalshi_assets.pages.verdict import DaySummary, summarise
-from kalshi_assets.tables import DAILY_PNL, DAY_PAGE, DECISIONS, EVENTS, REPORT, Table
+from kalshi_assets.pages.verdict import DaySummary, summary_of
+from kalshi_assets.tables import DAY_PAGE
+
+Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
+"""Opens the catalogue, read-only."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +28,12 @@ class PageStore:
     ----------
     data
         The folder.
-    lake
-        What the index is made of.
+    catalogue
+        Opens the catalogue, from which the index is made.
     """
 
     data: Path
-    lake: Lake
+    catalogue: Connect
 
     def path(self, file: str) -> Path:
         """Where a page of `pages.day_page` lies."""
@@ -45,44 +48,18 @@ class PageStore:
             "file": path.relative_to(self.data).as_posix(),
             "sha256": hashlib.sha256(content).hexdigest(),
             "size": len(content),
+            "summary": summary_of(day).to_json(),
         }
         return pl.DataFrame([row], schema=DAY_PAGE.dtypes)
 
     def write_index(self) -> Path:
-        """Render and write the index of every city-day that has a report; where it lies."""
-        return write_page(index_path(self.data), render_index(summaries(self.lake)))
+        """Render and write the index of every city-day that has a page; where it lies."""
+        with self.catalogue() as connection:
+            rows = summaries(connection)
+        return write_page(index_path(self.data), render_index(rows))
 
 
-def summaries(lake: Lake) -> list[DaySummary]:
-    """A line per city-day that has a report, by city and date."""
-    keys = list(lake.keys(REPORT))
-    events, pnl, report = (_by_day(lake, table) for table in (EVENTS, DAILY_PNL, REPORT))
-    reasons = _reasons_by_day(lake)
-    return [
-        summarise(
-            city(key.ladder),
-            key.date,
-            events=events.get(key, EVENTS.empty()),
-            daily_pnl=pnl.get(key, DAILY_PNL.empty()),
-            report=report[key],
-            reasons=reasons.get(key),
-        )
-        for key in keys
-        if key in report
-    ]
-
-
-def _by_day(lake: Lake, table: Table) -> dict[LadderDay, pl.DataFrame]:
-    return _grouped(lake.collect(table))
-
-
-def _reasons_by_day(lake: Lake) -> dict[LadderDay, dict[str, int]]:
-    counts = lake.collect(
-        DECISIONS, lambda decisions: decisions.group_by("city", "date", "reason").len()
-    )
-    return {key: dict(group.iter_rows()) for key, group in _grouped(counts).items()}
-
-
-def _grouped(frame: pl.DataFrame) -> dict[LadderDay, pl.DataFrame]:
-    groups = frame.partition_by("city", "date", as_dict=True, include_key=False)
-    return {city_day(name, day): group for (name, day), group in groups.items()}
+def summaries(catalogue: duckdb.DuckDBPyConnection) -> list[DaySummary]:
+    """A line per city-day that has a page, by city and date."""
+    rows = catalogue.execute("select summary from pages.day_page order by city, date").fetchall()
+    return [DaySummary.of_json(text) for (text,) in rows]

@@ -7,9 +7,11 @@ Not here: scores themselves (they are read from `backtest.report`), HTML.
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from operator import itemgetter
 
 import polars as pl
+from pydantic import TypeAdapter
 
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.pages.inputs import DayInputs, ladder_of, winner_of
@@ -96,6 +98,15 @@ class DaySummary:
     contracts: Mapping[str, int]
     reasons: Mapping[str, int]
 
+    def to_json(self) -> str:
+        """The summary as text."""
+        return _adapter().dump_json(self).decode()
+
+    @classmethod
+    def of_json(cls, text: str) -> "DaySummary":
+        """The summary that the text is of."""
+        return _adapter().validate_json(text)
+
     @property
     def settled(self) -> bool:
         """Whether anyone's result settled the day."""
@@ -116,6 +127,11 @@ class DaySummary:
     def href(self) -> str:
         """Where the day's page lies, from the index."""
         return f"{self.city}/{self.date}.html"
+
+
+@cache
+def _adapter() -> TypeAdapter[DaySummary]:
+    return TypeAdapter(DaySummary)
 
 
 def summarise(

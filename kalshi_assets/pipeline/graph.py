@@ -5,12 +5,16 @@ Here: putting steps together and looking them up. Not here: a step (`market`, `b
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
+
+import duckdb
 
 from kalshi_assets.families.temperature.cities import CITIES, TEMPERATURE
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.families.temperature.steps import STEPS as TEMPERATURE_STEPS
 from kalshi_assets.families.temperature.steps import day_start
+from kalshi_assets.lake.catalogue import connect, ensure_catalogue
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.pages.library import PageStore
@@ -114,5 +118,11 @@ def city_runner(
         Seconds.
     """
     lake = Lake(data / "lake", TEMPERATURE)
-    stores = {"models": ModelStore(data / "models"), "pages": PageStore(data, lake)}
+    catalogue = data / "kalshi.duckdb"
+
+    def connected() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        ensure_catalogue(catalogue, lake)
+        return connect(catalogue)
+
+    stores = {"models": ModelStore(data / "models"), "pages": PageStore(data, connected)}
     return Runner(lake, TEMPERATURE_GRAPH, {"kalshi": kalshi, "weather": weather, **stores}, clock)

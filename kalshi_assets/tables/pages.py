@@ -11,6 +11,7 @@ class DayPage(Contract):
     file: pl.String = column("The page, below the data folder.")
     sha256: pl.String = column("Content hash of the page.")
     size: pl.Int64 = column("Size of the page.", unit="bytes", gt=0)
+    summary: pl.String = column("The day in one line of the index, as JSON.")
 
 
 DAY_PAGE = Table("pages", "day_page", DayPage, key=("file",))
