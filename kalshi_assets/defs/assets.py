@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 import polars as pl
 
+from kalshi_assets.defs.freshness import freshness_of
 from kalshi_assets.defs.lake_io import (
     ASSET_KEYS,
     WRITTEN,
@@ -54,6 +55,7 @@ def asset_of(step: Step) -> dg.AssetsDefinition:
                 kinds=set(step.kinds),
                 code_version=version,
                 io_manager_key="lake",
+                freshness_policy=freshness_of(table),
                 dagster_type=WRITTEN,
                 is_required=False,
                 metadata={"dagster/column_schema": column_schema(table)},

@@ -3,9 +3,8 @@
 import dagster as dg
 
 from kalshi_assets.defs.lake_io import ASSET_KEYS
-from kalshi_assets.pipeline.graph import BEFORE_TRADING
+from kalshi_assets.pipeline.graph import BEFORE_TRADING, OF_DAYS_PAST
 from kalshi_assets.tables import (
-    ACTIVITY,
     DAILY_PNL,
     DAY_PAGE,
     DECISIONS,
@@ -18,8 +17,6 @@ from kalshi_assets.tables import (
 )
 
 AFTER_SETTLEMENT = (SETTLEMENTS, LABELS, EXAMPLES, DECISIONS, FILLS, DAILY_PNL, REPORT, DAY_PAGE)
-# Only of a day that is over later days learn.
-OF_DAYS_PAST = (ACTIVITY, SETTLEMENTS, LABELS, EXAMPLES)
 DURING_THE_DAY = tuple(
     table for table in TABLES if table in BEFORE_TRADING and table not in OF_DAYS_PAST
 )

@@ -24,7 +24,16 @@ from kalshi_assets.pipeline.market import MARKET_STEPS
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.pipeline.step import Input, Step, parts_of
-from kalshi_assets.tables import CLASSIFIERS, PREDICTIONS, TABLES, Table
+from kalshi_assets.tables import (
+    ACTIVITY,
+    CLASSIFIERS,
+    EXAMPLES,
+    LABELS,
+    PREDICTIONS,
+    SETTLEMENTS,
+    TABLES,
+    Table,
+)
 
 
 class GraphError(ValueError):
@@ -98,6 +107,9 @@ INGESTED = frozenset(
     table for table in TABLES if {"kalshi", "weather"}.intersection(MADE_BY[table].services)
 )
 """What is read from services."""
+
+OF_DAYS_PAST = frozenset({ACTIVITY, SETTLEMENTS, LABELS, EXAMPLES})
+"""What is made of a day that is over, for later days to learn from."""
 
 BEFORE_TRADING = frozenset(table for table in TABLES if table.schema not in ("backtest", "pages"))
 """What is known, believed and predicted of a city-day."""

@@ -8,6 +8,8 @@ import pytest
 import yaml
 
 from kalshi_assets.definitions import build
+from kalshi_assets.defs.freshness import DAILY, HOURLY
+from kalshi_assets.defs.jobs import DURING_THE_DAY
 from kalshi_assets.defs.partitions import CITY_DAYS
 from kalshi_assets.tables import STUDIES, TABLES
 
@@ -34,6 +36,13 @@ def test_every_table_is_an_asset_that_says_what_it_is(platform: dg.Definitions) 
         assert spec.kinds
         assert spec.partitions_def == (None if tuple(spec.key.path) in studied else CITY_DAYS)
         assert spec.metadata["dagster/column_schema"].columns
+
+
+def test_what_a_schedule_makes_is_overdue_when_the_schedule_stops(platform: dg.Definitions) -> None:
+    specs = {tuple(spec.key.path): spec for spec in platform.resolve_all_asset_specs()}
+    for table in TABLES:
+        hourly = table in DURING_THE_DAY
+        assert specs[table.schema, table.name].freshness_policy == (HOURLY if hourly else DAILY)
 
 
 def test_a_backfill_reaches_no_day_but_those_asked_for(platform: dg.Definitions) -> None:
