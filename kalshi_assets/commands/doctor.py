@@ -22,7 +22,7 @@ from kalshi_assets.lake.catalogue import connect
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pipeline.services import read_bucket, signer_of
 from kalshi_assets.settings import Settings
-from kalshi_assets.tables import STUDIES, TABLES, VIEWS
+from kalshi_assets.tables import EVERY_TABLE, TABLES
 
 TIMEOUT_S = 5.0
 MAX_SKEW_S = 5.0
@@ -114,7 +114,7 @@ def _catalogue(settings: Settings) -> Line:
             }
     except duckdb.Error as error:
         return Line("catalogue", False, f"{error}; renew it with: kalshi-assets catalog")
-    tables = (*TABLES, *VIEWS, *STUDIES)
+    tables = EVERY_TABLE
     missing = [table.full_name for table in tables if table.full_name not in views]
     if missing:
         return Line(

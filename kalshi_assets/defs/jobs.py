@@ -1,5 +1,7 @@
 """Jobs over city-days: what schedules, sensors and people launch."""
 
+from collections.abc import Iterable
+
 import dagster as dg
 
 from kalshi_assets.defs.lake_io import ASSET_KEYS
@@ -14,6 +16,8 @@ from kalshi_assets.tables import (
     REPORT,
     SETTLEMENTS,
     TABLES,
+    VERDICTS,
+    Table,
 )
 
 AFTER_SETTLEMENT = (SETTLEMENTS, LABELS, EXAMPLES, DECISIONS, FILLS, DAILY_PNL, REPORT, DAY_PAGE)
@@ -21,21 +25,31 @@ DURING_THE_DAY = tuple(
     table for table in TABLES if table in BEFORE_TRADING and table not in OF_DAYS_PAST
 )
 
+
+def _of(tables: Iterable[Table]) -> dg.AssetSelection:
+    """The assets of these tables, and of what their checks find."""
+    return dg.AssetSelection.assets(*(ASSET_KEYS[table] for table in (*tables, VERDICTS)))
+
+
 refresh = dg.define_asset_job(
     "refresh",
-    selection=dg.AssetSelection.assets(*(ASSET_KEYS[table] for table in TABLES)),
+    selection=_of(TABLES),
     description="Everything of a city-day, from the exchange and the station to the report.",
 )
 
 intraday = dg.define_asset_job(
     "intraday",
-    selection=dg.AssetSelection.assets(*(ASSET_KEYS[table] for table in DURING_THE_DAY)),
+    selection=dg.AssetSelection.assets(
+        *(ASSET_KEYS[table] for table in (*DURING_THE_DAY, VERDICTS))
+    ),
     description="What is known of a city-day so far, up to the calibrated PMF; no backtest.",
 )
 
 settle = dg.define_asset_job(
     "settle",
-    selection=dg.AssetSelection.assets(*(ASSET_KEYS[table] for table in AFTER_SETTLEMENT)),
+    selection=dg.AssetSelection.assets(
+        *(ASSET_KEYS[table] for table in (*AFTER_SETTLEMENT, VERDICTS))
+    ),
     description="The settlement of a city-day whose panel is there, and the backtest's result.",
 )
 

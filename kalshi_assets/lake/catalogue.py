@@ -36,9 +36,9 @@ def create_catalogue(path: Path, lake: "Lake") -> list[str]:
     list of str
         The views, as ``schema.table``.
     """
-    from kalshi_assets.tables import STUDIES, TABLES, VIEWS
+    from kalshi_assets.tables import EVERY_TABLE
 
-    tables = (*TABLES, *VIEWS, *STUDIES)
+    tables = EVERY_TABLE
     for table in tables:
         if table.stored:
             lake.write_placeholder(table)
@@ -57,16 +57,14 @@ def create_catalogue(path: Path, lake: "Lake") -> list[str]:
 
 def ensure_catalogue(path: Path, lake: "Lake") -> None:
     """Create the catalogue unless it is there with a view of every table."""
-    from kalshi_assets.tables import STUDIES, TABLES, VIEWS
+    from kalshi_assets.tables import EVERY_TABLE
 
     if path.is_file():
         with duckdb.connect(str(path), read_only=True) as connection:
             found = connection.execute(
                 "select schema_name || '.' || view_name from duckdb_views() where not internal"
             ).fetchall()
-        if {table.full_name for table in (*TABLES, *VIEWS, *STUDIES)} <= {
-            name for (name,) in found
-        }:
+        if {table.full_name for table in EVERY_TABLE} <= {name for (name,) in found}:
             return
     create_catalogue(path, lake)
 

@@ -6,12 +6,14 @@ in what order partitions are made, or where they are stored (`runner`, `defs`).
 
 import hashlib
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Protocol
 
+import numpy as np
 import polars as pl
 
 from kalshi_assets.keys import LadderDay
@@ -298,7 +300,9 @@ class Work:
         }
         if not loaded:
             return {}
-        return {"params_sha256": hashlib.sha256(repr(loaded).encode()).hexdigest()}
+        with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
+            text = repr(loaded)
+        return {"params_sha256": hashlib.sha256(text.encode()).hexdigest()}
 
     def describe(self, table: Table, made: Made) -> dict[str, Any]:
         """What a person would look at, with the days that learning left out."""

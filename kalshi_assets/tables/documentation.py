@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from kalshi_assets.tables import STUDIES, TABLES, VIEWS, Table
+from kalshi_assets.tables import EVERY_TABLE, TABLES, Table
 
 HEAD = """\
 # Tables
@@ -28,10 +28,8 @@ Units: `cc` is 1/10,000 dollar, `f` degrees Fahrenheit, `s` seconds. Times are U
 microsecond. `known_at` is when a row could first be acted on; joins go by it.
 """
 
-SCHEMAS = tuple(dict.fromkeys(table.schema for table in TABLES))
-TABLES_BY_SCHEMA = sorted(
-    (*TABLES, *VIEWS, *STUDIES), key=lambda table: SCHEMAS.index(table.schema)
-)
+SCHEMAS = tuple(dict.fromkeys(table.schema for table in EVERY_TABLE))
+TABLES_BY_SCHEMA = sorted(EVERY_TABLE, key=lambda table: SCHEMAS.index(table.schema))
 
 _BOUNDS = {
     "greater_than_or_equal_to": "≥ {min_value:,}",

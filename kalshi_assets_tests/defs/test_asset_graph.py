@@ -11,10 +11,10 @@ from kalshi_assets.definitions import build
 from kalshi_assets.defs.freshness import DAILY, HOURLY
 from kalshi_assets.defs.jobs import DURING_THE_DAY
 from kalshi_assets.defs.partitions import CITY_DAYS
-from kalshi_assets.tables import STUDIES, TABLES
+from kalshi_assets.tables import STUDIES, TABLES, VERDICTS
 
 PROJECT = Path(__file__).parents[2]
-GROUPS = {"market", "weather", "panel", "probability", "learning", "backtest", "pages"}
+GROUPS = {"market", "weather", "panel", "probability", "learning", "backtest", "pages", "quality"}
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def platform() -> dg.Definitions:
 
 def test_every_table_is_an_asset_that_says_what_it_is(platform: dg.Definitions) -> None:
     specs = {tuple(spec.key.path): spec for spec in platform.resolve_all_asset_specs()}
-    made = {(table.schema, table.name) for table in TABLES}
+    made = {(table.schema, table.name) for table in (*TABLES, VERDICTS)}
     studied = {(table.schema, table.name) for table in STUDIES}
     assert specs.keys() == made | studied
     for (group, _), spec in specs.items():

@@ -13,7 +13,7 @@ from kalshi_assets.commands.query import Format, query, rendered
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day, city_days
 from kalshi_assets.lake.catalogue import connect, create_catalogue
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.tables import OBSERVATIONS, STUDIES, TABLES, VIEWS, Table
+from kalshi_assets.tables import EVERY_TABLE, OBSERVATIONS, TABLES, Table
 from kalshi_assets_tests.lake.handmade import KEY, observations
 
 WRITES = """
@@ -147,7 +147,7 @@ def test_views_and_columns_say_what_they_mean(empty: Path) -> None:
             "select comment from duckdb_columns() where table_name = 'observations' "
             "and column_name = 'event_time'"
         ).fetchall()
-    assert views == {table.full_name: table.description for table in (*TABLES, *VIEWS, *STUDIES)}
+    assert views == {table.full_name: table.description for table in EVERY_TABLE}
     assert column[0][0].endswith("[f]")
     assert "set timezone = 'UTC' first" in clock[0][0]
 
