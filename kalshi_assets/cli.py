@@ -1,4 +1,4 @@
-"""The command line: arguments in, a sentence about every error out.
+"""The command line: parses arguments and reports every error in one sentence.
 
 Here: names, options and help of the commands. Not here: what they do (`commands`).
 """
@@ -16,15 +16,19 @@ from rich.markup import escape
 
 app = typer.Typer(
     name="kalshi-assets",
-    help="Kalshi temperature markets and station weather: backfill, probabilities, backtests.",
+    help="Data platform for Kalshi temperature markets: backfills, probabilities, backtests.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-sandbox_app = typer.Typer(help="A simulated exchange and weather service.", no_args_is_help=True)
-bench_app = typer.Typer(help="How fast the platform is on this machine.", no_args_is_help=True)
+sandbox_app = typer.Typer(
+    help="Run a simulated exchange and weather service.", no_args_is_help=True
+)
+bench_app = typer.Typer(
+    help="Measure the speed of the platform on this machine.", no_args_is_help=True
+)
 app.add_typer(sandbox_app, name="sandbox")
 app.add_typer(bench_app, name="bench")
-study_app = typer.Typer(help="Forecasts judged on recorded days.", no_args_is_help=True)
+study_app = typer.Typer(help="Score forecasts on recorded days.", no_args_is_help=True)
 app.add_typer(study_app, name="study")
 
 PIPED_WIDTH = 140
@@ -34,21 +38,28 @@ STUDIED_CITIES = ["new_york", "chicago", "miami", "austin", "denver"]
 console = Console(width=None if Console().is_terminal else PIPED_WIDTH)
 errors = Console(stderr=True)
 
-Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="Climate day, YYYY-MM-DD.")]
-Cities = Annotated[list[str], typer.Option("--city", "-c", help="A city; repeat for more.")]
+FirstDay = Annotated[
+    datetime, typer.Option(formats=["%Y-%m-%d"], help="First climate day, YYYY-MM-DD.")
+]
+LastDay = Annotated[
+    datetime, typer.Option(formats=["%Y-%m-%d"], help="Last climate day, included, YYYY-MM-DD.")
+]
+Cities = Annotated[
+    list[str], typer.Option("--city", "-c", help="Name of a city; repeat for more cities.")
+]
 ArchiveFolder = Annotated[
     Path | None,
     typer.Option(
         "--archive",
         envvar="ARCHIVE",
-        help="Recordings to serve; default: ../shared/data/archive, else a generated world.",
+        help="Recordings to serve; default: ../shared/data/archive, or a generated world.",
     ),
 ]
 
 
 @app.command()
 def demo(archive: ArchiveFolder = None) -> None:
-    """From the exchange's wire to the report, on recorded or generated city-days."""
+    """Run the whole asset graph on recorded or generated city-days and print a summary."""
     from kalshi_assets.commands.demo import run_demo
 
     raise typer.Exit(0 if run_demo(console, archive) else 1)
@@ -59,7 +70,7 @@ def ui(
     archive: ArchiveFolder = None,
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
 ) -> None:
-    """The Dagster UI and daemon; with a sandbox beside them unless services are configured."""
+    """Start the Dagster UI and daemon, with a sandbox unless services are configured."""
     from kalshi_assets.commands.ui import run_ui
 
     raise typer.Exit(run_ui(console, archive, port))
@@ -68,17 +79,17 @@ def ui(
 @app.command()
 def backfill(
     city: Cities,
-    start: Day,
-    end: Day,
+    start: FirstDay,
+    end: LastDay,
     replay: Annotated[
-        bool, typer.Option(help="From raw answers kept earlier; nothing is sent.")
+        bool, typer.Option(help="Use stored raw responses; send no requests.")
     ] = False,
     archive: Annotated[
         Path | None,
-        typer.Option(help="Recordings to serve by a sandbox, in place of the services."),
+        typer.Option(help="Recordings that a sandbox serves in place of the configured services."),
     ] = None,
 ) -> None:
-    """Fetch and materialise every city-day from START to END, both included."""
+    """Fetch and materialise every city-day from --start to --end."""
     from kalshi_assets.commands import watch
 
     wanted = [(name, start.date(), end.date()) for name in city]
@@ -95,7 +106,7 @@ def backfill(
 
 @app.command()
 def catalog() -> None:
-    """Create the DuckDB catalogue, or renew it after tables were added."""
+    """Create the DuckDB catalogue, or update it after tables were added."""
     from kalshi_assets.families.temperature.cities import TEMPERATURE
     from kalshi_assets.lake.catalogue import create_catalogue
     from kalshi_assets.lake.store import Lake
@@ -110,10 +121,14 @@ def catalog() -> None:
 
 @app.command()
 def sql(
-    statement: Annotated[str, typer.Argument(help="One SELECT over the catalogue; times are UTC.")],
-    format_: Annotated[str, typer.Option("--format", "-f", help="table, csv or json.")] = "table",
+    statement: Annotated[
+        str, typer.Argument(help="One SELECT over the catalogue; times are in UTC.")
+    ],
+    format_: Annotated[
+        str, typer.Option("--format", "-f", help="Output format: table, csv or json.")
+    ] = "table",
 ) -> None:
-    """Ask the lake."""
+    """Query the lake in SQL."""
     from kalshi_assets.commands.query import Format, query, rendered
     from kalshi_assets.settings import Settings
 
@@ -124,7 +139,7 @@ def sql(
 
 @app.command()
 def doctor() -> None:
-    """Look at configuration, disk, catalogue, services and clock; say what to do."""
+    """Check configuration, disk, lake, catalogue, services and clock; suggest fixes."""
     from kalshi_assets.commands.doctor import examine
 
     wrong = 0
@@ -140,12 +155,12 @@ def doctor() -> None:
 @sandbox_app.command("serve")
 def sandbox_serve(
     archive: Annotated[Path, typer.Option(help="Folder of recordings.")],
-    port: Annotated[int, typer.Option(help="0: a free one.")] = 8750,
-    state_dir: Annotated[Path, typer.Option(help="Where the key and the address are left.")] = Path(
-        "data/sandbox"
-    ),
+    port: Annotated[int, typer.Option(help="Port; 0 selects a free one.")] = 8750,
+    state_dir: Annotated[
+        Path, typer.Option(help="Folder for the private key and sandbox.json.")
+    ] = Path("data/sandbox"),
     until_eof: Annotated[
-        bool, typer.Option("--until-eof", help="End when standard input ends, too.")
+        bool, typer.Option("--until-eof", help="Also stop when standard input ends.")
     ] = False,
 ) -> None:
     """Serve recordings as the exchange and the weather services would, until interrupted."""
@@ -164,13 +179,15 @@ def sandbox_serve(
 
 @sandbox_app.command("generate")
 def sandbox_generate(
-    out: Annotated[Path, typer.Option(help="Folder to make.")],
-    cities: Annotated[str, typer.Option(help="Names of the registry, comma separated.")],
-    start: Day,
-    end: Day,
-    seed: Annotated[int, typer.Option(help="The same seed, the same world.")] = 7,
+    out: Annotated[Path, typer.Option(help="Folder to create.")],
+    cities: Annotated[str, typer.Option(help="Names of cities, comma-separated.")],
+    start: FirstDay,
+    end: LastDay,
+    seed: Annotated[
+        int, typer.Option(help="Random seed; the same seed gives the same recordings.")
+    ] = 7,
 ) -> None:
-    """Write recordings of a world that never was, but could have been."""
+    """Generate synthetic recordings."""
     from kalshi_assets.commands.generate import generate_watched
 
     names = [name.strip() for name in cities.split(",") if name.strip()]
@@ -179,11 +196,13 @@ def sandbox_generate(
 
 @bench_app.command("chain")
 def bench_chain(
-    json: Annotated[bool, typer.Option("--json", help="One JSON object of figures.")] = False,
-    cities: Annotated[int, typer.Option(help="Cities of the generated world.")] = 2,
-    days: Annotated[int, typer.Option(help="Days of each.")] = 30,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
+    ] = False,
+    cities: Annotated[int, typer.Option(help="Number of generated cities.")] = 2,
+    days: Annotated[int, typer.Option(help="Number of days per city.")] = 30,
 ) -> None:
-    """City-days per second from stored raw answers to the report, without and with Dagster."""
+    """Measure city-days per second from stored raw responses to the report."""
     from kalshi_assets.benchmarks.chain import run_bench
 
     run_bench(console, cities=cities, days=days, as_json=json)
@@ -191,11 +210,13 @@ def bench_chain(
 
 @bench_app.command("features")
 def bench_features(
-    cities: Annotated[int, typer.Option(help="Cities that are learnt from.")] = 5,
-    days: Annotated[int, typer.Option(help="Days of each.")] = 150,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object of figures.")] = False,
+    cities: Annotated[int, typer.Option(help="Number of cities in the training data.")] = 5,
+    days: Annotated[int, typer.Option(help="Number of days per city.")] = 150,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
+    ] = False,
 ) -> None:
-    """Time features, market PMF, pool and classifiers against a plain reference."""
+    """Measure features, market PMF, pool and classifiers against a plain reference."""
     from kalshi_assets.benchmarks.features import run_feature_bench
 
     run_feature_bench(console, cities=cities, days=days, as_json=json)
@@ -203,9 +224,11 @@ def bench_features(
 
 @bench_app.command("hazard")
 def bench_hazard(
-    json: Annotated[bool, typer.Option("--json", help="One JSON object of figures.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
+    ] = False,
 ) -> None:
-    """The exact hazard beside a million simulated paths; results are compared first."""
+    """Compare the exact hazard with a million simulated paths, by result and by time."""
     from kalshi_assets.benchmarks.hazard import run_bench
 
     run_bench(console, as_json=json)
@@ -214,13 +237,15 @@ def bench_hazard(
 @study_app.command("weather")
 def study_weather(
     archive: Annotated[
-        Path | None, typer.Option(help="Recordings; default: ../shared/data/archive.")
+        Path | None, typer.Option(help="Folder of recordings; default: ../shared/data/archive.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of verification.md.")] = Path("docs"),
-    city: Annotated[str, typer.Option("--city", "-c", help="A city with reports.")] = "new_york",
-    start: Day = datetime(2025, 4, 1),  # noqa: DTZ001
-    end: Day = datetime(2025, 7, 31),  # noqa: DTZ001
-    json: Annotated[bool, typer.Option("--json", help="The table of scores as JSON.")] = False,
+    out: Annotated[Path, typer.Option(help="Folder for verification.md.")] = Path("docs"),
+    city: Annotated[
+        str, typer.Option("--city", "-c", help="Name of a city with reports.")
+    ] = "new_york",
+    start: FirstDay = datetime(2025, 4, 1),  # noqa: DTZ001
+    end: LastDay = datetime(2025, 7, 31),  # noqa: DTZ001
+    json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
 ) -> None:
     """Score the weather hazard against climatology, persistence and the market."""
     from kalshi_assets.commands.study import run_weather_study
@@ -239,15 +264,15 @@ def study_weather(
 @study_app.command("market")
 def study_market(
     archive: Annotated[
-        Path | None, typer.Option(help="Recordings; default: ../shared/data/archive.")
+        Path | None, typer.Option(help="Folder of recordings; default: ../shared/data/archive.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of scoreboard.md.")] = Path("docs"),
+    out: Annotated[Path, typer.Option(help="Folder for scoreboard.md.")] = Path("docs"),
     city: Cities = STUDIED_CITIES,
-    start: Day = datetime(2024, 12, 1),  # noqa: DTZ001
-    end: Day = datetime(2025, 4, 30),  # noqa: DTZ001
-    json: Annotated[bool, typer.Option("--json", help="The scoreboard as JSON.")] = False,
+    start: FirstDay = datetime(2024, 12, 1),  # noqa: DTZ001
+    end: LastDay = datetime(2025, 4, 30),  # noqa: DTZ001
+    json: Annotated[bool, typer.Option("--json", help="Print the scoreboard as JSON.")] = False,
 ) -> None:
-    """Score market, weather, pool, calibration and classifiers; a stopped study goes on."""
+    """Score market, weather, pool, calibration and classifiers; resumes an interrupted study."""
     from kalshi_assets.commands.study_market import run_market_study
 
     run_market_study(
@@ -269,11 +294,11 @@ def study_market(
 
 
 def main() -> None:
-    """Run the command line; known faults end in one sentence and exit code 2, not in a trace."""
+    """Run the command line; a known error prints one sentence and exits with code 2."""
     import duckdb
     import stamina
 
-    # A retry is news to a log, not to somebody who waits for the outcome.
+    # Retries belong in a log, not in front of a user who waits for the outcome.
     stamina.instrumentation.set_on_retry_hooks([])
     try:
         app()

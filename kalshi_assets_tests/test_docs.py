@@ -10,13 +10,20 @@ import pytest
 import typer
 
 from kalshi_assets.cli import app
+from kalshi_assets.families.temperature.cities import CITIES
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import TABLES
+from kalshi_assets.tables.backtest import REASONS
 from kalshi_assets.tables.documentation import rendered
+from kalshi_assets.tables.probability import WEATHER_STATUSES
+from kalshi_assets.trading.params import load_params
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
+SETTINGS = DOCS / "settings.md"
+COMMANDS = DOCS / "commands.md"
+HONESTY = DOCS / "honesty.md"
 PAGES = [README, *sorted(DOCS.rglob("*.md"))]
 
 PROGRAM = "kalshi-assets"
@@ -41,8 +48,8 @@ def _leaves(command: Any, name: str = PROGRAM) -> Iterator[tuple[str, Any]]:
 
 
 def _shown() -> list[str]:
-    """Every command line of the README, in blocks and in the text."""
-    text = README.read_text("utf-8")
+    """Every command line of README and docs, in blocks and in the text."""
+    text = "\n".join(page.read_text("utf-8") for page in PAGES)
     shells = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
     prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     lines = [line for block in shells for line in _lines(block)]
@@ -56,15 +63,30 @@ def _lines(block: str) -> list[str]:
     return [line.partition("  #")[0].rstrip(" &") for line in joined.splitlines() if line.strip()]
 
 
-def test_the_readme_lists_every_setting() -> None:
+def test_the_readme_can_be_read_in_five_minutes() -> None:
+    assert len(README.read_text("utf-8").splitlines()) <= 120
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    linked = set(re.findall(r"\]\(docs/([\w-]+\.md)", README.read_text("utf-8")))
+    assert linked == {page.name for page in DOCS.glob("*.md")}
+
+
+def test_the_differences_that_the_readme_states_are_the_scoreboards() -> None:
+    stated = re.findall(r"[+−][\d.]+\s\[[+−][\d.]+, [+−][\d.]+\]", README.read_text("utf-8"))
+    scoreboard = (DOCS / "scoreboard.md").read_text("utf-8")
+    assert len(stated) == 3
+    assert [figure for figure in stated if figure not in scoreboard] == []
+
+
+def test_the_settings_page_lists_every_setting() -> None:
     aliases = {field.validation_alias for field in Settings.model_fields.values()}
-    assert set(_first_cells(_section(README, "Settings"))) == aliases
+    assert set(_first_cells(_section(SETTINGS, "Environment variables"))) == aliases
 
 
-def test_the_readme_states_the_defaults_in_force() -> None:
-    rows = dict(
-        re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", _section(README, "Settings"), re.MULTILINE)
-    )
+def test_the_settings_page_states_the_defaults_in_force() -> None:
+    section = _section(SETTINGS, "Environment variables")
+    rows = dict(re.findall(r"^\| `([^`]+)` \| ([^|]+) \|", section, re.MULTILINE))
     for name, field in Settings.model_fields.items():
         stated = rows[str(field.validation_alias)].strip().strip("`")
         if name == "cities":
@@ -73,8 +95,49 @@ def test_the_readme_states_the_defaults_in_force() -> None:
             assert stated == ("none" if field.default is None else str(field.default))
 
 
-def test_the_readme_lists_every_command() -> None:
-    assert set(_first_cells(_section(README, "Commands"))) == {name for name, _ in _leaves(COMMAND)}
+def test_the_settings_page_lists_every_configuration_file() -> None:
+    files = {path.name for path in (ROOT / "kalshi_assets" / "config").glob("*.toml")}
+    assert set(_first_cells(_section(SETTINGS, "Configuration files"))) == files
+
+
+def test_the_commands_page_lists_every_command() -> None:
+    named = set(_first_cells(_section(COMMANDS, "Overview")))
+    assert named == {name for name, _ in _leaves(COMMAND)}
+
+
+@pytest.mark.parametrize("name", [name for name, _ in _leaves(COMMAND)])
+def test_the_commands_page_lists_every_option(name: str) -> None:
+    rows = re.findall(r"^\| (`[^|]+`) \|", _section(COMMANDS, name), re.MULTILINE)
+    listed = {tuple(re.findall(r"`([^`]+)`", cell)) for cell in rows}
+    # An option that can be switched off is listed by what switches it on.
+    assert listed == {tuple(parameter.opts) for parameter in dict(_leaves(COMMAND))[name].params}
+
+
+def test_the_reasons_and_statuses_are_explained_in_their_order() -> None:
+    assert _first_cells(_section(HONESTY, "Reasons for no order")) == REASONS
+    assert _first_cells(_section(HONESTY, "Status of the weather")) == WEATHER_STATUSES
+
+
+def test_the_limits_of_trading_are_stated_as_they_are_set() -> None:
+    stated = dict(
+        re.findall(
+            r"^\| `(\w+)` \| (.+) \|$", _section(HONESTY, "Reasons for no order"), re.MULTILINE
+        )
+    )
+    limits = load_params("new_york", CITIES)
+    for reason, values in {
+        "stale_quote": [limits.max_quote_age_s],
+        "extreme_probability": [limits.min_probability, limits.max_probability],
+        "wide_spread": [limits.max_spread_cents],
+        "low_volume": [limits.min_volume_15m],
+        "hazard": [limits.max_hazard_5m],
+        "edge_too_small": [limits.maker_min_edge_cents, limits.taker_min_edge_cents],
+        "too_late": [limits.last_minutes_without_orders],
+        "position_limit": [limits.max_position_contracts],
+        "loss_limit": [limits.max_daily_loss_cc / 10_000],
+    }.items():
+        numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", stated[reason])]
+        assert set(values) <= set(numbers), reason
 
 
 def test_the_status_page_speaks_of_every_command_and_every_asset() -> None:

@@ -1,4 +1,4 @@
-"""What the README shows is what the commands print: the demo's table and the answers to its SQL."""
+"""README and docs show what the commands print: the demo's table and the answers to the SQL."""
 
 import os
 import re
@@ -12,7 +12,11 @@ from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), needs_archive]
 
-README = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+README, COMMANDS, QUESTIONS = (
+    (ROOT / page).read_text("utf-8")
+    for page in ("README.md", "docs/commands.md", "docs/questions.md")
+)
 PROGRAM = [sys.executable, "-m", "kalshi_assets.cli"]
 
 
@@ -39,28 +43,36 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], str]
     return environment, ran.stdout
 
 
-def _shown_of_the_demo() -> list[str]:
-    block = README.split("## What `make demo` prints", 1)[1].split("```text\n", 1)[1]
+def _shown_of_the_demo(page: str, heading: str) -> list[str]:
+    block = page.split(f"\n## {heading}\n", 1)[1].split("```text\n", 1)[1]
     lines = block.split("\n```", 1)[0].splitlines()
     return [line for line in lines if line.startswith(("│", "orders on"))]
 
 
 def _questions() -> list[tuple[str, str]]:
-    """The statements of the README, each with the answer below it."""
+    """The statements of README and docs with the answers below them; each pair once."""
     asked = r"```sh\nkalshi-assets sql \"\n(.*?)\"\n```\n\n```text\n(.*?)\n```"
-    return re.findall(asked, README, re.DOTALL)
+    found = [pair for page in (QUESTIONS, README) for pair in re.findall(asked, page, re.DOTALL)]
+    return list(dict.fromkeys(found))
 
 
-def test_the_readme_shows_lines_that_the_demo_prints(demo: tuple[dict[str, str], str]) -> None:
+@pytest.mark.parametrize(
+    ("page", "heading", "least"),
+    [(COMMANDS, "kalshi-assets demo", 7), (README, "Quick start", 4)],
+    ids=["commands", "readme"],
+)
+def test_the_pages_show_lines_that_the_demo_prints(
+    demo: tuple[dict[str, str], str], page: str, heading: str, least: int
+) -> None:
     _, printed = demo
-    shown = _shown_of_the_demo()
-    assert len(shown) >= 7
+    shown = _shown_of_the_demo(page, heading)
+    assert len(shown) >= least
     lines = printed.splitlines()
     assert [line for line in shown if line not in lines] == []
 
 
 @pytest.mark.parametrize(("statement", "answer"), _questions(), ids=["pmf", "shares", "reasons"])
-def test_the_readme_shows_the_answers_to_its_questions(
+def test_the_pages_show_the_answers_to_their_questions(
     demo: tuple[dict[str, str], str], statement: str, answer: str
 ) -> None:
     environment, _ = demo

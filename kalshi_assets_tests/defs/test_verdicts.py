@@ -9,6 +9,7 @@ import pytest
 from kalshi_assets.commands.backfill import RANGE_END, RANGE_START
 from kalshi_assets.defs.assets import asset_of
 from kalshi_assets.defs.checks import asset_checks_of
+from kalshi_assets.defs.in_process import EXECUTOR, run_in_process
 from kalshi_assets.defs.lake_io import ASSET_KEYS, LakeIOManager, the_lake
 from kalshi_assets.defs.partitions import dagster_key
 from kalshi_assets.defs.verdicts import verdicts
@@ -41,12 +42,13 @@ def _run(instance: dg.DagsterInstance, torn: LadderDay | None) -> dg.ExecuteInPr
         assets=[asset_of(step(FUSED_PMF, pooled, kinds={"test"})), verdicts],
         asset_checks=[asset_checks_of(FUSED_PMF)],
         resources={"lake": LakeIOManager()},
+        executor=EXECUTOR,
     )
     ends = [str(dagster_key(key)) for key in (DAYS[0], DAYS[-1])]
-    return definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    return run_in_process(
+        definitions.resolve_implicit_global_asset_job_def(),
+        [ASSET_KEYS[FUSED_PMF], ASSET_KEYS[VERDICTS]],
         instance=instance,
-        raise_on_error=False,
         tags=dict(zip((RANGE_START, RANGE_END), ends, strict=True)),
     )
 
