@@ -245,8 +245,9 @@ def _with_dagster(barrier: Barrier, work: Work) -> Timing:
 
 
 def _must_succeed(outcome: "Outcome") -> None:
-    if not outcome.complete:
-        failed = [*map(str, outcome.failed.values()), *outcome.untried]
+    if not outcome.complete or outcome.incomplete:
+        runs = (*outcome.failed.values(), *outcome.incomplete.values())
+        failed = [*map(str, runs), *outcome.untried]
         raise RuntimeError("the backfill failed: " + "; ".join(failed))
 
 

@@ -77,7 +77,7 @@ def asset_of(step: Step) -> dg.AssetsDefinition:
         written = run.of(work)
         failure = run.failure() if run.failed else None
         for table in step.makes:
-            if table.name in context.op_execution_context.selected_output_names:
+            if table in run.selected:
                 of_run = Written(written[table], len(run.keys), failure)
                 yield dg.Output(of_run, output_name=table.name)
             else:  # written with what was asked for

@@ -38,12 +38,19 @@ Metadata = dict[LadderDay, Mapping[str, Any]]
 class PartitionRun:
     """The partitions of one run of an asset.
 
+    Attributes
+    ----------
+    keys, failed
+        The partitions asked for; those that could not be made, and why.
+    selected
+        The tables asked for; the others are written with them.
+
     Parameters
     ----------
     context
         Of the asset.
     tables
-        Those that it makes.
+        Those that it makes; whoever asks for one of them gets all.
     on_written
         Called for every partition of a table that is on disk.
     """
@@ -60,6 +67,8 @@ class PartitionRun:
         self._unfinished: Exception | None = None
         self._context = context
         self._tables = tables
+        names = context.op_execution_context.selected_output_names
+        self.selected = [table for table in tables if table.name in names]
         self._lake = lake
         self._on_written = on_written
 
@@ -84,7 +93,7 @@ class PartitionRun:
                 for table, metadata in made.metadata.items():
                     written[table][made.key] = metadata
                     self._on_written(table, made.key)
-                    if len(self.keys) > 1:
+                    if len(self.keys) > 1 and table in self.selected:
                         self._context.add_asset_metadata(
                             metadata, ASSET_KEYS[table], str(dagster_key(made.key))
                         )

@@ -18,7 +18,7 @@ from kalshi_assets.families.temperature.cities import city_days
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import MissingPartitionError, OriginMismatchError
 from kalshi_assets.pipeline.step import Input, LookBack, step
-from kalshi_assets.tables import FORECASTS, OBSERVATIONS, Table
+from kalshi_assets.tables import DROPPED_OBSERVATIONS, FORECASTS, OBSERVATIONS, Table
 from kalshi_assets_tests.lake.handmade import KEY, observations
 
 DAYS = city_days(["new_york"], date(2025, 4, 21), date(2025, 4, 25))
@@ -249,3 +249,20 @@ def test_a_lake_of_another_origin_is_refused(instance: dg.DagsterInstance) -> No
     assert failure is not None
     assert OriginMismatchError.__name__ in str(failure.error)
     assert not the_lake().has(OBSERVATIONS, KEY)
+
+
+@pytest.mark.parametrize("keys", [[KEY], DAYS], ids=["a day", "a range"])
+def test_a_step_writes_all_its_tables_whichever_is_asked_for(
+    instance: dg.DagsterInstance, keys: list[LadderDay]
+) -> None:
+    def compute(key: LadderDay) -> dict[Table, pl.DataFrame]:
+        return {OBSERVATIONS: _warm(key), DROPPED_OBSERVATIONS: DROPPED_OBSERVATIONS.empty()}
+
+    both = asset_of(step((OBSERVATIONS, DROPPED_OBSERVATIONS), compute, kinds={"test"}))
+    assert _run(instance, [both], keys, select=OBSERVATIONS).success
+    for table in (OBSERVATIONS, DROPPED_OBSERVATIONS):
+        assert list(the_lake().keys(table)) == keys
+        found = instance.fetch_materializations(ASSET_KEYS[table], limit=100).records
+        assert sorted(str(each.partition_key) for each in found) == [
+            str(dagster_key(key)) for key in keys
+        ]
