@@ -44,7 +44,7 @@ from kalshi_assets.families.temperature.sources.visual_crossing import (
     fetch_observations,
 )
 from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
-from kalshi_assets.features.panel import load_panel_params, minute_panel
+from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import load_market_pmf_params, market_pmf
 from kalshi_assets.pages.markdown import estimate
@@ -125,7 +125,6 @@ class RecordedCity:
             events,
             fetch_candles(self.exchange, contract),
             fetch_trades(self.exchange, contract),
-            load_panel_params(),
         )
         return events, settlements, market_pmf(panel, load_market_pmf_params())
 

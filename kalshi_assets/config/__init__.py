@@ -14,7 +14,7 @@ from typing import Any
 
 ENV_VARIABLE = "KALSHI_ASSETS_CONFIG"
 METHODS = "methods.toml"
-METHOD_SECTIONS = ("panel", "market_pmf", "hazard")
+METHOD_SECTIONS = ("market_pmf", "hazard")
 
 
 def load_toml(name: str) -> dict[str, Any]:

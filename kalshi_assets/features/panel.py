@@ -1,65 +1,22 @@
 """The minute panel: one row per bracket and minute, from open to close, nothing later in it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.config import method_section
 from kalshi_assets.features import kinematics
 from kalshi_assets.features.facts import candles_of, tape_of
 from kalshi_assets.features.flow import Flow, flow_of
 from kalshi_assets.features.lead_lag import lead_lag
 from kalshi_assets.features.quotes import SOURCES, quotes_as_of
-from kalshi_assets.features.spreads import PROXIES, Bars, SpreadProxy, spread_proxy_cents
+from kalshi_assets.features.spreads import spread_proxy_cents
 from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds, microseconds_of
 from kalshi_assets.ladder.grid import Grid
 from kalshi_assets.ladder.terms import terms_at, trading_end, versions
 from kalshi_assets.tables import MINUTE_PANEL
 
 
-@dataclass(frozen=True, kw_only=True)
-class PanelParams:
-    """Choices of the minute panel.
-
-    Attributes
-    ----------
-    spread_proxy
-        Which estimate of the spread from trades; see `spreads`.
-    """
-
-    spread_proxy: SpreadProxy = "range"
-
-    def __post_init__(self) -> None:
-        if self.spread_proxy not in PROXIES:
-            raise ValueError(
-                f"no spread proxy {self.spread_proxy!r}; there are {', '.join(PROXIES)}"
-            )
-
-
-DEFAULTS = PanelParams()
-
-
-def load_panel_params(document: Mapping[str, Any] | None = None) -> PanelParams:
-    """The choices that methods.toml has in force, or another parsed document.
-
-    Raises
-    ------
-    ValueError
-        A key that is missing or that nobody knows, or a proxy that nobody knows.
-    """
-    return PanelParams(**method_section("panel", PanelParams, document))
-
-
-def minute_panel(
-    events: pl.DataFrame,
-    candles: pl.DataFrame,
-    trades: pl.DataFrame,
-    params: PanelParams = DEFAULTS,
-) -> pl.DataFrame:
+def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFrame) -> pl.DataFrame:
     """Build the panel of one event.
 
     Parameters
@@ -70,8 +27,6 @@ def minute_panel(
     candles, trades
         `market.candles` and `market.trades` of its markets; either may be empty. Volume and flow
         come from the tape from the first trade on, before and without one from the candles.
-    params
-        Choices.
 
     Returns
     -------
@@ -103,7 +58,7 @@ def minute_panel(
         "volume_1m": flow.volume,
         "flow_1m": flow.signed,
         "minutes_to_close": until_close // MINUTE_US,
-        **_motion(grid, mid, flow, params),
+        **_motion(grid, mid, flow),
     }
     found = [_column(name, values) for name, values in columns.items()]
     return MINUTE_PANEL.arranged(pl.DataFrame([*grid.key, *found]))
@@ -137,9 +92,8 @@ def _grid(events: pl.DataFrame) -> Grid:
     )
 
 
-def _motion(grid: Grid, mid: Array, flow: Flow, params: PanelParams) -> dict[str, Array]:
+def _motion(grid: Grid, mid: Array, flow: Flow) -> dict[str, Array]:
     log_odds = kinematics.logit(mid)
-    bars = Bars.of_dollars(flow.high, flow.low, flow.last)
     return {
         "volume_15m": np.maximum(np.round(kinematics.trailing_sum(flow.volume, 15), 2), 0.0),
         "flow_15m": np.round(kinematics.trailing_sum(flow.signed, 15), 2),
@@ -152,7 +106,7 @@ def _motion(grid: Grid, mid: Array, flow: Flow, params: PanelParams) -> dict[str
         "logit_acceleration_5m": kinematics.acceleration(log_odds, 5),
         "close_location": kinematics.close_location(mid, 15),
         "realised_volatility_30m": kinematics.realised_volatility(mid, 30),
-        "spread_proxy_cents": spread_proxy_cents(bars, params.spread_proxy),
+        "spread_proxy_cents": spread_proxy_cents(flow.high, flow.low),
         # Neighbours are those of the ladder.
         "relative_acceleration": grid.in_table(
             kinematics.relative_acceleration(grid.in_ladder(mid))

@@ -1,13 +1,13 @@
 """p_mkt: the PMF that the two-sided book implies, every minute.
 
-The default is the box-constrained multiplicative projection: the PMF closest to the books'
-centres in Kullback-Leibler divergence that lies between every bid and ask and sums to one. Where
-no bound binds it is plain normalisation. Classic rules of normalisation stand beside it.
+It is the box-constrained multiplicative projection: the PMF closest to the books' centres in
+Kullback-Leibler divergence that lies between every bid and ask and sums to one. Where no bound
+binds it is plain normalisation.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,13 +16,11 @@ from numpy.typing import NDArray
 from kalshi_assets.config import method_section
 from kalshi_assets.instants import Array, as_times
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
-from kalshi_assets.ladder.normalisation import normalised
 from kalshi_assets.tables import MARKET_PMF
 
 MINUTES_A_SECOND = 1 / 60
 # Prices are whole hundredths of a cent: room for a limit's last bit, and for no other price.
 HALF_CC = 0.5e-4
-Method = Literal["box", "multiplicative", "power", "shin"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +29,6 @@ class MarketPmfParams:
 
     Attributes
     ----------
-    method
-        box: the projection. multiplicative, power, shin: the rules of `normalisation` on the same
-        centres; they may leave the box.
     tight_spread, wide_spread
         Dollars. Up to the first the centre is the mid; up to the second the mid and the last
         trade, weighted by its age; beyond, the previous PMF.
@@ -53,7 +48,6 @@ class MarketPmfParams:
         Largest sum of asks less sum of bids for the PMF to be valid, dollars.
     """
 
-    method: Method = "box"
     tight_spread: float = 0.05
     wide_spread: float = 0.15
     last_trade_memory_min: float = 15.0
@@ -64,10 +58,6 @@ class MarketPmfParams:
     max_total_spread: float = 0.50
 
     def __post_init__(self) -> None:
-        if self.method not in get_args(Method):
-            raise ValueError(
-                f"no market PMF by {self.method!r}; there are {', '.join(get_args(Method))}"
-            )
         if not 0 < self.tight_spread <= self.wide_spread < 1:
             raise ValueError(
                 f"spreads must rise from above 0 to below 1 dollar: tight {self.tight_spread}, "
@@ -120,8 +110,6 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     bid, ask, last, last_age, stale = _books(panel, grid, params)
     p, centre = np.empty(bid.shape), np.empty(bid.shape)
     thin, arbitrage = market_implied(bid, ask, last, last_age, params.limits, p, centre)
-    if params.method != "box":
-        p = normalised(centre, params.method)
 
     quoted = (bid > 0) & (ask < 1)
     tail = params.tail_width + HALF_CC

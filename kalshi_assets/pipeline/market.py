@@ -5,7 +5,7 @@ import polars as pl
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.ingest import fetch_candles, fetch_trades
 from kalshi_assets.features.activity import activity
-from kalshi_assets.features.panel import load_panel_params, minute_panel
+from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import load_market_pmf_params, market_pmf
 from kalshi_assets.pipeline.services import KalshiService
@@ -50,7 +50,6 @@ MARKET_STEPS: tuple[Step, ...] = (
         events=Input(EVENTS),
         candles=Input(CANDLES),
         trades=Input(TRADES),
-        params=Parameters(load_panel_params),
         kinds={"polars"},
         describe=lambda made: {"quotes": counts(made, "quote_source")},
     ),

@@ -68,35 +68,31 @@ class FittedLogit:
 UNFITTED = FittedLogit(coefficients=PRIOR, standard_errors=np.full(len(PRIOR), np.nan))
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConditionalLogit:
-    """The pool in force."""
+def conditional_logit(training: Training) -> FittedLogit:
+    """The coefficients of greatest penalised log score; the prior below thirty days.
 
-    def fit(self, training: Training) -> FittedLogit:
-        """The coefficients of greatest penalised log score; the prior below thirty days.
-
-        Minimises, over coefficients that are not negative, the mean over days of the day's mean
-        of -ln p(winner), plus `RIDGE` times the squared distance from the prior. Projected Newton
-        (Bertsekas 1982) with halved steps.
-        """
-        if training.n_days < MIN_DAYS:
-            return UNFITTED
-        problem = _Problem.of(training)
-        at = PRIOR
-        value, slope, curvature = problem.expand(at)
-        for _ in range(_STEPS):
-            free = (at > 0) | (slope < 0)
-            step = np.zeros_like(at)
-            step[free] = np.linalg.solve(curvature[np.ix_(free, free)], slope[free])
-            if (np.abs(step) < _SMALL_STEP).all():
-                at = np.maximum(at - step, 0.0)
-                break
-            at, value, slope, curvature = _descended(problem, at, step, value, slope)
-        free = at > 0
-        errors = np.full(len(at), np.nan)
-        inverse = np.linalg.inv(curvature[np.ix_(free, free)])
-        errors[free] = np.sqrt(np.diag(inverse) / training.n_days)
-        return FittedLogit(coefficients=at, standard_errors=errors)
+    Minimises, over coefficients that are not negative, the mean over days of the day's mean
+    of -ln p(winner), plus `RIDGE` times the squared distance from the prior. Projected Newton
+    (Bertsekas 1982) with halved steps.
+    """
+    if training.n_days < MIN_DAYS:
+        return UNFITTED
+    problem = _Problem.of(training)
+    at = PRIOR
+    value, slope, curvature = problem.expand(at)
+    for _ in range(_STEPS):
+        free = (at > 0) | (slope < 0)
+        step = np.zeros_like(at)
+        step[free] = np.linalg.solve(curvature[np.ix_(free, free)], slope[free])
+        if (np.abs(step) < _SMALL_STEP).all():
+            at = np.maximum(at - step, 0.0)
+            break
+        at, value, slope, curvature = _descended(problem, at, step, value, slope)
+    free = at > 0
+    errors = np.full(len(at), np.nan)
+    inverse = np.linalg.inv(curvature[np.ix_(free, free)])
+    errors[free] = np.sqrt(np.diag(inverse) / training.n_days)
+    return FittedLogit(coefficients=at, standard_errors=errors)
 
 
 def _descended(

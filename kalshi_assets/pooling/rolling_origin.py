@@ -1,4 +1,4 @@
-"""What a pool would have said of days that it had not learnt from, origin by origin.
+"""What the pool would have said of days that it had not learnt from, origin by origin.
 
 Origins lie on a fixed calendar, so that the prediction of a day is the same in every later fit.
 """
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kalshi_assets.instants import MINUTE_US
+from kalshi_assets.pooling.conditional_logit import conditional_logit
 from kalshi_assets.pooling.inputs import Training
-from kalshi_assets.pooling.protocol import Pool
 from kalshi_assets.pooling.simplex import without_dead
 
 Array = NDArray[np.float64]
@@ -21,15 +21,15 @@ PURGE_DAYS = 1
 ORIGIN_EVERY_DAYS = 15
 
 
-def out_of_sample(training: Training, pool: Pool) -> Array:
+def out_of_sample(training: Training) -> Array:
     """The pool's PMF of every row, fitted on days before the row's origin only.
+
+    The prior speaks for days with too few before them.
 
     Parameters
     ----------
     training
         Rows in order of time.
-    pool
-        Its prior speaks for days with too few before them.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def out_of_sample(training: Training, pool: Pool) -> Array:
     """
     pooled = np.empty(training.inputs.market.shape)
     for earlier, rows in _origins(training):
-        fitted = pool.fit(training.where(earlier))
+        fitted = conditional_logit(training.where(earlier))
         pooled[rows] = without_dead(fitted.pool(training.inputs.where(rows)), training.dead[rows])
     return pooled
 

@@ -26,8 +26,8 @@ from kalshi_assets.pooling.conditional_logit import (
     COEFFICIENTS,
     PRIOR,
     UNFITTED,
-    ConditionalLogit,
     FittedLogit,
+    conditional_logit,
 )
 from kalshi_assets.pooling.inputs import PoolInputs, Training, training_of
 from kalshi_assets.pooling.rolling_origin import PURGE_DAYS, out_of_sample
@@ -86,13 +86,6 @@ class PoolWeights:
         share = np.array(self.shares)[block_of(inputs.hour)] * inputs.known
         return 1 - share + share * market, share * weather
 
-    def pool(self, inputs: PoolInputs) -> Array:
-        """The pooled PMF of every row, shape (rows, brackets).
-
-        Where the weather is unknown or the share is 0 it is the market's, to the bit.
-        """
-        return pooled(inputs, *self.exponents(inputs))
-
 
 def pooled(inputs: PoolInputs, market_weight: Array, weather_weight: Array) -> Array:
     """The log pool of rows that are moved from the market; of others the market, to the bit."""
@@ -128,8 +121,8 @@ def fusion_weights(
     latest = climate_start - (1 + PURGE_DAYS) * DAY
     counted = [frame for start, frame in earlier if start <= latest]
     training = training_of(counted, known_by=climate_start)
-    fitted = ConditionalLogit().fit(training)
-    shares = anchored(training, out_of_sample(training, ConditionalLogit()))
+    fitted = conditional_logit(training)
+    shares = anchored(training, out_of_sample(training))
     columns = _columns(fitted, shares, training.n_days) | _when(climate_start, training)
     return FUSION_WEIGHTS.arranged(
         pl.DataFrame(columns, schema_overrides=FUSION_WEIGHTS.dtypes, nan_to_null=True)

@@ -107,7 +107,7 @@ class MinutePanel(BracketMinute):
     )
     spread_proxy_cents: pl.Float64 = column(
         "Spread as trades show it: mean of high_1m - low_1m over those of 60 minutes in which they "
-        "differ, or the estimate chosen (Roll, Abdi-Ranaldo, Corwin-Schultz); null: no minute.",
+        "differ; null: no minute.",
         unit="cents",
         ge=0,
         nullable=True,

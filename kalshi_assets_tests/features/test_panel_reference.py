@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from kalshi_assets.benchmarks.panel_reference import reference_panel
-from kalshi_assets.features.panel import PanelParams, minute_panel
+from kalshi_assets.features.panel import minute_panel
 from kalshi_assets_tests.features.tapes import OPEN, busy_tape, short_event, told_of
 
 MINUTES = 300
@@ -33,19 +33,3 @@ def test_terms_that_change_are_the_same_in_both() -> None:
     made, plain = minute_panel(event, *tape), reference_panel(event, *tape)
     assert made.select(columns).equals(plain.select(columns))
     assert made["minute"].max() == OPEN + timedelta(minutes=200)
-
-
-def test_another_spread_proxy_changes_that_column_only() -> None:
-    tape = busy_tape(5, MINUTES)
-    default, roll = (
-        minute_panel(short_event(MINUTES), *tape, PanelParams(spread_proxy=proxy))
-        for proxy in ("range", "roll")
-    )
-    changed = "spread_proxy_cents"
-    assert default.drop(changed).equals(roll.drop(changed))
-    assert not default[changed].equals(roll[changed])
-
-
-def test_an_unknown_spread_proxy_is_an_error_that_names_the_others() -> None:
-    with pytest.raises(ValueError, match=r"no spread proxy 'effective'; there are range, roll"):
-        PanelParams(spread_proxy="effective")  # type: ignore[arg-type]

@@ -9,8 +9,8 @@ from kalshi_assets.pooling.conditional_logit import (
     MIN_DAYS,
     PRIOR,
     UNFITTED,
-    ConditionalLogit,
     _Problem,
+    conditional_logit,
 )
 from kalshi_assets.pooling.inputs import Training
 from kalshi_assets.pooling.simplex import without_dead
@@ -36,8 +36,8 @@ def _by_scipy(training: Training) -> Array:
 
 def test_below_thirty_days_the_prior_is_in_force() -> None:
     few = settled_days(MIN_DAYS - 1, (1.0,) * 5, seed=0)
-    assert ConditionalLogit().fit(few) is UNFITTED
-    assert ConditionalLogit().fit(few.where(few.day < 0)) is UNFITTED
+    assert conditional_logit(few) is UNFITTED
+    assert conditional_logit(few.where(few.day < 0)) is UNFITTED
     prior = dict(zip(COEFFICIENTS, PRIOR, strict=True))
     assert {name: value for name, value in prior.items() if value} == {
         "market_constant": 0.65,
@@ -48,7 +48,7 @@ def test_below_thirty_days_the_prior_is_in_force() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_the_fit_is_the_one_that_a_quasi_newton_method_finds(seed: int) -> None:
     training = settled_days(40, (0.0, 0.5, 1.0, 1.5, 1.0), seed)
-    fitted = ConditionalLogit().fit(training)
+    fitted = conditional_logit(training)
     assert (fitted.coefficients >= 0).all()
     assert fitted.coefficients == pytest.approx(_by_scipy(training), abs=2e-5)
 
@@ -69,7 +69,7 @@ def test_gradient_and_hessian_are_those_of_the_loss() -> None:
 
 def test_a_reading_that_the_market_lacks_gets_its_full_weight_on_many_days() -> None:
     training = settled_days(3000, (1.2, 1.2), seed=2)
-    fitted = ConditionalLogit().fit(training)
+    fitted = conditional_logit(training)
     market, weather = fitted.exponents(training.inputs)
     # The truth is (1, 1); the ridge towards (0.65, 0.35) draws a little.
     assert market.mean() == pytest.approx(1, abs=0.12)
@@ -80,13 +80,13 @@ def test_a_condition_that_tells_when_the_weather_knows_is_found() -> None:
     training = settled_days(600, (1.5, 0.0), seed=3)
     knows = np.tile([1.0, 0.0], 600)
     training.inputs.weather_conditions[:, 1] = knows
-    fitted = ConditionalLogit().fit(training)
+    fitted = conditional_logit(training)
     weather = fitted.exponents(training.inputs)[1]
     assert weather[knows == 0].mean() < 0.12 < 0.5 < weather[knows == 1].mean()
 
 
 def test_a_useless_weather_gets_no_weight_and_no_standard_error_at_the_bound() -> None:
-    fitted = ConditionalLogit().fit(settled_days(400, (0.0,) * 5, seed=4))
+    fitted = conditional_logit(settled_days(400, (0.0,) * 5, seed=4))
     held = fitted.coefficients == 0
     assert fitted.coefficients[4:].max() < 0.05
     assert held.any()
@@ -97,8 +97,8 @@ def test_a_useless_weather_gets_no_weight_and_no_standard_error_at_the_bound() -
 def test_days_count_equally_however_many_instants_they_have() -> None:
     training = settled_days(40, (1.0, 1.0), seed=5)
     again = np.sort(np.concatenate([np.arange(80), np.flatnonzero(training.day < 20)]))
-    assert ConditionalLogit().fit(training.where(again)).coefficients == pytest.approx(
-        ConditionalLogit().fit(training).coefficients, abs=1e-9
+    assert conditional_logit(training.where(again)).coefficients == pytest.approx(
+        conditional_logit(training).coefficients, abs=1e-9
     )
 
 
@@ -109,7 +109,7 @@ def test_what_the_evidence_rules_out_earns_the_weather_no_weight() -> None:
     dead[rows, (training.winner + 2) % 6] = True
     # The weather knows which brackets are dead, and nothing else.
     knowing = replace(training.inputs, weather=without_dead(training.inputs.weather, dead))
-    blind = ConditionalLogit().fit(replace(training, inputs=knowing))
-    seeing = ConditionalLogit().fit(replace(training, inputs=knowing, dead=dead))
+    blind = conditional_logit(replace(training, inputs=knowing))
+    seeing = conditional_logit(replace(training, inputs=knowing, dead=dead))
     assert blind.exponents(knowing)[1].mean() > 0.1
     assert seeing.exponents(knowing)[1].mean() < 0.07

@@ -6,10 +6,11 @@ import polars as pl
 import pytest
 
 from kalshi_assets.instants import MINUTE_US
+from kalshi_assets.pooling import rolling_origin
 from kalshi_assets.pooling.conditional_logit import (
     COEFFICIENTS,
-    ConditionalLogit,
     FittedLogit,
+    conditional_logit,
 )
 from kalshi_assets.pooling.inputs import (
     MARKET_CONDITIONS,
@@ -21,7 +22,7 @@ from kalshi_assets.pooling.inputs import (
 from kalshi_assets.pooling.rolling_origin import out_of_sample
 from kalshi_assets.pooling.weights import PRIOR_WEIGHTS, PoolWeights, fusion_weights
 from kalshi_assets.tables.probability import FUSION_WEIGHTS
-from kalshi_assets_tests.pooling.worlds import START, examples, inputs_of, settled_days
+from kalshi_assets_tests.pooling.worlds import START, examples, inputs_of, pooled_by, settled_days
 
 STRENGTH = (0.0, 0.0, 1.3, 1.3, 0.0)
 WORLD = settled_days(42, STRENGTH, seed=0)
@@ -63,7 +64,7 @@ def test_shares_say_what_was_proved(weights: pl.DataFrame) -> None:
 
 def test_the_weights_come_back_from_their_table(weights: pl.DataFrame) -> None:
     back = PoolWeights.from_frame(weights.sample(fraction=1.0, shuffle=True, seed=0))
-    fitted = ConditionalLogit().fit(training_of([frame for _, frame in DAYS[:40]]))
+    fitted = conditional_logit(training_of([frame for _, frame in DAYS[:40]]))
     assert back.coefficients == tuple(fitted.coefficients)
     shares = weights.filter(pl.col("parameter") == "share").sort("hour_from")
     assert back.shares == tuple(shares["value"])
@@ -132,18 +133,20 @@ def test_a_later_word_on_an_outcome_changes_no_fit_before_it(weights: pl.DataFra
     )
 
 
-def test_no_origin_of_the_proof_learns_an_outcome_that_was_not_known_when_it_began() -> None:
+def test_no_origin_of_the_proof_learns_an_outcome_that_was_not_known_when_it_began(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     training = settled_days(60, STRENGTH, seed=4)
     asked: list[np.ndarray] = []
 
-    class Watched(ConditionalLogit):
-        def fit(self, training: Training) -> FittedLogit:
-            asked.append(training.days)
-            return super().fit(training)
+    def watched(training: Training) -> FittedLogit:
+        asked.append(training.days)
+        return conditional_logit(training)
 
+    monkeypatch.setattr(rolling_origin, "conditional_logit", watched)
     five_days = 5 * 24 * 60 * MINUTE_US
     late = np.where(training.day == 28, training.known_at + five_days, training.known_at)
-    out_of_sample(replace(training, known_at=late), Watched())
+    out_of_sample(replace(training, known_at=late))
     assert [28 in days for days in asked] == [False, False, False, True]
     assert [len(days) for days in asked] == [0, 14, 28, 44]
 
@@ -183,19 +186,19 @@ def test_a_share_lies_on_the_path_from_the_market_to_the_pool() -> None:
     whole = PoolWeights(coefficients=coefficients)
     half = PoolWeights(coefficients=coefficients, shares=(0.5,) * 5)
     none = PoolWeights(coefficients=coefficients, shares=(0.0,) * 5)
-    assert (none.pool(inputs) == p_m).all()
+    assert (pooled_by(none, inputs) == p_m).all()
     assert [float(w[0]) for w in whole.exponents(inputs)] == pytest.approx([0.65, 0.45])
     assert [float(w[0]) for w in half.exponents(inputs)] == pytest.approx([0.825, 0.225])
-    market = PoolWeights(coefficients=(1.0, *(0.0,) * 7)).pool(inputs)
-    path = np.sqrt(market * whole.pool(inputs))
-    assert half.pool(inputs) == pytest.approx(path / path.sum(), abs=5e-4)
+    market = pooled_by(PoolWeights(coefficients=(1.0, *(0.0,) * 7)), inputs)
+    path = np.sqrt(market * pooled_by(whole, inputs))
+    assert pooled_by(half, inputs) == pytest.approx(path / path.sum(), abs=5e-4)
 
 
 def test_the_hour_decides_the_share() -> None:
     p_m, p_w = np.array([0.1, 0.6, 0.3]), np.array([0.5, 0.3, 0.2])
     weights = PoolWeights(shares=(0.0, 0.0, 1.0, 0.0, 0.0))
-    assert (weights.pool(inputs_of(p_m, p_w, hour=11.9)) == p_m).all()
-    assert (weights.pool(inputs_of(p_m, p_w, hour=12.0)) != p_m).any()
+    assert (pooled_by(weights, inputs_of(p_m, p_w, hour=11.9)) == p_m).all()
+    assert (pooled_by(weights, inputs_of(p_m, p_w, hour=12.0)) != p_m).any()
 
 
 def test_impossible_weights_are_refused() -> None:
@@ -233,7 +236,7 @@ def test_weather_of_another_status_than_ok_does_not_enter() -> None:
     _, day = examples(0, WORLD, status="day_ahead")
     inputs = pool_inputs(day.sort("minute", "bracket"))
     assert not inputs.known.any()
-    assert (PRIOR_WEIGHTS.pool(inputs) == inputs.market).all()
+    assert (pooled_by(PRIOR_WEIGHTS, inputs) == inputs.market).all()
 
 
 def test_the_market_is_learnt_from_without_its_dead_brackets() -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from kalshi_assets.instants import MINUTE_US
 from kalshi_assets.pooling.inputs import PoolInputs, Training
 from kalshi_assets.pooling.simplex import softmax
+from kalshi_assets.pooling.weights import PoolWeights, pooled
 
 Array = NDArray[np.float64]
 
@@ -80,6 +81,11 @@ def settled_days(days: int, strength: Sequence[float], seed: int, brackets: int 
         day=np.arange(days).repeat(blocks),
         known_at=(np.arange(days).repeat(blocks) + 1) * 24 * 60 * MINUTE_US,
     )
+
+
+def pooled_by(weights: PoolWeights, inputs: PoolInputs) -> Array:
+    """The pooled PMF of every row; where the weather is unknown or the share is 0 the market's."""
+    return pooled(inputs, *weights.exponents(inputs))
 
 
 def excess_log_loss(training: Training, p: Array) -> Array:
