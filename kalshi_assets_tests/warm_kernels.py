@@ -13,7 +13,6 @@ from kalshi_assets.ladder.thresholds import coherent_curve, market_curve
 from kalshi_assets_tests.families.temperature.hazard.days import (
     DAY,
     at,
-    choice,
     frame,
     hazard,
     ladder,
@@ -25,12 +24,10 @@ from kalshi_assets_tests.features.tapes import OPEN, busy_tape, short_event
 
 
 def of_the_weather() -> None:
-    """Fit, filter, next hour, and paths."""
+    """Fit, filter, next hour."""
     temps = truth(DAY)
     maximum = report(82, "max_6h", int(temps[10:83].max()), max_since=at(10))
     hazard(frame([*told(temps).to_dicts(), maximum]), ladder(temps))
-    simulated = choice(method="monte_carlo", paths=64)
-    hazard(told(temps), ladder(temps, until=4), method=simulated)
 
 
 def of_the_market() -> None:

@@ -9,7 +9,6 @@ import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -181,9 +180,9 @@ def _step(f: BarrierFilter | MixtureFilter, slot: int, report: Within) -> Array:
 
 
 def _simulated(day: Day, starts: Mapping[int, "Start"], paths: int) -> tuple["Estimate", float]:
-    from kalshi_assets.families.temperature.filter.monte_carlo import seed, simulate
+    from kalshi_assets.families.temperature.filter.monte_carlo import simulate
 
-    source = seed("bench", date(2026, 1, 1), 0)
+    source = np.random.SeedSequence(SEED)
     few = dict(list(starts.items())[:1])
     simulate(day.model, day.baseline, day.edges, few, source, paths=2, new_high=day.new_high[:1])
     found = []

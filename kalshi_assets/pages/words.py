@@ -37,7 +37,6 @@ WEATHER_WORDS = {
 }
 METHOD_WORDS = {
     "exact": "the filter's",
-    "monte_carlo": "the filter's, by simulation",
     "analogue": "those of earlier days like this one",
     "emos": "day-ahead ones",
 }

@@ -113,7 +113,7 @@ class HazardPmf(Contract):
     )
     method: pl.String = column(
         "Which method p_wx comes from, the analogue's share aside; null: none.",
-        isin=["exact", "monte_carlo", "analogue", "emos"],
+        isin=["exact", "analogue", "emos"],
         nullable=True,
     )
     analogue_share: pl.Float64 = column("Share of the analogue in p_wx.", ge=0, le=1, nullable=True)

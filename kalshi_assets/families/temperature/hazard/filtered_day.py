@@ -19,7 +19,6 @@ from kalshi_assets.families.temperature.evidence import of_climate_day
 from kalshi_assets.families.temperature.filter.emission import KnownMaximum, emission
 from kalshi_assets.families.temperature.filter.exact import IMPOSSIBLE, BarrierFilter, Workspace
 from kalshi_assets.families.temperature.filter.mixture import MissedPeaks, MixtureFilter
-from kalshi_assets.families.temperature.filter.monte_carlo import Draws, from_state
 from kalshi_assets.families.temperature.filter.residual_model import ResidualModel
 from kalshi_assets.families.temperature.fit.baseline import Baseline
 from kalshi_assets.families.temperature.fit.parameters import HazardParameters
@@ -101,8 +100,6 @@ class FilteredDay:
         As of the start of the day.
     shape_nodes
         Of the mixture over the baseline's shape.
-    read
-        How the filter is read; by default exactly.
     workspace
         Memory to use again, by one day at a time.
     """
@@ -114,7 +111,6 @@ class FilteredDay:
         parameters: HazardParameters,
         *,
         shape_nodes: int,
-        read: "Read | None" = None,
         workspace: Workspace | None = None,
     ) -> None:
         shares = parameters["missed_peak"]
@@ -122,7 +118,6 @@ class FilteredDay:
         self.edges = upper + 0.5
         self.known_edges = self.peaks.edges(self.edges)
         self._parameters, self._baselines, self._nodes = parameters, [(0, baseline)], shape_nodes
-        self._read = read or exactly
         self._work = workspace or Workspace()
         self._begun: MixtureFilter | None = None
         self._told: list[News] = []
@@ -228,8 +223,8 @@ class FilteredDay:
         heads, leads, first, reports = np.ascontiguousarray(places.T)
         rows = Rows(heads=heads, leads=leads, first=first, reports=reports, highest_f=highest)
         self.mixture.advance(int(rows.heads.max()))
-        known, soon = self._read(self.mixture, rows, self.edges)
-        soon = np.clip(soon, 0.0, 1.0)
+        known = self.mixture.at(rows.heads, lambda node, _: node.cdf_at(rows.heads))
+        soon = np.clip(self._soon(rows), 0.0, 1.0)
         cdf = self.peaks.cdf(self.edges, self.known_edges, known)
         pmf = np.maximum(np.diff(cdf, axis=1, prepend=0.0, append=1.0), 0.0)
         self._said.append(
@@ -241,6 +236,18 @@ class FilteredDay:
                 log_likelihood=self._recent_log_likelihood(rows),
             )
         )
+
+    def _soon(self, rows: "Rows") -> Array:
+        """A new high within 5 and 60 minutes, each of the brackets' edges passed within 60.
+
+        Shape (times, 2 + brackets - 1).
+        """
+
+        def of_node(node: BarrierFilter, wanted: NDArray[np.bool_]) -> Array:
+            new_high, horizons = rows.highest_f + 0.5, (FIVE_MINUTES, ONE_HOUR)
+            return node.next_hour_at(rows.heads, rows.leads, wanted, new_high, horizons, self.edges)
+
+        return self.mixture.at(rows.heads, of_node, LEAST_WEIGHT)
 
     def _recent_log_likelihood(self, rows: "Rows") -> Array:
         total = self.mixture.log_likelihoods()
@@ -262,49 +269,6 @@ class Rows:
     first: Ints
     reports: Ints
     highest_f: Array
-
-
-# From the mixture, the times and the brackets' edges to the distribution function at the mixture's
-# edges, shape (times, edges), and what comes soon: a new high within 5 and 60 minutes, each of the
-# brackets' edges passed within 60, shape (times, 2 + brackets - 1).
-Read = Callable[[MixtureFilter, Rows, Array], tuple[Array, Array]]
-
-
-def exactly(mixture: MixtureFilter, rows: Rows, edges: Array) -> tuple[Array, Array]:
-    """`Read`, by the exact engine."""
-
-    def soon(node: BarrierFilter, wanted: NDArray[np.bool_]) -> Array:
-        new_high, horizons = rows.highest_f + 0.5, (FIVE_MINUTES, ONE_HOUR)
-        return node.next_hour_at(rows.heads, rows.leads, wanted, new_high, horizons, edges)
-
-    cdf = mixture.at(rows.heads, lambda node, _: node.cdf_at(rows.heads))
-    return cdf, mixture.at(rows.heads, soon, LEAST_WEIGHT)
-
-
-def by_paths(source: Callable[[int], np.random.SeedSequence], paths: int, draws: Draws) -> Read:
-    """`Read`, by simulated paths from the filter's states; `source` gives the seed of a slot.
-
-    Whether a bracket's edge is passed soon is not simulated: NaN.
-    """
-
-    def read(mixture: MixtureFilter, rows: Rows, edges: Array) -> tuple[Array, Array]:
-        cdf = np.empty((len(rows.heads), len(mixture.filters[0].edges)))
-        soon = np.full((len(rows.heads), 2 + len(edges)), np.nan)
-        for n, (head, lead) in enumerate(zip(rows.heads, rows.leads, strict=True)):
-            found = from_state(
-                mixture,
-                source(int(head)),
-                slot=int(head),
-                new_high=float(rows.highest_f[n]) + 0.5,
-                paths=paths,
-                draws=draws,
-                lead=int(lead),
-                horizons=(FIVE_MINUTES, ONE_HOUR),
-            )
-            cdf[n], soon[n, :2] = found.cdf[0], found.hazards[0]
-        return cdf, soon
-
-    return read
 
 
 def _nothing(edges: int) -> Outlook:

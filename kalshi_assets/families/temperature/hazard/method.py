@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from kalshi_assets.config import METHODS, method_section
-from kalshi_assets.families.temperature.filter.monte_carlo import Draws
 
-Engine = Literal["exact", "monte_carlo", "analogue"]
+Engine = Literal["exact", "analogue"]
 BLOCKS = 8
 
 
@@ -22,22 +21,19 @@ class HazardMethod:
     analogue_share: tuple[float, ...]
     shape_nodes: int
     feed_alarm: float
-    paths: int
-    draws: Draws
 
     def __post_init__(self) -> None:
-        for name, allowed in (("method", get_args(Engine)), ("draws", get_args(Draws))):
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"{METHODS}: {name} {getattr(self, name)!r} must be one of {', '.join(allowed)}"
-                )
+        if self.method not in get_args(Engine):
+            raise ValueError(
+                f"{METHODS}: method {self.method!r} must be one of {', '.join(get_args(Engine))}"
+            )
         shares = self.analogue_share
         if len(shares) != BLOCKS or not all(0 <= share <= 1 for share in shares):
             raise ValueError(
                 f"{METHODS}: analogue_share {shares} must be {BLOCKS} shares from 0 to 1"
             )
-        if self.shape_nodes < 1 or self.paths < 2:
-            raise ValueError(f"{METHODS}: shape_nodes must be at least 1, paths at least 2")
+        if self.shape_nodes < 1:
+            raise ValueError(f"{METHODS}: shape_nodes must be at least 1")
 
 
 def load_method(document: Mapping[str, Any] | None = None) -> HazardMethod:

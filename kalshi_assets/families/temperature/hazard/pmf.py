@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.asof import weather_as_of
 from kalshi_assets.families.temperature.climate_day import SLOTS, slot_of
-from kalshi_assets.families.temperature.filter.monte_carlo import seed
 from kalshi_assets.families.temperature.fit.baseline import Baseline, of_forecasts
 from kalshi_assets.families.temperature.fit.parameters import HazardParameters
 from kalshi_assets.families.temperature.hazard.analogue import Library
@@ -22,9 +21,6 @@ from kalshi_assets.families.temperature.hazard.day_ahead import day_ahead
 from kalshi_assets.families.temperature.hazard.filtered_day import (
     FilteredDay,
     News,
-    Read,
-    by_paths,
-    exactly,
     filtered_outlook,
     forecast_of,
     reports_of,
@@ -137,7 +133,6 @@ def _filtered(
         first,
         parameters,
         shape_nodes=method.shape_nodes,
-        read=_by_paths(observations, start, method) if method.method == "monte_carlo" else exactly,
         workspace=shared_workspace(),
     )
     news = [*reports_of(observations, start), *_news_of(later, start)]
@@ -162,11 +157,6 @@ def _filtered(
             log_likelihood=pl.Series(outlook.log_likelihood).fill_nan(None),
         )
     )
-
-
-def _by_paths(observations: pl.DataFrame, start: datetime, method: HazardMethod) -> Read:
-    station = str(observations["station"][0]) if observations.height else ""
-    return by_paths(lambda slot: seed(station, start.date(), slot), method.paths, method.draws)
 
 
 def _vintages(

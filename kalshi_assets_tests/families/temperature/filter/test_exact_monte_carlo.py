@@ -1,7 +1,5 @@
 """Oracle 10: the exact filter against simulated paths, and against paths weighed by reports."""
 
-from datetime import date
-
 import numpy as np
 import pytest
 
@@ -10,11 +8,7 @@ from kalshi_assets.families.temperature.filter.exact import BarrierFilter
 from kalshi_assets.families.temperature.filter.mixture import MixtureFilter
 from kalshi_assets.families.temperature.filter.monte_carlo import (
     Start,
-    Weighed,
-    from_state,
-    seed,
     simulate,
-    weighed,
 )
 from kalshi_assets.families.temperature.filter.residual_model import Grid, ResidualModel
 from kalshi_assets_tests.families.temperature.filter.exact_cases import (
@@ -27,8 +21,9 @@ from kalshi_assets_tests.families.temperature.filter.exact_cases import (
     path,
     whole_c_reports,
 )
+from kalshi_assets_tests.families.temperature.filter.simulated import Weighed, from_state, weighed
 
-SOURCE = seed("oracle", date(2026, 1, 1), 0)
+SOURCE = np.random.SeedSequence(0)
 NIGHTS_CALM = 0.3 + 0.15 * np.sin(2 * np.pi * (np.arange(STEPS) / STEPS - 0.33))
 CASES = {
     "usual": (day_model(), diurnal()),
@@ -44,7 +39,7 @@ CASES = {
 
 
 def _z(estimate: Array, error: Array, exact: Array) -> Array:
-    undecided = (exact > 1e-3) & (exact < 1 - 1e-3)
+    undecided = (exact > 2e-3) & (exact < 1 - 2e-3)
     return (estimate - exact)[undecided] / error[undecided]
 
 
@@ -176,8 +171,7 @@ def test_start_of_a_filter_and_start_at_a_temperature_are_the_same_where_it_is_k
     assert np.abs(_z(mc.cdf[0], mc.cdf_error[0], survival)).max() < 4.5
 
 
-@pytest.mark.parametrize("draws", ["independent", "antithetic", "sobol"])
-def test_the_mixture_and_paths_from_its_state_agree(draws: str) -> None:
+def test_the_mixture_and_paths_from_its_state_agree() -> None:
     model, baseline = day_model(bias_sd=2.0), diurnal()
     reports = whole_c_reports(path(model, baseline + 2, 12))
     f = MixtureFilter(Grid.of(baseline, model), baseline, model, EDGES)
@@ -185,7 +179,7 @@ def test_the_mixture_and_paths_from_its_state_agree(draws: str) -> None:
         f.report(slot, reports[slot])
     f.advance(141)
     high = max(r.hi_f for r in reports[:140]) + 0.5
-    mc = from_state(f, SOURCE, new_high=high, draws=draws, paths=32_768)
+    mc = from_state(f, SOURCE, new_high=high, paths=32_768)
     z = np.concatenate(
         [
             _z(mc.cdf[0], mc.cdf_error[0], f.cdf()),

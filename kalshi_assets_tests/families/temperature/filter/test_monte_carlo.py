@@ -1,14 +1,10 @@
-from datetime import date
-
 import numpy as np
 import pytest
 
 from kalshi_assets.families.temperature.filter.monte_carlo import (
     Start,
     innovations,
-    seed,
     simulate,
-    weighed,
 )
 from kalshi_assets_tests.families.temperature.filter.exact_cases import (
     EDGES,
@@ -16,27 +12,16 @@ from kalshi_assets_tests.families.temperature.filter.exact_cases import (
     diurnal,
     made,
 )
+from kalshi_assets_tests.families.temperature.filter.simulated import weighed
 
-SOURCE = seed("chicago", date(2025, 5, 5), 100)
-
-
-def test_the_seed_is_that_of_city_day_and_slot() -> None:
-    same = seed("chicago", date(2025, 5, 5), 100)
-    assert same.generate_state(4).tolist() == SOURCE.generate_state(4).tolist()
-    assert SOURCE.generate_state(2).tolist() == [3421819086, 477663913]
-    for other in (
-        seed("austin", date(2025, 5, 5), 100),
-        seed("chicago", date(2025, 5, 6), 100),
-        seed("chicago", date(2025, 5, 5), 101),
-    ):
-        assert other.generate_state(4).tolist() != SOURCE.generate_state(4).tolist()
+SOURCE = np.random.SeedSequence(20250505)
 
 
 def test_the_same_seed_gives_the_same_bits_whatever_ran_before() -> None:
     model, baseline = day_model(), diurnal()
     start = {100: Start.at(62.0, 63.0, EDGES)}
     first = simulate(model, baseline, EDGES, start, SOURCE, paths=20_000)
-    simulate(model, baseline, EDGES, start, seed("austin", date(2025, 5, 5), 1), paths=3_000)
+    simulate(model, baseline, EDGES, start, np.random.SeedSequence(1), paths=3_000)
     again = simulate(model, baseline, EDGES, start, SOURCE, paths=20_000)
     assert (first.cdf == again.cdf).all()
     assert (first.hazards == again.hazards).all()
@@ -45,7 +30,7 @@ def test_the_same_seed_gives_the_same_bits_whatever_ran_before() -> None:
 def test_oracle_12_autocovariances_follow_the_formula() -> None:
     rho, sd, paths = 0.95, 0.5, 100_000
     model = day_model(40, rho=rho, sd=sd)
-    z = innovations(model, 0, paths, np.random.default_rng(1), "independent")
+    z = innovations(model, 0, paths, np.random.default_rng(1))
     residual = np.zeros((41, paths))
     for k in range(40):
         residual[k + 1] = rho * residual[k] + sd * z[k]
@@ -54,10 +39,9 @@ def test_oracle_12_autocovariances_follow_the_formula() -> None:
         assert np.mean(residual[n] * residual[m]) == pytest.approx(formula, rel=0.03)
 
 
-@pytest.mark.parametrize("draws", ["independent", "antithetic", "sobol"])
-def test_every_way_to_draw_has_unit_variance_and_no_correlation(draws: str) -> None:
+def test_innovations_have_unit_variance_and_no_correlation() -> None:
     model = day_model(30, rho=0.95, sd=0.5)
-    z = innovations(model, 4, 16384, np.random.default_rng(2), draws)
+    z = innovations(model, 4, 16384, np.random.default_rng(2))
     assert (z[:4] == 0).all()
     assert np.cov(z[4:]) == pytest.approx(np.eye(26), abs=0.05)
     assert z[4:].mean(axis=1) == pytest.approx(np.zeros(26), abs=0.03)
@@ -65,47 +49,11 @@ def test_every_way_to_draw_has_unit_variance_and_no_correlation(draws: str) -> N
 
 def test_heavy_tails_keep_unit_variance_and_raise_the_kurtosis() -> None:
     model = day_model(20, tail_share=0.1)
-    z = innovations(model, 0, 100_000, np.random.default_rng(3), "independent")
+    z = innovations(model, 0, 100_000, np.random.default_rng(3))
     assert z.var() == pytest.approx(1, abs=0.01)
     (narrow, wide), (most, few) = model.components()
     expected = 3 * (most * narrow**4 + few * wide**4)
     assert np.mean(z**4) == pytest.approx(expected, rel=0.03)
-
-
-def test_sobol_points_on_principal_components_err_less_than_independent_paths() -> None:
-    model, baseline = day_model(), diurnal()
-    exact = made(model, baseline)
-    exact.advance(96)
-    temp, _ = exact.grid.nodes(96)
-    node = int(np.abs(temp - 60.0).argmin())
-    truth = exact.survival(96)[1][:, node]
-    start = {96: Start.at(float(temp[node]), 0.0, EDGES)}
-    squared = {}
-    for draws in ("independent", "antithetic", "sobol"):
-        errors = [
-            simulate(
-                model,
-                baseline,
-                EDGES,
-                start,
-                seed("chicago", date(2025, 5, 5), n),
-                paths=4096,
-                draws=draws,
-            ).cdf[0]
-            - truth
-            for n in range(12)
-        ]
-        squared[draws] = np.mean(np.square(errors))
-    assert squared["sobol"] < squared["independent"] / 2
-    assert squared["antithetic"] < squared["independent"]
-
-
-def test_sobol_draws_of_heavy_tails_and_odd_pairs_are_refused() -> None:
-    rng = np.random.default_rng(4)
-    with pytest.raises(ValueError, match="tail_share must be 0"):
-        innovations(day_model(10, tail_share=0.1), 0, 64, rng, "sobol")
-    with pytest.raises(ValueError, match="even number"):
-        innovations(day_model(10), 0, 63, rng, "antithetic")
 
 
 def test_a_running_maximum_beyond_an_edge_leaves_it_no_probability() -> None:

@@ -1,4 +1,4 @@
-"""Exact, monte_carlo and analogue against each other on one day, and the columns that name them."""
+"""Exact and analogue against each other on one day, and the columns that name them."""
 
 from copy import deepcopy
 from dataclasses import replace
@@ -12,16 +12,14 @@ import pytest
 from kalshi_assets.config import METHODS, load_toml
 from kalshi_assets.families.temperature.asof import weather_as_of
 from kalshi_assets.families.temperature.climate_day import SLOTS
-from kalshi_assets.families.temperature.filter.monte_carlo import seed
 from kalshi_assets.families.temperature.hazard.filtered_day import (
     FilteredDay,
-    by_paths,
-    exactly,
     filtered_outlook,
     reports_of,
 )
 from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.tables import FORECASTS
+from kalshi_assets_tests.families.temperature.filter.simulated import from_state
 from kalshi_assets_tests.families.temperature.hazard.days import (
     ALONE,
     DAY,
@@ -43,14 +41,14 @@ from kalshi_assets_tests.families.temperature.hazard.days import (
 TEMPS = truth(DAY)
 EVENTS = ladder(TEMPS)
 REPORTS = told(TEMPS)
-PATHS = 4096
+PATHS = 20_000
 
 
-def z_scores(simulated: Array, exact: Array, paths: int) -> Array:
-    """Of the cells that are not decided; the error is that of independent paths."""
+def z_scores(simulated: Array, exact: Array) -> Array:
+    """Of the cells that are not decided; the error is that of `PATHS` independent paths."""
     undecided = (exact > 1e-3) & (exact < 1 - 1e-3)
     found, expected = simulated[undecided], exact[undecided]
-    return (found - expected) / np.sqrt(expected * (1 - expected) / paths)
+    return (found - expected) / np.sqrt(expected * (1 - expected) / PATHS)
 
 
 def column(made: pl.DataFrame, name: str) -> Array:
@@ -60,55 +58,31 @@ def column(made: pl.DataFrame, name: str) -> Array:
 # The methods against each other.
 
 
-def test_the_table_by_paths_is_the_exact_one_within_sampling_error() -> None:
-    early = ladder(TEMPS, until=24)
-    simulated = hazard(
-        REPORTS,
-        early,
-        method=choice(
-            method="monte_carlo", paths=PATHS, draws="independent", analogue_share=(0.0,) * 8
-        ),
-    )
-    exact = hazard(REPORTS, early, method=ALONE)
-    known = exact["p_wx"].is_not_null()
-    assert simulated["p_wx"].is_not_null().equals(known)
-    sums = simulated.filter(known).group_by("minute").agg(pl.col("p_wx").sum())["p_wx"]
-    assert (sums - 1).abs().max() < 1e-9
-    assert np.abs(z_scores(per_bracket(simulated), per_bracket(exact), PATHS)).max() < 4.5
-    for name in ("hazard_next_5m", "hazard_next_60m"):
-        z = z_scores(column(simulated, name), column(exact, name), PATHS)
-        assert len(z) > 10
-        assert np.abs(z).max() < 4.5
-    same = ("status", "dead", "log_likelihood", "baseline", "known_at")
-    assert simulated.select(same).equals(exact.select(same))
-
-
 def test_in_the_afternoon_paths_and_filter_agree_within_sampling_error() -> None:
-    paths = 20_000
-    times = pl.DataFrame({"minute": [at(k) for k in (150, 174, 190, 210)]})
-    times = times.cast({"minute": pl.Datetime("us", "UTC")})
-    seen = weather_as_of(times, REPORTS, FORECASTS.empty(), at(0))
     upper = EVENTS["hi_f"].drop_nulls().to_numpy().astype(np.float64)
     climatology = fitted().climatology
     assert climatology is not None
-    simulated, exact = (
-        filtered_outlook(
-            seen,
-            FilteredDay(upper, climatology, fitted(), shape_nodes=2, read=read),
-            reports_of(REPORTS, at(0)),
-            at(0),
+    for_pmf, for_hazards = [], []
+    for slot in (150, 174, 190, 210):
+        times = pl.DataFrame({"minute": [at(slot)]}).cast({"minute": pl.Datetime("us", "UTC")})
+        seen = weather_as_of(times, REPORTS, FORECASTS.empty(), at(0))
+        day = FilteredDay(upper, climatology, fitted(), shape_nodes=2)
+        exact = filtered_outlook(seen, day, reports_of(REPORTS, at(0)), at(0))
+        simulated = from_state(
+            day.mixture,
+            np.random.SeedSequence(slot),
+            new_high=float(seen["running_max_hi_f"][0]) + 0.5,
+            paths=PATHS,
+            lead=slot - day.mixture.head,
         )
-        for read in (
-            by_paths(lambda slot: seed(PLACE.station, DAY, slot), paths, "independent"),
-            exactly,
-        )
-    )
-    z = z_scores(simulated.pmf, exact.pmf, paths)
-    assert len(z) > 10
-    assert np.abs(z).max() < 4.5
-    for name in ("hazard_5m", "hazard_60m"):
-        assert np.abs(z_scores(getattr(simulated, name), getattr(exact, name), paths)).max() < 4.5
-    assert np.isnan(simulated.passing_60m).all()
+        cdf = day.peaks.cdf(day.edges, day.known_edges, simulated.cdf)
+        pmf = np.diff(cdf, axis=1, prepend=0.0, append=1.0)
+        for_pmf.append(z_scores(pmf, exact.pmf))
+        soon = np.column_stack([exact.hazard_5m, exact.hazard_60m])
+        for_hazards.append(z_scores(simulated.hazards, soon))
+    assert np.concatenate(for_pmf).size > 10
+    assert np.abs(np.concatenate(for_pmf)).max() < 4.5
+    assert np.abs(np.concatenate(for_hazards)).max() < 4.5
 
 
 def test_the_analogue_alone_is_a_pmf_that_comes_to_the_same_end() -> None:
@@ -121,12 +95,6 @@ def test_the_analogue_alone_is_a_pmf_that_comes_to_the_same_end() -> None:
     assert apart.max() < 0.5
     assert apart[15 * 12 :].max() < 0.2
     assert apart[-1] < 0.05
-
-
-def test_the_same_paths_are_drawn_again() -> None:
-    early = ladder(TEMPS, until=6)
-    method = choice(method="monte_carlo", paths=512, draws="antithetic")
-    assert hazard(REPORTS, early, method=method).equals(hazard(REPORTS, early, method=method))
 
 
 # What the columns say.
@@ -263,12 +231,11 @@ def test_the_packaged_methods_load() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"method": "exactly"}, "method 'exactly' must be one of exact, monte_carlo, analogue"),
-        ({"draws": "halton"}, "draws 'halton' must be one of independent, antithetic, sobol"),
+        ({"method": "exactly"}, "method 'exactly' must be one of exact, analogue"),
         ({"analogue_share": [0.5]}, "analogue_share .* must be 8 shares from 0 to 1"),
         ({"analogue_share": [0.5] * 7 + [1.5]}, "analogue_share .* must be 8 shares from 0 to 1"),
         ({"shape_nodes": 0}, "shape_nodes must be at least 1"),
-        ({"paths": 1}, "paths at least 2"),
+        ({"paths": 20_000}, r"missing or unknown \['paths'\]"),
         ({"feed_alam": -3.0}, r"missing or unknown \['feed_alam'\].*feed_alarm"),
     ],
 )
@@ -279,8 +246,8 @@ def test_a_wrong_method_names_the_key_and_what_it_takes(changes: dict[str, Any],
 
 def test_a_missing_key_or_an_unknown_section_is_named() -> None:
     incomplete = document()
-    del incomplete["hazard"]["paths"]
-    with pytest.raises(ValueError, match=r"missing or unknown \['paths'\]"):
+    del incomplete["hazard"]["method"]
+    with pytest.raises(ValueError, match=r"missing or unknown \['method'\]"):
         load_method(incomplete)
     with pytest.raises(ValueError, match=r"missing or unknown \['hazards'\]"):
         load_method({**document(), "hazards": {}})
