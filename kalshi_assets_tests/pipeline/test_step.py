@@ -57,7 +57,7 @@ class Shelf:
 
 
 def page(size: int) -> pl.DataFrame:
-    row = {"file": "a page", "sha256": "0", "size": size}
+    row = {"file": "a page", "sha256": "0", "size": size, "summary": "{}"}
     return pl.DataFrame([row], schema=DAY_PAGE.dtypes)
 
 
