@@ -31,6 +31,7 @@ def build(
     *,
     checks: Iterable[dg.AssetChecksDefinition] | None = None,
     jobs: Iterable[dg.JobDefinition] | None = None,
+    schedules: Iterable[dg.ScheduleDefinition] | None = None,
     sensors: Iterable[dg.SensorDefinition] | None = None,
     **resources: Any,
 ) -> dg.Definitions:
@@ -40,8 +41,8 @@ def build(
 
     Parameters
     ----------
-    checks, jobs, sensors
-        In place of all of their kind; None: those of `defs/`.
+    checks, jobs, schedules, sensors
+        In place of all of their kind; None: those of `defs/`. A schedule or sensor brings its jobs.
     resources
         In place of the resources of those names.
     """
@@ -51,7 +52,7 @@ def build(
         assets=loaded.assets,
         asset_checks=loaded.asset_checks if checks is None else list(checks),
         jobs=loaded.jobs if jobs is None else list(jobs),
-        schedules=loaded.schedules,
+        schedules=loaded.schedules if schedules is None else list(schedules),
         sensors=loaded.sensors if sensors is None else list(sensors),
         resources={**STANDARD, **resources},
         executor=EXECUTOR,

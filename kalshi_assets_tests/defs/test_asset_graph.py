@@ -39,6 +39,16 @@ def test_every_table_is_an_asset_that_says_what_it_is(platform: dg.Definitions) 
         assert spec.metadata["dagster/column_schema"].columns
 
 
+def test_a_variant_may_have_other_checks_jobs_schedules_and_sensors() -> None:
+    one = dg.define_asset_job("one", selection=dg.AssetSelection.all())
+    variant = build(checks=[], jobs=[one], schedules=[], sensors=[]).get_repository_def()
+    assert variant.has_job("one")
+    assert not variant.has_job("refresh")
+    assert variant.sensor_defs == []
+    assert variant.schedule_defs == []
+    assert not variant.asset_graph.asset_check_keys
+
+
 def test_what_a_schedule_makes_is_overdue_when_the_schedule_stops(platform: dg.Definitions) -> None:
     specs = {tuple(spec.key.path): spec for spec in platform.resolve_all_asset_specs()}
     for table in TABLES:
