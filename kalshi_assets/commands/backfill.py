@@ -26,7 +26,7 @@ from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pipeline.graph import MADE_BY
-from kalshi_assets.tables import MC_PARAMS, TABLES, VERDICTS, Table
+from kalshi_assets.tables import MC_PARAMS, TABLES, Table
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -59,7 +59,7 @@ class Plan:
     days: list[LadderDay]
     look_back: list[LadderDay]
     look_back_tables: Sequence[Table] = LOOK_BACK_TABLES
-    tables: Sequence[Table] = (*TABLES, VERDICTS)
+    tables: Sequence[Table] = TABLES
 
     @property
     def partitions(self) -> int:

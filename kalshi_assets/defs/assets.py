@@ -19,7 +19,6 @@ from kalshi_assets.defs.lake_io import (
     Written,
     asset_in,
     column_schema,
-    materialised,
     the_lake,
 )
 from kalshi_assets.defs.partition_run import PartitionRun
@@ -75,14 +74,9 @@ def asset_of(step: Step) -> dg.AssetsDefinition:
         io: LakeIOManager = context.resources.lake
         run = PartitionRun(context, step.makes, lake, io.written)
         written = run.of(work)
-        failure = run.failure() if run.failed else None
         for table in step.makes:
             if table in run.selected:
-                of_run = Written(written[table], len(run.keys), failure)
-                yield dg.Output(of_run, output_name=table.name)
-            else:  # written with what was asked for
-                for event in materialised(table, written[table]):
-                    context.log_event(event)
+                yield Written(written[table], len(run.keys)).output(table)
         run.end()
 
     return make

@@ -14,7 +14,6 @@ import polars as pl
 from kalshi_assets.defs.failures import failures_of
 from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
 from kalshi_assets.defs.partitions import CITY_DAYS, key_of
-from kalshi_assets.defs.verdicts import verdicts_of
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake import checks
 from kalshi_assets.lake.checks import Verdict
@@ -151,10 +150,7 @@ def asset_checks_of(table: Table) -> dg.AssetChecksDefinition:
         asked = [key_of(name) for name in context.op_execution_context.partition_keys]
         spoilt = failures.spoilt(table)
         found = verdicts(lake, table, wanted, [k for k in asked if k not in spoilt])
-        of_run = verdicts_of(context.op_execution_context.run_id)
         for check in wanted:
-            for day, verdict in found[check.name].items():
-                of_run.add(day, _row(table, check, verdict))
             if check.blocking:
                 for day, verdict in found[check.name].items():
                     if not verdict.passed:
@@ -162,16 +158,6 @@ def asset_checks_of(table: Table) -> dg.AssetChecksDefinition:
             yield _result(key, check, found[check.name])
 
     return run_checks
-
-
-def _row(table: Table, check: Check, verdict: Verdict) -> dict[str, object]:
-    return {
-        "checked": table.full_name,
-        "rule": check.name,
-        "passed": verdict.passed,
-        "blocking": check.blocking,
-        "found": verdict.found,
-    }
 
 
 class CheckFailedError(RuntimeError):

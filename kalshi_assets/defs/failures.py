@@ -75,7 +75,9 @@ class RunFailures:
         """
         for (table, key), error in self._errors.items():
             follows = isinstance(error, SpoiltPartitionError | UntriedPartitionError)
-            if not follows and table is MADE_BY[table].makes[0]:
+            # The tables of a step fail together and are named once.
+            first = self._errors.get((MADE_BY[table].makes[0], key))
+            if not follows and (table is MADE_BY[table].makes[0] or error is not first):
                 yield FirstFailure(
                     key=key,
                     table=table,
@@ -91,7 +93,7 @@ class RunFailures:
 
     @property
     def unreachable(self) -> bool:
-        """Whether a service was out of reach at every try."""
+        """Whether any failure was because a service could not be reached."""
         return any(map(never_connected, self._errors.values()))
 
 

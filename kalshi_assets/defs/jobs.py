@@ -16,7 +16,6 @@ from kalshi_assets.tables import (
     REPORT,
     SETTLEMENTS,
     TABLES,
-    VERDICTS,
     Table,
 )
 
@@ -27,8 +26,8 @@ DURING_THE_DAY = tuple(
 
 
 def _of(tables: Iterable[Table]) -> dg.AssetSelection:
-    """The assets of these tables, and of what their checks find."""
-    return dg.AssetSelection.assets(*(ASSET_KEYS[table] for table in (*tables, VERDICTS)))
+    """The assets of these tables."""
+    return dg.AssetSelection.assets(*(ASSET_KEYS[table] for table in tables))
 
 
 refresh = dg.define_asset_job(
@@ -39,17 +38,13 @@ refresh = dg.define_asset_job(
 
 intraday = dg.define_asset_job(
     "intraday",
-    selection=dg.AssetSelection.assets(
-        *(ASSET_KEYS[table] for table in (*DURING_THE_DAY, VERDICTS))
-    ),
+    selection=_of(DURING_THE_DAY),
     description="What is known of a city-day so far, up to the calibrated PMF; no backtest.",
 )
 
 settle = dg.define_asset_job(
     "settle",
-    selection=dg.AssetSelection.assets(
-        *(ASSET_KEYS[table] for table in (*AFTER_SETTLEMENT, VERDICTS))
-    ),
+    selection=_of(AFTER_SETTLEMENT),
     description="The settlement of a city-day whose panel is there, and the backtest's result.",
 )
 

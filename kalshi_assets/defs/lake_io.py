@@ -4,11 +4,12 @@ Assets write their partitions themselves, one by one (`assets`). Here: reading i
 Dagster which partitions of a range were written.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
 from kalshi_assets.defs.failures import failures_of
 from kalshi_assets.defs.partitions import CITY_DAYS, dagster_key, key_of
@@ -17,10 +18,10 @@ from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.requests import RequestCounts
 from kalshi_assets.lake.store import Lake, Partitions
 from kalshi_assets.settings import Settings
-from kalshi_assets.tables import STUDIES, TABLES, VERDICTS, Table
+from kalshi_assets.tables import STUDIES, TABLES, Table
 
 ASSET_KEYS: Mapping[Table, dg.AssetKey] = {
-    table: dg.AssetKey([table.schema, table.name]) for table in (*TABLES, VERDICTS, *STUDIES)
+    table: dg.AssetKey([table.schema, table.name]) for table in (*TABLES, *STUDIES)
 }
 _TABLES: Mapping[dg.AssetKey, Table] = {key: table for table, key in ASSET_KEYS.items()}
 
@@ -37,13 +38,20 @@ class Written:
         The partitions of the run that it wrote, with what to show of each.
     asked
         How many the run was to write.
-    failure
-        Why others were not written; None: all were.
     """
 
     metadata: Mapping[LadderDay, Mapping[str, Any]]
     asked: int
-    failure: dg.Failure | None = None
+
+    def output(self, table: Table) -> dg.Output:
+        """The output of the table's asset.
+
+        One that wrote nothing is an output all the same, so that the steps behind it run, which may
+        do without; but it materialises nothing. Dagster has no public way to say so; a test watches
+        it.
+        """
+        nothing = {} if self.metadata else {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+        return dg.Output(self, output_name=table.name, metadata=nothing)
 
 
 WRITTEN = dg.PythonObjectDagsterType(Written)
@@ -80,16 +88,6 @@ def column_schema(table: Table) -> dg.TableSchema:
 def _meaning(spec: Any) -> str:
     unit = (spec.metadata or {}).get("unit")
     return f"{spec.description}{f' [{unit}]' if unit else ''}"
-
-
-def materialised(
-    table: Table, written: Mapping[LadderDay, Mapping[str, Any]]
-) -> Iterator[dg.AssetMaterialization]:
-    """The events of partitions that were written."""
-    for key, metadata in written.items():
-        yield dg.AssetMaterialization(
-            ASSET_KEYS[table], partition=str(dagster_key(key)), metadata=metadata
-        )
 
 
 def the_lake() -> Lake:
@@ -129,20 +127,11 @@ class LakeIOManager(dg.IOManager):
         return Partitions(the_lake(), table, [*asked, *earlier], spoilt)
 
     def handle_output(self, context: dg.OutputContext, obj: Written) -> None:
-        """Materialise the partitions that were written, and no others.
-
-        Raises
-        ------
-        dg.Failure
-            None was. Only here, so that Dagster knows of the output and goes on with the steps
-            behind it, which may do without.
-        """
-        if not obj.metadata and obj.failure is not None:
-            raise obj.failure
-        if len(obj.metadata) < obj.asked:
+        """Materialise the partitions that were written, and no others."""
+        if 0 < len(obj.metadata) < obj.asked:
             # Dagster has no public way to say that a range was made in part; a test watches it.
             context._asset_partitions_subset = CITY_DAYS.subset_with_partition_keys(
                 [dagster_key(key) for key in obj.metadata]
             )
-        if obj.asked == 1:
+        if obj.asked == 1 and obj.metadata:
             context.add_output_metadata(next(iter(obj.metadata.values())))

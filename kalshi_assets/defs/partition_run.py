@@ -1,7 +1,7 @@
 """A run's partitions, made and written one by one; one that fails takes only itself.
 
-Only where a service cannot be reached at all the rest is not tried: each partition would wait for
-it as long as the first.
+If a service is unreachable the remaining partitions are skipped, because each would wait through
+the same timeout.
 """
 
 import traceback

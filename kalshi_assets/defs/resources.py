@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+import duckdb
 from dagster_duckdb import DuckDBResource
 
 from kalshi_assets.defs.lake_io import the_lake
@@ -55,16 +56,24 @@ def models(context: dg.InitResourceContext) -> ModelStore:
 
 @dg.resource(description="The catalogue, read-only: what is asked over many days is SQL.")
 def catalogue(context: dg.InitResourceContext) -> DuckDBResource:
-    """DuckDB over the settings' data folder; the catalogue is made where it is missing."""
-    path = Settings().data / "kalshi.duckdb"
-    ensure_catalogue(path, the_lake())
+    """DuckDB over the settings' data folder."""
     # Opened for writing it would lock out everyone else.
-    return DuckDBResource(database=str(path), connection_config={"access_mode": "READ_ONLY"})
+    return DuckDBResource(
+        database=str(Settings().data / "kalshi.duckdb"),
+        connection_config={"access_mode": "READ_ONLY"},
+    )
 
 
 @dg.resource(
     description="Pages, below the settings' data folder.", required_resource_keys={"catalogue"}
 )
 def pages(context: dg.InitResourceContext) -> PageStore:
-    """The store of a run."""
-    return PageStore(Settings().data, context.resources.catalogue.get_connection)
+    """The store of a run; the catalogue is opened only when the index is written."""
+
+    @contextmanager
+    def opened() -> Iterator[duckdb.DuckDBPyConnection]:
+        ensure_catalogue(Settings().data / "kalshi.duckdb", the_lake())
+        with context.resources.catalogue.get_connection() as connection:
+            yield connection
+
+    return PageStore(Settings().data, opened)

@@ -4,6 +4,7 @@ The database holds no data and changes only when a table is added, so that anyon
 read-only while the platform writes.
 """
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,23 +51,30 @@ def create_catalogue(path: Path, lake: "Lake") -> list[str]:
                 connection.execute(_view(table, lake))
                 for statement in _comments(table):
                     connection.execute(statement)
+            connection.execute(f"create macro views_sha256() as {_quoted(_version(lake))}")
 
     write_atomically(path, build)
     return [table.full_name for table in tables]
 
 
 def ensure_catalogue(path: Path, lake: "Lake") -> None:
-    """Create the catalogue unless it is there with a view of every table."""
-    from kalshi_assets.tables import EVERY_TABLE
-
+    """Create the catalogue, unless it is there with these very views of this lake."""
     if path.is_file():
         with duckdb.connect(str(path), read_only=True) as connection:
             found = connection.execute(
-                "select schema_name || '.' || view_name from duckdb_views() where not internal"
+                "select macro_definition from duckdb_functions() "
+                "where function_name = 'views_sha256'"
             ).fetchall()
-        if {table.full_name for table in EVERY_TABLE} <= {name for (name,) in found}:
+        if found == [(_quoted(_version(lake)),)]:
             return
     create_catalogue(path, lake)
+
+
+def _version(lake: "Lake") -> str:
+    from kalshi_assets.tables import EVERY_TABLE
+
+    statements = [text for t in EVERY_TABLE for text in (_view(t, lake), *_comments(t))]
+    return hashlib.sha256("\n".join(statements).encode()).hexdigest()
 
 
 def connect(path: Path, lake: Path | None = None) -> duckdb.DuckDBPyConnection:

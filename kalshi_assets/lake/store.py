@@ -1,8 +1,10 @@
 """The partition store: frames in, frames out, one file per table, ladder and day."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -12,8 +14,11 @@ from kalshi_assets.keys import Family, LadderDay
 from kalshi_assets.lake.files import Stamp, create_once, write_atomically
 from kalshi_assets.lake.recent import RecentFrames
 from kalshi_assets.tables import Table
+from kalshi_assets.tables.contract import PartsDisagreeError
 
 ORIGIN_NAME = "origin.txt"
+PARTS = "kalshi_assets.parts"
+"""Name in a file's metadata of what the files held that its shared columns lie in."""
 # An empty partition that keeps the catalogue's globs from matching nothing.
 PLACEHOLDER = "_"
 PLACEHOLDER_DATE = date(1, 1, 1)
@@ -71,6 +76,32 @@ def _differences(table: Table, found: Mapping[str, pl.DataType]) -> Iterator[str
 def _backfill(key: LadderDay) -> str:
     which = f"--{key.family.dimension} {key.ladder}"
     return f"kalshi-assets backfill {which} --start {key.date} --end {key.date}"
+
+
+def _with_files(table: Table) -> list[Table]:
+    """The tables in whose files the table's shared columns lie."""
+    found: dict[Table, None] = {}
+    for each in table.shares:
+        own = [each.table] if each.table.stored else []
+        found |= dict.fromkeys([*_with_files(each.table), *own])
+    return list(found)
+
+
+def _content_of(path: Path) -> str:
+    try:
+        return _content(path, Stamp.of(path))
+    except FileNotFoundError:
+        return "missing"
+
+
+@lru_cache(maxsize=4096)
+def _content(path: Path, stamp: Stamp) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+@lru_cache(maxsize=4096)
+def _recorded(path: Path, stamp: Stamp) -> str | None:
+    return pl.read_parquet_metadata(path).get(PARTS)
 
 
 class OriginMismatchError(RuntimeError):
@@ -152,12 +183,13 @@ class Lake:
         """Replace a partition by a frame that was checked before."""
         path = self.path(table, key)
         own = frame.select(list(table.stored)) if table.shares else frame
+        parts = {PARTS: self._parts(table, key)} if table.shares else None
         stamp = write_atomically(
             path,
             # A partition is read whole: statistics would cost a fifth of the write. zstd takes no
             # longer than lz4 and makes files a quarter smaller.
             lambda path: own.write_parquet(
-                path, compression="zstd", compression_level=3, statistics=False
+                path, compression="zstd", compression_level=3, statistics=False, metadata=parts
             ),
         )
         _RECENT.keep(path, stamp, own)
@@ -188,15 +220,29 @@ class Lake:
             It has not been materialised, or a table that it shares columns with has not.
         OutdatedPartitionError
             Its columns are not the contract's: it was written by another version.
-        RowsDisagreeError
-            A table that it shares columns with was made again, with other rows.
+        PartsDisagreeError
+            A table that it shares columns with has changed since it was written.
         """
         own = self._own(table, key) if table.stored else None
         if not table.shares:
             return own if own is not None else table.empty()
-        return table.assembled(
-            {each.table: self.read(each.table, key) for each in table.shares}, own
-        )
+        parts = {each.table: self.read(each.table, key) for each in table.shares}
+        if own is not None and self._recorded_parts(table, key) != self._parts(table, key):
+            names = " or ".join(part.full_name for part in _with_files(table))
+            raise PartsDisagreeError(
+                f"{table.full_name} {key} shares columns with {names}, which changed since it was "
+                f"written: materialise it again: {_backfill(key)}"
+            )
+        return table.assembled(parts, own)
+
+    def _parts(self, table: Table, key: LadderDay) -> str:
+        """What the files hold now that its shared columns lie in."""
+        return " ".join(_content_of(self.path(part, key)) for part in _with_files(table))
+
+    def _recorded_parts(self, table: Table, key: LadderDay) -> str | None:
+        """What they held when the partition was written."""
+        path = self.path(table, key)
+        return _recorded(path, Stamp.of(path))
 
     def _own(self, table: Table, key: LadderDay) -> pl.DataFrame:
         """What is in the table's own file."""
@@ -234,8 +280,8 @@ class Lake:
 class Partitions(Mapping[LadderDay, pl.DataFrame]):
     """Some partitions of one table, read when asked for.
 
-    What an asset gets as input: one partition, a range, or a look-back window, of which those
-    that do not exist are None by `if_there` and an error under `[]`.
+    What an asset gets as input: one partition, a range, or a look-back window. For a partition that
+    does not exist `if_there` returns None and `[]` raises.
 
     Parameters
     ----------

@@ -39,14 +39,14 @@ def backtest_steps(ladders: Mapping[str, Any]) -> tuple[Step, ...]:
         events: pl.DataFrame,
         panel: pl.DataFrame,
         calibrated: pl.DataFrame,
-        settlements: pl.DataFrame,
+        settlements: pl.DataFrame | None,
         document: Mapping[str, Any],
     ) -> dict[Table, pl.DataFrame]:
         day = run_day(
             priced(panel, calibrated),
             terms=terms_of(events),
             params=params_of(document, key.ladder, ladders),
-            outcome=outcome_of(settlements, events),
+            outcome=None if settlements is None else outcome_of(settlements, events),
         )
         return {DECISIONS: day.decisions, FILLS: day.fills}
 
@@ -57,7 +57,8 @@ def backtest_steps(ladders: Mapping[str, Any]) -> tuple[Step, ...]:
             events=Input(EVENTS),
             panel=Input(MINUTE_PANEL_FULL),
             calibrated=Input(CALIBRATED),
-            settlements=Input(SETTLEMENTS),
+            # Decisions need none; without one the gains of fills are not known.
+            settlements=Input(SETTLEMENTS, optional=True),
             document=Parameters(lambda: load_toml(CONFIG_NAME)),
             kinds={"python"},
             describe={DECISIONS: lambda made: {"reasons": counts(made, "reason")}},

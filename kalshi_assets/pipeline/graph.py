@@ -94,7 +94,12 @@ def tables_behind(table: Table) -> frozenset[Table]:
     found = {table}
     for each in TEMPERATURE_GRAPH:
         inputs = (a for a in each.arguments.values() if isinstance(a, Input))
-        needed = {part for a in inputs if not a.or_earlier_run for part in parts_of(a.table)}
+        needed = {
+            part
+            for a in inputs
+            if not (a.or_earlier_run or a.optional)
+            for part in parts_of(a.table)
+        }
         if not needed.isdisjoint(found):
             found |= {*each.makes}
     return frozenset(found - {table})

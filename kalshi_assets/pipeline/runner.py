@@ -60,7 +60,7 @@ class Runner:
         Mapping
             Frames by table, those that a step makes besides the tables asked for included.
         """
-        self._key, self._made = key, {}
+        self._key, self._made, self._writing = key, {}, []
         for work in self._work:
             if not set(tables).isdisjoint(work.step.makes):
                 began = self.clock()

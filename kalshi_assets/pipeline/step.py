@@ -19,6 +19,7 @@ import polars as pl
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.history import History
 from kalshi_assets.tables import Table
+from kalshi_assets.tables.contract import PartsDisagreeError
 
 Frames = pl.DataFrame | Mapping[Table, pl.DataFrame]
 """The frame of a step's only table, or frames by table."""
@@ -34,7 +35,7 @@ class Source(Protocol):
         """A partition; None: it is missing or could not be made in this run."""
 
     def stored(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
-        """As `if_there`, but of a partition that failed in this run what an earlier one left."""
+        """Like `if_there`, but an earlier run's partition where this run failed to make it."""
 
     def present(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
         """The partition as it is before the step replaces it, if it has the table's columns."""
@@ -46,12 +47,15 @@ class Input:
 
     Attributes
     ----------
+    optional
+        None where it is missing or could not be made in this run; otherwise that is an error.
     or_earlier_run
         Where it could not be made in this run, what an earlier run left serves, and None if there
-        is nothing. Otherwise a missing partition is an error.
+        is nothing.
     """
 
     table: Table
+    optional: bool = False
     or_earlier_run: bool = False
 
 
@@ -320,6 +324,8 @@ class Work:
         match argument:
             case Input(table, or_earlier_run=True):
                 return self._source.stored(table, key)
+            case Input(table, optional=True):
+                return self._source.if_there(table, key)
             case Input(table) if not table.stored:
                 parts = {part: self._source.read(part, key) for part in parts_of(table)}
                 return table.assembled(parts, None)
@@ -334,7 +340,11 @@ class Work:
 
     def _history(self, argument: LookBack) -> History[Any]:
         def read(day: LadderDay) -> Any:
-            frames = [self._source.if_there(table, day) for table in argument.tables]
+            try:
+                frames = [self._source.if_there(table, day) for table in argument.tables]
+            except PartsDisagreeError as error:  # as good as missing, and said
+                self._reasons[day] = str(error)
+                return None
             if any(frame is None for frame in frames):
                 return None
             if argument.left_out is not None and (reason := argument.left_out(*frames)):

@@ -48,8 +48,8 @@ def column(meaning: str, *, unit: str | None = None, **checks: Any) -> Any:
     return pa.Field(description=meaning, metadata={"unit": unit}, **checks)
 
 
-class RowsDisagreeError(RuntimeError):
-    """Tables that share columns have other rows; the message names them and the remedy."""
+class PartsDisagreeError(RuntimeError):
+    """Tables that share columns do not fit together; the message names them and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,13 +164,13 @@ class Table:
 
         Raises
         ------
-        RowsDisagreeError
-            The parts have other rows: one was made again and this table was not.
+        PartsDisagreeError
+            The rows of the parts differ: one was rebuilt and this table was not.
         """
         keys = (next(iter(parts.values())) if own is None else own).select(self.key)
         for table, frame in parts.items():
             if not all(frame[name].equals(keys[name]) for name in reversed(self.key)):
-                raise RowsDisagreeError(
+                raise PartsDisagreeError(
                     f"{self.full_name} has other rows than {table.full_name}, which was made again "
                     f"since: materialise {self.full_name} again"
                 )

@@ -10,12 +10,11 @@ import yaml
 from kalshi_assets.definitions import build
 from kalshi_assets.defs.freshness import DAILY, HOURLY
 from kalshi_assets.defs.jobs import DURING_THE_DAY
-from kalshi_assets.defs.lake_io import ASSET_KEYS
 from kalshi_assets.defs.partitions import CITY_DAYS
-from kalshi_assets.tables import STUDIES, TABLES, VERDICTS
+from kalshi_assets.tables import STUDIES, TABLES
 
 PROJECT = Path(__file__).parents[2]
-GROUPS = {"market", "weather", "panel", "probability", "learning", "backtest", "pages", "quality"}
+GROUPS = {"market", "weather", "panel", "probability", "learning", "backtest", "pages"}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +24,7 @@ def platform() -> dg.Definitions:
 
 def test_every_table_is_an_asset_that_says_what_it_is(platform: dg.Definitions) -> None:
     specs = {tuple(spec.key.path): spec for spec in platform.resolve_all_asset_specs()}
-    made = {(table.schema, table.name) for table in (*TABLES, VERDICTS)}
+    made = {(table.schema, table.name) for table in TABLES}
     studied = {(table.schema, table.name) for table in STUDIES}
     assert specs.keys() == made | studied
     for (group, _), spec in specs.items():
@@ -87,8 +86,7 @@ def test_every_asset_has_blocking_checks_over_the_same_partitions(
 ) -> None:
     graph = platform.resolve_asset_graph()
     checks = {key: graph.get(key) for key in graph.asset_check_keys}
-    unchecked = {ASSET_KEYS[VERDICTS]}
-    assert {key.asset_key for key in checks} == graph.materializable_asset_keys - unchecked
+    assert {key.asset_key for key in checks} == graph.materializable_asset_keys
     assert {key.name for key, check in checks.items() if not check.blocking} == {
         "nothing_left_out",
         "sources_agree",

@@ -12,6 +12,7 @@ import pytest
 
 from kalshi_assets.commands.backfill import RANGE_END, RANGE_START
 from kalshi_assets.defs.assets import asset_of
+from kalshi_assets.defs.in_process import EXECUTOR, run_in_process
 from kalshi_assets.defs.lake_io import ASSET_KEYS, LakeIOManager, the_lake
 from kalshi_assets.defs.partitions import dagster_key
 from kalshi_assets.families.temperature.cities import city_days
@@ -262,7 +263,37 @@ def test_a_step_writes_all_its_tables_whichever_is_asked_for(
     assert _run(instance, [both], keys, select=OBSERVATIONS).success
     for table in (OBSERVATIONS, DROPPED_OBSERVATIONS):
         assert list(the_lake().keys(table)) == keys
-        found = instance.fetch_materializations(ASSET_KEYS[table], limit=100).records
-        assert sorted(str(each.partition_key) for each in found) == [
-            str(dagster_key(key)) for key in keys
-        ]
+    assert sorted(_materialised(instance)) == [str(dagster_key(key)) for key in keys]
+    aside = instance.fetch_materializations(ASSET_KEYS[DROPPED_OBSERVATIONS], limit=100)
+    assert aside.records == []
+
+
+def test_a_step_that_makes_nothing_is_red_and_what_may_do_without_it_runs(
+    instance: dg.DagsterInstance,
+) -> None:
+    def compute(key: LadderDay) -> dict[Table, pl.DataFrame]:
+        raise ValueError("the station was on fire")
+
+    seen: list[bool] = []
+
+    def read(kept: pl.DataFrame | None) -> pl.DataFrame:
+        seen.append(kept is None)
+        return FORECASTS.empty()
+
+    both = asset_of(step((OBSERVATIONS, DROPPED_OBSERVATIONS), compute, kinds={"test"}))
+    aside = Input(DROPPED_OBSERVATIONS, optional=True)
+    reader = asset_of(step(FORECASTS, read, kinds={"test"}, kept=aside))
+    definitions = dg.Definitions(
+        assets=[both, reader], resources={"lake": LakeIOManager()}, executor=EXECUTOR
+    )
+    made = run_in_process(
+        definitions.resolve_implicit_global_asset_job_def(),
+        [ASSET_KEYS[table] for table in (OBSERVATIONS, DROPPED_OBSERVATIONS, FORECASTS)],
+        instance=instance,
+        tags={RANGE_START: str(dagster_key(KEY)), RANGE_END: str(dagster_key(KEY))},
+    )
+    assert "the station was on fire" in _said(made)
+    assert seen == [True]
+    for table, there in ((OBSERVATIONS, 0), (DROPPED_OBSERVATIONS, 0), (FORECASTS, 1)):
+        found = instance.fetch_materializations(ASSET_KEYS[table], limit=10).records
+        assert len(found) == there, table.full_name

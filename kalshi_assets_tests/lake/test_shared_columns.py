@@ -1,15 +1,14 @@
 """Columns that several tables have are stored once, and a partition is whole all the same."""
 
-from collections.abc import Sequence
-from datetime import timedelta
-
 import polars as pl
 import pytest
 
 from kalshi_assets.lake.catalogue import connect, create_catalogue
 from kalshi_assets.lake.store import Lake, MissingPartitionError
-from kalshi_assets.tables import FUSED_PMF, MARKET_PMF, TABLES, VIEWS, Table
-from kalshi_assets.tables.contract import RowsDisagreeError
+from kalshi_assets.pipeline.runner import Runner
+from kalshi_assets.pipeline.step import LookBack, Work, step
+from kalshi_assets.tables import DAY_PAGE, FUSED_PMF, MARKET_PMF, TABLES, VIEWS, Table
+from kalshi_assets.tables.contract import PartsDisagreeError
 from kalshi_assets_tests.lake.handmade import KEY, fused, market
 
 SHARING = [table for table in (*TABLES, *VIEWS) if table.shares]
@@ -33,15 +32,39 @@ def test_without_a_part_the_partition_is_missing_by_the_name_of_the_part(lake: L
         lake.read(FUSED_PMF, KEY)
 
 
-@pytest.mark.parametrize("rows", [[0, 1, 2], [0, 1, 2, 2]], ids=["fewer rows", "other rows"])
-def test_a_part_that_was_made_again_with_other_rows_is_refused(
-    lake: Lake, rows: Sequence[int]
+@pytest.mark.parametrize(
+    "changed",
+    [market()[:3], market().with_columns(p_mkt=0.25)],
+    ids=["fewer rows", "other values"],
+)
+def test_a_partition_whose_part_changed_since_is_refused_until_it_is_made_again(
+    lake: Lake, changed: pl.DataFrame
 ) -> None:
     _filled(lake)
-    moved = pl.col("minute") + pl.int_range(pl.len()) * timedelta(minutes=1)
-    lake.write(MARKET_PMF, KEY, market()[rows].with_columns(minute=moved))
-    with pytest.raises(RowsDisagreeError, match=r"fused_pmf has other rows than .*market_pmf"):
+    lake.write(MARKET_PMF, KEY, changed)
+    with pytest.raises(PartsDisagreeError, match=r"market_pmf, which changed since") as error:
         lake.read(FUSED_PMF, KEY)
+    assert f"probability.fused_pmf {KEY}" in str(error.value)
+    lake.write(MARKET_PMF, KEY, market())
+    assert lake.read(FUSED_PMF, KEY).height == 4
+
+
+def test_a_day_whose_parts_changed_is_left_out_of_a_look_back_and_said(lake: Lake) -> None:
+    (before,) = KEY.earlier(1)
+    lake.write(MARKET_PMF, before, market())
+    lake.write(FUSED_PMF, before, fused())
+    lake.write(MARKET_PMF, before, market().with_columns(p_mkt=0.25))
+    row = {"file": "a page", "sha256": "0", "size": 1, "summary": "{}"}
+    learns = step(
+        DAY_PAGE,
+        lambda earlier: pl.DataFrame([row | {"size": len(earlier) + 1}], schema=DAY_PAGE.dtypes),
+        earlier=LookBack(1, (FUSED_PMF,)),
+        kinds={"test"},
+    )
+    work = Work(learns, Runner(lake, [], {}, float), {}, print)
+    made = work.make(KEY)[DAY_PAGE]
+    assert made.frame["size"].item() == 1
+    assert "market_pmf, which changed" in work.describe(DAY_PAGE, made)["left out"]
 
 
 def test_the_view_of_the_catalogue_has_every_column_in_order(lake: Lake) -> None:

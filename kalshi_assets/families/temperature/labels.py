@@ -26,7 +26,6 @@ def labels(
         As there.
     observations
         `weather.observations` of the climate day.
-        report measured after its minute and horizon.
     """
     return labels_of_ladder(panel, events, settlements, partial(crossings, observations))
 
