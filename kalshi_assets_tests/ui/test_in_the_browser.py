@@ -41,7 +41,8 @@ def test_the_asset_graph_is_drawn(ui: DagsterUI, tmp_path: Path) -> None:
     picture = tmp_path / "graph.png"
     screenshot(f"{ui.url}/asset-groups?expanded={EXPANDED}", tmp_path / "p", picture, (1600, 1200))
     canvas = np.asarray(Image.open(picture).convert("L"))[140:, 560:1500]
-    assert (canvas < 160).mean() > 0.002
+    # The boxes of the assets are filled; the dots of an empty canvas cover less than a hundredth.
+    assert (canvas < 240).mean() > 0.02
 
 
 def test_an_asset_s_page_says_what_it_is(ui: DagsterUI, tmp_path: Path) -> None:
