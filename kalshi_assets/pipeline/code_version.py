@@ -1,8 +1,10 @@
-"""The version of a step's code: what its functions' modules and its contracts say.
+"""The version of a step's code, from its tables' contracts and the modules that it calls.
 
-Dagster marks what was made by another version. Imports of those modules are not followed.
+Dagster marks what was made by another version. Here: which code belongs to a step. Methods of
+services and modules imported by imported modules are not followed.
 """
 
+import ast
 import hashlib
 import inspect
 import sys
@@ -10,21 +12,34 @@ from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
-from kalshi_assets.pipeline.step import Step
+from kalshi_assets.pipeline.step import LookBack, Step
+
+# Imported by nearly every module: a change there would change every version.
+_COMMON = ("tables", "keys", "instants", "config", "kernel_cache", "lake", "settings")
 
 
 def code_version(step: Step) -> str:
-    """A hash of the contracts of a step's tables and of the modules of the functions that it calls.
+    """A hash of the contracts of a step's tables and of the code that it calls.
 
-    A function of this project that the step's function names counts with its whole module; the
-    function that only hands arguments over counts by itself.
+    The function that hands arguments over counts by itself; each function of the project that it
+    names counts with its module and the modules of the project that this one imports. So do the
+    functions that digest earlier days.
     """
     digest = hashlib.sha256()
     for table in step.makes:
-        digest.update(inspect.getsource(table.model).encode())
-    digest.update(inspect.getsource(step.compute).encode())
-    for name in sorted({function.__module__ for function in _called(step.compute)}):
-        digest.update(inspect.getsource(sys.modules[name]).encode())
+        for name, spec in table.columns.items():
+            digest.update(f"{name} {spec.dtype} {spec.nullable} {spec.checks}\n".encode())
+    functions: list[Callable[..., Any]] = [step.compute]
+    for argument in step.arguments.values():
+        if isinstance(argument, LookBack):
+            digest.update(f"{argument.days}\n".encode())
+            functions += [f for f in (argument.keep, argument.left_out) if f is not None]
+    for function in functions:
+        digest.update(inspect.getsource(function).encode())
+    called = {each.__module__ for function in functions for each in _called(function)}
+    imported = {module for each in called for module in _imported(each)}
+    for module in sorted(called | imported):
+        digest.update(inspect.getsource(sys.modules[module]).encode())
     return digest.hexdigest()[:12]
 
 
@@ -48,3 +63,12 @@ def _called(function: Callable[..., Any]) -> Iterator[FunctionType]:
 
 def _only_hands_over(module: str) -> bool:
     return module.startswith("kalshi_assets.pipeline.") or module.endswith(".steps")
+
+
+def _imported(module: str) -> Iterator[str]:
+    """The project's modules that a module imports at its top, but for those that all import."""
+    for node in ast.parse(inspect.getsource(sys.modules[module])).body:
+        if isinstance(node, ast.ImportFrom) and node.module in sys.modules:
+            root, *parts = node.module.split(".")
+            if root == "kalshi_assets" and parts and parts[0] not in _COMMON:
+                yield node.module

@@ -14,6 +14,7 @@ from kalshi_assets.pipeline.step import (
     LookBack,
     Parameters,
     Service,
+    Step,
     Stored,
     Warnings,
     Work,
@@ -156,10 +157,14 @@ def test_steps_that_make_no_graph_are_refused_by_name() -> None:
 def test_the_version_of_a_step_follows_the_code_that_it_calls() -> None:
     versions = {each.makes[0]: code_version(each) for each in TEMPERATURE_GRAPH}
     assert len(set(versions.values())) == len(TEMPERATURE_GRAPH)
-    changed = step(
-        MARKET_PMF,
-        lambda panel: page(1),
-        panel=Input(EVENTS),
-        kinds={"python"},
-    )
-    assert code_version(changed) != versions[MARKET_PMF]
+    again = {each.makes[0]: code_version(each) for each in TEMPERATURE_GRAPH}
+    assert again == versions
+
+
+@pytest.mark.parametrize("days", [2, 3])
+def test_the_version_of_a_step_follows_its_look_back(days: int) -> None:
+    def learns(length: int) -> Step:
+        earlier = LookBack(length, (OBSERVATIONS,), keep=lambda day, frame: frame)
+        return step(DAY_PAGE, lambda earlier: page(1), earlier=earlier, kinds={"python"})
+
+    assert (code_version(learns(2)) == code_version(learns(days))) == (days == 2)
