@@ -1,4 +1,4 @@
-"""Dagster's assets, made from the steps of the graph, and the pages.
+"""Dagster's assets, made from the steps of the graph.
 
 A run covers one partition or a range of them. Partitions are computed and written one by one, and
 one that fails takes only itself: the others are written and materialised, the assets behind go on

@@ -5,7 +5,7 @@ the UI nor the event log ever holds a key.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import dagster as dg
 import duckdb
@@ -31,7 +31,7 @@ class KalshiResource(dg.ConfigurableResource[KalshiService]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[KalshiService]:
         """The service of a run or a tick; its connections are closed at the end."""
-        with KalshiService(replay=self.replay, unthrottled=self.unthrottled) as service:
+        with closing(KalshiService(replay=self.replay, unthrottled=self.unthrottled)) as service:
             yield service
 
 
@@ -44,7 +44,7 @@ class WeatherResource(dg.ConfigurableResource[WeatherService]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[WeatherService]:
         """The service of a run; its connections are closed at the end."""
-        with WeatherService(replay=self.replay) as service:
+        with closing(WeatherService(replay=self.replay)) as service:
             yield service
 
 

@@ -54,43 +54,19 @@ Earlier = Sequence[tuple[LadderDay, Any]]
 
 def belief_steps(day_start: DayStart) -> tuple[Step, ...]:
     """The steps of a family whose days begin as `day_start` says."""
+    return (
+        *_LEARNT_FROM,
+        *_pool_steps(day_start),
+        *_classifier_steps(day_start),
+        *_calibration_steps(day_start),
+    )
 
+
+def _pool_steps(day_start: DayStart) -> tuple[Step, ...]:
     def fit_weights(key: LadderDay, earlier: Earlier) -> pl.DataFrame:
         return fusion_weights(day_start(key), [(day_start(day), rows) for day, rows in earlier])
 
-    def fit_calibrators(key: LadderDay, earlier: Earlier) -> pl.DataFrame:
-        return calibrators_of(day_start(key), [days for _, days in earlier])
-
-    def settled_day(
-        day: LadderDay, fused: pl.DataFrame, events: pl.DataFrame, settlements: pl.DataFrame
-    ) -> list[CalibrationDay] | None:
-        return as_settled(day_start(day), fused, events, settlements) or None
-
-    def calibrate(key: LadderDay, fused: pl.DataFrame, maps: pl.DataFrame) -> pl.DataFrame:
-        return calibrated(fused, maps, day_start(key))
-
-    def fit_classifiers(key: LadderDay, earlier: Earlier, models: ModelStore) -> pl.DataFrame:
-        days: dict[date, pl.DataFrame] = {day.date: rows for day, rows in earlier}
-        return classifiers(key.date, day_start(key), days, FEATURES, models)
-
     return (
-        step(
-            MODEL_FEATURES,
-            model_features,
-            panel=Input(MINUTE_PANEL_WITH_WEATHER),
-            market=Input(MARKET_PMF),
-            hazard=Input(HAZARD_PMF),
-            kinds={"polars"},
-            describe=lambda made: {"hazard": counts(made, "hazard_status")},
-        ),
-        step(
-            EXAMPLES,
-            examples,
-            features=Input(MODEL_FEATURES),
-            labels=Input(LABELS),
-            kinds={"polars"},
-            describe=lambda made: {"regime": shares(made.frame["regime"])},
-        ),
         step(
             FUSION_WEIGHTS,
             fit_weights,
@@ -112,6 +88,15 @@ def belief_steps(day_start: DayStart) -> tuple[Step, ...]:
             weights=Input(FUSION_WEIGHTS),
             kinds={"polars"},
         ),
+    )
+
+
+def _classifier_steps(day_start: DayStart) -> tuple[Step, ...]:
+    def fit_classifiers(key: LadderDay, earlier: Earlier, models: ModelStore) -> pl.DataFrame:
+        days: dict[date, pl.DataFrame] = {day.date: rows for day, rows in earlier}
+        return classifiers(key.date, day_start(key), days, FEATURES, models)
+
+    return (
         step(
             CLASSIFIERS,
             fit_classifiers,
@@ -129,6 +114,22 @@ def belief_steps(day_start: DayStart) -> tuple[Step, ...]:
             kinds={"lightgbm"},
             describe=lambda made: {"status": counts(made, "status")},
         ),
+    )
+
+
+def _calibration_steps(day_start: DayStart) -> tuple[Step, ...]:
+    def fit_calibrators(key: LadderDay, earlier: Earlier) -> pl.DataFrame:
+        return calibrators_of(day_start(key), [days for _, days in earlier])
+
+    def settled_day(
+        day: LadderDay, fused: pl.DataFrame, events: pl.DataFrame, settlements: pl.DataFrame
+    ) -> list[CalibrationDay] | None:
+        return as_settled(day_start(day), fused, events, settlements) or None
+
+    def calibrate(key: LadderDay, fused: pl.DataFrame, maps: pl.DataFrame) -> pl.DataFrame:
+        return calibrated(fused, maps, day_start(key))
+
+    return (
         step(
             CALIBRATORS,
             fit_calibrators,
@@ -150,6 +151,27 @@ def belief_steps(day_start: DayStart) -> tuple[Step, ...]:
             describe=lambda made: {"map": counts(made, "map")},
         ),
     )
+
+
+_LEARNT_FROM: tuple[Step, ...] = (
+    step(
+        MODEL_FEATURES,
+        model_features,
+        panel=Input(MINUTE_PANEL_WITH_WEATHER),
+        market=Input(MARKET_PMF),
+        hazard=Input(HAZARD_PMF),
+        kinds={"polars"},
+        describe=lambda made: {"hazard": counts(made, "hazard_status")},
+    ),
+    step(
+        EXAMPLES,
+        examples,
+        features=Input(MODEL_FEATURES),
+        labels=Input(LABELS),
+        kinds={"polars"},
+        describe=lambda made: {"regime": shares(made.frame["regime"])},
+    ),
+)
 
 
 def calibrators_of(

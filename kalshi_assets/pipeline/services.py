@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import httpx
 
@@ -48,17 +46,6 @@ class Service:
         self.replay = replay
         self._clock = clock
         self._transport: httpx.BaseTransport | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the connections, which the clients of a run share."""

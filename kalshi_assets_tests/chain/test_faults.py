@@ -1,7 +1,7 @@
 """Whatever goes wrong on the wire, a backfill ends with the same data or says what went wrong."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -73,13 +73,13 @@ class ImpatientWeather(WeatherService):
 
 @dg.resource
 def impatient_kalshi(context: dg.InitResourceContext) -> Iterator[ImpatientKalshi]:
-    with ImpatientKalshi() as service:
+    with closing(ImpatientKalshi()) as service:
         yield service
 
 
 @dg.resource
 def impatient_weather(context: dg.InitResourceContext) -> Iterator[ImpatientWeather]:
-    with ImpatientWeather() as service:
+    with closing(ImpatientWeather()) as service:
         yield service
 
 
