@@ -147,6 +147,7 @@ def _shifted(frame: pl.DataFrame, days: int) -> pl.DataFrame:
 def _time_parts(walked: Walked) -> dict[str, float]:
     from kalshi_assets.benchmarks.panel_reference import reference_panel
     from kalshi_assets.families.temperature.panel import with_weather
+    from kalshi_assets.families.temperature.pool import WEATHER
     from kalshi_assets.features.activity import activity
     from kalshi_assets.features.panel import minute_panel
     from kalshi_assets.ladder.market_pmf import market_pmf
@@ -155,7 +156,7 @@ def _time_parts(walked: Walked) -> dict[str, float]:
 
     day = walked.day
     events, tape = day[EVENTS], (day[EVENTS], day[CANDLES], day[TRADES])
-    start = events["climate_start"][0]
+    start = events["day_start"][0]
 
     def features() -> pl.DataFrame:
         panel = minute_panel(*tape)
@@ -165,7 +166,7 @@ def _time_parts(walked: Walked) -> dict[str, float]:
     panel, seen = minute_panel(*tape), features()
     assert_frame_equal(panel, reference_panel(*tape), abs_tol=TOLERANCE, rel_tol=0)
     market = market_pmf(panel)
-    weights = PoolWeights(coefficients=(0.5, 0.2, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1))
+    weights = PoolWeights(model=WEATHER, coefficients=(0.5, 0.2, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1))
     plain = _least(lambda: minute_panel(*tape))
     reference = _least(lambda: reference_panel(*tape), 3)
     return {
@@ -211,6 +212,7 @@ def _start_of(day: date) -> datetime:
 
 
 def _time_fits(walked: Walked, cities: int, days: int) -> float:
+    from kalshi_assets.families.temperature.pool import WEATHER
     from kalshi_assets.pooling.weights import fusion_weights
 
     learnt = [
@@ -219,7 +221,7 @@ def _time_fits(walked: Walked, cities: int, days: int) -> float:
     ]
     began = time.perf_counter()
     for earlier in learnt:
-        fusion_weights(earlier[-1][0] + timedelta(days=2), earlier)
+        fusion_weights(WEATHER, earlier[-1][0] + timedelta(days=2), earlier)
     return time.perf_counter() - began
 
 
@@ -238,11 +240,11 @@ def _time_classifiers(folder: Path, walked: Walked, cities: int, days: int) -> f
 
 def _walk_forward(folder: Path, walked: Walked, number: int, days: int) -> None:
     """The classifiers of every day of a city, each from the days before it."""
-    from kalshi_assets.features.examples import FEATURES
+    from kalshi_assets.families.temperature.features import FEATURES, TARGETS
     from kalshi_assets.learning.classifiers.store import ModelStore
     from kalshi_assets.learning.classifiers.walk_forward import classifiers
 
     store, examples = ModelStore(folder), dict(_days_of(walked, number, days))
     for day in examples:
         earlier = {other: frame for other, frame in examples.items() if other < day}
-        classifiers(day, _start_of(day), earlier, FEATURES, store)
+        classifiers(day, _start_of(day), earlier, FEATURES, store, TARGETS)

@@ -57,7 +57,7 @@ from kalshi_assets.studies.references import maxima_around
 from kalshi_assets.studies.scoring import ALL_HOURS, NOTHING
 from kalshi_assets.studies.weather_days import StudyDay, evaluated
 from kalshi_assets.studies.weather_study import WEATHER_METHODS, WeatherStudy
-from kalshi_assets.tables import VERIFICATION
+from kalshi_assets.tables import SETTLEMENTS, VERIFICATION
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +120,7 @@ class RecordedCity:
         except EventNotFoundError:
             return self._synthetic(key.date), official, None
         events = with_reading(None, contract, self.exchange.now(), listing.regular_closes)
-        settlements = pl.concat([fetch_settlement(self.exchange, contract), official])
+        settlements = pl.concat([fetch_settlement(self.exchange, contract, SETTLEMENTS), official])
         panel = minute_panel(
             events,
             fetch_candles(self.exchange, contract),

@@ -19,11 +19,12 @@ import stamina
 
 from kalshi_assets.exchange.ingest import EventNotFoundError
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city, city_day, with_starts
+from kalshi_assets.families.temperature.features import FEATURES, TARGETS
 from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
+from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
-from kalshi_assets.features.examples import FEATURES
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.history import History
 from kalshi_assets.lake.store import Lake, Partitions
@@ -37,7 +38,7 @@ from kalshi_assets.pipeline.graph import BEFORE_TRADING, city_runner
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.pooling.fused import fused_pmf
-from kalshi_assets.pooling.weights import PRIOR_WEIGHTS, PoolWeights
+from kalshi_assets.pooling.weights import PoolWeights
 from kalshi_assets.settlement.rule import settled_by
 from kalshi_assets.studies.classifier_skill import CLASSIFIER_DAYS
 from kalshi_assets.studies.evaluations import MarketDay, known_hours
@@ -164,10 +165,10 @@ def _control_of_city(data: Path, keys: Sequence[LadderDay]) -> pl.DataFrame:
     found = [pl.DataFrame(schema=CLASSIFIER_DAYS)]
     for start in [day for day in examples if fold_of(day).start == day][::EVERY_FOLD]:
         as_of, _ = city(keys[0].ladder).climate_day(start)
-        models = classifiers(start, as_of, shuffled, FEATURES, store)
+        models = classifiers(start, as_of, shuffled, FEATURES, store, TARGETS)
         for day in fold_of(start).prediction:
             if day in shuffled:
-                said = predictions(day, examples[day], models, store)
+                said = predictions(day, examples[day], models, store, WEATHER.impossible)
                 scores = daily_scores(said, shuffled[day], models)
                 named = scores.with_columns(city=pl.lit(keys[0].ladder), date=pl.lit(day))
                 found.append(named.select(CLASSIFIER_DAYS.names()))
@@ -185,7 +186,7 @@ def study_day(lake: Lake, key: LadderDay) -> tuple[MarketDay, pl.DataFrame] | No
     day = MarketDay(
         city=key.ladder,
         date=key.date,
-        climate_start=events["climate_start"][0],
+        day_start=events["day_start"][0],
         winner=settled.winner,
         sources={**_sources(full, read[CALIBRATED]), **_controls(lake, key)},
         hours=known_hours(full),
@@ -218,11 +219,11 @@ def _controls(lake: Lake, key: LadderDay) -> dict[str, pl.DataFrame]:
     if not (hazard["status"] == "ok").any():
         return {}
     at = ["minute", "bracket"]
-    prior = fused_pmf(market, hazard, panel, PRIOR_WEIGHTS)
+    prior = fused_pmf(market, hazard, panel, PoolWeights.prior(WEATHER))
     found = {"prior_pool": prior.select(*at, p="p_fused")}
     lagged = _lagged_hazard(lake, key)
     if lagged is not None:
-        weights = PoolWeights.from_frame(lake.read(FUSION_WEIGHTS, key))
+        weights = PoolWeights.from_frame(lake.read(FUSION_WEIGHTS, key), WEATHER)
         pooled = fused_pmf(market, lagged, panel, weights)
         known = lagged.filter((pl.col("status") == "ok").all().over("minute"))
         found["weather_lagged"] = known.select(*at, p="p_wx")

@@ -50,8 +50,8 @@ def checks_of(table: Table) -> list[Check]:
         rules.append(checks.nothing_from_the_future)
     if table.pmfs:
         rules.append(checks.pmfs_sum_to_one)
-        if "dead" in table.dtypes:
-            rules.append(checks.dead_at_zero)
+        if table.impossible:
+            rules.append(checks.impossible_at_zero)
     return [*(_own(table, rule) for rule in rules), *_PARTICULAR.get(table, [])]
 
 

@@ -89,8 +89,8 @@ class Market:
     ticker: str
     event_ticker: str
     strike_type: str | None
-    floor_strike: float | None
-    cap_strike: float | None
+    floor_strike: Decimal | None
+    cap_strike: Decimal | None
     yes_sub_title: str
     open_time: datetime
     close_time: datetime
@@ -124,8 +124,8 @@ def market_of(payload: Any, raw_sha256: str) -> Market:
         ticker=record.text("ticker"),
         event_ticker=record.text("event_ticker"),
         strike_type=record.maybe_text("strike_type"),
-        floor_strike=record.maybe_number("floor_strike"),
-        cap_strike=record.maybe_number("cap_strike"),
+        floor_strike=_strike(record, "floor_strike"),
+        cap_strike=_strike(record, "cap_strike"),
         yes_sub_title=record.maybe_text("yes_sub_title") or "",
         open_time=record.get("open_time", utc),
         close_time=record.get("close_time", utc),
@@ -143,6 +143,14 @@ def market_of(payload: Any, raw_sha256: str) -> Market:
         yes_ask_cc=record.get("yes_ask_dollars", price_cc),
         raw_sha256=raw_sha256,
     )
+
+
+def _strike(record: Record, name: str) -> Decimal | None:
+    """A strike as the exchange wrote it: the shortest text of the float that JSON made of it."""
+    number = record.maybe_number(name)
+    if number is None:
+        return None
+    return Decimal(int(number)) if number == int(number) else Decimal(repr(number))
 
 
 def _expiration(value: object) -> tuple[Decimal | None, str | None]:

@@ -13,8 +13,9 @@ import polars as pl
 
 from kalshi_assets.features.facts import CC_A_DOLLAR
 from kalshi_assets.instants import Array
+from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
-from kalshi_assets.ladder.terms import terms_at, versions
+from kalshi_assets.ladder.terms import atoms_of, terms_at, versions
 from kalshi_assets.settlement.rule import Settled, outcomes, settled_as
 from kalshi_assets.tables.panel import LABELS
 
@@ -67,7 +68,7 @@ def labels(
     panel, grid = gridded(panel)
     columns = {
         **_moves(panel, grid, events),
-        **_leaders(panel, grid),
+        **_leaders(panel, grid, atoms_of(events)),
         **crossings(grid, terms_at(events).sort("market_ticker")),
     }
     found = [
@@ -78,18 +79,23 @@ def labels(
         panel[[*KEY, "bracket"]]
         .hstack(found)
         .with_columns(
-            *_outcome(outcomes(settlements, events)),
+            *_outcome(outcomes(settlements, events), atoms_of(events)),
             settled_as=pl.lit(settled_as(settlements, events), pl.String),
             known_at=pl.col("minute") + LATEST,
         )
     )
 
 
-def _outcome(said: Sequence[Settled]) -> list[pl.Expr]:
+def _outcome(said: Sequence[Settled], ladder: Atoms) -> list[pl.Expr]:
     """The outcome by every word on it, and by the last."""
     times = [each.known_at for each in said]
     unknown = pl.lit(None, pl.Boolean)
-    paid = [unknown if each.winner is None else pl.col("bracket") == each.winner for each in said]
+    paid = [
+        unknown
+        if each.winner is None
+        else pl.col("bracket").is_in(np.flatnonzero(ladder.payoff[:, each.winner]).tolist())
+        for each in said
+    ]
     none = pl.lit([], LABELS.dtypes["outcome_pays"])
     return [
         (paid[-1] if paid else unknown).alias("pays"),
@@ -135,11 +141,14 @@ def _tick_cents(grid: str, price: Array) -> Array:
     return steps[np.clip(band, 0, steps.size - 1)] / 100
 
 
-def _leaders(panel: pl.DataFrame, grid: Grid) -> dict[str, Array]:
+def _leaders(panel: pl.DataFrame, grid: Grid, ladder: Atoms) -> dict[str, Array]:
     """Which bracket has the greatest price of the curve, where that can be told.
 
-    Prices of an event sum to about one, so nothing unquoted is dearer than one above a half.
+    Prices of a partition sum to about one, so nothing unquoted is dearer than one above a half. Of
+    nested legs none leads.
     """
+    if ladder.shape != "partition":
+        return {f"y_win_{minutes}m": np.full(grid.shape, np.nan) for minutes in HORIZONS}
     bid, ask = grid.matrix(panel["bid"]), grid.matrix(panel["ask"])
     unquoted = np.isnan(bid) & np.isnan(ask)
     price = (np.where(np.isnan(bid), 0.0, bid) + np.where(np.isnan(ask), 1.0, ask)) / 2

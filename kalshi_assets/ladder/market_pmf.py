@@ -41,7 +41,7 @@ class MarketPmfParams:
         Minutes without a new quote and without a trade after which a bracket is called stale.
     tail_width
         Dollars. An ask so near to 0, or a bid so near to 1, needs no other side: nobody bids for
-        a bracket that is all but dead, and the book still says so.
+        a bracket that almost surely does not pay, and the book still says so.
     min_coverage
         Share of brackets that are quoted for the PMF to be valid.
     max_total_spread
@@ -107,7 +107,7 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     from kalshi_assets.ladder.kernels import market_implied
 
     panel, grid = gridded(panel)
-    bid, ask, last, last_age, stale = _books(panel, grid, params)
+    bid, ask, last, last_age, stale = books_of(panel, grid, params)
     p, centre = np.empty(bid.shape), np.empty(bid.shape)
     thin, arbitrage = market_implied(bid, ask, last, last_age, params.limits, p, centre)
 
@@ -136,7 +136,7 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     return MARKET_PMF.arranged(panel[[*KEY, "bracket"]].hstack(said))
 
 
-def _books(
+def books_of(
     panel: pl.DataFrame, grid: Grid, params: MarketPmfParams
 ) -> tuple[Array, Array, Array, Array, NDArray[np.bool_]]:
     """Bid, ask, last trade, its age in minutes, shape (minutes, brackets), ladder order; staleness.

@@ -67,12 +67,12 @@ def pmfs_sum_to_one(table: Table, frame: pl.DataFrame) -> Verdict:
     )
 
 
-def dead_at_zero(table: Table, frame: pl.DataFrame) -> Verdict:
-    """A bracket that cannot pay any more has no probability left, but in the market's eyes."""
+def impossible_at_zero(table: Table, frame: pl.DataFrame) -> Verdict:
+    """A bracket that can no longer pay has no probability, except in the market's PMF."""
     names = [name for name in table.pmfs if name != "p_mkt"]
     alive = pl.any_horizontal([pl.col(name) > 0 for name in names])
-    wrong = frame.filter(pl.col("dead") & alive).height
-    return Verdict(wrong == 0, f"{wrong} dead brackets with probability")
+    wrong = frame.filter(pl.col(table.impossible or "impossible") & alive).height
+    return Verdict(wrong == 0, f"{wrong} impossible brackets with probability")
 
 
 def feed_alarm(hazard: pl.DataFrame) -> Verdict:
@@ -114,12 +114,12 @@ def dead_only_by_evidence(hazard: pl.DataFrame, events: pl.DataFrame) -> Verdict
 
     Brackets above the running maximum may be at 0 for want of digits, late in the day.
     """
-    bounds = terms_at(events).select("market_ticker", "lo_f", "hi_f")
+    bounds = terms_at(events).select("market_ticker", "lo", "hi")
     rows = hazard.join(bounds, on="market_ticker")
-    passed = (pl.col("evidence_max_f") > pl.col("hi_f")).fill_null(value=False)
+    passed = (pl.col("evidence_max_f") > pl.col("hi")).fill_null(value=False)
     # Before a report nothing is reached.
     known = pl.col("running_max_lo_f").is_not_null()
-    reached = known & (pl.col("lo_f") <= pl.col("running_max_lo_f")).fill_null(value=True)
+    reached = known & (pl.col("lo") <= pl.col("running_max_lo_f")).fill_null(value=True)
     wrong = rows.select(
         unproved=(pl.col("dead") & ~passed).sum(),
         alive=(~pl.col("dead") & passed).sum(),
@@ -159,8 +159,8 @@ def sources_agree(settlements: pl.DataFrame, events: pl.DataFrame) -> Verdict:
     """The exchange and every publisher's official maximum pay the same bracket."""
     brackets = {tuple(found) for found in winning_brackets(settlements, events).values()}
     values = {
-        f"{source} ({status})": tmax_f
-        for source, status, tmax_f in settlements.select("source", "status", "tmax_f").iter_rows()
+        f"{source} ({status})": value
+        for source, status, value in settlements.select("source", "status", "value").iter_rows()
     }
     return Verdict(len(brackets) <= 1, f"maximum by source: {values}")
 

@@ -62,13 +62,13 @@ class Rung:
     bracket: int
     market_ticker: str
     label: str
-    lo_f: int | None
-    hi_f: int | None
+    lo: int | None
+    hi: int | None
 
     def pays(self, degrees: int) -> bool:
         """Whether a maximum of `degrees` pays this bracket."""
-        above = self.lo_f is None or degrees >= self.lo_f
-        return above and (self.hi_f is None or degrees <= self.hi_f)
+        above = self.lo is None or degrees >= self.lo
+        return above and (self.hi is None or degrees <= self.hi)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ class DayInputs:
         return cls(city=city, date=date, **{t.name: frames[t] for t in PAGE_TABLES})
 
     @cached_property
-    def climate_start(self) -> dt.datetime:
+    def day_start(self) -> dt.datetime:
         """First instant of the climate day, UTC."""
         return self.city.climate_day(self.date)[0]
 
@@ -136,29 +136,29 @@ class DayInputs:
     @cached_property
     def grid(self) -> "MinuteGrid":
         """The panel as arrays."""
-        return MinuteGrid.of(self.minute_panel_full, self.climate_start, len(self.ladder))
+        return MinuteGrid.of(self.minute_panel_full, self.day_start, len(self.ladder))
 
     @cached_property
     def hazard(self) -> "HazardGrid":
         """What the weather implies, as arrays."""
-        return HazardGrid.of(self.hazard_pmf, self.climate_start, len(self.ladder))
+        return HazardGrid.of(self.hazard_pmf, self.day_start, len(self.ladder))
 
 
 def ladder_of(events: pl.DataFrame) -> tuple[Rung, ...]:
     """The brackets of `events`, coldest first."""
-    columns = ["bracket", "market_ticker", "label", "lo_f", "hi_f"]
+    columns = ["bracket", "market_ticker", "label", "lo", "hi"]
     rows = sorted(terms_at(events)[columns].to_dicts(), key=itemgetter("bracket"))
     return tuple(
-        Rung(**{**row, "label": row["label"].strip() or _degrees(row["lo_f"], row["hi_f"])})
+        Rung(**{**row, "label": row["label"].strip() or _degrees(row["lo"], row["hi"])})
         for row in rows
     )
 
 
-def _degrees(lo_f: int | None, hi_f: int | None) -> str:
+def _degrees(lo: int | None, hi: int | None) -> str:
     # Some recorded markets have no words of their own (KXHIGHCHI-25MAY09).
-    if lo_f is None:
-        return f"{hi_f}° or below"
-    return f"{lo_f}° or above" if hi_f is None else f"{lo_f}° to {hi_f}°"
+    if lo is None:
+        return f"{hi}° or below"
+    return f"{lo}° or above" if hi is None else f"{lo}° to {hi}°"
 
 
 def winner_of(daily_pnl: pl.DataFrame) -> int | None:
@@ -273,11 +273,11 @@ class MinuteGrid:
     hazard_next_60m: Floats
 
     @classmethod
-    def of(cls, panel: pl.DataFrame, climate_start: dt.datetime, brackets: int) -> "MinuteGrid":
+    def of(cls, panel: pl.DataFrame, day_start: dt.datetime, brackets: int) -> "MinuteGrid":
         """The grid of `panel` (any order of rows, holes allowed)."""
         of = _Spread.over(panel, brackets)
         return cls(
-            hours=of.hours(climate_start),
+            hours=of.hours(day_start),
             p_fused=of.each("p_fused"),
             p_mkt=of.each("p_mkt"),
             p_wx=of.each("p_wx"),
@@ -339,11 +339,11 @@ class HazardGrid:
     log_likelihood: Floats
 
     @classmethod
-    def of(cls, hazard: pl.DataFrame, climate_start: dt.datetime, brackets: int) -> Self:
+    def of(cls, hazard: pl.DataFrame, day_start: dt.datetime, brackets: int) -> Self:
         """The grid of `hazard` (any order of rows, holes allowed)."""
         of = _Spread.over(hazard, brackets)
         return cls(
-            hours=of.hours(climate_start),
+            hours=of.hours(day_start),
             status=of.words("status"),
             method=of.words("method"),
             baseline=of.words("baseline"),

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import duckdb
 
-from kalshi_assets.families.temperature.cities import CITIES, TEMPERATURE
+from kalshi_assets.families.temperature import steps as temperature
+from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.families.temperature.services import WeatherService
-from kalshi_assets.families.temperature.steps import STEPS as TEMPERATURE_STEPS
-from kalshi_assets.families.temperature.steps import day_start
 from kalshi_assets.lake.catalogue import connect, ensure_catalogue
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pipeline.backtest import backtest_steps
 from kalshi_assets.pipeline.beliefs import belief_steps
+from kalshi_assets.pipeline.family import LadderFamily
 from kalshi_assets.pipeline.market import MARKET_STEPS
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
@@ -75,14 +75,12 @@ def _of_the_day(of: Step) -> set[Table]:
     return {part for each in inputs for part in parts_of(each.table)}
 
 
-TEMPERATURE_GRAPH = in_order(
-    (
-        *TEMPERATURE_STEPS,
-        *MARKET_STEPS,
-        *belief_steps(day_start),
-        *backtest_steps(CITIES),
-    )
-)
+def graph_of(family: LadderFamily, own: Iterable[Step]) -> tuple[Step, ...]:
+    """Every step of a family: its own, and those that any ladder has."""
+    return in_order((*own, *MARKET_STEPS, *belief_steps(family), *backtest_steps(family)))
+
+
+TEMPERATURE_GRAPH = graph_of(temperature.FAMILY, temperature.STEPS)
 """Every step of a city-day."""
 
 MADE_BY: dict[Table, Step] = {table: each for each in TEMPERATURE_GRAPH for table in each.makes}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from kalshi_assets.instants import MINUTE_US
 from kalshi_assets.pooling.conditional_logit import conditional_logit
 from kalshi_assets.pooling.inputs import Training
-from kalshi_assets.pooling.simplex import without_dead
+from kalshi_assets.pooling.simplex import without_impossible
 
 Array = NDArray[np.float64]
 
@@ -34,12 +34,13 @@ def out_of_sample(training: Training) -> Array:
     Returns
     -------
     Array
-        Shape (rows, brackets); dead brackets at zero.
+        Shape (rows, brackets); impossible brackets at zero.
     """
     pooled = np.empty(training.inputs.market.shape)
     for earlier, rows in _origins(training):
         fitted = conditional_logit(training.where(earlier))
-        pooled[rows] = without_dead(fitted.pool(training.inputs.where(rows)), training.dead[rows])
+        pmf = fitted.pool(training.inputs.where(rows))
+        pooled[rows] = without_impossible(pmf, training.impossible[rows])
     return pooled
 
 

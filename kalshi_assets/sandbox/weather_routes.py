@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from kalshi_assets.families.temperature.authorities import WEATHER_COMPANY_FROM
 from kalshi_assets.families.temperature.cities import CITIES, City
 from kalshi_assets.sandbox.archive import Archive
 from kalshi_assets.sandbox.weather_wire import (
@@ -28,7 +29,6 @@ from kalshi_assets.sandbox.weather_wire import (
     observed_day,
     portal_result,
 )
-from kalshi_assets.settlement.rule import WEATHER_COMPANY_FROM
 
 TIMELINE = "/VisualCrossingWebServices/rest/services/timeline"
 CLIMATE_REPORTS = "/json/cli.py"

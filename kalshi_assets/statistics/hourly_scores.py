@@ -5,15 +5,22 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
+from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.statistics.scores import Array, brier_score, log_loss, ranked_probability_score
 from kalshi_assets.tables import REPORT
 
-SOURCES = {"fused": "p_fused", "market": "p_mkt", "weather": "p_wx"}
 _US_AN_HOUR = 3_600_000_000
 
 
-def scoreboard(fused: pl.DataFrame, day_start: datetime, winner: int | None) -> pl.DataFrame:
-    """Score market, weather and fused PMF at every full hour of the day.
+def scoreboard(
+    fused: pl.DataFrame,
+    day_start: datetime,
+    winner: int | None,
+    *,
+    model: str,
+    ladder: Atoms | None = None,
+) -> pl.DataFrame:
+    """Score market, model and fused PMF at every full hour of the day.
 
     Parameters
     ----------
@@ -22,7 +29,12 @@ def scoreboard(fused: pl.DataFrame, day_start: datetime, winner: int | None) -> 
     day_start
         Start of the day whose hours count; hours outside trading are left out.
     winner
-        Position of the bracket that paid; None: not settled, all scores are null.
+        Position of the atom that the number lies in, of a partition the bracket that paid; None:
+        not settled, all scores are null.
+    model
+        What the model is called in `source`.
+    ladder
+        The event's legs by bracket; None: a partition.
 
     Returns
     -------
@@ -36,16 +48,20 @@ def scoreboard(fused: pl.DataFrame, day_start: datetime, winner: int | None) -> 
     if not len(rows):
         return REPORT.empty()
     at, first = np.unique(hour[rows], return_index=True)
-    p = np.stack([fused[column].to_numpy()[rows] for column in SOURCES.values()])
+    sources = {"fused": "p_fused", "market": "p_mkt", model: "p_model"}
+    legs = len(rows) // len(at)
+    pmfs = [fused[column].to_numpy()[rows].reshape(-1, legs) for column in sources.values()]
+    if ladder is not None and ladder.shape != "partition":
+        pmfs = [ladder.atom_probabilities(p.T).T for p in pmfs]
     return REPORT.arranged(
         pl.DataFrame(
             {
-                "source": [source for source in SOURCES for _ in at],
-                "lst_hour": np.tile(at.astype(np.int8), len(SOURCES)),
-                "minute": pl.Series(np.tile(minute[rows[first]], len(SOURCES))).cast(
+                "source": [source for source in sources for _ in at],
+                "lst_hour": np.tile(at.astype(np.int8), len(sources)),
+                "minute": pl.Series(np.tile(minute[rows[first]], len(sources))).cast(
                     REPORT.dtypes["minute"]
                 ),
-                **_scores(p.reshape(len(SOURCES) * len(at), -1), winner),
+                **_scores(np.concatenate(pmfs), winner),
             }
         )
     )

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.families.temperature.authorities import authorities
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.tables import EVENTS
 
@@ -74,18 +75,21 @@ def synthetic_events(city: City, day: date, centre_f: float) -> pl.DataFrame:
             "bracket": position,
             "label": _label(lo, hi),
             "strike_type": "less" if lo is None else "greater" if hi is None else "between",
-            "floor_strike": None if lo is None else float(lo if hi is not None else lo - 1),
-            "cap_strike": None if hi is None else float(hi if lo is not None else hi + 1),
-            "lo_f": lo,
-            "hi_f": hi,
+            "floor_strike": None if lo is None else str(lo if hi is not None else lo - 1),
+            "cap_strike": None if hi is None else str(hi if lo is not None else hi + 1),
+            "lo": lo,
+            "hi": hi,
+            "unit": "f",
+            "scale": 1,
+            "authorities": list(authorities(day)),
             "bracket_from": "strikes",
             "open_time": start,
             "close_time": end,
             "close_time_from": "regular",
-            "climate_start": start,
-            "climate_end": end,
-            "station": city.station,
-            "station_from": "registry",
+            "day_start": start,
+            "day_end": end,
+            "place": city.station,
+            "place_from": "registry",
             "settlement_source": SYNTHETIC,
             "settlement_source_from": "unknown",
             "rules_sha256": None,

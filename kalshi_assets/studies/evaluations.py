@@ -63,7 +63,7 @@ class MarketDay:
         Its name.
     date
         The climate day.
-    climate_start
+    day_start
         Its first instant, UTC.
     winner
         Position of the bracket that paid.
@@ -75,7 +75,7 @@ class MarketDay:
 
     city: str
     date: date
-    climate_start: datetime
+    day_start: datetime
     winner: int
     sources: Mapping[str, pl.DataFrame]
     hours: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HOURS))
@@ -119,7 +119,7 @@ def evaluations(day: MarketDay) -> pl.DataFrame:
         the source.
     """
     hours = pl.DataFrame({"lst_hour": pl.Series(range(EVE, DAY_END), dtype=pl.Int8)}).with_columns(
-        minute=pl.lit(day.climate_start).cast(PMF["minute"]) + pl.duration(hours=pl.col("lst_hour"))
+        minute=pl.lit(day.day_start).cast(PMF["minute"]) + pl.duration(hours=pl.col("lst_hour"))
     )
     frames = [pl.DataFrame(schema=EVALUATIONS)]
     for source, pmf in day.sources.items():

@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from kalshi_assets.families.temperature.asof import weather_as_of
+from kalshi_assets.families.temperature.authorities import official_maximum
 from kalshi_assets.families.temperature.evidence import temperatures
 from kalshi_assets.families.temperature.fit.parameters import HazardParameters
 from kalshi_assets.families.temperature.hazard.method import HazardMethod
@@ -20,7 +21,7 @@ from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.families.temperature.providers import one_report_each
 from kalshi_assets.families.temperature.station_days import StationDays
 from kalshi_assets.ladder.terms import terms_at
-from kalshi_assets.settlement.rule import official_maximum, settled_by
+from kalshi_assets.settlement.rule import settled_by
 from kalshi_assets.studies.hazard_methods import EXACT, IN_FORCE, variants
 from kalshi_assets.studies.references import climatology, maxima_around, persistence
 from kalshi_assets.studies.scoring import FORECASTS
@@ -95,12 +96,12 @@ class StudyDay:
     @cached_property
     def start(self) -> datetime:
         """First instant of the climate day."""
-        return self.events["climate_start"][0]
+        return self.events["day_start"][0]
 
     @cached_property
     def upper(self) -> list[int]:
         """Greatest whole degree of every bracket but the last."""
-        return terms_at(self.events).sort("bracket")["hi_f"].drop_nulls().to_list()
+        return terms_at(self.events).sort("bracket")["hi"].drop_nulls().to_list()
 
     @cached_property
     def winner(self) -> int | None:

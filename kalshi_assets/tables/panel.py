@@ -124,7 +124,34 @@ class MinutePanel(BracketMinute):
     minutes_to_close: pl.Int32 = column("Until trading closes.", unit="minutes", ge=0)
 
 
-class MinutePanelWithWeather(MinutePanel):
+class PanelActivity(Contract):
+    """The hour of the day, and how unusual the minute is for it."""
+
+    hour_lst: pl.Float64 = column(
+        "Since the day's start, of a climate day standard midnight; negative on the eve.", unit="h"
+    )
+    flow_percentile: pl.Float64 = column(
+        "Rank of flow_15m among the same hour of earlier days (`panel.activity`), all brackets; "
+        "ties in the middle; null: fewer than 5 days.",
+        ge=0,
+        le=1,
+        nullable=True,
+    )
+    volume_percentile: pl.Float64 = column("The same of volume_15m.", ge=0, le=1, nullable=True)
+    volatility_percentile: pl.Float64 = column(
+        "The same of realised_volatility_30m.", ge=0, le=1, nullable=True
+    )
+    spread_percentile: pl.Float64 = column(
+        "The same of spread_cents, else spread_proxy_cents.", ge=0, le=1, nullable=True
+    )
+    activity_days: pl.Int16 = column(
+        "Earlier days, of up to 30, that were over when the hour began and have it.",
+        unit="days",
+        ge=0,
+    )
+
+
+class MinutePanelWithWeather(PanelActivity, MinutePanel):
     """The minute panel with the station's weather as it was known at the minute."""
 
     weather_status: pl.String = column(
@@ -175,28 +202,6 @@ class MinutePanelWithWeather(MinutePanel):
         "forecast_max_f less running_max_lo_f: what is still forecast to come.",
         unit="f",
         nullable=True,
-    )
-    hour_lst: pl.Float64 = column(
-        "Since the climate day's start, which is standard midnight; negative on the eve.", unit="h"
-    )
-    flow_percentile: pl.Float64 = column(
-        "Rank of flow_15m among the same hour of earlier days (`panel.activity`), all brackets; "
-        "ties in the middle; null: fewer than 5 days.",
-        ge=0,
-        le=1,
-        nullable=True,
-    )
-    volume_percentile: pl.Float64 = column("The same of volume_15m.", ge=0, le=1, nullable=True)
-    volatility_percentile: pl.Float64 = column(
-        "The same of realised_volatility_30m.", ge=0, le=1, nullable=True
-    )
-    spread_percentile: pl.Float64 = column(
-        "The same of spread_cents, else spread_proxy_cents.", ge=0, le=1, nullable=True
-    )
-    activity_days: pl.Int16 = column(
-        "Earlier days, of up to 30, that were over when the hour began and have it.",
-        unit="days",
-        ge=0,
     )
 
 
@@ -364,6 +369,7 @@ MODEL_FEATURES = Table(
     key=_KEY,
     point_in_time="minute",
     pmfs=("p_mkt", "p_wx"),
+    impossible="dead",
     shares=(
         Shared.all_of(MINUTE_PANEL_WITH_WEATHER, but=["known_at"]),
         Shared.all_of(MARKET_PMF, but=["known_at", "valid"], market_valid="valid"),
@@ -376,13 +382,14 @@ MINUTE_PANEL_FULL = Table(
     key=_KEY,
     point_in_time="minute",
     pmfs=("p_mkt", "p_wx", "p_fused"),
+    impossible="dead",
     shares=(
         Shared.all_of(MODEL_FEATURES),
-        Shared(FUSED_PMF, {name: name for name in ("p_fused", "weather_weight")}),
+        Shared(FUSED_PMF, {"p_fused": "p_fused", "weather_weight": "model_weight"}),
     ),
 )
 ACTIVITY = Table(
     "panel", "activity", Activity, key=("measure", "hour", "knot"), point_in_time="event_time"
 )
 LABELS = Table("panel", "labels", Labels, key=_KEY)
-EXAMPLES = Table("panel", "examples", Examples, key=_KEY, pmfs=("p_mkt", "p_wx"))
+EXAMPLES = Table("panel", "examples", Examples, key=_KEY, pmfs=("p_mkt", "p_wx"), impossible="dead")

@@ -1,6 +1,6 @@
 """Positions and money of one event, in integers of 1/10,000 dollar.
 
-Here: booking of fills, the result under every winner, settlement. Not here: limits, or how a fill
+Here: booking of fills, the result under every outcome, settlement. Not here: limits, or how a fill
 came about.
 """
 
@@ -8,23 +8,30 @@ from collections.abc import Sequence
 
 from kalshi_assets.trading.orders import PAYOFF_CC, Fill, sign_of
 
+Runs = Sequence[tuple[int, int]]
+
 
 class Ledger:
     """What one account holds in an event's brackets.
 
-    Cash starts at 0, falls by what is bought and by fees, and rises by what is sold. Exactly one
-    bracket pays 1 dollar a YES contract, or each pays a fair price; a position below zero owes it.
+    Cash starts at 0, falls by what is bought and by fees, and rises by what is sold. The brackets
+    of the atom that the number lies in pay 1 dollar a YES contract, or each pays a fair price; a
+    position below zero owes it.
 
     Parameters
     ----------
     brackets
         How many the ladder has.
+    pays
+        Of each bracket the first atom on which it pays and the one after the last
+        (`Atoms.runs`); None: a partition, each pays on its own.
     """
 
-    __slots__ = ("cash_cc", "fees_cc", "positions")
+    __slots__ = ("cash_cc", "fees_cc", "pays", "positions")
 
-    def __init__(self, brackets: int) -> None:
+    def __init__(self, brackets: int, pays: Runs | None = None) -> None:
         self.positions = [0] * brackets
+        self.pays = pays or tuple((bracket, bracket + 1) for bracket in range(brackets))
         self.cash_cc = 0
         self.fees_cc = 0
 
@@ -36,26 +43,30 @@ class Ledger:
         self.fees_cc += fill.fee_cc
 
     def pnl_by_winner(self) -> list[int]:
-        """Gain after fees, cc, for each bracket that might pay; one entry a bracket."""
-        return [self.cash_cc + PAYOFF_CC * position for position in self.positions]
+        """Gain after fees, cc, for each atom that the number may lie in; one entry an atom."""
+        gains = [self.cash_cc] * max(end for _, end in self.pays)
+        for position, (first, end) in zip(self.positions, self.pays, strict=True):
+            if position:
+                for atom in range(first, end):
+                    gains[atom] += PAYOFF_CC * position
+        return gains
 
     def worst_case_cc(self) -> int:
-        """Gain after fees had the worst bracket paid."""
+        """Gain after fees in the worst atom."""
         return min(self.pnl_by_winner())
 
-    def settle(self, winning_bracket: int) -> int:
-        """Gain after fees, cc, when `winning_bracket` pays.
+    def settle(self, winner: int) -> int:
+        """Gain after fees, cc, when the number lies in atom `winner`, of a partition a bracket.
 
         Raises
         ------
         ValueError
-            The ladder has no such bracket.
+            The ladder has no such atom.
         """
-        if not 0 <= winning_bracket < len(self.positions):
-            raise ValueError(
-                f"winning bracket {winning_bracket} is not in a ladder of {len(self.positions)}"
-            )
-        return self.cash_cc + PAYOFF_CC * self.positions[winning_bracket]
+        gains = self.pnl_by_winner()
+        if not 0 <= winner < len(gains):
+            raise ValueError(f"winning bracket {winner} is not in a ladder of {len(gains)}")
+        return gains[winner]
 
     def settle_at(self, payoffs_cc: Sequence[int]) -> int:
         """Gain after fees, cc, when no bracket wins and each pays what the exchange states.

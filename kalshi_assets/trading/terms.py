@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.exchange.fees import OrderFees, Schedule, fee_cc
 from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR
+from kalshi_assets.ladder.terms import atoms_of
 from kalshi_assets.trading.orders import US_A_MINUTE, Execution
 from kalshi_assets.trading.params import TradingParams
 
@@ -32,12 +33,14 @@ class EventTerms:
     fee_type, fee_multiplier
         The exchange's formula and its factor, as `market.events` has them.
     schedule
-        Who we are to the exchange, which decides the rounding; see `exchange.fees`.
+        The account's fee schedule, which decides the rounding; see `exchange.fees`.
     tick_cc
         Least step of price.
     fees_from
         Per bracket the first minute since the epoch at which fees are due; earlier ones are waived.
         None: always. Empty: of no bracket are they waived.
+    pays
+        Of each bracket the atoms on which it pays, see `Ledger`; None: a partition.
     """
 
     fee_type: str
@@ -45,6 +48,7 @@ class EventTerms:
     schedule: Schedule = "direct"
     tick_cc: int = 100
     fees_from: tuple[int | None, ...] = ()
+    pays: tuple[tuple[int, int], ...] | None = None
 
     @classmethod
     def of(cls, events: pl.DataFrame) -> Self:
@@ -53,7 +57,7 @@ class EventTerms:
         Raises
         ------
         ValueError
-            Nobody knows the fee.
+            The fee is not known.
         """
         events = events.sort("bracket")
         known = events["fee_type"].is_not_null() & (events["fee_multiplier"] >= 0)
@@ -68,6 +72,7 @@ class EventTerms:
             fee_type=events["fee_type"][0],
             fee_multiplier=events["fee_multiplier"][0],
             fees_from=tuple(None if at is None else -(-at // US_A_MINUTE) for at in until),
+            pays=atoms_of(events).pays,
         )
 
     def is_waived(self, bracket: int, minute: int) -> bool:

@@ -97,12 +97,14 @@ def test_the_weathers_pmf_is_there_exactly_where_the_weather_is_known(chain: Cha
 
 def test_without_weather_the_fused_pmf_is_the_markets_and_says_so(chain: Chain) -> None:
     fused = chain[FUSED_PMF]
-    without = fused.filter(pl.col("weather_status") != "ok", ~pl.col("dead").any().over("minute"))
+    without = fused.filter(
+        pl.col("model_status") != "ok", ~pl.col("impossible").any().over("minute")
+    )
     assert without.height > 0
     assert (without["p_fused"] == without["p_mkt"]).all()
-    assert (without["weather_weight"] == 0).all()
-    assert without.filter(pl.col("weather_status") != "day_ahead")["p_wx"].is_null().all()
-    assert (fused.filter(pl.col("weather_status") == "ok")["weather_weight"] > 0).all()
+    assert (without["model_weight"] == 0).all()
+    assert without.filter(pl.col("model_status") != "day_ahead")["p_model"].is_null().all()
+    assert (fused.filter(pl.col("model_status") == "ok")["model_weight"] > 0).all()
 
 
 def test_the_market_pmf_never_leaves_the_box_of_bids_and_asks(chain: Chain) -> None:
@@ -140,7 +142,7 @@ def test_chicago_in_may_2025_has_guidance_in_the_morning_then_no_weather_and_say
     later = hazard.filter(pl.col("minute") >= day.start + timedelta(hours=10))
     assert set(later["status"]) == {"no_observations"}
     assert later["p_wx"].is_null().all()
-    assert set(fused["weather_status"]) == {"before_climate_day", "day_ahead", "no_observations"}
+    assert set(fused["model_status"]) == {"before_climate_day", "day_ahead", "no_observations"}
 
 
 @needs_archive
@@ -202,7 +204,7 @@ def test_a_day_on_which_the_clocks_change_has_288_slots_and_weather_in_all(
     with running(tmp_path, read_bucket=ENDLESS, anonymous_bucket=ENDLESS) as sandbox:
         day = read_inputs(sandbox, city_day("new_york", changes))
     assert day.start == datetime(changes.year, changes.month, changes.day, 5, tzinfo=UTC)
-    assert day.events["climate_end"][0] == day.start + timedelta(hours=24)
+    assert day.events["day_end"][0] == day.start + timedelta(hours=24)
     slots = (day.observations["event_time"] - day.start).dt.total_minutes() // 5
     assert slots.min() >= 0
     assert slots.max() <= 287

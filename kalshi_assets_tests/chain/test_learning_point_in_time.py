@@ -14,9 +14,11 @@ import polars as pl
 import pytest
 
 from kalshi_assets.families.temperature.cities import city, city_day
+from kalshi_assets.families.temperature.features import model_features
 from kalshi_assets.families.temperature.labels import labels
+from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.families.temperature.steps import day_start
-from kalshi_assets.features.examples import examples, model_features
+from kalshi_assets.features.examples import examples
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.learning.calibration.days import as_of, as_settled
 from kalshi_assets.learning.classifiers.schedule import LOOK_BACK_DAYS, fold_of
@@ -28,6 +30,7 @@ from kalshi_assets.pooling.weights import fusion_weights
 from kalshi_assets.settlement.rule import outcomes
 from kalshi_assets.tables import (
     CLASSIFIERS,
+    EXAMPLES,
     FUSED_PMF,
     FUSION_WEIGHTS,
     HAZARD_PMF,
@@ -70,7 +73,7 @@ def days(generated_day: Inputs, target: LadderDay) -> Mapping[LadderDay, Day]:
     features = model_features(
         chain[MINUTE_PANEL_WITH_WEATHER], chain[MARKET_PMF], chain[HAZARD_PMF]
     )
-    learnt = examples(features, open_yet).filter(pl.col("minute").dt.minute() == 0)
+    learnt = examples(features, open_yet, EXAMPLES).filter(pl.col("minute").dt.minute() == 0)
     found = {}
     for key in target.earlier(LOOK_BACK_DAYS):
         moved = key.date - generated_day.key.date
@@ -107,13 +110,13 @@ def settled(days: Mapping[LadderDay, Day]) -> Settled:
 def _said(
     events: pl.DataFrame, winners: list[int], *, report: timedelta, exchange: timedelta
 ) -> pl.DataFrame:
-    ladder, end = events.sort("bracket"), events["climate_end"][0]
-    least = ladder["lo_f"].fill_null(ladder["lo_f"].min())
+    ladder, end = events.sort("bracket"), events["day_end"][0]
+    least = ladder["lo"].fill_null(ladder["lo"].min())
     rows = [
         {
             "source": "exchange" if n else "climate_report",
             "status": "finalized" if n else "official",
-            "tmax_f": int(least[winner]),
+            "value": int(least[winner]),
             "winning_market": ladder["market_ticker"][winner] if n else None,
             "event_time": end,
             "issued_at": None,
@@ -144,13 +147,13 @@ def _fits(
 ) -> dict[str, pl.DataFrame]:
     start, _ = city(target.ladder).climate_day(target.date)
     seen = {key: _labelled(day, settled[key]) for key, day in days.items()}
-    learnt = [(day_start(key), half_hours(seen[key])) for key in sorted(seen)]
+    learnt = [(day_start(key), half_hours(seen[key], WEATHER)) for key in sorted(seen)]
     calibrated = [
         as_settled(day_start(key), day.fused, day.events, settled[key]) for key, day in days.items()
     ]
     by_date = {key.date: rows for key, rows in seen.items()}
     return {
-        FUSION_WEIGHTS.full_name: fusion_weights(start, learnt),
+        FUSION_WEIGHTS.full_name: fusion_weights(WEATHER, start, learnt),
         CLASSIFIERS.full_name: classifiers(target.date, start, by_date, FEATURES, store),
         CALIBRATORS.full_name: calibrators_of(start, calibrated),
     }
@@ -164,12 +167,12 @@ def _noise(frame: pl.DataFrame, instant: datetime) -> pl.DataFrame:
     """Everything said later is said otherwise, and everybody revises himself once more."""
     rng = np.random.default_rng(instant.day)
     late = frame.filter(pl.col("known_at") > instant).with_columns(
-        winning_market=pl.lit(None, pl.String), tmax_f=pl.col("tmax_f") + 2
+        winning_market=pl.lit(None, pl.String), value=pl.col("value") + 2
     )
     after = pl.lit(instant + timedelta(hours=float(rng.uniform(0.01, 90))))
     again = frame.with_columns(
         winning_market=pl.lit(None, pl.String),
-        tmax_f=pl.col("tmax_f") - 2,
+        value=pl.col("value") - 2,
         known_at=after.cast(frame.schema["known_at"]),
     )
     return pl.concat([_cut(frame, instant), late, again, again.with_columns(status=_REVISED)])

@@ -7,12 +7,11 @@ from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
 
 from kalshi_assets.instants import Array
-from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.ladder.atoms import Atoms, by_rising_lo
 from kalshi_assets.ladder.legs import LadderError
 from kalshi_assets.ladder.thresholds import (
     Curve,
     atoms_of,
-    by_rising_lo,
     coherent_curve,
     crossings,
     envelopes,

@@ -92,17 +92,17 @@ def test_no_rows_have_no_wrong_sums() -> None:
 
 
 def test_a_dead_bracket_with_probability_is_found() -> None:
-    assert checks.dead_at_zero(FUSED_PMF, fused()).passed
-    verdict = checks.dead_at_zero(FUSED_PMF, fused([1e-12, 0.2, 0.5, 0.3]))
+    assert checks.impossible_at_zero(FUSED_PMF, fused()).passed
+    verdict = checks.impossible_at_zero(FUSED_PMF, fused([1e-12, 0.2, 0.5, 0.3]))
     assert not verdict.passed
-    assert verdict.found.startswith("1 dead")
+    assert verdict.found.startswith("1 impossible")
 
 
 def test_an_unknown_weather_pmf_does_not_hide_a_dead_bracket_with_fused_probability() -> None:
     frame = fused([None] * 4)
-    assert checks.dead_at_zero(FUSED_PMF, frame).passed
+    assert checks.impossible_at_zero(FUSED_PMF, frame).passed
     alive = frame.with_columns(p_fused=pl.Series([0.1, 0.2, 0.4, 0.3]))
-    assert not checks.dead_at_zero(FUSED_PMF, alive).passed
+    assert not checks.impossible_at_zero(FUSED_PMF, alive).passed
 
 
 @pytest.mark.parametrize("exchange", [(72, "B72.5"), (None, "B72.5")])
@@ -122,7 +122,7 @@ def test_a_winner_that_is_no_bracket_is_found() -> None:
 
 
 def test_a_value_that_pays_two_brackets_is_found() -> None:
-    overlapping = events().with_columns(lo_f=pl.col("lo_f") - 1)
+    overlapping = events().with_columns(lo=pl.col("lo") - 1)
     verdict = checks.one_winner(settlements(exchange=None, report=71), overlapping)
     assert not verdict.passed
     assert "'climate_report': [1, 2]" in verdict.found
@@ -231,5 +231,9 @@ def test_every_partition_of_a_range_has_its_own_verdict(lake: Lake) -> None:
     wrong = fused().with_columns(p_fused=pl.lit(0.25))
     lake.write(FUSED_PMF, keys[1], wrong)
     found = verdicts(lake, FUSED_PMF, checks_of(FUSED_PMF), keys)
-    assert [verdict.passed for verdict in found["dead_at_zero"].values()] == [True, False, True]
+    assert [verdict.passed for verdict in found["impossible_at_zero"].values()] == [
+        True,
+        False,
+        True,
+    ]
     assert all(verdict.passed for verdict in found["key_unique"].values())

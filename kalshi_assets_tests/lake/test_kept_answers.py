@@ -64,7 +64,7 @@ def ask(tmp_path: Path) -> Callable[..., list[int]]:
             transport=raw.replaying("climate_reports", key, "settlement"),
         ) as again:
             assert fetch_climate_report(again, CHICAGO, day).equals(rows)
-        return rows["tmax_f"].to_list()
+        return rows["value"].to_list()
 
     return asked
 

@@ -47,9 +47,9 @@ def crossings(observations: pl.DataFrame, grid: Grid, ladder: pl.DataFrame) -> d
     dict
         The columns y_cross_* of `panel.labels`, each of the grid's shape.
     """
-    reports = of_climate_day(observations, ladder["climate_start"][0])
+    reports = of_climate_day(observations, ladder["day_start"][0])
     clocks = {"sensor": reports.with_columns(known_at="event_time"), "known": reports}
-    upper = ladder["hi_f"].cast(pl.Float64).to_numpy()
+    upper = ladder["hi"].cast(pl.Float64).to_numpy()
     found = {}
     for clock, seen in clocks.items():
         floors = counted(seen).select("known_at", floor=evidence_floor().cast(pl.Float64))

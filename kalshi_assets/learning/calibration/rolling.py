@@ -92,7 +92,7 @@ class Stack:
         return cls(
             days=tuple(days),
             instants=np.array(instants, dtype=np.int64).reshape(-1, BLOCKS),
-            in_season=np.array([season_of(day.climate_start) == season for day in days], np.bool_),
+            in_season=np.array([season_of(day.day_start) == season for day in days], np.bool_),
         )
 
     @cached_property

@@ -62,7 +62,7 @@ class BlockMap:
 
 def days_of_keys(stack: Stack) -> list[FittedTo]:
     """What every key was fitted to."""
-    dates = [day.climate_start.date() for day in stack.days]
+    dates = [day.day_start.date() for day in stack.days]
     found = []
     for days in (np.flatnonzero(has) for has in stack.has.T):
         some = len(days) > 0

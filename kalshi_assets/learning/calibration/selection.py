@@ -252,7 +252,7 @@ def scopes_of_bands(stack: Stack, as_of: datetime) -> list[int | None]:
 def is_stale(stack: Stack, key: int, as_of: datetime) -> bool:
     """Whether the last day that tells of a key is over 45 days old, or there is none."""
     days = np.flatnonzero(stack.has[:, key])
-    return len(days) == 0 or as_of - stack.days[days[-1]].climate_start > STALE_AFTER
+    return len(days) == 0 or as_of - stack.days[days[-1]].day_start > STALE_AFTER
 
 
 def _known_mean(values: Array) -> Array:

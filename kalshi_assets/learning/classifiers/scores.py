@@ -32,7 +32,7 @@ DAILY_SCORES = pl.Schema(
     }
 )
 """A row per target of a day; `trees`: whether they were in force. Else both scores are the same,
-but for `pays`, whose predictions give dead brackets nothing."""
+but for `pays`, whose predictions give impossible brackets nothing."""
 
 _ANSWER = {
     **{f"move_{h}": pl.col(f"p_up_{h}") + pl.col(f"p_down_{h}") for h in ("1m", "5m")},

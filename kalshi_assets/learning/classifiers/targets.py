@@ -7,7 +7,7 @@ that a constraint can speak of; one softmax over three classes has none.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
 
@@ -27,8 +27,6 @@ OUTCOME_KNOWN_AT = "outcome_known_at"
 LEAST_PRICE = 0.005
 LEAST_PROBABILITY = 1e-4
 
-_MORE_WEATHER = {"p_wx": 1, "weather_gap": 1}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
@@ -43,9 +41,7 @@ class Target:
     kind
         ``binary``: one bracket, yes or no. ``winner``: which bracket of the event; PMFs over it.
     monotone
-        By feature +1 or -1: the score does not fall (rise) as it grows, all else equal. More
-        weather probability at the same price never speaks against a bracket, and that evidence
-        has passed it never for it. Nothing is claimed of other features: prices may revert or run.
+        By feature +1 or -1: the score does not fall (rise) as it grows, all else equal.
     """
 
     name: str
@@ -56,22 +52,36 @@ class Target:
 
 TARGETS: tuple[Target, ...] = (
     *(Target(name=f"move_{h}m", label=f"y_dir_{h}m", kind="binary") for h in (1, 5)),
-    *(
-        Target(name=f"up_{h}m", label=f"y_dir_{h}m", kind="binary", monotone=_MORE_WEATHER)
-        for h in (1, 5)
-    ),
-    *(
-        Target(
-            name=f"lead_{h}m",
-            label=f"y_win_{h}m",
-            kind="winner",
-            monotone={**_MORE_WEATHER, "dead": -1},
-        )
-        for h in (1, 5)
-    ),
-    Target(name="pays", label="pays", kind="winner", monotone={**_MORE_WEATHER, "dead": -1}),
+    *(Target(name=f"up_{h}m", label=f"y_dir_{h}m", kind="binary") for h in (1, 5)),
+    *(Target(name=f"lead_{h}m", label=f"y_win_{h}m", kind="winner") for h in (1, 5)),
+    Target(name="pays", label="pays", kind="winner"),
 )
 """Order of the rows of `learning.classifiers`."""
+
+
+def constrained(speak_for: Sequence[str], impossible: str) -> tuple[Target, ...]:
+    """The targets with what is claimed of a family's features.
+
+    More probability by its model at the same price never speaks against a bracket, and that a
+    bracket can no longer pay never for it. Nothing is claimed of other features: prices may revert
+    or run.
+
+    Parameters
+    ----------
+    speak_for
+        Features that grow with the model's probability.
+    impossible
+        Feature that says that the bracket can no longer pay.
+    """
+    more: dict[str, int] = dict.fromkeys(speak_for, 1)
+
+    def of(target: Target) -> Target:
+        if target.name.startswith("move"):
+            return target
+        own = {impossible: -1} if target.kind == "winner" else {}
+        return replace(target, monotone=more | own)
+
+    return tuple(map(of, TARGETS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +97,7 @@ class Prices:
     leads
         1 for the bracket with the greatest such price of its minute, of equal ones for each.
     bracket
-        Position in the ladder, 0 is the coldest.
+        Position in the ladder, 0 is the lowest.
     """
 
     log_price: Array
@@ -142,7 +152,7 @@ def training_rows(
     Parameters
     ----------
     days
-        `panel.examples` by day, of one city.
+        `panel.examples` by day, of one ladder.
     known_by
         `pays` is as it was known then, null where it was not; `outcome_known_at` says since when.
 

@@ -16,7 +16,7 @@ def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> Sheet:
     y = (-0.5, max(count, 1) - 0.5)
     (panel,) = panels(sheet, x=x, ys=[y], shares=[1.0], top=0.08)
     decisions = day.decisions
-    at = hours_since(decisions["minute"], day.climate_start)
+    at = hours_since(decisions["minute"], day.day_start)
     if len(decisions):
         panel.image(_reason_image(decisions, at, x, count))
         between = [[(x[0], i + 0.5), (x[1], i + 0.5)] for i in range(count - 1)]

@@ -21,7 +21,7 @@ def money_figure(day: DayInputs, *, size: Size = (9.6, 2.4)) -> Sheet:
     amount = pl.col("pnl_cc") / 10_000 if settled else pl.col("filled").cast(pl.Float64)
     curves = {
         str(model): (
-            hours_since(orders["event_time"], day.climate_start),
+            hours_since(orders["event_time"], day.day_start),
             orders.select(amount.cum_sum()).to_series().to_numpy(),
         )
         for (model,), orders in filled.group_by(["fill_model"])

@@ -272,12 +272,12 @@ def dead_brackets(*rows: dict[str, Any]) -> set[int]:
         {
             "market_ticker": ["T70", "B70.5", "B72.5", "T73"],
             "bracket": [0, 1, 2, 3],
-            "hi_f": [69, 71, 73, None],
-            "climate_start": [START] * 4,
+            "hi": [69, 71, 73, None],
+            "day_start": [START] * 4,
             "close_time": [at(300)] * 4,
             "known_at": [START] * 4,
         }
-    ).cast({"bracket": pl.Int8, "hi_f": pl.Int16})
+    ).cast({"bracket": pl.Int8, "hi": pl.Int16})
     unfitted = mc_params(START, [], [], [], load_priors())
     made = hazard_pmf(ladder, frame(*rows), FORECASTS.empty(), [], unfitted, load_method())
     last = made.filter(pl.col("minute") == at(300))

@@ -38,7 +38,7 @@ def judged(
     """Choices as of some days after the last."""
     stack = Stack.of(days, season)
     scores = out_of_sample(stack, fitted(stack, IDENTITY), IDENTITY)
-    return chosen(stack, scores, days[-1].climate_start + timedelta(days=later))
+    return chosen(stack, scores, days[-1].day_start + timedelta(days=later))
 
 
 def test_the_lower_bound_is_the_quantile_of_resampled_means() -> None:
@@ -114,7 +114,7 @@ def test_a_map_that_gains_brier_score_and_loses_log_loss_is_refused() -> None:
     days = settled_days(80, seed=4)
     stack = Stack.of(days, "djf")
     scores = out_of_sample(stack, fitted(stack, IDENTITY), IDENTITY)
-    as_of = days[-1].climate_start + timedelta(days=3)
+    as_of = days[-1].day_start + timedelta(days=3)
     better = {**scores, "platt": scores[PACKAGED] - 0.01}
     assert chosen(stack, better, as_of)[0][0].adopted == "platt"
     dearer = np.array([-0.01, 0.001])[:, None, None]

@@ -71,12 +71,12 @@ def fused_frame(number: int, p: Array, hours: Array = ALL_HOURS, dead: int = 0) 
             "known_at": [minute for minute in minutes for _ in range(n)],
             "p_fused": alive.ravel(),
             "p_mkt": p.ravel(),
-            "p_wx": p.ravel(),
+            "p_model": p.ravel(),
             "market_weight": 0.65,
-            "weather_weight": 0.35,
-            "weather_status": "ok",
+            "model_weight": 0.35,
+            "model_status": "ok",
             "market_valid": True,
-            "dead": [i < dead for _ in minutes for i in range(n)],
+            "impossible": [i < dead for _ in minutes for i in range(n)],
         }
     )
     return FUSED_PMF.arranged(frame.cast(pl.Schema(FUSED_PMF.dtypes)))

@@ -83,7 +83,7 @@ def test_a_minute_does_not_change_when_later_ones_are_cut_or_altered(
     )
     expected = whole.filter(pl.col("minute") <= now)
     assert predictions(DAY, past, in_force, store).equals(expected)
-    altered = future.with_columns(signal=-pl.col("signal"), dead=True)
+    altered = future.with_columns(signal=-pl.col("signal"), impossible=True)
     found = predictions(DAY, pl.concat([past, altered]), in_force, store)
     assert found.filter(pl.col("minute") <= now).equals(expected)
 
@@ -108,7 +108,7 @@ def test_a_dead_bracket_is_not_paid_unless_all_are_dead(
 ) -> None:
     first, second = TODAY["minute"].unique().sort()[:2]
     known = (pl.col("minute") == first) & (pl.col("bracket") == 0)
-    dead = LIVE.with_columns(dead=known | (pl.col("minute") == second))
+    dead = LIVE.with_columns(impossible=known | (pl.col("minute") == second))
     said = predictions(DAY, dead, in_force, store)
     gone = said.filter(known)
     assert gone["p_pays_model"].item() == 0

@@ -58,11 +58,13 @@ def test_every_day_weighs_the_same_whatever_its_rows() -> None:
 
 
 def test_unknown_features_are_nan_and_flags_are_numbers() -> None:
-    day = example_day(DAY).with_columns(signal=pl.lit(None, pl.Float64), dead=pl.lit(value=True))
+    day = example_day(DAY).with_columns(
+        signal=pl.lit(None, pl.Float64), impossible=pl.lit(value=True)
+    )
     rows = training_rows({DAY: day}, [DAY], FEATURES, LATER)
     x = sample(BY_NAME["pays"], labelled(BY_NAME["pays"], rows), FEATURES).x
     assert np.isnan(x[:, FEATURES.index("signal")]).all()
-    assert (x[:, FEATURES.index("dead")] == 1).all()
+    assert (x[:, FEATURES.index("impossible")] == 1).all()
 
 
 def test_the_leader_is_told_by_the_price_that_the_labels_use() -> None:

@@ -197,7 +197,7 @@ def settlement(rng: Rng, day: date) -> pl.DataFrame:
     row = {
         "source": "climate_report",
         "status": "official",
-        "tmax_f": tmax,
+        "value": tmax,
         "winning_market": None,
         "event_time": end,
         "issued_at": None,

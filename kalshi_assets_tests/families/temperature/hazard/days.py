@@ -205,7 +205,7 @@ def recorded_hazard(day: date, column: str = "temp_c") -> tuple[pl.DataFrame, pl
 
 def bracket_of(events: pl.DataFrame, degree: int) -> int:
     """The bracket that pays at a maximum of `degree`."""
-    lo, hi = pl.col("lo_f").fill_null(-999), pl.col("hi_f").fill_null(999)
+    lo, hi = pl.col("lo").fill_null(-999), pl.col("hi").fill_null(999)
     return int(events.filter(pl.lit(degree).is_between(lo, hi))["bracket"].item())
 
 

@@ -59,7 +59,7 @@ def column(made: pl.DataFrame, name: str) -> Array:
 
 
 def test_in_the_afternoon_paths_and_filter_agree_within_sampling_error() -> None:
-    upper = EVENTS["hi_f"].drop_nulls().to_numpy().astype(np.float64)
+    upper = EVENTS["hi"].drop_nulls().to_numpy().astype(np.float64)
     climatology = fitted().climatology
     assert climatology is not None
     for_pmf, for_hazards = [], []

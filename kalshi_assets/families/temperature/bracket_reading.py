@@ -3,7 +3,7 @@
 Every winner that the exchange serves for 2025-01-16 to 02-09 lacks its strike fields. Three other
 things say the same: the label, the sentence of the rules, and the gap that the siblings leave; two
 must agree. Here: a market's bracket and where it was read. Not here: the rest of the contract
-(contract_reading).
+(`exchange.contract_reading`).
 """
 
 import re
@@ -18,7 +18,8 @@ from kalshi_assets.ladder.brackets import Bracket
 from kalshi_assets.ladder.legs import STRIKES_THAT_PAY, ValueGrid, read_leg
 
 STRIKES = "strikes"
-WHOLE_DEGREES = ValueGrid("degree", 1)
+LARGEST_STRIKE = 1000
+WHOLE_DEGREES = ValueGrid("f", 1)
 
 Bounds = tuple[int | None, int | None]
 Said = dict[str, Bounds]
@@ -41,17 +42,13 @@ _SENTENCES = (
 )
 
 
-def read_brackets(
-    markets: Sequence[Market], largest_strike: int
-) -> tuple[list[Bracket], dict[str, str]]:
+def read_brackets(markets: Sequence[Market]) -> tuple[list[Bracket], dict[str, str]]:
     """The brackets of an event's markets, and by market where its bracket was read.
 
     Parameters
     ----------
     markets
         All markets of the event, any order.
-    largest_strike
-        No strike is further from zero.
 
     Returns
     -------
@@ -67,9 +64,7 @@ def read_brackets(
     MalformedAnswerError
         A strike is no number of degrees.
     """
-    found = {
-        m.ticker: (bracket_of(m, largest_strike), STRIKES) for m in markets if not _lacks_strikes(m)
-    }
+    found = {m.ticker: (bracket_of(m), STRIKES) for m in markets if not _lacks_strikes(m)}
     # A market may be the last to be unknown, and so have a gap, only after the others are read.
     pending = [m for m in markets if m.ticker not in found]
     while pending:
@@ -85,7 +80,7 @@ def read_brackets(
     return [found[m.ticker][0] for m in markets], {t: origin for t, (_, origin) in found.items()}
 
 
-def bracket_of(market: Market, largest_strike: int) -> Bracket:
+def bracket_of(market: Market) -> Bracket:
     """The whole degrees that pay, by `strike_type` (kalshi.md 6.2).
 
     ``less`` and ``greater`` exclude their strike, ``between`` includes both, ``less_or_equal``
@@ -107,8 +102,8 @@ def bracket_of(market: Market, largest_strike: int) -> Bracket:
     return read_leg(
         market.ticker,
         market.strike_type,
-        floor=None if lo is None else Decimal(_whole(market, "floor_strike", largest_strike)),
-        cap=None if hi is None else Decimal(_whole(market, "cap_strike", largest_strike)),
+        floor=None if lo is None else Decimal(_whole(market, "floor_strike")),
+        cap=None if hi is None else Decimal(_whole(market, "cap_strike")),
         grid=WHOLE_DEGREES,
     )
 
@@ -122,11 +117,11 @@ def _lacks_strikes(market: Market) -> bool:
     )
 
 
-def _whole(market: Market, name: str, largest: int) -> int:
+def _whole(market: Market, name: str) -> int:
     strike = getattr(market, name)
-    if strike is not None and abs(strike) > largest:
+    if strike is not None and abs(strike) > LARGEST_STRIKE:
         raise MalformedAnswerError(
-            f"{strike} lies beyond {largest}", record=f"market {market.ticker}", field=name
+            f"{strike} lies beyond {LARGEST_STRIKE}", record=f"market {market.ticker}", field=name
         )
     if strike is None or strike != int(strike):
         raise ContractError(
