@@ -136,7 +136,7 @@ def test_another_s_key_is_refused_with_the_reason(sound: Sandbox, home: Path) ->
     (home / "sandbox.pem").write_bytes(stranger)
     line = _line("credentials")
     assert not line.ok
-    assert "key id and private key must be one pair" in line.text
+    assert "key ID and private key must be a pair" in line.text
 
 
 def test_a_key_id_of_another_environment_is_refused_with_the_reason(
