@@ -86,7 +86,7 @@ class WeatherStudy:
 
 
 def missed_counts(missed_peaks: pl.DataFrame) -> pl.DataFrame:
-    """Days with an official maximum 0 to 3 degrees above the highest report: number and expectation.
+    """Days with an official maximum 0 to 3 degrees above the highest report: count and expectation.
 
     The expected number and its 95 % interval follow from each day's own probabilities
     (`missed_peak`). Days below 0 or above 3, or with a highest report that may stand for two
