@@ -214,14 +214,19 @@ def launched(
     try:
         yield _answering(child, state_dir, patience_s)
     finally:
-        child.terminate()
-        try:
-            child.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        stop(child, 10.0)
         if child.stdin is not None:
             child.stdin.close()
+
+
+def stop(child: subprocess.Popen, patience_s: float) -> None:
+    """Terminate a child process; kill it if it has not ended after `patience_s` seconds."""
+    child.terminate()
+    try:
+        child.wait(timeout=patience_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def connect(state_dir: Path) -> Sandbox | None:
@@ -285,7 +290,7 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise SandboxError(
-            f"port {port} on {HOST} cannot be had ({error.strerror}); choose another, or 0"
+            f"port {port} on {HOST} is not available ({error.strerror}); choose another, or 0"
         ) from error
     listener.listen(2048)
     return listener

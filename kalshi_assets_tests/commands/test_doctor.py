@@ -87,7 +87,7 @@ def test_a_used_up_plan_is_said_with_the_time_it_ends(sound: Sandbox) -> None:
     visual_crossing_plan(Settings()).spend(datetime.now(UTC))
     line = _line("visual crossing")
     assert not line.ok
-    assert "the plan is used up; nothing is asked before" in line.text
+    assert "the plan is used up; no requests before" in line.text
 
 
 def test_a_machine_without_a_key_is_told_what_works(
@@ -170,7 +170,7 @@ def test_an_unknown_city_in_the_settings_is_named_and_the_rest_is_looked_at(
     assert said.code == 1
     first, *others = said.out.splitlines()
     assert "KALSHI_ASSETS_CITIES names gotham, not in the registry" in first
-    assert "known: new_york, chicago" in first
+    assert "choose from: new_york, chicago" in first
     assert others
 
 
