@@ -222,9 +222,7 @@ def bench_features(
 
 
 @bench_app.command("hazard")
-def bench_hazard(
-    json: AsJson = False,
-) -> None:
+def bench_hazard(json: AsJson = False) -> None:
     """Compare the exact hazard with a million simulated paths, by result and by time."""
     from kalshi_assets.benchmarks.hazard import run_bench
 

@@ -115,9 +115,7 @@ class RecordedCity:
         events = with_reading(None, contract, self.exchange.now(), listing.regular_closes)
         settlements = pl.concat([fetch_settlement(self.exchange, contract), official])
         panel = minute_panel(
-            events,
-            fetch_candles(self.exchange, contract),
-            fetch_trades(self.exchange, contract),
+            events, fetch_candles(self.exchange, contract), fetch_trades(self.exchange, contract)
         )
         return events, settlements, market_pmf(panel, load_market_pmf_params())
 

@@ -11,12 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from kalshi_assets.exchange.bracket_reading import read_brackets
-from kalshi_assets.exchange.contract import (
-    LINEAR_CENT,
-    ContractError,
-    EventContract,
-    MarketTerms,
-)
+from kalshi_assets.exchange.contract import LINEAR_CENT, ContractError, EventContract, MarketTerms
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.listing import Listing
 from kalshi_assets.exchange.wire import Market

@@ -68,9 +68,7 @@ MARKET_SHAPE = pl.Schema({"candlesticks": HISTORICAL.candlesticks})
 
 
 def usual_candles(
-    answers: Sequence[tuple[Sequence[str], Any, str]],
-    keys: CandleKeys,
-    lag: timedelta = CANDLE_LAG,
+    answers: Sequence[tuple[Sequence[str], Any, str]], keys: CandleKeys, lag: timedelta = CANDLE_LAG
 ) -> pl.DataFrame | None:
     """The same frame as from `wire.candles_of`; None if any response is irregular.
 

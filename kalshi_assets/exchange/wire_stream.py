@@ -114,9 +114,7 @@ def order_book_of(payload: Any, ticker: str) -> OrderBook:
     bids = _levels(sides, "yes_dollars")
     asks = [(CC_PER_DOLLAR - price, size) for price, size in _levels(sides, "no_dollars")]
     return OrderBook(
-        ticker=ticker,
-        bids=tuple(sorted(bids, reverse=True)),
-        asks=tuple(sorted(asks)),
+        ticker=ticker, bids=tuple(sorted(bids, reverse=True)), asks=tuple(sorted(asks))
     )
 
 

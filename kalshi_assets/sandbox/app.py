@@ -67,18 +67,9 @@ def create_app(
     plan = weather_plan or WeatherPlan()
     weather = WeatherRoutes(archive, clock=clock, wall_clock=wall_clock, plan=plan)
     account = AccountRoutes(exchange, read_bucket=read_bucket, clock=wall_clock)
-    routes = [
-        *TapeRoutes(exchange).routes(),
-        *MarketRoutes(exchange).routes(),
-        *account.routes(),
-    ]
+    routes = [*TapeRoutes(exchange).routes(), *MarketRoutes(exchange).routes(), *account.routes()]
     return Starlette(
-        routes=[
-            Mount(API, routes=routes),
-            *weather.routes(),
-            *faults.routes(),
-            *oddities.routes(),
-        ],
+        routes=[Mount(API, routes=routes), *weather.routes(), *faults.routes(), *oddities.routes()],
         middleware=[
             Middleware(FaultLayer, faults=faults),
             Middleware(

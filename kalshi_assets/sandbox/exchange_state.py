@@ -122,11 +122,7 @@ class Exchange:
     """The recordings, a clock, and the cutoff between the tiers (default: `default_cutoff`)."""
 
     def __init__(
-        self,
-        archive: Archive,
-        *,
-        clock: Callable[[], datetime],
-        cutoff: datetime | None = None,
+        self, archive: Archive, *, clock: Callable[[], datetime], cutoff: datetime | None = None
     ) -> None:
         self.archive = archive
         self.clock = clock

@@ -298,9 +298,7 @@ def _url(listener: socket.socket) -> str:
 
 def _pem(private_key: Ed25519PrivateKey) -> bytes:
     return private_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 

@@ -22,13 +22,7 @@ from kalshi_assets.sandbox.world_station import (
     official_maximum,
     whole_fahrenheit,
 )
-from kalshi_assets.sandbox.world_weather import (
-    DAY,
-    Floats,
-    generator,
-    ornstein_uhlenbeck,
-    signal,
-)
+from kalshi_assets.sandbox.world_weather import DAY, Floats, generator, ornstein_uhlenbeck, signal
 from kalshi_assets.settlement.rule import WEATHER_COMPANY_FROM
 
 Cents = NDArray[np.int16]

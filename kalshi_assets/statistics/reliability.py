@@ -106,8 +106,7 @@ def reliability(
     edges = np.array(bins)
     found = rows.with_columns(bin_lo=edges[filled], bin_hi=edges[filled + 1], lo=lo, hi=hi)
     return Diagram(
-        bins=found.select(RELIABILITY.names()).cast(RELIABILITY),
-        curve=corp(probability, outcome),
+        bins=found.select(RELIABILITY.names()).cast(RELIABILITY), curve=corp(probability, outcome)
     )
 
 

@@ -19,10 +19,7 @@ Array = NDArray[np.float64]
 
 
 def mean_rows(
-    instants: Instants,
-    sample: Mask,
-    bootstrap: Bootstrap,
-    kinds: Sequence[str] = SLICES,
+    instants: Instants, sample: Mask, bootstrap: Bootstrap, kinds: Sequence[str] = SLICES
 ) -> list[dict[str, object]]:
     """Rows of the scoreboard (`tables.scoreboard`) for all proper scores.
 
