@@ -1,15 +1,14 @@
-"""The demonstration: a sandbox, the real clients, the whole graph, the report."""
+"""The demo: a sandbox, the real clients, the whole graph, a summary.
+
+Not here: the summary's table (`pages.summary`).
+"""
 
 import time
 from pathlib import Path
 
 from rich.console import Console
 
-from kalshi_assets.commands.services import (
-    ServedArchive,
-    prepared_archive,
-    sandbox_environment,
-)
+from kalshi_assets.commands.services import ServedArchive, prepared_archive, sandbox_environment
 from kalshi_assets.commands.watch import backfill_watched
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.lake.catalogue import connect, create_catalogue
@@ -19,12 +18,9 @@ from kalshi_assets.settings import Settings
 
 
 def run_demo(console: Console, archive: Path | None) -> bool:
-    """Backfill what the archive shows and print what came of it; whether all went well.
+    """Backfill an archive's demo days and print a summary; returns whether all days succeeded.
 
-    Parameters
-    ----------
-    archive
-        Recordings to serve; None: those beside the project, else a generated world.
+    `archive` is the folder of recordings to serve; None: see `find_archive`.
     """
     started = time.monotonic()
     data = Settings().data
@@ -42,9 +38,9 @@ def run_demo(console: Console, archive: Path | None) -> bool:
 
 
 def _show(console: Console, served: ServedArchive, data: Path, catalogue: Path) -> None:
-    shown = set(served.keys)
+    shown = {(key.ladder, key.date) for key in served.keys}
     with connect(catalogue) as connection:
-        rows = [row for row in summaries(connection) if (row.city, row.date) in _pairs(shown)]
+        rows = [row for row in summaries(connection) if (row.city, row.date) in shown]
     console.print(summary_table(rows))
     console.print(why_not(rows), soft_wrap=True, highlight=False)
     console.print()
@@ -57,7 +53,3 @@ def _show(console: Console, served: ServedArchive, data: Path, catalogue: Path) 
         highlight=False,
     )
     console.print("Dagster UI  make ui, then http://127.0.0.1:3000", highlight=False)
-
-
-def _pairs(keys: set) -> set:
-    return {(key.ladder, key.date) for key in keys}

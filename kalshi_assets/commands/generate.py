@@ -1,4 +1,4 @@
-"""Generating a world with a progress bar."""
+"""Generating a world with a progress bar. Not here: the generator (`sandbox.world`)."""
 
 from collections.abc import Sequence
 from datetime import date

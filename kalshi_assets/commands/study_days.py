@@ -1,7 +1,7 @@
-"""City-days of the market study: made once, kept, and read as what is judged.
+"""City-days of the market study: computed once, stored, and read for the evaluation.
 
-Here: a lake of the study's own, its city-days made by several processes, and one city-day as the
-study looks at it. Not here: judging (`studies`), documents (`pages`), printing (`study_market`).
+Here: filling the study's own lake with several processes, and reading a city-day from it. Not here:
+the evaluation (`studies`), documents (`pages`), printing (`study_market`).
 """
 
 import multiprocessing
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from queue import Empty, Queue
 from time import perf_counter
@@ -68,51 +69,41 @@ READ = (EVENTS, SETTLEMENTS, EXAMPLES, CLASSIFIERS, PREDICTIONS, CALIBRATED, MIN
 
 @dataclass(frozen=True)
 class Made:
-    """A city-day that was made, or why not.
-
-    Attributes
-    ----------
-    missing
-        Why there is nothing of it; None: it is there.
-    """
+    """A city-day, and why it could not be computed (`missing`); None: it was."""
 
     key: LadderDay
     missing: str | None
 
 
 def make_days(data: Path, keys: Sequence[LadderDay], processes: int) -> Iterator[Made]:
-    """Make what is not there yet of the city-days, city by city, each in order of days.
+    """Compute the missing city-days, cities in parallel, each in order of days.
+
+    Yields all city-days as they are completed, including those that already existed.
 
     Parameters
     ----------
     data
-        Folder of the study's lake, raw answers and models.
-    keys
-        City-days.
+        Folder of the study's lake, raw responses and models.
     processes
-        Cities made at once.
-
-    Yields
-    ------
-    Made
-        As they come; those that were there already, too.
+        Number of cities processed in parallel.
     """
-    cities = list(dict.fromkeys(key.ladder for key in keys))
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
         told = manager.Queue()
-        running = [
-            pool.submit(_make_city, data, [key for key in keys if key.ladder == name], told)
-            for name in cities
-        ]
+        running = [pool.submit(_make_city, data, of_city, told) for of_city in _by_city(keys)]
         for _ in keys:
             yield _next(told, running)
         for future in running:
             future.result()
 
 
+def _by_city(keys: Sequence[LadderDay]) -> list[list[LadderDay]]:
+    cities = dict.fromkeys(key.ladder for key in keys)
+    return [[key for key in keys if key.ladder == name] for name in cities]
+
+
 def _next(told: "Queue[Made]", running: Sequence["Future[None]"]) -> Made:
-    """The next city-day that is told of, or the error of the process that should have."""
+    """The next city-day from the queue, or the error of a failed process."""
     while True:
         try:
             found: Made = told.get(timeout=1.0)
@@ -143,19 +134,14 @@ def _make_day(chain: Runner, key: LadderDay) -> str | None:
 
 
 def control_scores(data: Path, keys: Sequence[LadderDay], processes: int) -> Iterator[pl.DataFrame]:
-    """Daily scores of classifiers fitted to, and judged on, the labels of other days, by city.
+    """Daily scores of classifiers fitted to, and scored on, the labels of other days, by city.
 
-    Every third fold is enough to see a skill that is none. Fits are kept like others, so that a
-    study that was stopped finds them.
+    Every third fold suffices to detect spurious skill. Fits are stored like all others, so that an
+    interrupted study can resume.
     """
-    cities = list(dict.fromkeys(key.ladder for key in keys))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        yield from pool.map(
-            _control_of_city,
-            [data] * len(cities),
-            [[key for key in keys if key.ladder == name] for name in cities],
-        )
+        yield from pool.map(partial(_control_of_city, data), _by_city(keys))
 
 
 def _control_of_city(data: Path, keys: Sequence[LadderDay]) -> pl.DataFrame:
@@ -176,7 +162,7 @@ def _control_of_city(data: Path, keys: Sequence[LadderDay]) -> pl.DataFrame:
 
 
 def study_day(lake: Lake, key: LadderDay) -> tuple[MarketDay, pl.DataFrame] | None:
-    """A city-day as it is judged: its PMFs, and the classifiers' scores; None: never settled."""
+    """A city-day for the evaluation: its PMFs, and the classifiers' scores; None: not settled."""
     read = {table: lake.read(table, key) for table in READ}
     events = read[EVENTS]
     settled = settled_by(read[SETTLEMENTS], events)
@@ -204,7 +190,7 @@ def _sources(full: pl.DataFrame, calibrated: pl.DataFrame) -> dict[str, pl.DataF
     return {
         **{source: full.select(*at, p=column) for source, column in named.items()},
         "weather": known.select(*at, p="p_wx"),
-        # Where the market gave all to brackets that are dead, nothing is left of it.
+        # Undefined where the market gives all probability to dead brackets.
         "market_alive": known.filter(alive.sum().over("minute") > 0).select(
             *at, p=alive / alive.sum().over("minute")
         ),
@@ -213,7 +199,7 @@ def _sources(full: pl.DataFrame, calibrated: pl.DataFrame) -> dict[str, pl.DataF
 
 
 def _controls(lake: Lake, key: LadderDay) -> dict[str, pl.DataFrame]:
-    """The pool at its prior weights; and weather and pool with the weather of the day before."""
+    """Controls: the pool at prior weights, and weather and pool with the previous day's weather."""
     market, panel = (lake.read(t, key) for t in (MARKET_PMF, MINUTE_PANEL_WITH_WEATHER))
     hazard = lake.read(HAZARD_PMF, key)
     if not (hazard["status"] == "ok").any():
@@ -232,9 +218,9 @@ def _controls(lake: Lake, key: LadderDay) -> dict[str, pl.DataFrame]:
 
 
 def _lagged_hazard(lake: Lake, key: LadderDay) -> pl.DataFrame | None:
-    """What the hazard would say if the day's reports and forecasts were those of the day before.
+    """The hazard computed from the reports and forecasts of the previous day.
 
-    Its evidence kills no bracket: it is of another day.
+    It rules out no bracket, because its evidence is for another day.
     """
     before = city_day(key.ladder, key.date - DAY)
     if not lake.has(OBSERVATIONS, before):

@@ -1,7 +1,7 @@
-"""Reading the event contract from the exchange's answers, with the provenance of each part.
+"""Reading the event contract from the exchange's responses, with the origin of each part.
 
 Here: the place and the publisher in the rules, the fee terms of the day. Not here: the numbers that
-a market pays on (`listing`), asking the exchange (`ingest`), the value itself (`contract`).
+a market pays on (`listing`), requests (`ingest`), the contract's data types (`contract`).
 """
 
 import hashlib
@@ -9,12 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from kalshi_assets.exchange.contract import (
-    LINEAR_CENT,
-    ContractError,
-    EventContract,
-    MarketTerms,
-)
+from kalshi_assets.exchange.contract import LINEAR_CENT, ContractError, EventContract, MarketTerms
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.listing import Listing
 from kalshi_assets.exchange.wire import Market
@@ -30,37 +25,36 @@ def read_event_contract(
     series_payload: Mapping[str, Any],
     fee_changes: Sequence[Mapping[str, Any]],
 ) -> EventContract:
-    """Read an event from the exchange's answers.
+    """Read an event's contract from the exchange's responses.
 
     Parameters
     ----------
     listing
-        What is expected.
+        The expected event.
     event_payload, series_payload
-        The objects under ``event`` and ``series``.
+        The objects in ``event`` and ``series``.
     markets
         All markets of the event, any order.
     fee_changes
-        The objects under ``series_fee_change_arr``, with history.
+        The objects in ``series_fee_change_arr``, with history.
 
     Raises
     ------
     ContractError
-        Siblings disagree, a bracket cannot be read, or the event is another day's or series'.
+        Markets disagree, a bracket cannot be read, or the event is of another day or series.
     StationChangedError
         The rules name another place than the registry.
     LadderError
         The legs are not of the listing's shape: of a partition they leave a gap, overlap or lack a
         tail.
     MalformedAnswerError
-        An answer lacks the fee terms, states a fee waiver that is no instant, or a strike lies
-        outside every range.
+        Fee terms are missing, a fee waiver is not an instant, or a strike is out of range.
     """
     event_ticker = _common(markets, "event_ticker", listing.tickers[0])
     stated = event_payload.get("event_ticker")
     if event_ticker not in listing.tickers or stated != event_ticker:
         raise ContractError(
-            f"asked for {' or '.join(listing.tickers)}, got event {stated} "
+            f"requested {' or '.join(listing.tickers)}, got event {stated} "
             f"with markets of {event_ticker}"
         )
     series_ticker = series_of_event(listing, event_payload)
@@ -99,12 +93,12 @@ def read_event_contract(
 
 
 def series_of_event(listing: Listing, event_payload: Mapping[str, Any]) -> str:
-    """The series that the event says it is of, which may be a former one; else the present one.
+    """The series named by the event, current or former; the current one if it names none.
 
     Raises
     ------
     ContractError
-        It says another ladder's.
+        The event names a series of another ladder.
     """
     event_ticker = event_payload.get("event_ticker")
     series = Record(event_payload, f"event {event_ticker}").maybe_text("series_ticker")
@@ -150,8 +144,8 @@ def _place_from(listing: Listing, markets: Sequence[Market]) -> str:
     found = {listing.read_place(market.ticker, market.rules_primary) for market in markets}
     if len(found) > 1:
         raise ContractError(
-            f"the markets of {markets[0].event_ticker} do not agree how their rules name the "
-            f"place: {', '.join(sorted(found))}"
+            f"the rules of the markets of {markets[0].event_ticker} name the place in different "
+            f"ways: {', '.join(sorted(found))}"
         )
     return found.pop()
 
@@ -162,7 +156,7 @@ def _settlement_source(
     series: Mapping[str, Any],
     markets: Sequence[Market],
 ) -> tuple[str, str]:
-    # The series' list is today's and comes last: the source changed on 2026-08-14.
+    # The series' list comes last, because it is today's: the source changed on 2026-08-14.
     if names := _source_names(event):
         return names, "event"
     rules = " ".join(market.rules_primary or "" for market in markets)

@@ -1,6 +1,6 @@
-"""The exchange's refusals, in the shapes that it sends them.
+"""The exchange's error responses, in its formats.
 
-Here: the error bodies and the exception that carries one. Not here: who decides to refuse.
+Here: the error bodies, and the exception that carries them. Not here: when a request is refused.
 """
 
 from starlette.requests import Request
@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 
 class WireError(Exception):
-    """An answer that is not 200: status and body, as the exchange words them."""
+    """An error response of the exchange: status and body."""
 
     def __init__(self, status: int, body: dict) -> None:
         super().__init__(f"{status} {body}")
@@ -16,12 +16,12 @@ class WireError(Exception):
         self.body = body
 
     def response(self) -> JSONResponse:
-        """The answer itself."""
+        """The HTTP response."""
         return JSONResponse(self.body, status_code=self.status)
 
 
 def coded(status: int, code: str, message: str, details: str | None = None) -> WireError:
-    """The usual shape: ``{"error": {"code", "message", "details"?}}``."""
+    """The usual format: ``{"error": {"code", "message", "details"?}}``."""
     error = {"code": code, "message": message}
     if details is not None:
         error["details"] = details
@@ -29,7 +29,7 @@ def coded(status: int, code: str, message: str, details: str | None = None) -> W
 
 
 def not_found() -> WireError:
-    """404 of an unknown ticker, or of one that this tier does not hold."""
+    """404 for an unknown ticker, or one of the other tier."""
     return coded(404, "not_found", "not found")
 
 
@@ -39,42 +39,29 @@ def bad_request(details: str) -> WireError:
 
 
 def invalid_parameter(operation: str, field: str, tag: str) -> WireError:
-    """400 of the parameter validation: ``{"msg": ...}``.
-
-    Parameters
-    ----------
-    operation
-        The exchange's name of the endpoint, such as GetMarkets.
-    field, tag
-        The field and the rule it broke, such as Limit and lte.
-    """
-    key = f"{operation}Params.{field}"
-    return WireError(
-        400,
-        {
-            "msg": f"Parameter validation failed for {operation}: Key: '{key}' "
-            f"Error:Field validation for '{field}' failed on the '{tag}' tag"
-        },
+    """400 of the parameter validation, e.g. operation GetMarkets, field Limit, tag lte."""
+    return _invalid(
+        operation,
+        f"Key: '{operation}Params.{field}' "
+        f"Error:Field validation for '{field}' failed on the '{tag}' tag",
     )
 
 
 def not_a_number(operation: str, text: str) -> WireError:
-    """400 of a parameter that should be an integer."""
-    return WireError(
-        400,
-        {
-            "msg": f"Parameter validation failed for {operation}: strconv.ParseInt: "
-            f'parsing "{text}": invalid syntax'
-        },
-    )
+    """400 for a parameter that should be an integer."""
+    return _invalid(operation, f'strconv.ParseInt: parsing "{text}": invalid syntax')
+
+
+def _invalid(operation: str, problem: str) -> WireError:
+    return WireError(400, {"msg": f"Parameter validation failed for {operation}: {problem}"})
 
 
 def too_many_requests() -> WireError:
-    """429 of an empty token bucket; there is no Retry-After."""
+    """429 for an empty token bucket, without Retry-After."""
     return WireError(429, {"error": "too many requests"})
 
 
 async def answer_wire_error(request: Request, error: Exception) -> JSONResponse:
-    """Starlette's handler for `WireError`."""
+    """Exception handler for `WireError`."""
     assert isinstance(error, WireError)
     return error.response()

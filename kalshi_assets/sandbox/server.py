@@ -1,4 +1,4 @@
-"""Running the sandbox: in the foreground, in a thread, as a process of its own.
+"""Running the sandbox in the foreground, in a thread, or as a child process.
 
 Here: sockets, keys, the state file, starting and stopping. Not here: what is served (`app`).
 """
@@ -40,25 +40,24 @@ SERVE_COMMAND = (sys.executable, "-m", "kalshi_assets.cli", "sandbox", "serve", 
 
 
 class SandboxError(RuntimeError):
-    """The sandbox did not start; the message says why."""
+    """The sandbox did not start; the message gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
-    """Where a running sandbox answers, and the key that it accepts.
+    """Addresses of a running sandbox, and the keys that it accepts.
 
     Attributes
     ----------
     url
-        Root; the weather services hang below it.
-    api_url
-        Of the exchange, with /trade-api/v2.
+        Root URL, also of the weather services.
     key_id, private_key_pem
-        Of the key that signs requests to it.
+        Key for signing requests to the exchange.
     weather_key
-        Accepted as Visual Crossing's key.
+        Visual Crossing key.
     faults
-        The switch; None where the sandbox runs in another process (POST /sandbox/faults there).
+        Switches for faults; None if the sandbox runs in another process (use POST
+        /sandbox/faults).
     """
 
     url: str
@@ -69,22 +68,22 @@ class Sandbox:
 
     @property
     def api_url(self) -> str:
-        """The exchange's root."""
+        """Root URL of the exchange, with /trade-api/v2."""
         return self.url + API
 
 
 @contextmanager
 def running(archive_root: Path, *, port: int = 0, **options: Any) -> Iterator[Sandbox]:
-    """A sandbox in a thread of this process, on loopback.
+    """A sandbox in a thread of this process, on the loopback interface.
 
     Parameters
     ----------
     archive_root
         Folder of recordings.
     port
-        0: a free one.
+        0: a free port.
     options
-        As for `create_app`, but for `keys`.
+        Arguments of `create_app` except `keys`.
 
     Raises
     ------
@@ -122,34 +121,33 @@ def serve(
     announce: Callable[[Mapping[str, Any]], None] = lambda state: None,
     **options: Any,
 ) -> None:
-    """Serve until interrupted; what the command line calls.
+    """Serve until interrupted (used by the command line).
 
-    Writes `sandbox.pem`, a fresh Ed25519 key that only the owner can read, and then `sandbox.json`
-    (url, api_url, key_id, pem, weather_key, pid) into `state_dir`. The port is bound before, so
-    whoever reads the file can connect.
+    Writes `sandbox.pem`, a new Ed25519 key that only the owner can read, and then `sandbox.json`
+    (url, api_url, key_id, pem, weather_key, pid) to `state_dir`. The port is bound before, so that
+    clients can connect as soon as the file exists.
 
     Parameters
     ----------
     archive_root
         Folder of recordings.
     port
-        0: a free one; `sandbox.json` says which.
+        0: a free port, which is written to `sandbox.json`.
     state_dir
-        Made if missing.
+        Created if missing.
     until_eof
-        End when standard input ends, too: whoever holds its other end cannot leave the sandbox
-        behind, however they die.
+        Also stop at the end of standard input, so that the sandbox never outlives its parent.
     announce
-        Called with what `sandbox.json` says, once it can be connected to.
+        Called with the content of `sandbox.json` once clients can connect.
     options
-        As for `create_app`, but for `keys`.
+        Arguments of `create_app` except `keys`.
 
     Raises
     ------
     ArchiveError
         The folder is not an archive.
     SandboxError
-        The port is taken.
+        The port is in use.
     """
     private_key = Ed25519PrivateKey.generate()
     app = create_app(Archive(archive_root), keys={KEY_ID: private_key.public_key()}, **options)
@@ -183,26 +181,26 @@ def launched(
     command: Sequence[str] = SERVE_COMMAND,
     patience_s: float = 60.0,
 ) -> Iterator[Sandbox]:
-    """A sandbox in a process of its own, ended on leaving and with the process that leaves.
+    """A sandbox in a child process, which ends on leaving the context and with this process.
 
     Parameters
     ----------
     archive_root
         Folder of recordings.
     port
-        0: a free one.
+        0: a free port.
     state_dir
-        Where the child leaves its key, state and log.
+        Folder for the child's key, state and log.
     command
-        Starts the child, which gets ``--archive DIR --port N --state-dir DIR``, and as standard
-        input a pipe that ends with this process.
+        Starts the child; ``--archive DIR --port N --state-dir DIR`` are added. Its standard input
+        is a pipe that is closed when this process ends.
     patience_s
-        How long to wait until it answers.
+        Seconds to wait for the first response.
 
     Raises
     ------
     SandboxError
-        It ended or did not answer in time; the message ends with what it said.
+        The child ended or did not respond in time; the message includes its output.
     """
     state_dir.mkdir(parents=True, exist_ok=True)
     (state_dir / STATE_NAME).unlink(missing_ok=True)
@@ -214,50 +212,53 @@ def launched(
     try:
         yield _answering(child, state_dir, patience_s)
     finally:
-        child.terminate()
-        try:
-            child.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        stop(child, 10.0)
         if child.stdin is not None:
             child.stdin.close()
 
 
+def stop(child: subprocess.Popen, patience_s: float) -> None:
+    """Terminate a child process; kill it if it has not ended after `patience_s` seconds."""
+    child.terminate()
+    try:
+        child.wait(timeout=patience_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
 def connect(state_dir: Path) -> Sandbox | None:
-    """The sandbox that `serve` announced in `state_dir`; None where it announced none."""
+    """The sandbox described by `sandbox.json` in `state_dir`; None if there is none."""
     try:
         state = json.loads((state_dir / STATE_NAME).read_text(encoding="utf-8"))
         pem = Path(state["pem"]).read_bytes()
     except FileNotFoundError:
         return None
-    return Sandbox(
-        url=state["url"],
-        key_id=state["key_id"],
-        private_key_pem=pem,
-        weather_key=state["weather_key"],
-    )
+    known = {name: state[name] for name in ("url", "key_id", "weather_key")}
+    return Sandbox(private_key_pem=pem, **known)
 
 
 def _answering(child: subprocess.Popen, state_dir: Path, patience_s: float) -> Sandbox:
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         if child.poll() is not None:
-            raise SandboxError(f"the sandbox ended with {child.returncode}: {_said(state_dir)}")
+            raise SandboxError(
+                f"the sandbox exited with code {child.returncode}: {_log(state_dir)}"
+            )
         sandbox = connect(state_dir)
         if sandbox is not None:
             httpx.get(f"{sandbox.api_url}/exchange/status", timeout=patience_s).raise_for_status()
             return sandbox
         time.sleep(0.05)
-    raise SandboxError(f"the sandbox did not answer in {patience_s} s: {_said(state_dir)}")
+    raise SandboxError(f"the sandbox did not respond in {patience_s} s: {_log(state_dir)}")
 
 
-def _said(state_dir: Path) -> str:
+def _log(state_dir: Path) -> str:
     return (state_dir / LOG_NAME).read_text(encoding="utf-8", errors="replace")[-2000:].strip()
 
 
 def _end_at_eof(server: uvicorn.Server) -> None:
-    # Not sys.stdin: a thread that holds its lock would stop the interpreter from ending.
+    # A thread that reads sys.stdin would hold its lock and keep the interpreter from exiting.
     while os.read(STDIN, 4096):
         pass
     server.should_exit = True
@@ -285,7 +286,7 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise SandboxError(
-            f"port {port} on {HOST} cannot be had ({error.strerror}); choose another, or 0"
+            f"port {port} on {HOST} is not available ({error.strerror}); choose another, or 0"
         ) from error
     listener.listen(2048)
     return listener
@@ -297,14 +298,12 @@ def _url(listener: socket.socket) -> str:
 
 def _pem(private_key: Ed25519PrivateKey) -> bytes:
     return private_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
-    """Write for the owner's eyes only, whole or not at all."""
+    """Write the file atomically, readable by the owner only."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -1,6 +1,6 @@
-"""Visual Crossing's Timeline, archived climate reports and the settlement portal, over HTTP.
+"""Routes for Visual Crossing's Timeline, archived climate reports and the settlement portal.
 
-Here: addresses, parameters, keys, the daily budget, plain-text errors. Not here: the rows
+Here: paths, parameters, keys, the daily budget, plain-text errors. Not here: the rows
 (`weather_wire`).
 """
 
@@ -34,38 +34,25 @@ TIMELINE = "/VisualCrossingWebServices/rest/services/timeline"
 CLIMATE_REPORTS = "/json/cli.py"
 PORTAL = "/kalshi/api/climate/primary"
 STATIONS: Mapping[str, City] = MappingProxyType({c.station: c for c in CITIES.values()})
-INCLUDES = frozenset(
-    {
-        "days",
-        "hours",
-        "minutes",
-        "current",
-        "alerts",
-        "events",
-        "obs",
-        "remote",
-        "fcst",
-        "stats",
-        "statsfcst",
-    }
-)
+SECTIONS = frozenset({"days", "hours", "minutes"})
+INCLUDES = SECTIONS | {"current", "alerts", "events", "obs", "remote", "fcst", "stats", "statsfcst"}
 MOST_DAYS = 3_660
-# Farther from a station, its recordings say nothing of the point.
+# Maximum distance of a requested point from a station.
 AT_STATION_DEGREES = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeatherPlan:
-    """What a Visual Crossing account may ask for.
+    """Limits of a Visual Crossing account.
 
     Attributes
     ----------
     key
-        The one that is accepted; None: any.
+        The accepted key; None: any.
     subhourly
-        Whether rows below the hour are given.
+        Whether sub-hourly rows are included.
     daily_records
-        Records per UTC day; None: no end.
+        Records per UTC day; None: unlimited.
     spent
         Status and text of the refusal when they are used up.
     """
@@ -90,14 +77,10 @@ class WeatherRoutes:
 
     Parameters
     ----------
-    archive
-        The recordings.
     clock
-        Says what time it is; nothing later is shown.
+        The simulated present; nothing later is shown.
     wall_clock
         Unix seconds, for the daily budget.
-    plan
-        What the account may ask for.
     """
 
     def __init__(
@@ -116,7 +99,7 @@ class WeatherRoutes:
         self._lock = Lock()
 
     def routes(self) -> list[Route]:
-        """Timeline with one or two dates, the climate reports, the settlement portal."""
+        """All routes, in the order of matching."""
         return [
             Route(TIMELINE + "/{location}/{date1}/{date2}", self.timeline),
             Route(TIMELINE + "/{location}/{date1}", self.timeline),
@@ -132,7 +115,7 @@ class WeatherRoutes:
             return PlainTextResponse(refusal.text, status_code=refusal.status)
 
     def climate_reports(self, request: Request) -> Response:
-        """GET /json/cli.py?station=KMDW&year=2025: final daily maxima, days held only."""
+        """GET /json/cli.py?station=KMDW&year=2025: final daily maxima of the recorded days."""
         station, year = request.query_params.get("station"), request.query_params.get("year")
         if not station or not year or not re.fullmatch(r"\d{4}", year):
             return PlainTextResponse("station and year are needed", status_code=422)
@@ -150,8 +133,8 @@ class WeatherRoutes:
     def portal(self, request: Request) -> Response:
         """GET /kalshi/api/climate/primary?date=2026-08-15: the official maxima of a day.
 
-        Nothing for days before the portal's time. The recordings do not tell when a report was
-        issued, and hold no preliminary ones.
+        Empty for days before 2026-08-14. The recordings have no times of issue and no preliminary
+        reports.
         """
         try:
             day = date.fromisoformat(request.query_params.get("date", ""))
@@ -250,7 +233,7 @@ class WeatherRoutes:
 
 
 def _station(location: str) -> City:
-    """The station named (`stn:KMDW`), or that at the coordinates asked for (`41.7841,-87.7551`)."""
+    """The station with a name (`stn:KMDW`), or at coordinates (`41.7841,-87.7551`)."""
     if location.startswith("stn:"):
         place = STATIONS.get(location.removeprefix("stn:"))
         if place is None:
@@ -271,7 +254,7 @@ def _degrees(place: City, point: tuple[float, float]) -> float:
 
 
 def _asks_forecast(location: str, params: QueryParams, day: date) -> bool:
-    """Whether a past forecast is answered: for a station by its name the basis is ignored."""
+    """Whether to serve a past forecast; for a station name the basis is ignored."""
     if "forecastBasisDate" not in params and "forecastBasisDay" not in params:
         return False
     _basis(params, day)
@@ -318,7 +301,7 @@ def _form(params: QueryParams, place: City, *, subhourly: bool) -> Form:
     zone = params.get("timezone")
     if zone not in (None, "", "Z"):
         raise TimelineError(400, "Bad API Request:Invalid timezone parameter value.")
-    sections = included & {"days", "hours", "minutes"}
+    sections = included & SECTIONS
     step = re.search(r"minuteinterval_(\d+)", params.get("options", ""))
     return Form(
         zone=UTC if zone else ZoneInfo(place.timezone),
@@ -330,7 +313,7 @@ def _form(params: QueryParams, place: City, *, subhourly: bool) -> Form:
 
 
 def _chosen(elements: str) -> Callable[[str], bool]:
-    """Whether an element is wanted: a list, or changes to the whole (`add:`, `remove:`)."""
+    """Predicate for requested elements: a list, or changes to the default (`add:`, `remove:`)."""
     words = [w for w in elements.split(",") if w]
     removed = {w.removeprefix("remove:") for w in words if w.startswith("remove:")}
     named = {w for w in words if not w.startswith(("add:", "remove:"))}

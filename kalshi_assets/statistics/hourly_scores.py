@@ -1,4 +1,7 @@
-"""How good each PMF was at fixed hours of the day, against the bracket that paid."""
+"""Scores of the market, weather and fused PMFs of a day at its full hours: `backtest.report`.
+
+Not here: the formulas of the scores (`scores`).
+"""
 
 from datetime import datetime
 
@@ -20,26 +23,21 @@ def scoreboard(
     model: str,
     ladder: Atoms | None = None,
 ) -> pl.DataFrame:
-    """Score market, model and fused PMF at every full hour of the day.
+    """Score the market, model and fused PMFs at every full hour of the day: `backtest.report`.
 
     Parameters
     ----------
     fused
         `probability.fused_pmf` of one event.
     day_start
-        Start of the day whose hours count; hours outside trading are left out.
+        Start of the day; hours outside trading are omitted.
     winner
         Position of the atom that the number lies in, of a partition the bracket that paid; None:
         not settled, all scores are null.
     model
-        What the model is called in `source`.
+        Name of the model in `source`.
     ladder
         The event's legs by bracket; None: a partition.
-
-    Returns
-    -------
-    DataFrame
-        `backtest.report`: a row per source and hour; null where a source had no PMF.
     """
     minute = fused["minute"].to_physical().to_numpy()
     hour, rest = np.divmod(minute - round(day_start.timestamp() * 1e6), _US_AN_HOUR)

@@ -1,4 +1,4 @@
-"""The weather hazard's methods that are judged: each alone, and what is in force."""
+"""The hazard methods that the weather study compares: the configured one, and its parts alone."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +13,7 @@ HAZARD_METHODS = (IN_FORCE, EXACT, ANALOGUE)
 
 
 def variants(in_force: HazardMethod) -> Mapping[str, HazardMethod]:
-    """The methods judged, by name: what methods.toml has in force, and its two parts alone."""
+    """The compared methods by name: the one configured in methods.toml, and its two parts alone."""
     return MappingProxyType(
         {
             IN_FORCE: in_force,

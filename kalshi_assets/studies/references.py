@@ -1,7 +1,7 @@
-"""Forecasts that anybody could make, to compare with: climatology, and persistence of the maximum.
+"""Reference forecasts: climatology, and persistence of the maximum.
 
-Here: the two as functions of earlier days. Not here: which days and reports were known when (the
-caller filters), scores.
+Here: both as functions of earlier days. Not here: filtering by what was known when (done by the
+caller), scores.
 """
 
 from collections.abc import Sequence
@@ -24,14 +24,10 @@ GREATEST_RISE_F = 60
 
 
 def maxima_around(maxima: pl.DataFrame, day: date) -> Array:
-    """Official maxima of earlier years within 15 days of the day of the year, degrees F.
+    """Official maxima within 15 days of the same date in earlier years, degrees F.
 
-    Parameters
-    ----------
-    maxima
-        Columns date and tmax_f, any days and order.
-    day
-        The day; years from its own on are left out.
+    `maxima` has the columns date and tmax_f, any days and order; years from that of `day` on are
+    ignored.
     """
     around = [
         centre + timedelta(days=offset)
@@ -46,10 +42,9 @@ def maxima_around(maxima: pl.DataFrame, day: date) -> Array:
 
 
 def climatology(maxima_f: Array, upper: Sequence[int]) -> Array | None:
-    """PMF of the official maximum by those of earlier years; None: fewer than 30.
+    """PMF of the official maximum as a kernel density of earlier maxima; None: fewer than 30.
 
-    Each counts as a normal distribution around it. Its width is Silverman's rule of thumb, 0.9 sd
-    n^(-1/5).
+    Normal kernels with the width of Silverman's rule of thumb, 0.9 sd n^(-1/5).
 
     Parameters
     ----------
@@ -69,18 +64,18 @@ def climatology(maxima_f: Array, upper: Sequence[int]) -> Array | None:
 def persistence(
     running_max_f: int, rises_f: NDArray[np.int64], upper: Sequence[int]
 ) -> Array | None:
-    """PMF of the official maximum: today's maximum so far, plus what earlier days still rose.
+    """PMF of the official maximum: the maximum so far plus the rises of earlier days.
 
-    The rises of earlier days are an empirical distribution, shrunk towards itself smoothed by a
-    normal of 2 degrees with the weight of five days, so that a rise never seen stays possible.
+    The empirical distribution of rises is mixed with itself, smoothed by a normal of 2 degrees,
+    at the weight of five days, so that unseen rises stay possible.
 
     Parameters
     ----------
     running_max_f
-        The least that the maximum so far can be, whole degrees.
+        Lower bound of the maximum so far, whole degrees.
     rises_f
-        Of earlier days, official maximum less what their maximum so far was at the same time of
-        day, whole degrees; falls count as none.
+        On earlier days, official maximum minus the maximum so far at the same time of day, whole
+        degrees; negative values count as 0.
     upper
         Greatest whole degree of every bracket but the last.
 
@@ -103,5 +98,5 @@ def persistence(
 
 
 def _in_year(day: date, year: int) -> date:
-    # 29 February stands for 28 February in other years.
+    # 29 February becomes 28 February in other years.
     return day.replace(year=year, day=min(day.day, 28) if day.month == 2 else day.day)

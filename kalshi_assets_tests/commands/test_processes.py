@@ -108,7 +108,7 @@ def test_a_taken_port_of_the_sandbox_is_one_sentence(world: Path) -> None:
         first.terminate()
         first.communicate()
     assert second.returncode == 2
-    assert err.startswith(f"error: port {port} on 127.0.0.1 cannot be had")
+    assert err.startswith(f"error: port {port} on 127.0.0.1 is not available")
     assert "choose another, or 0" in err
 
 

@@ -154,7 +154,7 @@ def test_what_is_no_question_is_refused_in_a_sentence_and_writes_nothing(
 def test_a_copy_in_a_syntax_tree_is_refused(data: Path) -> None:
     before = _files(data.parent)
     tree = query(data, COPY_IN_A_TREE.format(out=data / "lake" / "out")).item()
-    with pytest.raises(RefusedStatementError, match="write the statement itself"):
+    with pytest.raises(RefusedStatementError, match="run the statement itself"):
         query(data, f"from JSON_Execute_Serialized_SQL('{tree.replace(chr(39), chr(39) * 2)}')")
     assert _files(data.parent) == before
 
@@ -188,7 +188,7 @@ def test_a_refusal_says_what_may_be_read_and_what_may_be_asked(data: Path) -> No
         query(data, "with x as (copy (select 1) to 'out.csv') from x")
     with pytest.raises(RefusedStatementError, match="got 2 statements"):
         query(data, "select 1; select 2")
-    with pytest.raises(RefusedStatementError, match=r"list them: pivot"):
+    with pytest.raises(RefusedStatementError, match=r"list the values: pivot"):
         query(data, "pivot weather.observations on kind")
 
 

@@ -125,7 +125,7 @@ def test_siblings_that_disagree_are_named(name):
 
 
 def test_an_event_of_another_day_is_refused():
-    complaint = "asked for KXHIGHCHI-26JUN15 or HIGHCHI-26JUN15, got event KXHIGHCHI-26JUN16"
+    complaint = "requested KXHIGHCHI-26JUN15 or HIGHCHI-26JUN15, got event KXHIGHCHI-26JUN16"
     with pytest.raises(ContractError, match=complaint):
         read(event={"event_ticker": "KXHIGHCHI-26JUN16"})
     with pytest.raises(ContractError, match="no markets"):

@@ -200,7 +200,7 @@ def test_a_candle_that_is_still_being_made_is_left_out():
 def test_a_market_that_the_exchange_does_not_know_is_an_error_and_not_a_hole():
     fake = exchange()
     fake.routes["/markets/candlesticks"] = {"markets": []}
-    with pytest.raises(IngestError, match=r"chicago 2026-06-15: candles of .*left out"):
+    with pytest.raises(IngestError, match=r"chicago 2026-06-15: candles of .*missing from"):
         fetch_candles(fake.client(), contract_of(fake))
 
 

@@ -120,7 +120,7 @@ def test_refusals_keep_the_code_to_branch_on_and_say_what_to_do():
     assert seen["orders__insufficient_balance.json"].code == "insufficient_balance"
     assert seen["orders__numeric_field_types.json"].code == "bad_request"
     assert "clock" in str(seen["auth__skew_minus30s.json"])
-    assert "one pair" in str(seen["auth__bad_signature.json"])
+    assert "must be a pair" in str(seen["auth__bad_signature.json"])
     assert "environment" in str(seen["auth__unknown_key_id.json"])
     assert "KALSHI_API_KEY_ID" in str(seen["auth__missing_signature_header.json"])
 
@@ -203,6 +203,6 @@ def test_answers_of_the_cents_era_are_refused_by_name(name):
     event = json.loads((SAMPLES / "kalshi_cents_era" / name).read_bytes())
     for market in event["markets"]:
         with pytest.raises(
-            MalformedAnswerError, match=rf"{market['ticker']}, field yes_bid_dollars.*cents era"
+            MalformedAnswerError, match=rf"{market['ticker']}, field yes_bid_dollars.*integer cents"
         ):
             market_of(market, "sha")

@@ -153,7 +153,7 @@ def test_strikes_in_part_are_read_alike_where_they_do_not_contradict(left):
     "left", [{"strike_type": "greater"}, {"floor_strike": 70}, {"cap_strike": 83}]
 )
 def test_strikes_in_part_that_say_another_thing_are_refused(left):
-    with pytest.raises(ContractError, match=r"B80\.5 lacks part of its .* say 80 to 81, but"):
+    with pytest.raises(ContractError, match=r"B80\.5 lacks some strike .* say 80 to 81, but"):
         read(event_without_strikes_of("B80.5", **left))
 
 

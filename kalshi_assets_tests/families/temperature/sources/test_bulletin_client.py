@@ -127,7 +127,7 @@ def test_no_bulletins_are_no_rows() -> None:
     ("text", "complaint"),
     [
         (TEXTS[MORNING].replace("MAXIMUM", "HIGHEST", 1), "no MAXIMUM with a value"),
-        (TEXTS[MORNING].replace("CLINYC", "CLILGA"), "CLILGA where CLINYC was asked"),
+        (TEXTS[MORNING].replace("CLINYC", "CLILGA"), "expected one bulletin CLINYC, got CLILGA"),
     ],
 )
 def test_a_bulletin_that_cannot_be_read_is_an_error_that_names_it(
