@@ -26,6 +26,7 @@ from kalshi_assets.commands.services import ONE_THREAD, UNLIMITED, environment, 
 from kalshi_assets.families.temperature.cities import CITIES, TEMPERATURE, city_days
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pipeline.graph import INGESTED, TO_THE_PAGE, city_runner
 from kalshi_assets.pipeline.services import KalshiService
@@ -129,9 +130,8 @@ def _measured(
             _with_dagster, [(Work(data=through, cities=s, days=days),) for s in shares]
         )
     progress.print("comparing the lakes ...")
-    _must_be_equal(
-        Lake(direct / "lake", TEMPERATURE), Lake(through / "lake", TEMPERATURE), cities, days
-    )
+    one, other = (Lake(Files(data), TEMPERATURE) for data in (direct, through))
+    _must_be_equal(one, other, cities, days)
     return _figures(len(cities) * days, alone, runs)
 
 
@@ -188,7 +188,7 @@ def _record(barrier: Barrier, world: Path, work: Work) -> Timing:
         environment({"KALSHI_ASSETS_DATA": str(work.data)} | service_variables(sandbox)),
     ):
         services = KalshiService(unthrottled=True), WeatherService()
-        chain = city_runner(work.data, *services, time.perf_counter)
+        chain = city_runner(Files(work.data), *services, time.perf_counter)
         for key in work.history:
             chain.make(key, {OBSERVATIONS})
         for key in [*work.warm_up, *work.timed]:
@@ -199,7 +199,7 @@ def _record(barrier: Barrier, world: Path, work: Work) -> Timing:
 def _direct(barrier: Barrier, work: Work) -> Timing:
     with environment({"KALSHI_ASSETS_DATA": str(work.data)}):
         services = KalshiService(replay=True), WeatherService(replay=True)
-        chain = city_runner(work.data, *services, time.perf_counter)
+        chain = city_runner(Files(work.data), *services, time.perf_counter)
         for key in work.history:
             chain.make(key, {OBSERVATIONS})
         for key in work.warm_up:
@@ -252,7 +252,7 @@ def _must_succeed(outcome: "Outcome") -> None:
 
 
 def _must_be_equal(one: Lake, other: Lake, cities: Sequence[str], days: int) -> None:
-    work = Work(data=one.root, cities=cities, days=days)
+    work = Work(data=one.files.root, cities=cities, days=days)
     for table in COMPARED:
         for key in work.timed + (work.history if table is OBSERVATIONS else []):
             if not one.read(table, key).equals(other.read(table, key)):

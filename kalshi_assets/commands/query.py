@@ -8,7 +8,6 @@ import io
 import json
 from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,7 +17,8 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from kalshi_assets.families.temperature.cities import TEMPERATURE
-from kalshi_assets.lake.catalogue import connect, create_catalogue
+from kalshi_assets.lake.catalogue import CATALOGUE, connect, create_catalogue
+from kalshi_assets.lake.files import Files
 
 SHOWN_ROWS = 200
 # Of the syntax tree: nodes that change or write something, and functions that run SQL in a text.
@@ -38,7 +38,7 @@ class RefusedStatementError(ValueError):
     """A statement that is no question to the lake; the message says what is one."""
 
 
-def query(data: Path, sql: str) -> pl.DataFrame:
+def query(files: Files, sql: str) -> pl.DataFrame:
     """The answer to `sql`; the catalogue is made where there is none yet.
 
     Times are read and shown in UTC, whatever the time zone of the process.
@@ -50,18 +50,17 @@ def query(data: Path, sql: str) -> pl.DataFrame:
     duckdb.Error
         The statement is wrong.
     """
-    path = data / "kalshi.duckdb"
-    if not path.is_file():
+    if not files.exists(CATALOGUE):
         from kalshi_assets.lake.store import Lake
 
-        create_catalogue(path, Lake(data / "lake", TEMPERATURE))
-    with connect(path) as connection:
+        create_catalogue(Lake(files, TEMPERATURE))
+    with connect(files) as connection:
         _check(connection, sql)
         try:
             return connection.sql(sql).pl()
         except duckdb.PermissionException as error:
             raise RefusedStatementError(
-                f"only the lake below {(data / 'lake').resolve()} may be read: "
+                f"only the lake below {files.address('lake')} may be read: "
                 f"{str(error).splitlines()[0]}"
             ) from error
 

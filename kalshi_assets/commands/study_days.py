@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from queue import Empty, Queue
 from time import perf_counter
 
@@ -25,6 +24,7 @@ from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
 from kalshi_assets.features.examples import FEATURES
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.history import History
 from kalshi_assets.lake.store import Lake, Partitions
 from kalshi_assets.learning.classifiers.controls import shuffled_labels
@@ -79,13 +79,13 @@ class Made:
     missing: str | None
 
 
-def make_days(data: Path, keys: Sequence[LadderDay], processes: int) -> Iterator[Made]:
+def make_days(files: Files, keys: Sequence[LadderDay], processes: int) -> Iterator[Made]:
     """Make what is not there yet of the city-days, city by city, each in order of days.
 
     Parameters
     ----------
-    data
-        Folder of the study's lake, raw answers and models.
+    files
+        Those of the study's lake, raw answers and models.
     keys
         City-days.
     processes
@@ -101,7 +101,7 @@ def make_days(data: Path, keys: Sequence[LadderDay], processes: int) -> Iterator
     with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
         told = manager.Queue()
         running = [
-            pool.submit(_make_city, data, [key for key in keys if key.ladder == name], told)
+            pool.submit(_make_city, files, [key for key in keys if key.ladder == name], told)
             for name in cities
         ]
         for _ in keys:
@@ -123,10 +123,10 @@ def _next(told: "Queue[Made]", running: Sequence["Future[None]"]) -> Made:
             return found
 
 
-def _make_city(data: Path, keys: Sequence[LadderDay], told: "Queue[Made]") -> None:
+def _make_city(files: Files, keys: Sequence[LadderDay], told: "Queue[Made]") -> None:
     stamina.instrumentation.set_on_retry_hooks([])
-    os.environ["KALSHI_ASSETS_DATA"] = str(data)
-    chain = city_runner(data, KalshiService(unthrottled=True), WeatherService(), perf_counter)
+    os.environ["KALSHI_ASSETS_DATA"] = str(files.root)
+    chain = city_runner(files, KalshiService(unthrottled=True), WeatherService(), perf_counter)
     for key in keys:
         told.put(Made(key, _make_day(chain, key)))
 
@@ -141,7 +141,9 @@ def _make_day(chain: Runner, key: LadderDay) -> str | None:
     return None
 
 
-def control_scores(data: Path, keys: Sequence[LadderDay], processes: int) -> Iterator[pl.DataFrame]:
+def control_scores(
+    files: Files, keys: Sequence[LadderDay], processes: int
+) -> Iterator[pl.DataFrame]:
     """Daily scores of classifiers fitted to, and judged on, the labels of other days, by city.
 
     Every third fold is enough to see a skill that is none. Fits are kept like others, so that a
@@ -152,13 +154,13 @@ def control_scores(data: Path, keys: Sequence[LadderDay], processes: int) -> Ite
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
         yield from pool.map(
             _control_of_city,
-            [data] * len(cities),
+            [files] * len(cities),
             [[key for key in keys if key.ladder == name] for name in cities],
         )
 
 
-def _control_of_city(data: Path, keys: Sequence[LadderDay]) -> pl.DataFrame:
-    lake, store = Lake(data / "lake", TEMPERATURE), ModelStore(data / "models")
+def _control_of_city(files: Files, keys: Sequence[LadderDay]) -> pl.DataFrame:
+    lake, store = Lake(files, TEMPERATURE), ModelStore(files)
     examples = {key.date: lake.read(EXAMPLES, key) for key in keys}
     shuffled = shuffled_labels(examples, SHUFFLE_SEED)
     found = [pl.DataFrame(schema=CLASSIFIER_DAYS)]

@@ -55,7 +55,7 @@ def keep(lake: Lake, table: Table, key: LadderDay, frame: pl.DataFrame, **metada
         What Dagster shows beside the number of rows.
     """
     written = lake.write(table, key, frame)
-    path = str(lake.path(table, key))
+    path = lake.address(table, key)
     known: dict[str, Any] = {
         "dagster/row_count": written.height,
         "file": dg.MetadataValue.path(path),
