@@ -111,14 +111,14 @@ def backfill(
 def catalog() -> None:
     """Create the DuckDB catalogue, or update it after tables were added."""
     from kalshi_assets.families.temperature.cities import TEMPERATURE
-    from kalshi_assets.lake.catalogue import create_catalogue
+    from kalshi_assets.lake.catalogue import CATALOGUE, create_catalogue
     from kalshi_assets.lake.store import Lake
     from kalshi_assets.settings import Settings
 
-    data = Settings().data
-    path = data / "kalshi.duckdb"
-    for view in create_catalogue(path, Lake(data / "lake", TEMPERATURE)):
+    files = Settings().files
+    for view in create_catalogue(Lake(files, TEMPERATURE)):
         console.print(view)
+    path = files.address(CATALOGUE)
     console.print(f"[dim]in {path}; any client may open it read-only[/dim]")
 
 
@@ -137,7 +137,7 @@ def sql(
 
     if format_ not in list(Format):
         raise ValueError(f"unknown format {format_!r}; known: {', '.join(Format)}")
-    typer.echo(rendered(query(Settings().data, statement), Format(format_)))
+    typer.echo(rendered(query(Settings().files, statement), Format(format_)))
 
 
 @app.command()

@@ -25,6 +25,7 @@ from kalshi_assets.commands.services import ONE_THREAD, environment, unlimited_s
 from kalshi_assets.families.temperature.cities import CITIES, TEMPERATURE, city_days
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pipeline.graph import INGESTED, TO_THE_PAGE, city_runner
 from kalshi_assets.pipeline.services import KalshiService
@@ -118,7 +119,7 @@ def _measured(
         work = [(Work(data=through, cities=s, days=days),) for s in shares]
         runs = _in_workers(_with_dagster, work)
     progress.print("comparing the lakes ...")
-    one, other = (Lake(data / "lake", TEMPERATURE) for data in (direct, through))
+    one, other = (Lake(Files(data), TEMPERATURE) for data in (direct, through))
     whole = Work(data=direct, cities=cities, days=days)
     for table in COMPARED:
         for key in whole.timed + (whole.history if table is OBSERVATIONS else []):
@@ -168,7 +169,7 @@ def _record(barrier: Barrier, world: Path, work: Work) -> Timing:
     """Store the raw responses to all requests of the timed runs."""
     with unlimited_sandbox(world), environment({"KALSHI_ASSETS_DATA": str(work.data)}):
         services = KalshiService(unthrottled=True), WeatherService()
-        chain = city_runner(work.data, *services, time.perf_counter)
+        chain = city_runner(Files(work.data), *services, time.perf_counter)
         for key in work.history:
             chain.make(key, {OBSERVATIONS})
         for key in [*work.warm_up, *work.timed]:
@@ -179,7 +180,7 @@ def _record(barrier: Barrier, world: Path, work: Work) -> Timing:
 def _direct(barrier: Barrier, work: Work) -> Timing:
     with environment({"KALSHI_ASSETS_DATA": str(work.data)}):
         services = KalshiService(replay=True), WeatherService(replay=True)
-        chain = city_runner(work.data, *services, time.perf_counter)
+        chain = city_runner(Files(work.data), *services, time.perf_counter)
         for key in work.history:
             chain.make(key, {OBSERVATIONS})
         for key in work.warm_up:

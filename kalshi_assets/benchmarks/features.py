@@ -24,6 +24,7 @@ from kalshi_assets.commands.services import ONE_THREAD, environment, unlimited_s
 from kalshi_assets.families.temperature.cities import city_days
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.features.activity import DAYS as ACTIVITY_DAYS
+from kalshi_assets.lake.files import Files
 from kalshi_assets.pipeline.graph import BEFORE_TRADING, city_runner
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.sandbox.world import generate
@@ -107,7 +108,7 @@ def _walk(folder: Path) -> Walked:
     generate(world, cities=[CITY], start=keys[0].date, end=LAST, seed=SEED)
     with unlimited_sandbox(world), environment({"KALSHI_ASSETS_DATA": str(folder)}):
         services = KalshiService(unthrottled=True), WeatherService()
-        chain = city_runner(folder, *services, time.perf_counter)
+        chain = city_runner(Files(folder), *services, time.perf_counter)
         for key in keys:
             chain.make(key, BEFORE_TRADING)
     read = chain.lake.read
@@ -228,7 +229,7 @@ def _walk_forward(folder: Path, walked: Walked, number: int, days: int) -> None:
     from kalshi_assets.learning.classifiers.store import ModelStore
     from kalshi_assets.learning.classifiers.walk_forward import classifiers
 
-    store, examples = ModelStore(folder), dict(_days_of(walked, number, days))
+    store, examples = ModelStore(Files(folder)), dict(_days_of(walked, number, days))
     for day in examples:
         earlier = {other: frame for other, frame in examples.items() if other < day}
         classifiers(day, _start_of(day), earlier, FEATURES, store, TARGETS)

@@ -21,7 +21,8 @@ from kalshi_assets.exchange.errors import ExchangeError
 from kalshi_assets.exchange.rest import READ_COST, RetryPolicy
 from kalshi_assets.families.temperature.cities import CITIES, TEMPERATURE
 from kalshi_assets.families.temperature.services import visual_crossing_plan
-from kalshi_assets.lake.catalogue import connect
+from kalshi_assets.lake.catalogue import CATALOGUE, connect
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pipeline.services import read_bucket, signer_of
 from kalshi_assets.settings import Settings
@@ -51,7 +52,7 @@ def examine(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator
     yield _configuration(settings)
     yield _disk(settings.data)
     yield _lake(settings)
-    yield _catalogue(settings)
+    yield _catalogue(settings.files)
     yield _dagster()
     yield from _exchange(settings, now)
     yield _credentials(settings)
@@ -82,8 +83,8 @@ def _disk(data: Path) -> Line:
 
 
 def _lake(settings: Settings) -> Line:
-    lake = Lake(settings.data / "lake", TEMPERATURE)
-    days = {key for table in TABLES for key in lake.keys(table)}
+    lake = Lake(settings.files, TEMPERATURE)
+    days = lake.keys(*TABLES)
     if not days:
         return Line("lake", True, "empty; fill it with: kalshi-assets backfill")
     origin = lake.origin
@@ -100,12 +101,11 @@ def _lake(settings: Settings) -> Line:
     return Line("lake", True, f"{len(days)} city-days from {origin!r}")
 
 
-def _catalogue(settings: Settings) -> Line:
-    path = settings.data / "kalshi.duckdb"
-    if not path.is_file():
+def _catalogue(files: Files) -> Line:
+    if not files.exists(CATALOGUE):
         return Line("catalogue", False, "missing; create it with: kalshi-assets catalog")
     try:
-        with connect(path) as connection:
+        with connect(files) as connection:
             found = connection.execute(
                 "select schema_name || '.' || view_name from duckdb_views() where not internal"
             )
@@ -115,7 +115,7 @@ def _catalogue(settings: Settings) -> Line:
     if missing := [table.full_name for table in EVERY_TABLE if table.full_name not in views]:
         text = f"lacks {', '.join(missing)}; update it with: kalshi-assets catalog"
         return Line("catalogue", False, text)
-    return Line("catalogue", True, f"{len(views)} views in {path}")
+    return Line("catalogue", True, f"{len(views)} views in {files.address(CATALOGUE)}")
 
 
 def _dagster() -> Line:

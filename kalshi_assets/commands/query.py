@@ -8,7 +8,6 @@ import io
 import json
 from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,7 +17,8 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from kalshi_assets.families.temperature.cities import TEMPERATURE
-from kalshi_assets.lake.catalogue import connect, create_catalogue
+from kalshi_assets.lake.catalogue import CATALOGUE, connect, create_catalogue
+from kalshi_assets.lake.files import Files
 
 SHOWN_ROWS = 200
 # In the syntax tree: suffix of nodes that modify data, and functions that execute SQL in a string.
@@ -38,7 +38,7 @@ class RefusedStatementError(ValueError):
     """The statement is not a query of the lake; the message says what is allowed."""
 
 
-def query(data: Path, sql: str) -> pl.DataFrame:
+def query(files: Files, sql: str) -> pl.DataFrame:
     """The result of `sql`; creates the catalogue if it is missing.
 
     Times are read and returned in UTC, whatever the time zone of the process.
@@ -50,18 +50,17 @@ def query(data: Path, sql: str) -> pl.DataFrame:
     duckdb.Error
         The statement is invalid.
     """
-    path = data / "kalshi.duckdb"
-    if not path.is_file():
+    if not files.exists(CATALOGUE):
         from kalshi_assets.lake.store import Lake
 
-        create_catalogue(path, Lake(data / "lake", TEMPERATURE))
-    with connect(path) as connection:
+        create_catalogue(Lake(files, TEMPERATURE))
+    with connect(files) as connection:
         _check(connection, sql)
         try:
             return connection.sql(sql).pl()
         except duckdb.PermissionException as error:
             raise RefusedStatementError(
-                f"only the lake below {(data / 'lake').resolve()} may be read: "
+                f"only the lake below {files.address('lake')} may be read: "
                 f"{str(error).splitlines()[0]}"
             ) from error
 

@@ -11,7 +11,6 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from queue import Empty, Queue
 from time import perf_counter
 
@@ -27,6 +26,7 @@ from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.history import History
 from kalshi_assets.lake.store import Lake, Partitions
 from kalshi_assets.learning.classifiers.controls import shuffled_labels
@@ -75,22 +75,22 @@ class Made:
     missing: str | None
 
 
-def make_days(data: Path, keys: Sequence[LadderDay], processes: int) -> Iterator[Made]:
+def make_days(files: Files, keys: Sequence[LadderDay], processes: int) -> Iterator[Made]:
     """Compute the missing city-days, cities in parallel, each in order of days.
 
     Yields all city-days as they are completed, including those that already existed.
 
     Parameters
     ----------
-    data
-        Folder of the study's lake, raw responses and models.
+    files
+        The study's lake, raw responses and models.
     processes
         Number of cities processed in parallel.
     """
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
         told = manager.Queue()
-        running = [pool.submit(_make_city, data, of_city, told) for of_city in _by_city(keys)]
+        running = [pool.submit(_make_city, files, of_city, told) for of_city in _by_city(keys)]
         for _ in keys:
             yield _next(told, running)
         for future in running:
@@ -115,10 +115,10 @@ def _next(told: "Queue[Made]", running: Sequence["Future[None]"]) -> Made:
             return found
 
 
-def _make_city(data: Path, keys: Sequence[LadderDay], told: "Queue[Made]") -> None:
+def _make_city(files: Files, keys: Sequence[LadderDay], told: "Queue[Made]") -> None:
     stamina.instrumentation.set_on_retry_hooks([])
-    os.environ["KALSHI_ASSETS_DATA"] = str(data)
-    chain = city_runner(data, KalshiService(unthrottled=True), WeatherService(), perf_counter)
+    os.environ["KALSHI_ASSETS_DATA"] = str(files.root)
+    chain = city_runner(files, KalshiService(unthrottled=True), WeatherService(), perf_counter)
     for key in keys:
         told.put(Made(key, _make_day(chain, key)))
 
@@ -133,7 +133,9 @@ def _make_day(chain: Runner, key: LadderDay) -> str | None:
     return None
 
 
-def control_scores(data: Path, keys: Sequence[LadderDay], processes: int) -> Iterator[pl.DataFrame]:
+def control_scores(
+    files: Files, keys: Sequence[LadderDay], processes: int
+) -> Iterator[pl.DataFrame]:
     """Daily scores of classifiers fitted to, and scored on, the labels of other days, by city.
 
     Every third fold suffices to detect spurious skill. Fits are stored like all others, so that an
@@ -141,11 +143,11 @@ def control_scores(data: Path, keys: Sequence[LadderDay], processes: int) -> Ite
     """
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        yield from pool.map(partial(_control_of_city, data), _by_city(keys))
+        yield from pool.map(partial(_control_of_city, files), _by_city(keys))
 
 
-def _control_of_city(data: Path, keys: Sequence[LadderDay]) -> pl.DataFrame:
-    lake, store = Lake(data / "lake", TEMPERATURE), ModelStore(data / "models")
+def _control_of_city(files: Files, keys: Sequence[LadderDay]) -> pl.DataFrame:
+    lake, store = Lake(files, TEMPERATURE), ModelStore(files)
     examples = {key.date: lake.read(EXAMPLES, key) for key in keys}
     shuffled = shuffled_labels(examples, SHUFFLE_SEED)
     found = [pl.DataFrame(schema=CLASSIFIER_DAYS)]

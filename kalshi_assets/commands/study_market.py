@@ -23,6 +23,7 @@ from kalshi_assets.commands.study_days import control_scores, make_days, study_d
 from kalshi_assets.commands.study_output import keep, print_json, print_paths, rich_table, tracked
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city, city_days
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pages.scoreboard_page import verdicts, write_page
 from kalshi_assets.settings import Settings
@@ -71,10 +72,9 @@ def run_market_study(
     recordings(archive)
     served = find_archive(archive, Settings().data)
     progress = Console(stderr=True, quiet=as_json)
-    data = Settings().data.resolve() / "study"
-    lake = Lake(data / "lake", TEMPERATURE)
-    made = _made(progress, served, data, keys)
-    study = _judged(progress, data, made)
+    lake = Lake(Files(Settings().data.resolve() / "study"), TEMPERATURE)
+    made = _made(progress, served, lake, keys)
+    study = _judged(progress, lake, made)
     if not study.days.height:
         raise ValueError(
             f"no day of {', '.join(cities)} from {start} to {end} could be scored; events with an "
@@ -94,20 +94,20 @@ def run_market_study(
 
 
 def _made(
-    progress: Console, served: ServedArchive, data: Path, keys: Sequence[LadderDay]
+    progress: Console, served: ServedArchive, lake: Lake, keys: Sequence[LadderDay]
 ) -> list[LadderDay]:
     """The city-days that could be computed, or existed already."""
-    Lake(data / "lake", TEMPERATURE).claim(served.origin)
+    lake.claim(served.origin)
     with unlimited_sandbox(served.root):
-        made = list(tracked(progress, make_days(data, keys, PROCESSES), "city-days", len(keys)))
+        days = make_days(lake.files, keys, PROCESSES)
+        made = list(tracked(progress, days, "city-days", len(keys)))
     return sorted(each.key for each in made if each.missing is None)
 
 
-def _judged(progress: Console, data: Path, keys: Sequence[LadderDay]) -> MarketStudy:
-    lake = Lake(data / "lake", TEMPERATURE)
+def _judged(progress: Console, lake: Lake, keys: Sequence[LadderDay]) -> MarketStudy:
     days = (study_day(lake, key) for key in keys)
     read = [found for found in tracked(progress, days, "scored", len(keys)) if found is not None]
-    scores, cities = control_scores(data, keys, PROCESSES), len({key.ladder for key in keys})
+    scores, cities = control_scores(lake.files, keys, PROCESSES), len({key.ladder for key in keys})
     control = list(tracked(progress, scores, "classifiers on other days' labels, cities", cities))
     return MarketStudy.of([day for day, _ in read], [scores for _, scores in read], control)
 

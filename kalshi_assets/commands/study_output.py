@@ -35,7 +35,7 @@ def keep(lake: Lake, table: Table, key: LadderDay, frame: pl.DataFrame, **metada
     `metadata` is shown by Dagster in addition to the last day, the number of rows and the path.
     """
     written = lake.write(table, key, frame)
-    path = str(lake.path(table, key))
+    path = lake.address(table, key)
     metadata |= {
         "last day": str(key.date),
         "dagster/row_count": written.height,

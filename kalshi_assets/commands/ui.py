@@ -17,7 +17,7 @@ from rich.console import Console
 
 from kalshi_assets.commands.services import prepared_archive, sandbox_environment
 from kalshi_assets.families.temperature.cities import TEMPERATURE
-from kalshi_assets.lake.catalogue import create_catalogue
+from kalshi_assets.lake.catalogue import ensure_catalogue
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.sandbox.server import stop
 from kalshi_assets.settings import Settings
@@ -43,7 +43,7 @@ def run_ui(console: Console, archive: Path | None, port: int) -> int:
         raise FileNotFoundError(f"no {WORKSPACE} here; run this command in the project folder")
     _demand_free(port)
     settings = Settings()
-    lake = Lake(settings.data / "lake", TEMPERATURE)
+    lake = Lake(settings.files, TEMPERATURE)
     os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
     signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
@@ -56,7 +56,7 @@ def run_ui(console: Console, archive: Path | None, port: int) -> int:
             console.print(f"sandbox with {served.origin} at {sandbox.url}")
             for name, (start, end) in served.shown.items():
                 console.print(f"  try a backfill of {name} {start}..{end}")
-        create_catalogue(settings.data / "kalshi.duckdb", lake)
+        ensure_catalogue(lake)
         console.print(f"Dagster UI at http://{HOST}:{port} in half a minute", highlight=False)
         return _dagster_dev(port)
 

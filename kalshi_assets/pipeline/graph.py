@@ -6,7 +6,6 @@ Here: putting steps together and looking them up. Not here: a step (`market`, `b
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 import duckdb
 
@@ -14,6 +13,7 @@ from kalshi_assets.families.temperature import steps as temperature
 from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.lake.catalogue import connect, ensure_catalogue
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.pages.library import PageStore
@@ -119,25 +119,24 @@ BEFORE_TRADING = frozenset(table for table in TABLES if table.schema not in ("ba
 
 
 def city_runner(
-    data: Path, kalshi: KalshiService, weather: WeatherService, clock: Callable[[], float]
+    files: Files, kalshi: KalshiService, weather: WeatherService, clock: Callable[[], float]
 ) -> Runner:
     """A runner over a data folder.
 
     Parameters
     ----------
-    data
-        Folder of the lake, raw answers, models and pages.
+    files
+        Those of the lake, raw answers, models and pages.
     kalshi, weather
         The services.
     clock
         Seconds.
     """
-    lake = Lake(data / "lake", TEMPERATURE)
-    catalogue = data / "kalshi.duckdb"
+    lake = Lake(files, TEMPERATURE)
 
     def connected() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        ensure_catalogue(catalogue, lake)
-        return connect(catalogue)
+        ensure_catalogue(lake)
+        return connect(files)
 
-    stores = {"models": ModelStore(data / "models"), "pages": PageStore(data, connected)}
+    stores = {"models": ModelStore(files), "pages": PageStore(files, connected)}
     return Runner(lake, TEMPERATURE_GRAPH, {"kalshi": kalshi, "weather": weather, **stores}, clock)

@@ -12,6 +12,7 @@ import pytest
 from kalshi_assets.defs.checks import checks_of
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.sandbox.world import generate
@@ -51,7 +52,7 @@ def chain(day: Inputs) -> Chain:
 
 
 def test_every_table_passes_its_checks(day: Inputs, chain: Chain, tmp_path: Path) -> None:
-    lake = Lake(tmp_path, TEMPERATURE)
+    lake = Lake(Files(tmp_path), TEMPERATURE)
     lake.write(EVENTS, day.key, day.events)
     for table, frame in chain.items():
         for check in checks_of(table):

@@ -20,6 +20,7 @@ from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.families.temperature.steps import day_start
 from kalshi_assets.features.examples import examples
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.learning.calibration.days import as_of, as_settled
 from kalshi_assets.learning.classifiers.schedule import LOOK_BACK_DAYS, fold_of
 from kalshi_assets.learning.classifiers.store import ModelStore
@@ -189,7 +190,7 @@ def test_no_fit_hears_what_was_said_of_an_outcome_after_its_instant(
     attack: Callable[[pl.DataFrame, datetime], pl.DataFrame],
     tmp_path: Path,
 ) -> None:
-    store = ModelStore(tmp_path)
+    store = ModelStore(Files(tmp_path))
     start, _ = city(target.ladder).climate_day(target.date)
     whole = _fits(target, days, settled, store)
     instants = dict.fromkeys(whole, start) | {CALIBRATORS.full_name: as_of(start)}
@@ -207,7 +208,7 @@ def test_what_was_known_in_time_does_matter_to_every_fit(
     target: LadderDay, days: Mapping[LadderDay, Day], settled: Settled, tmp_path: Path
 ) -> None:
     start, _ = city(target.ladder).climate_day(target.date)
-    store, early = ModelStore(tmp_path), start - timedelta(days=8)
+    store, early = ModelStore(Files(tmp_path)), start - timedelta(days=8)
     whole = _fits(target, days, settled, store)
     found = _fits(target, days, {k: _noise(f, early) for k, f in settled.items()}, store)
     for name, frame in whole.items():

@@ -98,5 +98,5 @@ def test_a_day_of_a_range_does_not_know_the_days_after_it() -> None:
 
 
 def test_a_backfill_leaves_a_page_for_every_day_and_an_index() -> None:
-    pages = list((the_lake().root.parent / "reports").rglob("*.html"))
+    pages = list((the_lake().files.root / "reports").rglob("*.html"))
     assert len(pages) == len(DAYS) + 1

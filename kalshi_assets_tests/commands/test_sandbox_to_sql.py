@@ -126,7 +126,7 @@ def test_a_second_backfill_needs_no_weather_of_before_and_a_replay_no_services(
 
 
 def _lake_bytes() -> dict[Path, bytes]:
-    root = the_lake().root
+    root = Path(the_lake().root)
     return {p.relative_to(root): p.read_bytes() for p in root.rglob("part.parquet")}
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from kalshi_assets.keys import days_between
 from kalshi_assets.ladder.terms import atoms_of
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
@@ -54,7 +55,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 
 
 def made(data: Path) -> Lake:
-    lake = Lake(data / "lake", family.DICE)
+    lake = Lake(Files(data), family.DICE)
     kalshi = KalshiService(unthrottled=True)
     runner = Runner(lake, family.GRAPH, {"kalshi": kalshi, "dice": family.DiceService()}, float)
     for day in days_between(world.FIRST, world.LAST):
@@ -67,7 +68,7 @@ def test_every_table_of_the_family_is_made(lake: Lake) -> None:
     assert len(TABLES) == 22
     for table in TABLES:
         assert lake.has(table, LAST), table.full_name
-    assert (lake.root / "market" / "events" / "table=first_table").is_dir()
+    assert "table=first_table" in lake.address(EVENTS, LAST)
 
 
 def test_the_event_has_forty_nested_thresholds(lake: Lake) -> None:

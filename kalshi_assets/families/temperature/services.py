@@ -68,7 +68,7 @@ class WeatherService(Service):
         network = super()._network(service, key)
         if service != "climate_reports":
             return network
-        kept = KeptAnswers(self._settings.data / "kept_answers" / service)
+        kept = KeptAnswers(self._settings.files, service)
 
         def good_enough(body: bytes, fetched_at: datetime) -> bool:
             return tells_final(body, city(key.ladder), key.date, fetched_at, datetime.now(UTC))
@@ -133,6 +133,4 @@ def visual_crossing_key(settings: Settings) -> str:
 
 def visual_crossing_plan(settings: Settings) -> Budget:
     """The account's plan as all processes of the machine know it."""
-    return Budget.kept(
-        settings.data / "plans", settings.visual_crossing_url, visual_crossing_key(settings)
-    )
+    return Budget.kept(settings.files, settings.visual_crossing_url, visual_crossing_key(settings))

@@ -218,7 +218,7 @@ def _shown_day(key: LadderDay, frames: Mapping[str, Any]) -> DayInputs:
 def _describe_page(made: Made) -> Mapping[str, Any]:
     store: PageStore = made.given["pages"]
     return {
-        "page": FilePath(store.path(made.frame["file"].item()).resolve()),
+        "page": FilePath(store.files.address(made.frame["file"].item())),
         "belief": Markdown(belief_picture(_shown_day(made.key, made.given))),
     }
 
