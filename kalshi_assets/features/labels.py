@@ -7,6 +7,7 @@ here: features, which know nothing after the minute.
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,7 +17,7 @@ from kalshi_assets.instants import Array
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
 from kalshi_assets.ladder.terms import atoms_of, terms_at, versions
-from kalshi_assets.settlement.rule import Settled, outcomes, settled_as
+from kalshi_assets.settlement.rule import Settled, SettledAs, outcomes, settled_as
 from kalshi_assets.tables.panel import LABELS
 
 # In minutes. A candle of a minute is known two seconds after its end, so the panel's next row is
@@ -66,41 +67,41 @@ def labels(
         evidence by measurement, on no report measured later.
     """
     panel, grid = gridded(panel)
+    ladder = atoms_of(events)
     columns = {
         **_moves(panel, grid, events),
-        **_leaders(panel, grid, atoms_of(events)),
+        **_leaders(panel, grid, ladder),
         **crossings(grid, terms_at(events).sort("market_ticker")),
     }
     found = [
         pl.Series(name, values.ravel(), nan_to_null=True).cast(LABELS.dtypes[name])
         for name, values in columns.items()
     ]
+    known_at = panel["minute"] + LATEST
+    said, how = outcomes(settlements, events), settled_as(settlements, events)
+    outcome = _outcome(grid, ladder, said, how)
     return LABELS.arranged(
-        panel[[*KEY, "bracket"]]
-        .hstack(found)
-        .with_columns(
-            *_outcome(outcomes(settlements, events), atoms_of(events)),
-            settled_as=pl.lit(settled_as(settlements, events), pl.String),
-            known_at=pl.col("minute") + LATEST,
-        )
+        panel[[*KEY, "bracket"]].hstack([*found, *outcome, known_at.alias("known_at")])
     )
 
 
-def _outcome(said: Sequence[Settled], ladder: Atoms) -> list[pl.Expr]:
-    """The outcome by every word on it, and by the last."""
-    times = [each.known_at for each in said]
-    unknown = pl.lit(None, pl.Boolean)
+def _outcome(
+    grid: Grid, ladder: Atoms, said: Sequence[Settled], how: SettledAs | None
+) -> list[pl.Series]:
+    """The outcome of every row by every word on it and by the last, and how it was settled."""
     paid = [
-        unknown
-        if each.winner is None
-        else pl.col("bracket").is_in(np.flatnonzero(ladder.payoff[:, each.winner]).tolist())
-        for each in said
+        [None if each.winner is None else bool(ladder.payoff[leg, each.winner]) for each in said]
+        for leg in grid.brackets
     ]
-    none = pl.lit([], LABELS.dtypes["outcome_pays"])
+    of_market: dict[str, list[Any]] = {
+        "pays": [words[-1] if words else None for words in paid],
+        "outcome_known_at": [[each.known_at for each in said]] * len(paid),
+        "outcome_pays": paid,
+        "settled_as": [how] * len(paid),
+    }
+    markets = np.repeat(np.arange(len(paid)), len(grid.minutes))
     return [
-        (paid[-1] if paid else unknown).alias("pays"),
-        pl.lit(times, LABELS.dtypes["outcome_known_at"]).alias("outcome_known_at"),
-        (pl.concat_list(paid) if paid else none).alias("outcome_pays"),
+        pl.Series(name, values, LABELS.dtypes[name])[markets] for name, values in of_market.items()
     ]
 
 

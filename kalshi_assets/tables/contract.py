@@ -135,6 +135,14 @@ class Table:
         return {name: spec.dtype.type for name, spec in self._schema.columns.items()}
 
     @cached_property
+    def _names(self) -> list[str]:
+        return list(self.dtypes)
+
+    @cached_property
+    def _types(self) -> list[pl.DataType]:
+        return list(self.dtypes.values())
+
+    @cached_property
     def shared(self) -> Mapping[str, tuple["Table", str]]:
         """Where the shared columns are stored: table and name there, by the names here."""
         found: dict[str, tuple[Table, str]] = {}
@@ -217,8 +225,7 @@ class Table:
         return frame if strictly_ascending(frame, self.key) else frame.sort(self.key)
 
     def _in_order_of_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
-        names = list(self.dtypes)
-        return frame if frame.columns == names else frame[names]
+        return frame if frame.columns == self._names else frame[self._names]
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """`frame` with the contract's column order, sorted by key, or an error.
@@ -238,6 +245,7 @@ class Table:
         ascending = strictly_ascending(frame, self.key)
         if not ascending:
             frame = frame.sort(self.key)
+            ascending = strictly_ascending(frame, self.key)
         columns = zip(self._limits, frame.get_columns(), strict=True)
         if not all(limits.hold(values) for limits, values in columns):
             self._explain(frame)
@@ -246,9 +254,10 @@ class Table:
         return frame
 
     def _check_columns(self, frame: pl.DataFrame) -> None:
-        found = frame.schema
-        if found == self.dtypes:
+        # Lists of types are compared several times faster than schemas.
+        if frame.dtypes == self._types and frame.columns == self._names:
             return
+        found = frame.schema
         missing = [name for name in self.dtypes if name not in found]
         extra = [name for name in found if name not in self.dtypes]
         wrong = {

@@ -38,6 +38,8 @@ class Limits:
     ----------
     nullable
         Whether null, and NaN, are allowed.
+    is_float
+        Whether there can be NaN.
     bounds
         What smallest and greatest value must keep; NaN is greater than any.
     allowed
@@ -45,6 +47,7 @@ class Limits:
     """
 
     nullable: bool
+    is_float: bool
     bounds: Sequence[Bound]
     allowed: Sequence[Any] | None
 
@@ -58,14 +61,16 @@ class Limits:
             else:
                 extreme, name, holds = _BOUNDS[check.name]
                 bounds.append(Bound(extreme, holds, check.statistics[name]))
-        return cls(spec.nullable, bounds, allowed)
+        return cls(spec.nullable, spec.dtype.type.is_float(), bounds, allowed)
 
     def hold(self, values: pl.Series) -> bool:
         """Whether all values keep them."""
         if not self.nullable and values.null_count():
             return False
-        if _has_nan(values) and (
-            not self.nullable or any(bound.extreme == "max" for bound in self.bounds)
+        if (
+            self.is_float
+            and (not self.nullable or any(bound.extreme == "max" for bound in self.bounds))
+            and _has_nan(values)
         ):
             return False
         for bound in self.bounds:
@@ -89,8 +94,6 @@ def _only(values: pl.Series, allowed: Iterable[Any]) -> bool:
 
 
 def _has_nan(values: pl.Series) -> bool:
-    if not values.dtype.is_float():
-        return False
     # The sum is NaN if a value is; but so is that of two infinities.
     return math.isnan(values.sum()) and bool(values.is_nan().any())
 
@@ -102,11 +105,11 @@ def strictly_ascending(frame: pl.DataFrame, key: Iterable[str]) -> bool:
     """
     if frame.height < 2:
         return True
+    columns = [frame.get_column(name) for name in key]
+    if any(values.null_count() for values in columns):
+        return False
     equal = None  # as the row before in all columns so far; None: every row is
-    for name in key:
-        values = frame.get_column(name)
-        if values.null_count():
-            return False
+    for values in columns:
         before, after = values.slice(0, frame.height - 1), values.slice(1)
         same = before == after
         if equal is not None:
@@ -117,5 +120,7 @@ def strictly_ascending(frame: pl.DataFrame, key: Iterable[str]) -> bool:
             falls = before > after
         if falls.any():
             return False
+        if not same.any():
+            return True
         equal = same
-    return equal is not None and not equal.any()
+    return False

@@ -14,6 +14,7 @@ from kalshi_assets.families.temperature.evidence import (
     EXACT,
     counted,
     evidence_floor,
+    is_any_of,
     of_climate_day,
 )
 from kalshi_assets.families.temperature.providers import one_forecast_each
@@ -145,7 +146,7 @@ class _Reports:
         is_temperature = microseconds(rows["max_since"]) == NEVER
         measured = np.where(is_temperature, event_time, NEVER)
         measured_at = np.maximum.accumulate(measured)
-        exact = np.where(rows["kind"].is_in(EXACT), event_time, NEVER)
+        exact = np.where(is_any_of(rows["kind"], EXACT), event_time, NEVER)
         is_latest = is_temperature & (measured == measured_at)
         latest = np.maximum.accumulate(np.where(is_latest, np.arange(rows.height), -1))
         return cls(
@@ -155,7 +156,7 @@ class _Reports:
             temp=values_at(latest, rows["temp_f"].to_numpy()),
             running_max_lo=np.maximum.accumulate(rows["lo_f"].to_numpy()),
             running_max_hi=np.maximum.accumulate(rows["hi_f"].to_numpy()),
-            evidence_max=rows.select(evidence_floor()).to_series().to_numpy(),
+            evidence_max=evidence_floor(rows),
         )
 
 

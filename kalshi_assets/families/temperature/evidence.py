@@ -6,6 +6,7 @@ that nothing later touches an earlier row. Not here: joining to minutes (`asof`)
 is likely.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import numpy as np
@@ -17,6 +18,7 @@ from kalshi_assets.instants import (
     DAY_US,
     HOURS_A_US,
     NEVER,
+    Array,
     as_times,
     microseconds,
     microseconds_of,
@@ -123,7 +125,7 @@ def _agrees_with_row_before(rows: pl.DataFrame, lag: int) -> NDArray[np.bool_]:
     return agrees
 
 
-def evidence_floor() -> pl.Expr:
+def evidence_floor(rows: pl.DataFrame) -> Array:
     """The least that the day's maximum can be, by evidence that may kill brackets.
 
     A bracket is dead once this exceeds its greatest whole degree. Evidence is
@@ -135,16 +137,27 @@ def evidence_floor() -> pl.Expr:
     Reports follow each other in the order in which they became known; a late one pairs with the
     report known just before it. Source: methods, section 5, zeros.
 
+    Parameters
+    ----------
+    rows
+        ``kind``, ``lo_f`` and ``max_since`` of `of_climate_day`, sorted by ``known_at`` and
+        ``event_time``.
+
     Returns
     -------
-    pl.Expr
-        Over ``kind``, ``lo_f`` and ``max_since`` of `of_climate_day`, sorted by ``known_at``
-        and ``event_time``: null before the first evidence, and never falling.
+    Array
+        As of each row, degrees F; NaN before the first evidence, and never falling.
     """
-    low = pl.col("lo_f")
-    exact = pl.when(pl.col("kind").is_in(EXACT)).then(low)
-    reported = pl.when(pl.col("kind").is_in(REPORTED) & pl.col("max_since").is_null()).then(low)
-    before = reported.forward_fill().shift(1)
-    both = reported.is_not_null() & before.is_not_null()
-    pair = pl.when(both).then(pl.min_horizontal(reported, before))
-    return pl.max_horizontal(exact, pair).cum_max().forward_fill()
+    low, kind = rows["lo_f"].to_numpy().astype(np.float64), rows["kind"]
+    proved = np.where(is_any_of(kind, EXACT), low, -np.inf)
+    is_reported = is_any_of(kind, REPORTED) & (microseconds(rows["max_since"]) == NEVER)
+    reported = np.flatnonzero(is_reported)
+    pairs = np.minimum(low[reported[1:]], low[reported[:-1]])
+    proved[reported[1:]] = np.maximum(proved[reported[1:]], pairs)
+    floor = np.maximum.accumulate(proved)
+    return np.where(np.isneginf(floor), np.nan, floor)
+
+
+def is_any_of(kinds: pl.Series, wanted: Iterable[str]) -> NDArray[np.bool_]:
+    """Which rows have one of some kinds."""
+    return np.logical_or.reduce([(kinds == each).to_numpy() for each in wanted])

@@ -52,8 +52,8 @@ def crossings(observations: pl.DataFrame, grid: Grid, ladder: pl.DataFrame) -> d
     upper = ladder["hi"].cast(pl.Float64).to_numpy()
     found = {}
     for clock, seen in clocks.items():
-        floors = counted(seen).select("known_at", floor=evidence_floor().cast(pl.Float64))
-        times, floor = microseconds(floors["known_at"]), floors["floor"].to_numpy()
+        rows = counted(seen)
+        times, floor = microseconds(rows["known_at"]), evidence_floor(rows)
         for minutes in HORIZONS:
             found[f"y_cross_{clock}_{minutes}m"] = _crossed(
                 grid.minutes, grid.minutes + minutes * MINUTE_US, times, floor, upper

@@ -56,7 +56,7 @@ def frame(*rows: dict[str, Any]) -> pl.DataFrame:
 
 def floors(*rows: dict[str, Any]) -> list[int | None]:
     known = of_climate_day(frame(*rows), START).sort("known_at", "event_time")
-    return known.select(evidence_floor()).to_series().to_list()
+    return pl.Series(evidence_floor(known)).fill_nan(None).to_list()
 
 
 def seen(rows: Sequence[dict[str, Any]], minutes: Sequence[float]) -> pl.DataFrame:
@@ -241,7 +241,7 @@ def proved_by_station(name: str) -> pl.DataFrame:
     official = pl.read_parquet(ARCHIVE / "settlements.parquet").filter(station=city.station)
     path = ARCHIVE / "observations" / f"station={city.station}" / "part.parquet"
     shown = pl.coalesce("temp_c", "temp_c_whole")
-    return (
+    reports = (
         pl.read_parquet(path)
         .filter(shown.is_not_null())
         .select(
@@ -252,10 +252,14 @@ def proved_by_station(name: str) -> pl.DataFrame:
         )
         .unnest("reading")
         .sort("event_time")
-        .group_by("date")
-        .agg(floor_f=evidence_floor().last(), bound_f=pl.col("lo_f").max())
-        .join(official.select("date", "tmax_f"), on="date")
     )
+    proved = pl.DataFrame(
+        [
+            {"date": day, "floor_f": evidence_floor(rows)[-1], "bound_f": rows["lo_f"].max()}
+            for (day,), rows in reports.group_by("date")
+        ]
+    ).with_columns(pl.col("floor_f").fill_nan(None))
+    return proved.join(official.select("date", "tmax_f"), on="date")
 
 
 @needs_archive

@@ -25,7 +25,7 @@ REACH_BIAS_SD = 4.0
 LEAST_REACH_F = 12.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ResidualModel:
     """e[k+1] = rho[k] e[k] + sd[k] z, around a baseline, over the steps of one day.
 
@@ -87,10 +87,10 @@ class ResidualModel:
 
     def residual_sd(self) -> Array:
         """Standard deviation of the residual at every slot, shape (steps + 1,), degrees F."""
-        variance = np.empty(self.steps + 1)
-        variance[0] = self.start_sd**2
-        for k in range(self.steps):
-            variance[k + 1] = self.rho[k] ** 2 * variance[k] + self.sd[k] ** 2
+        variance = [self.start_sd**2]
+        # Plain floats: a few hundred numbers of arrays would take ten times as long.
+        for rho, sd in zip(self.rho.tolist(), self.sd.tolist(), strict=True):
+            variance.append(rho**2 * variance[-1] + sd**2)
         return np.sqrt(variance)
 
     def widest(self) -> Array:

@@ -218,12 +218,6 @@ def exponential(x: float) -> float:
     return power * power
 
 
-@njit(cache=True)
-def block_of(panels: tuple[int, int], most: int) -> tuple[int, int]:
-    """The panels of all blocks in which some lie, from and before, of so many in all."""
-    return panels[0] // BLOCK * BLOCK, min(-(-panels[1] // BLOCK) * BLOCK, most)
-
-
 @njit(inline="always")
 def fill_rows(t: Transition, k: int, panels: tuple[int, int], width: float, memory: Rows) -> None:
     """The rows of step k from all nodes of some panels, kernel times weights, into `memory`.
@@ -237,7 +231,7 @@ def fill_rows(t: Transition, k: int, panels: tuple[int, int], width: float, memo
     Parameters
     ----------
     panels
-        Of the slot, from and before; whole blocks are made.
+        Of the slot, from and before; those before them in their block are made, too.
     width
         How far the rows go from their means, degrees F.
     """
@@ -247,7 +241,7 @@ def fill_rows(t: Transition, k: int, panels: tuple[int, int], width: float, memo
     precision, growth, reach = t.precision[k], t.growth[k], t.reach[k]
     now, following, size = t.nodes[k], t.low[k + 1], t.offset[k + 2] - t.offset[k + 1]
     panels_here = t.high[k] - t.low[k]
-    start, stop = block_of(panels, panels_here)
+    start, stop = panels[0] // BLOCK * BLOCK, min(panels[1], panels_here)
     rho, moved = t.rho[k], t.rho[k] - 1.0
     # The mean, in panels of the day, from the lower end of the slot's panel 0.
     shift = t.shift[k] + moved * t.lowest + rho * t.low[k]

@@ -3,6 +3,8 @@
 Here: arrays made once per day. Not here: what a row of a step is (`row_kernels`).
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,12 @@ Array = NDArray[np.float64]
 
 def transition(grid: Grid, baseline: Array, model: ResidualModel) -> Transition:
     """The kernels of a day's steps around a baseline, on a grid."""
+    return _around_zero(grid, model)._replace(shift=baseline[1:] - model.rho * baseline[:-1])
+
+
+# The filters of a mixture differ in their baselines only.
+@lru_cache(maxsize=1)
+def _around_zero(grid: Grid, model: ResidualModel) -> Transition:
     scales, shares = model.components()
     sd = model.sd[:, None] * scales
     nodes = np.array(grid.q, dtype=np.int64)
@@ -43,7 +51,7 @@ def transition(grid: Grid, baseline: Array, model: ResidualModel) -> Transition:
         nodes=nodes,
         offset=np.append(0, np.cumsum((high - low) * nodes)),
         place=place,
-        shift=baseline[1:] - model.rho * baseline[:-1],
+        shift=np.zeros(model.steps),
         rho=model.rho,
         precision=1 / sd**2,
         growth=np.exp(-(((model.rho - 1)[:, None] / sd) ** 2)),

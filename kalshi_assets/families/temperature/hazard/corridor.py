@@ -94,7 +94,7 @@ def paths_through(through: Reports, baseline: Baseline, offsets: Offsets, rho: f
 
 def _beyond(model: ResidualModel) -> Array:
     """How much more than a report the grid must hold at every slot, (slots,), degrees F."""
-    variance = np.zeros(SLOTS)
-    for k in reversed(range(model.steps)):
-        variance[k] = model.sd[k] ** 2 + model.rho[k] ** 2 * variance[k + 1]
-    return BEYOND_F + BEYOND_SD * np.sqrt(variance)
+    variance = [0.0]
+    for rho, sd in zip(model.rho[::-1].tolist(), model.sd[::-1].tolist(), strict=True):
+        variance.append(sd**2 + rho**2 * variance[-1])
+    return BEYOND_F + BEYOND_SD * np.sqrt(variance[::-1])

@@ -15,7 +15,7 @@ import httpx
 import polars as pl
 
 from kalshi_assets.families.temperature.bulletins.forward_fill import is_copy
-from kalshi_assets.families.temperature.bulletins.intervals import decode_temp_f
+from kalshi_assets.families.temperature.bulletins.intervals import decode
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.families.temperature.evidence import FILLED
 from kalshi_assets.families.temperature.sources.client import WeatherClient
@@ -64,6 +64,15 @@ _FORECAST_PARAMS = {
     "include": "days,hours",
     "elements": "datetimeEpoch,tempmax,temp,source",
     "contentType": "json",
+}
+
+# What tells copies of a report from reports.
+_SHOWN: dict[str, pl.DataType] = {
+    "event_time": UTC_TIME,
+    "temp_f": pl.Float64(),
+    "dew_f": pl.Float64(),
+    "wind_mph": pl.Float64(),
+    "wind_deg": pl.Float64(),
 }
 
 _log = logging.getLogger(__name__)
@@ -221,21 +230,7 @@ def sifted_observations(
             remedy = "; is the request locked to the station (stn:, maxStations=1, maxDistance=0)?"
             raise client.error(WrongStationError, ask, cause + remedy)
         _log.warning("%s %s: %s; %d kept", city.name, day, cause, len(found.reports))
-    frame = (
-        _frame(found.reports)
-        .lazy()
-        .with_columns(decode_temp_f(pl.col("temp_f")).alias("reading"), copy=is_copy())
-        .unnest("reading")
-        .with_columns(
-            kind=pl.when("copy").then(pl.lit(FILLED)).otherwise("kind"),
-            known_at=pl.max_horizontal("event_time", "shown_at") + lag,
-            max_since=pl.lit(None, UTC_TIME),
-            station=pl.lit(city.station),
-            raw_sha256=pl.lit(answer.raw_sha256),
-        )
-        .select(OBSERVATIONS.dtypes.keys())
-        .collect()
-    )
+    frame = _frame(found.reports, city, answer, lag)
     dropped = [
         _dropped(each, city, answer, event_time=each.report.time, lag=lag) for each in found.dropped
     ]
@@ -347,24 +342,24 @@ def _forecast(report: Report) -> dict[str, object]:
     return {"valid_time": report.time, "value_f": report.temp_f, "source": report.source}
 
 
-def _frame(reports: Sequence[Report]) -> pl.DataFrame:
+def _frame(reports: Sequence[Report], city: City, answer: Answer, lag: timedelta) -> pl.DataFrame:
+    """`tables.OBSERVATIONS` of reports."""
+    shown = [(r.time, r.temp_f, r.dew_f, r.wind_mph, r.wind_deg) for r in reports]
+    copies = pl.DataFrame(shown, schema=_SHOWN, orient="row").select(is_copy()).to_series()
+    readings = [decode(report.temp_f) for report in reports]
+    known_at = [max(r.time, r.shown_at or r.time) + lag for r in reports]
     return pl.DataFrame(
         {
             "event_time": [report.time for report in reports],
+            "known_at": known_at,
+            "max_since": [None] * len(reports),
+            "station": [city.station] * len(reports),
             "temp_f": [report.temp_f for report in reports],
+            "kind": [FILLED if c else r.kind for c, r in zip(copies, readings, strict=True)],
+            "lo_f": [reading.lo_f for reading in readings],
+            "hi_f": [reading.hi_f for reading in readings],
             "source": [report.source for report in reports],
-            "dew_f": [report.dew_f for report in reports],
-            "wind_mph": [report.wind_mph for report in reports],
-            "wind_deg": [report.wind_deg for report in reports],
-            "shown_at": [report.shown_at for report in reports],
+            "raw_sha256": [answer.raw_sha256] * len(reports),
         },
-        schema={
-            "event_time": UTC_TIME,
-            "temp_f": pl.Float64,
-            "source": pl.String,
-            "dew_f": pl.Float64,
-            "wind_mph": pl.Float64,
-            "wind_deg": pl.Float64,
-            "shown_at": UTC_TIME,
-        },
+        schema=OBSERVATIONS.dtypes,
     )
