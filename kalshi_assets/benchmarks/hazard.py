@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 
 from kalshi_assets.benchmarks import print_figures
@@ -22,11 +21,11 @@ from kalshi_assets.families.temperature.filter.emission import WHOLE_C_ERROR, Wi
 from kalshi_assets.families.temperature.filter.exact import BarrierFilter, Workspace
 from kalshi_assets.families.temperature.filter.mixture import MixtureFilter
 from kalshi_assets.families.temperature.filter.residual_model import Grid, ResidualModel
+from kalshi_assets.units import Array
 
 if TYPE_CHECKING:
     from kalshi_assets.families.temperature.filter.monte_carlo import Estimate, Start
 
-Array = NDArray[np.float64]
 
 SEED = 20
 RUNS = 9

@@ -20,7 +20,7 @@ def reference_panel(
 ) -> pl.DataFrame:
     """`panel.minute_panel` of one event; see `features.panel.minute_panel`.
 
-    Floats agree with that function to 1e-9, everything else exactly.
+    Array agree with that function to 1e-9, everything else exactly.
     """
     grid = _with_terms(_grid(events), events)
     panel = _with_quotes(grid, candles, trades.filter(~pl.col("is_block_trade")))

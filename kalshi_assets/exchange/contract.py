@@ -13,14 +13,14 @@ from typing import Literal
 import polars as pl
 
 from kalshi_assets.exchange.wire import TickRange
-from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.legs import ValueGrid
 from kalshi_assets.ladder.terms import atoms_of, latest_terms
 from kalshi_assets.tables import EVENTS
+from kalshi_assets.units import CC_A_DOLLAR
 
-LINEAR_CENT = (TickRange(start=0, end=CC_PER_DOLLAR, step=100),)
+LINEAR_CENT = (TickRange(start=0, end=CC_A_DOLLAR, step=100),)
 
 
 class ContractError(ValueError):
@@ -273,8 +273,8 @@ def round_to_tick(grid: Sequence[TickRange], price_cc: int, side: Literal["bid",
     price_cc
         1/10,000 dollar of YES, 0 to 10,000.
     """
-    if not 0 <= price_cc <= CC_PER_DOLLAR:
-        raise ValueError(f"price {price_cc} cc is not within 0 and {CC_PER_DOLLAR}")
+    if not 0 <= price_cc <= CC_A_DOLLAR:
+        raise ValueError(f"price {price_cc} cc is not within 0 and {CC_A_DOLLAR}")
     for ticks in grid:
         if ticks.start <= price_cc <= ticks.end:
             down = ticks.start + (price_cc - ticks.start) // ticks.step * ticks.step

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal
 
-from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR
+from kalshi_assets.units import CC_A_DOLLAR
 
 Liquidity = Literal["maker", "taker"]
 Schedule = Literal["direct", "broker", "conservative"]
@@ -62,7 +62,7 @@ def fee_cc(
         The formula is unknown.
     """
     order = OrderFees(fee_type=fee_type, multiplier=multiplier, schedule=schedule)
-    return int(order.fill(price_cc, contracts, "buy", liquidity) * CC_PER_DOLLAR)
+    return int(order.fill(price_cc, contracts, "buy", liquidity) * CC_A_DOLLAR)
 
 
 def model_fee(
@@ -81,11 +81,11 @@ def model_fee(
     ValueError
         Price, number of contracts or multiplier out of range.
     """
-    if not 0 <= price_cc <= CC_PER_DOLLAR:
-        raise ValueError(f"price {price_cc} cc is not within 0 and {CC_PER_DOLLAR}")
+    if not 0 <= price_cc <= CC_A_DOLLAR:
+        raise ValueError(f"price {price_cc} cc is not within 0 and {CC_A_DOLLAR}")
     if contracts < 0:
         raise ValueError(f"the number of contracts is negative: {contracts}")
-    price = Decimal(price_cc) / CC_PER_DOLLAR
+    price = Decimal(price_cc) / CC_A_DOLLAR
     rate = _factor(multiplier) * _share(fee_type, liquidity) * RATE
     return rate * contracts * price * (1 - price)
 
@@ -124,7 +124,7 @@ class OrderFees:
             before = _up(self._model_total, _CENT)
             self._model_total += model
             return _up(self._model_total, _CENT) - before
-        cash = contracts * Decimal(price_cc) / CC_PER_DOLLAR
+        cash = contracts * Decimal(price_cc) / CC_A_DOLLAR
         return self.charge(cash if action == "sell" else -cash, _up(model, _MICRO))
 
     def charge(self, revenue: Decimal, trade_fee: Decimal) -> Decimal:

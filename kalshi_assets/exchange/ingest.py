@@ -18,11 +18,12 @@ from kalshi_assets.exchange.errors import ExchangeError, MalformedAnswerError, N
 from kalshi_assets.exchange.listing import Listing
 from kalshi_assets.exchange.rest import Answer
 from kalshi_assets.exchange.wire import Market
-from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR, leading_number
+from kalshi_assets.exchange.wire_values import leading_number
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.legs import LadderError
 from kalshi_assets.tables import CANDLES, TRADES, Table
 from kalshi_assets.tables.limits import Limits
+from kalshi_assets.units import CC_A_DOLLAR
 
 SETTLED = ("determined", "finalized")
 FAIR_PRICE = "scalar"
@@ -190,7 +191,7 @@ def _row(
 
 def _payoffs(contract: EventContract, markets: list[Market]) -> list[int]:
     """What a YES contract of each market paid, cc, where at least one has a fair price."""
-    whole = {"yes": CC_PER_DOLLAR, "no": 0}
+    whole = {"yes": CC_A_DOLLAR, "no": 0}
     payoffs = [whole.get(market.result, market.settlement_value_cc) for market in markets]
     stated = [payoff for payoff in payoffs if payoff is not None]
     if len(stated) < len(markets):

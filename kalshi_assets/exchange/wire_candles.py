@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from kalshi_assets.exchange.wire import CANDLE_LAG, OHLC, Memo, times_of
 from kalshi_assets.exchange.wire_values import (
-    CC_PER_DOLLAR,
     FIRST_SECOND,
     LAST_SECOND,
     MOST,
     mean_price_cc,
 )
 from kalshi_assets.tables import CANDLES
+from kalshi_assets.units import CC_A_DOLLAR
 
 _USUAL_PRICE = len("0.5600")
 _USUAL_COUNT = r"^[0-9]+\.[0-9]+$"
@@ -149,9 +149,9 @@ def _prices(texts: pl.DataFrame, traded: NDArray[np.bool_]) -> dict[str, pl.Seri
     together = pl.concat(texts.get_columns())
     if not (together.str.len_bytes() == _USUAL_PRICE).all():
         raise ValueError("a price is not a string such as '0.5600'")
-    prices = together.cast(pl.Float64).to_numpy() * CC_PER_DOLLAR
+    prices = together.cast(pl.Float64).to_numpy() * CC_A_DOLLAR
     cc = np.rint(prices).reshape(texts.width, texts.height)
-    if (np.abs(cc.ravel() - prices) > 1e-6).any() or ((cc < 0) | (cc > CC_PER_DOLLAR)).any():
+    if (np.abs(cc.ravel() - prices) > 1e-6).any() or ((cc < 0) | (cc > CC_A_DOLLAR)).any():
         raise ValueError("a price is not a multiple of 1/10,000 dollar up to one dollar")
     of = dict(zip(texts.columns, cc, strict=True))
     quotes = [of[f"{side}_{part}_cc"] for side, part in _QUOTES]

@@ -13,13 +13,13 @@ from pydantic_core import from_json
 
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.wire_values import (
-    CC_PER_DOLLAR,
     Record,
     amount,
     count,
     epoch_ms,
     price_cc,
 )
+from kalshi_assets.units import CC_A_DOLLAR
 
 Levels = tuple[tuple[int, float], ...]
 
@@ -112,7 +112,7 @@ def order_book_of(payload: Any, ticker: str) -> OrderBook:
         book = {}
     sides = Record(book, record.name)
     bids = _levels(sides, "yes_dollars")
-    asks = [(CC_PER_DOLLAR - price, size) for price, size in _levels(sides, "no_dollars")]
+    asks = [(CC_A_DOLLAR - price, size) for price, size in _levels(sides, "no_dollars")]
     return OrderBook(
         ticker=ticker, bids=tuple(sorted(bids, reverse=True)), asks=tuple(sorted(asks))
     )

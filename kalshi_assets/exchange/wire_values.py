@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from kalshi_assets.exchange.errors import MalformedAnswerError
+from kalshi_assets.units import CC_A_DOLLAR
 
-CC_PER_DOLLAR = 10_000
 SIDE_OF_BOOK = {"bid": "yes", "ask": "no"}
 # Above any number of contracts or dollars, but two decimals are still exact in a float.
 MOST = 10**12
@@ -50,7 +50,7 @@ def price_cc(text: object) -> int:
     fraction = (match[2] or "").ljust(6, "0")
     if fraction[4:] != "00":
         raise ValueError(f"{_shown(text)} is finer than 1/10,000 dollar")
-    return _at_most_one_dollar(int(match[1]) * CC_PER_DOLLAR + int(fraction[:4]), text)
+    return _at_most_one_dollar(int(match[1]) * CC_A_DOLLAR + int(fraction[:4]), text)
 
 
 def mean_price_cc(text: object) -> int:
@@ -63,7 +63,7 @@ def mean_price_cc(text: object) -> int:
     """
     if not isinstance(text, str) or _PRICE.fullmatch(text) is None:
         raise ValueError(f"{_shown(text)} is not a dollar string such as '0.5600'")
-    return _at_most_one_dollar(round(Decimal(text) * CC_PER_DOLLAR), text)
+    return _at_most_one_dollar(round(Decimal(text) * CC_A_DOLLAR), text)
 
 
 def count(text: object) -> float:
@@ -126,7 +126,7 @@ def leading_number(words: str) -> Decimal | None:
 
 
 def _at_most_one_dollar(cc: int, text: object) -> int:
-    if cc > CC_PER_DOLLAR:
+    if cc > CC_A_DOLLAR:
         raise ValueError(f"{_shown(text)} is above one dollar")
     return cc
 

@@ -12,16 +12,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.instants import (
-    MINUTE_US,
     NEVER,
-    Array,
-    Ints,
     as_times,
     microseconds,
     microseconds_of,
 )
 from kalshi_assets.ladder.grid import Grid, gridded
 from kalshi_assets.tables.panel import ACTIVITY
+from kalshi_assets.units import MINUTE_US, Array, Ints
 
 MEASURES = ("flow", "spread", "volatility", "volume")
 KNOTS = 17

@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.features.facts import CC_A_DOLLAR, latest, minutes_entered
-from kalshi_assets.instants import Array, Ints, age_s, microseconds, times_at, values_at
+from kalshi_assets.features.facts import latest, minutes_entered
+from kalshi_assets.instants import age_s, microseconds, times_at, values_at
 from kalshi_assets.ladder.grid import Grid
+from kalshi_assets.units import CC_A_DOLLAR, Array, Ints
 
 
 @dataclass(frozen=True, kw_only=True)

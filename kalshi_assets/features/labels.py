@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from kalshi_assets.features.facts import CC_A_DOLLAR
-from kalshi_assets.instants import Array
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
 from kalshi_assets.ladder.terms import atoms_of, terms_at, versions
 from kalshi_assets.settlement.rule import Settled, SettledAs, outcomes, settled_as
 from kalshi_assets.tables.panel import LABELS
+from kalshi_assets.units import CC_A_DOLLAR, Array
 
 # In minutes. A candle of a minute is known two seconds after its end, so the panel's next row is
 # the first that shows what an order decided now would meet.

@@ -10,10 +10,11 @@ from kalshi_assets.features.flow import Flow, flow_of
 from kalshi_assets.features.lead_lag import lead_lag
 from kalshi_assets.features.quotes import SOURCES, quotes_as_of
 from kalshi_assets.features.spreads import spread_proxy_cents
-from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds, microseconds_of
+from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.ladder.grid import Grid
 from kalshi_assets.ladder.terms import terms_at, trading_end, versions
 from kalshi_assets.tables import MINUTE_PANEL
+from kalshi_assets.units import MINUTE_US, Array, Ints
 
 
 def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFrame) -> pl.DataFrame:

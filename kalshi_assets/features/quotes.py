@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.features.facts import CC_A_DOLLAR, latest, minutes_entered
-from kalshi_assets.instants import Array, Ints, age_s, microseconds, times_at, values_at
+from kalshi_assets.features.facts import latest, minutes_entered
+from kalshi_assets.instants import age_s, microseconds, times_at, values_at
 from kalshi_assets.ladder.grid import Grid
+from kalshi_assets.units import CC_A_DOLLAR, Array, Ints
 
 NO_BID, NO_ASK = 0, 10_000
 SOURCES = ("none", "inferred", "recorded")

@@ -4,12 +4,9 @@ Not here: the quoted spread, which is in the panel where there are quotes.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kalshi_assets.features.facts import CC_A_DOLLAR
 from kalshi_assets.features.kinematics import trailing_sum
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import CC_A_DOLLAR, Array
 
 WINDOW_MINUTES = 60
 

@@ -17,8 +17,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import Array, Ints
 from kalshi_assets.ladder.legs import LadderError, Leg
+from kalshi_assets.units import Array, Ints
 
 Shape = Literal["partition", "thresholds", "other"]
 

@@ -14,9 +14,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.config import method_section
-from kalshi_assets.instants import Array, as_times
+from kalshi_assets.instants import as_times
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
 from kalshi_assets.tables import MARKET_PMF
+from kalshi_assets.units import Array
 
 MINUTES_A_SECOND = 1 / 60
 # Prices are whole hundredths of a cent: room for a limit's last bit, and for no other price.

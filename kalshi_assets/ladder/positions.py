@@ -8,10 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import Ints
-
-PAYS_CC = 10_000
-"""What a YES contract pays when its leg does: 1 dollar."""
+from kalshi_assets.units import CC_A_DOLLAR, Ints
 
 # Below it no sum of int64 can have wrapped.
 _MOST_CC = 2**62
@@ -50,9 +47,9 @@ def gain_by_atom(
     if held.shape != payoff.shape[:1]:
         raise ValueError(f"positions of shape {held.shape} are not those of {len(payoff)} legs")
     contracts = [int(position) for position in held]
-    if abs(cash_cc) + PAYS_CC * sum(map(abs, contracts)) > _MOST_CC:
+    if abs(cash_cc) + CC_A_DOLLAR * sum(map(abs, contracts)) > _MOST_CC:
         raise ValueError(f"{contracts} contracts and {cash_cc} cc are too many for 64 bits")
-    return cash_cc + PAYS_CC * (np.array(contracts, dtype=np.int64) @ payoff.astype(np.int64))
+    return cash_cc + CC_A_DOLLAR * (np.array(contracts, dtype=np.int64) @ payoff.astype(np.int64))
 
 
 def worst_case(positions: Sequence[int] | Ints, payoff: NDArray[np.bool_], cash_cc: int = 0) -> int:

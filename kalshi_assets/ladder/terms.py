@@ -10,10 +10,11 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from kalshi_assets.instants import Ints, microseconds, microseconds_of
+from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.brackets import Ladder
 from kalshi_assets.ladder.legs import Leg
+from kalshi_assets.units import Ints
 
 
 def terms_at(events: pl.DataFrame, known_by: datetime | None = None) -> pl.DataFrame:

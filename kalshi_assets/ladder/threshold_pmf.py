@@ -7,11 +7,12 @@ Here: what holds where the curve does not, and the columns of the table. Not her
 import numpy as np
 import polars as pl
 
-from kalshi_assets.instants import Array, as_times
+from kalshi_assets.instants import as_times
 from kalshi_assets.ladder.grid import KEY, gridded
 from kalshi_assets.ladder.market_pmf import DEFAULTS, HALF_CC, MarketPmfParams, books_of
 from kalshi_assets.ladder.thresholds import market_curve, well_quoted
 from kalshi_assets.tables import MARKET_PMF
+from kalshi_assets.units import Array
 
 
 def threshold_market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.DataFrame:

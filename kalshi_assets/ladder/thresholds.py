@@ -11,16 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kalshi_assets.instants import Array
 from kalshi_assets.ladder.legs import Leg
 from kalshi_assets.ladder.market_pmf import DEFAULTS, HALF_CC, MarketPmfParams
-
-Bools = NDArray[np.bool_]
+from kalshi_assets.units import CC_A_DOLLAR, Array, Bools
 
 TICK = 0.01
-CC_A_DOLLAR = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

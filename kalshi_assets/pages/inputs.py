@@ -32,8 +32,7 @@ from kalshi_assets.tables import (
     SETTLEMENTS,
     Table,
 )
-
-Floats = npt.NDArray[np.float64]
+from kalshi_assets.units import Array
 
 PAGE_TABLES: tuple[Table, ...] = (
     EVENTS,
@@ -167,7 +166,7 @@ def winner_of(daily_pnl: pl.DataFrame) -> int | None:
     return int(known[0]) if len(known) else None
 
 
-def hours_since(times: pl.Series, start: dt.datetime) -> Floats:
+def hours_since(times: pl.Series, start: dt.datetime) -> Array:
     """Hours from `start` to each of `times`: local standard hours, if `start` is the climate day's.
 
     Returns
@@ -200,10 +199,10 @@ class _Spread:
         minutes, column = np.unique(minute, return_inverse=True)
         return cls(frame, row, column, minutes, brackets)
 
-    def hours(self, start: dt.datetime) -> Floats:
+    def hours(self, start: dt.datetime) -> Array:
         return (self.minutes.astype(np.float64) - start.timestamp() * 1e6) / 3.6e9
 
-    def each(self, name: str) -> Floats:
+    def each(self, name: str) -> Array:
         """A value per bracket and minute."""
         out = np.full((self.brackets, len(self.minutes)), np.nan)
         values = self.frame[name].cast(pl.Float64).to_numpy()
@@ -213,7 +212,7 @@ class _Spread:
             out[self.row, self.column] = values
         return out
 
-    def shared(self, name: str) -> Floats:
+    def shared(self, name: str) -> Array:
         """A value per minute, the same in all brackets."""
         if self.column is None:
             last = self.frame[name].tail(len(self.minutes))
@@ -262,15 +261,15 @@ class MinuteGrid:
         Probability of a new high within the hour, shape (N,).
     """
 
-    hours: Floats
-    p_fused: Floats
-    p_mkt: Floats
-    p_wx: Floats
+    hours: Array
+    p_fused: Array
+    p_mkt: Array
+    p_wx: Array
     dead: npt.NDArray[np.bool_]
-    weather_weight: Floats
-    running_max_lo_f: Floats
-    forecast_max_f: Floats
-    hazard_next_60m: Floats
+    weather_weight: Array
+    running_max_lo_f: Array
+    forecast_max_f: Array
+    hazard_next_60m: Array
 
     @classmethod
     def of(cls, panel: pl.DataFrame, day_start: dt.datetime, brackets: int) -> "MinuteGrid":
@@ -327,16 +326,16 @@ class HazardGrid:
         Shape (N,); degrees Fahrenheit, and nats a report.
     """
 
-    hours: Floats
+    hours: Array
     status: npt.NDArray[np.object_]
     method: npt.NDArray[np.object_]
     baseline: npt.NDArray[np.object_]
-    p_wx: Floats
+    p_wx: Array
     dead: npt.NDArray[np.bool_]
-    analogue_share: Floats
-    running_max_lo_f: Floats
-    hazard_next_60m: Floats
-    log_likelihood: Floats
+    analogue_share: Array
+    running_max_lo_f: Array
+    hazard_next_60m: Array
+    log_likelihood: Array
 
     @classmethod
     def of(cls, hazard: pl.DataFrame, day_start: dt.datetime, brackets: int) -> Self:
@@ -383,6 +382,6 @@ def runs(values: npt.NDArray[Any]) -> Iterator[tuple[int, int, Any]]:
         yield from ((a, b, values[a]) for a, b in pairwise(bounds))
 
 
-def _first(happened: npt.NDArray[np.bool_], hours: Floats) -> float | None:
+def _first(happened: npt.NDArray[np.bool_], hours: Array) -> float | None:
     where = np.flatnonzero(happened)
     return float(hours[where[0]]) if len(where) else None

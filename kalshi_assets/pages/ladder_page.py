@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from kalshi_assets.instants import MINUTE_US, Array, microseconds_of
+from kalshi_assets.instants import microseconds_of
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.grid import gridded
@@ -18,6 +18,7 @@ from kalshi_assets.pages.canvas import Sheet, hour_ticks, panels
 from kalshi_assets.pages.page import render
 from kalshi_assets.pages.plots.strokes import PERCENT, bands
 from kalshi_assets.pages.svg import svg_markup
+from kalshi_assets.units import MINUTE_US, Array
 
 
 @dataclass(frozen=True, kw_only=True)

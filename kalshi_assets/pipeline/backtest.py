@@ -7,7 +7,6 @@ import polars as pl
 
 from kalshi_assets.config import load_toml
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.ladder.positions import PAYS_CC
 from kalshi_assets.ladder.terms import atoms_of, terms_at
 from kalshi_assets.pipeline.family import LadderFamily
 from kalshi_assets.pipeline.market import counts
@@ -29,6 +28,7 @@ from kalshi_assets.trading.params import CONFIG_NAME
 from kalshi_assets.trading.records import Outcome, daily_pnl
 from kalshi_assets.trading.signal import priced
 from kalshi_assets.trading.terms import EventTerms
+from kalshi_assets.units import CC_A_DOLLAR
 
 
 def backtest_steps(of: LadderFamily) -> tuple[Step, ...]:
@@ -113,12 +113,14 @@ def outcome_of(settlements: pl.DataFrame, events: pl.DataFrame) -> Outcome | Non
         return None
     ladder = atoms_of(events)
     nested = ladder.shape != "partition" and settled.winner is not None
-    pays = [PAYS_CC * int(pays) for pays in ladder.payoff[:, settled.winner]] if nested else None
+    pays = (
+        [CC_A_DOLLAR * int(pays) for pays in ladder.payoff[:, settled.winner]] if nested else None
+    )
     return Outcome(
         settled_by=settled.source,
         value=settled.value,
         winning_bracket=settled.winner,
-        payoffs_cc=None if pays is None else tuple(pays),
+        payoffs_cc=payoffs_cc,
     )
 
 

@@ -30,8 +30,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.pooling.inputs import Training
 from kalshi_assets.pooling.simplex import MARKET_FLOOR, floored
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 # Hours since the day's start, split where a model of temperatures comes to know the maximum.
 BLOCK_EDGES = (0, 9, 12, 15, 18, 24)

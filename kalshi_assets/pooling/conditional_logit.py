@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from kalshi_assets.pooling.inputs import PoolInputs, Training
 from kalshi_assets.pooling.model import MARKET_CONDITIONS, PooledModel
 from kalshi_assets.pooling.simplex import MARKET_FLOOR, MODEL_FLOOR, floored, log_pool
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 _WIDTH = len(MARKET_CONDITIONS)
 # methods.md 5: until there are thirty days to learn from the prior is in force.

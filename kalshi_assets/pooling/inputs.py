@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import MINUTE_US, UTC_TIME, Array, Ints, microseconds
+from kalshi_assets.instants import UTC_TIME, microseconds
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.pooling.model import MARKET_CONDITIONS, Column, PooledModel
 from kalshi_assets.pooling.simplex import without_impossible
 from kalshi_assets.settlement.rule import outcome_known_at, pays_as_known
+from kalshi_assets.units import MINUTE_US, MINUTES_A_DAY, Array, Ints
 
 # Half-hours are enough: neighbouring instants share their day's outcome.
 TRAINING_EVERY_MIN = 30
@@ -239,7 +240,7 @@ def training_of(
         inputs=replace(inputs, market=without_impossible(inputs.market, impossible)),
         impossible=impossible,
         winner=pays.argmax(axis=1),
-        day=inputs.start // _MINUTES_A_DAY,
+        day=inputs.start // MINUTES_A_DAY,
         known_at=microseconds(rows["known_at"])[::brackets],
     )
 
@@ -337,9 +338,6 @@ def _on_the_half_hour(rows: pl.DataFrame) -> pl.DataFrame:
 def _columns_of(examples: pl.DataFrame, model: PooledModel) -> pl.DataFrame:
     names = columns_learnt_from(model)
     return examples if examples.columns == names else examples[names]
-
-
-_MINUTES_A_DAY = 24 * 60
 
 
 def _usable(instants: pl.DataFrame, model: PooledModel) -> tuple[pl.DataFrame, int]:

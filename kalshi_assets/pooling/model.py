@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from kalshi_assets.instants import Array
+from kalshi_assets.units import Array
 
 MARKET_CONDITIONS = ("constant", "flow", "volatility", "tightness")
 

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import MINUTE_US
 from kalshi_assets.pooling.conditional_logit import conditional_logit
 from kalshi_assets.pooling.inputs import Training
 from kalshi_assets.pooling.simplex import without_impossible
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import MINUTE_US, MINUTES_A_DAY, Array
 
 # Fronts last over midnight: between the last day learnt from and the first one predicted lies one
 # that is neither. When an outcome was known is said by its day (`Training.known_at`).
@@ -55,9 +53,6 @@ def _origins(training: Training) -> Iterator[tuple[NDArray[np.bool_], slice]]:
         last_learnt, begin, end = np.searchsorted(
             training.day, [first - PURGE_DAYS, first, first + ORIGIN_EVERY_DAYS]
         )
-        began = training.inputs.start[begin] - (training.day[begin] - first) * _MINUTES_A_DAY
+        began = training.inputs.start[begin] - (training.day[begin] - first) * MINUTES_A_DAY
         known = training.known_at <= began * MINUTE_US
         yield (number < last_learnt) & known, slice(begin, end)
-
-
-_MINUTES_A_DAY = 24 * 60

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 # Books quote whole cents. A market probability below the market's floor rests on an offer at one
 # cent, or on none, and a PMF that can be wrong in ways it does not know of is nowhere surer.

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import Array, as_times, microseconds_of
+from kalshi_assets.instants import as_times, microseconds_of
 from kalshi_assets.pooling.anchor import (
     BLOCK_EDGES,
     BLOCKS,
@@ -28,6 +28,7 @@ from kalshi_assets.pooling.model import PooledModel
 from kalshi_assets.pooling.rolling_origin import PURGE_DAYS, out_of_sample
 from kalshi_assets.pooling.simplex import log_pool
 from kalshi_assets.tables.probability import FUSION_WEIGHTS
+from kalshi_assets.units import Array
 
 DAY = timedelta(days=1)
 

@@ -23,7 +23,8 @@ from kalshi_assets.sandbox.world_station import (
     official_maximum,
     whole_fahrenheit,
 )
-from kalshi_assets.sandbox.world_weather import DAY, Floats, generator, ornstein_uhlenbeck, signal
+from kalshi_assets.sandbox.world_weather import DAY, generator, ornstein_uhlenbeck, signal
+from kalshi_assets.units import Array
 
 Cents = NDArray[np.int16]
 
@@ -127,12 +128,12 @@ class Belief:
         Standard deviation of the maximum still to come, shape (minutes,), °F.
     """
 
-    pmf: Floats
-    spread_f: Floats
+    pmf: Array
+    spread_f: Array
 
 
 def belief(
-    seed: int, city: City, day: date, market: Event, *, lag_min: int, mood_f: Floats | float = 0.0
+    seed: int, city: City, day: date, market: Event, *, lag_min: int, mood_f: Array | float = 0.0
 ) -> Belief:
     """Belief about the final maximum, given reports that are `lag_min` minutes old.
 
@@ -166,15 +167,15 @@ def belief(
     return Belief(pmf=np.diff(np.hstack([edges, below, edges + 1]), axis=1), spread_f=spread)
 
 
-def _trailing_mean(values: Floats, window: int) -> Floats:
+def _trailing_mean(values: Array, window: int) -> Array:
     total = np.concatenate([[0.0], np.cumsum(values)])
     end = np.arange(1, values.size + 1)
     begin = np.maximum(end - window, 0)
-    mean: Floats = (total[end] - total[begin]) / (end - begin)
+    mean: Array = (total[end] - total[begin]) / (end - begin)
     return mean
 
 
-def _news(market: Event, start: datetime) -> Floats:
+def _news(market: Event, start: datetime) -> Array:
     """Share of the news (0 to 1) that later forecasts reveal before the day, in hourly steps."""
     ahead = (start - market.open_time) / timedelta(minutes=1)
     at = np.arange(market.minutes) / ahead * 3
@@ -213,10 +214,10 @@ class Quotes:
     bid: Cents
     ask: Cents
     touched: NDArray[np.bool_]
-    changed_at_s: Floats
+    changed_at_s: Array
 
 
-def quotes(rng: np.random.Generator, view: Belief, lively: Floats) -> Quotes:
+def quotes(rng: np.random.Generator, view: Belief, lively: Array) -> Quotes:
     """The market maker's quotes around the belief.
 
     All brackets are requoted together, at random minutes; each side of each bracket has its own
@@ -247,7 +248,7 @@ def quotes(rng: np.random.Generator, view: Belief, lively: Floats) -> Quotes:
     return Quotes(bid=bid, ask=ask, touched=touched, changed_at_s=rng.uniform(2.0, 58.0, (n,)))
 
 
-def _settle(rng: np.random.Generator, p: Floats, bid: Cents, ask: Cents) -> None:
+def _settle(rng: np.random.Generator, p: Array, bid: Cents, ask: Cents) -> None:
     """Quotes of practically decided brackets: 0/1, 99/100, or none for some dead ones."""
     dead, sure = p < DEAD, p > 1 - DEAD
     bid[dead], ask[dead] = 0, 1
@@ -278,7 +279,7 @@ def _moved(quote: Cents) -> NDArray[np.bool_]:
     return moved
 
 
-def liveliness(city: City, day: date, market: Event) -> Floats:
+def liveliness(city: City, day: date, market: Event) -> Array:
     """Relative activity per minute, 0.1 to 1: low at night, highest from 9 to 17 on the day."""
     start = city.climate_day(day)[0]
     first = (market.open_time - start) / timedelta(hours=1)
@@ -288,6 +289,6 @@ def liveliness(city: City, day: date, market: Event) -> Floats:
     return np.clip(0.06 + eve + own, 0, 1)
 
 
-def mood(rng: np.random.Generator, minutes: int) -> Floats:
+def mood(rng: np.random.Generator, minutes: int) -> Array:
     """The traders' common error in °F, shape (minutes,): sd 0.35, decays within hours."""
     return 0.35 * ornstein_uhlenbeck(rng.standard_normal(minutes), time_constant=75.0)

@@ -17,14 +17,12 @@ from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.sandbox import world_layout
 from kalshi_assets.sandbox.world_weather import (
     DAY,
-    Floats,
     Stress,
     day_weather,
     generator,
     temperature,
 )
-
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 SOURCE = "generated world"
 AVERAGED = 5
@@ -42,7 +40,7 @@ def whole_celsius(tenths: Ints) -> Ints:
 
 
 @lru_cache(maxsize=16)
-def five_minute_mean(seed: int, city: City, day: date) -> Floats:
+def five_minute_mean(seed: int, city: City, day: date) -> Array:
     """Mean of each minute of the climate day and the four before it, °F."""
     before = temperature(seed, city, day - timedelta(days=1))[-(AVERAGED - 1) :]
     minutes = np.concatenate([before, temperature(seed, city, day)])

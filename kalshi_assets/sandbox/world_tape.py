@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.sandbox import world_layout
 from kalshi_assets.sandbox.world_market import Event, Quotes
-from kalshi_assets.sandbox.world_weather import Floats
-
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 INFORMED_SHARE = 0.3
 LONGEST_SWEEP = 4
@@ -45,7 +43,7 @@ class Tape:
     """
 
     minute: Ints
-    second: Floats
+    second: Array
     bracket: Ints
     price: Ints
     count: Ints
@@ -58,7 +56,7 @@ class Tape:
 
 
 def tape(
-    rng: np.random.Generator, book: Quotes, informed_pmf: Floats, lively: Floats, *, expected: float
+    rng: np.random.Generator, book: Quotes, informed_pmf: Array, lively: Array, *, expected: float
 ) -> Tape:
     """Trades of takers who hit the bid or lift the ask in force at their time.
 

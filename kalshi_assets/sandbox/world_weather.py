@@ -15,11 +15,9 @@ from enum import StrEnum
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.cities import City
-
-Floats = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 DAY = 1440
 JOIN = 120
@@ -206,7 +204,7 @@ def _front(
     return 0.0, 0.0, 60.0
 
 
-def signal(seed: int, city: City, day: date) -> Floats:
+def signal(seed: int, city: City, day: date) -> Array:
     """Temperature without noise at every minute of the climate day, shape (1440,), °F."""
     minute = np.arange(DAY, dtype=np.float64)
     constants = climate(city)
@@ -221,7 +219,7 @@ def signal(seed: int, city: City, day: date) -> Floats:
 _WARMEST = date(2000, 7, 22).toordinal()
 
 
-def _drift(seed: int, city: City, day: date, minute: Floats) -> Floats:
+def _drift(seed: int, city: City, day: date, minute: Array) -> Array:
     """Day-to-day anomaly, autocorrelated over days, with unit variance at each midnight."""
     weights = MEMORY ** np.arange(MEMORY_DAYS)
     weights /= np.sqrt((weights**2).sum())
@@ -237,8 +235,8 @@ def _drift(seed: int, city: City, day: date, minute: Floats) -> Floats:
 
 
 def _diurnal_parameters(
-    seed: int, city: City, day: date, minute: Floats, constants: Climate
-) -> tuple[Floats, Floats]:
+    seed: int, city: City, day: date, minute: Array, constants: Climate
+) -> tuple[Array, Array]:
     """Amplitude in °F and delay in minutes, blended during the night from 20 to 05."""
     days = [day_weather(seed, city, day + timedelta(days=k)) for k in (-1, 0, 1)]
     amplitudes = [constants.diurnal_f * (1 - 0.65 * d.cloud) for d in days]
@@ -247,14 +245,14 @@ def _diurnal_parameters(
     from_yesterday = _smoothstep((minute + 4 * 60) / night)
     to_tomorrow = _smoothstep((minute - 20 * 60) / night)
 
-    def blend(values: list[float]) -> Floats:
+    def blend(values: list[float]) -> Array:
         yesterday, today, tomorrow = values
         return today + (yesterday - today) * (1 - from_yesterday) + (tomorrow - today) * to_tomorrow
 
     return blend(amplitudes), blend(shifts)
 
 
-def _diurnal_wave(hour: Floats) -> Floats:
+def _diurnal_wave(hour: Array) -> Array:
     """Wave from -1 at 05:24 to +1 at 15:24 standard time; then falls fast first, slowly later."""
     h = np.mod(hour - 5.4, 24.0)
     rising = -np.cos(np.pi * h / 10)
@@ -263,7 +261,7 @@ def _diurnal_wave(hour: Floats) -> Floats:
     return np.where(h < 10, rising, falling)
 
 
-def _fronts(seed: int, city: City, day: date, minute: Floats) -> Floats:
+def _fronts(seed: int, city: City, day: date, minute: Array) -> Array:
     """Sum of the fronts of today, tomorrow and earlier days; each fades within four days."""
     total = np.zeros_like(minute)
     for back in range(-1, FRONT_DAYS + 2):
@@ -277,7 +275,7 @@ def _fronts(seed: int, city: City, day: date, minute: Floats) -> Floats:
     return total
 
 
-def noise(seed: int, city: City, day: date) -> Floats:
+def noise(seed: int, city: City, day: date) -> Array:
     """Minute noise of the climate day, shape (1440,), °F: slow Ornstein-Uhlenbeck and turbulence.
 
     The paths of adjacent days are cross-faded within two hours of midnight, with weights whose
@@ -295,7 +293,7 @@ def noise(seed: int, city: City, day: date) -> Floats:
 
 
 @lru_cache(maxsize=16)
-def _noise_path(seed: int, city: City, day: date) -> Floats:
+def _noise_path(seed: int, city: City, day: date) -> Array:
     """The noise drawn for a day, from two hours before it to two hours after it."""
     rng = generator(seed, city, day, "noise")
     n = DAY + 2 * JOIN
@@ -312,7 +310,7 @@ def _noise_path(seed: int, city: City, day: date) -> Floats:
     return path
 
 
-def ornstein_uhlenbeck(shocks: Floats, *, time_constant: float) -> Floats:
+def ornstein_uhlenbeck(shocks: Array, *, time_constant: float) -> Array:
     """Stationary Ornstein-Uhlenbeck path of unit variance, one step per shock.
 
     x[k] = rho x[k-1] + sqrt(1 - rho^2) z[k] with rho = exp(-1 / time_constant), x[0] = z[0].
@@ -327,18 +325,18 @@ def ornstein_uhlenbeck(shocks: Floats, *, time_constant: float) -> Floats:
     growth = np.exp(np.arange(shocks.size) / time_constant)
     scaled = shocks * growth
     scaled[1:] *= np.sqrt(1 - np.exp(-2 / time_constant))
-    path: Floats = np.cumsum(scaled) / growth
+    path: Array = np.cumsum(scaled) / growth
     return path
 
 
 @lru_cache(maxsize=16)
-def temperature(seed: int, city: City, day: date) -> Floats:
+def temperature(seed: int, city: City, day: date) -> Array:
     """One-minute mean temperatures of the climate day, shape (1440,), °F."""
     minutes = signal(seed, city, day) + noise(seed, city, day)
     minutes.setflags(write=False)
     return minutes
 
 
-def _smoothstep(x: Floats) -> Floats:
+def _smoothstep(x: Array) -> Array:
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)

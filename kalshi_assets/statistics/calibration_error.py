@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.statistics.bootstrap import LEVEL, SINGLE_DAYS, Bootstrap, summed, tails
 from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 BINS = 10
 NULL_RESAMPLES = 300

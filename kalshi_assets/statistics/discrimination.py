@@ -12,7 +12,7 @@ long as one count.
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 
 def areas_under_curve(

@@ -9,10 +9,9 @@ import numpy as np
 import polars as pl
 
 from kalshi_assets.ladder.atoms import Atoms
-from kalshi_assets.statistics.scores import Array, brier_score, log_loss, ranked_probability_score
+from kalshi_assets.statistics.scores import brier_score, log_loss, ranked_probability_score
 from kalshi_assets.tables import REPORT
-
-_US_AN_HOUR = 3_600_000_000
+from kalshi_assets.units import HOUR_US, Array
 
 
 def scoreboard(
@@ -40,7 +39,7 @@ def scoreboard(
         The event's legs by bracket; None: a partition.
     """
     minute = fused["minute"].to_physical().to_numpy()
-    hour, rest = np.divmod(minute - round(day_start.timestamp() * 1e6), _US_AN_HOUR)
+    hour, rest = np.divmod(minute - round(day_start.timestamp() * 1e6), HOUR_US)
     rows = np.flatnonzero((rest == 0) & (hour >= 0) & (hour < 24))
     rows = rows[np.lexsort((fused["bracket"].to_numpy()[rows], hour[rows]))]
     if not len(rows):

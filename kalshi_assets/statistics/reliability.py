@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from kalshi_assets.statistics.bootstrap import LEVEL, SINGLE_DAYS, Bootstrap, summed, tails
 from kalshi_assets.statistics.corp import Corp, corp
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 BINS = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)

@@ -7,7 +7,8 @@ one, or one per PMF. Not here: means over days (`bootstrap`).
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
+
 Winner = int | NDArray[np.int64]
 
 LOG_FLOOR = 1e-6

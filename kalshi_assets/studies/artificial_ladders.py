@@ -12,13 +12,11 @@ from datetime import date
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.authorities import authorities
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.tables import EVENTS
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 PERSISTING = 0.5
 BRACKET_F = 2

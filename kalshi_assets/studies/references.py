@@ -12,8 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.normal import normal_cdf
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 WINDOW_DAYS = 15
 MIN_MAXIMA = 30

@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.statistics.bootstrap import SINGLE_DAYS, Bootstrap
 from kalshi_assets.statistics.ladder_forecasts import padded
 from kalshi_assets.statistics.scores import proper_scores
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 SCORES = ("log_loss", "brier_score", "rps")
 NOTHING = "nothing"

@@ -8,14 +8,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.statistics.bootstrap import Bootstrap
 from kalshi_assets.statistics.significance import diebold_mariano, discoveries
 from kalshi_assets.studies.slices import NOTHING, Instants, Mask, Slice
 from kalshi_assets.tables.scoreboard import PROPER_SCORES, SLICES
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 
 def mean_rows(

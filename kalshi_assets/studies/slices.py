@@ -15,8 +15,8 @@ from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
 from kalshi_assets.statistics.scores import proper_scores
 from kalshi_assets.studies.evaluations import EVALUATIONS, sliced
 from kalshi_assets.tables.scoreboard import SOURCES
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 NOTHING = "nothing"

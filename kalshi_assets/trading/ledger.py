@@ -6,7 +6,8 @@ came about.
 
 from collections.abc import Sequence
 
-from kalshi_assets.trading.orders import PAYOFF_CC, Fill, sign_of
+from kalshi_assets.trading.orders import Fill, sign_of
+from kalshi_assets.units import CC_A_DOLLAR
 
 Runs = Sequence[tuple[int, int]]
 
@@ -48,7 +49,7 @@ class Ledger:
         for position, (first, end) in zip(self.positions, self.pays, strict=True):
             if position:
                 for atom in range(first, end):
-                    gains[atom] += PAYOFF_CC * position
+                    gains[atom] += CC_A_DOLLAR * position
         return gains
 
     def worst_case_cc(self) -> int:
@@ -83,7 +84,7 @@ class Ledger:
         """
         if len(payoffs_cc) != len(self.positions):
             raise ValueError(f"{len(payoffs_cc)} payoffs for a ladder of {len(self.positions)}")
-        if not all(0 <= payoff <= PAYOFF_CC for payoff in payoffs_cc):
-            raise ValueError(f"payoffs {list(payoffs_cc)} are not all from 0 to {PAYOFF_CC} cc")
+        if not all(0 <= payoff <= CC_A_DOLLAR for payoff in payoffs_cc):
+            raise ValueError(f"payoffs {list(payoffs_cc)} are not all from 0 to {CC_A_DOLLAR} cc")
         paid = zip(self.positions, payoffs_cc, strict=True)
         return self.cash_cc + sum(position * payoff for position, payoff in paid)

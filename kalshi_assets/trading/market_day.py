@@ -12,8 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.trading.fills import Bar
-from kalshi_assets.trading.orders import PAYOFF_CC, US_A_MINUTE
 from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.units import CC_A_DOLLAR, MINUTE_US
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class MarketDay:
                 "the panel must hold one event with brackets 0, 1, ... and one market each; "
                 f"it holds {markets}"
             )
-        minutes = panel["minute"].to_physical().to_numpy() // US_A_MINUTE
+        minutes = panel["minute"].to_physical().to_numpy() // MINUTE_US
         first = int(minutes.min())
         rows = np.full((len(markets), int(minutes.max()) - first + 1), -1, dtype=np.int64)
         rows[panel["bracket"].to_numpy(), minutes - first] = np.arange(panel.height)
@@ -111,4 +111,4 @@ def _markets(panel: pl.DataFrame) -> list[tuple[int, str]]:
 def _in_cc(dollars: str) -> pl.Expr:
     """Whole cc; null for null, and for what is no price."""
     price = pl.when(pl.col(dollars).is_between(0, 1)).then(pl.col(dollars))
-    return (price * PAYOFF_CC).round().cast(pl.Int32)
+    return (price * CC_A_DOLLAR).round().cast(pl.Int32)

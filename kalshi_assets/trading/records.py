@@ -14,8 +14,9 @@ import polars as pl
 from kalshi_assets.tables import DAILY_PNL, DECISIONS, FILLS
 from kalshi_assets.trading.ledger import Ledger, Runs
 from kalshi_assets.trading.market_day import MarketDay
-from kalshi_assets.trading.orders import PAYOFF_CC, US_A_MINUTE, Fill, WorkingOrder, sign_of
+from kalshi_assets.trading.orders import Fill, WorkingOrder, sign_of
 from kalshi_assets.trading.policy import Step
+from kalshi_assets.units import CC_A_DOLLAR, MINUTE_US
 
 MARK_OUT_MINUTES = 5
 
@@ -49,7 +50,7 @@ class Outcome:
     payoffs_cc: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        fair = self.payoffs_cc is not None and not {0, PAYOFF_CC}.issuperset(self.payoffs_cc)
+        fair = self.payoffs_cc is not None and not {0, CC_A_DOLLAR}.issuperset(self.payoffs_cc)
         if (self.winning_bracket is None and self.payoffs_cc is None) or (
             fair and self.winning_bracket is not None
         ):
@@ -62,7 +63,7 @@ class Outcome:
         """What a YES contract of `bracket` paid."""
         if self.payoffs_cc is not None:
             return self.payoffs_cc[bracket]
-        return PAYOFF_CC if bracket == self.winning_bracket else 0
+        return CC_A_DOLLAR if bracket == self.winning_bracket else 0
 
     def net_cc(self, ledger: Ledger) -> int:
         """Gain of `ledger` after fees."""
@@ -150,7 +151,7 @@ def fills(day: MarketDay, runs: Mapping[str, Run], outcome: Outcome | None) -> p
         return FILLS.empty()
     frame = pl.DataFrame(rows, schema=_EPOCH_SCHEMA, orient="row")
     return FILLS.arranged(
-        frame.with_columns((pl.col(name) * US_A_MINUTE).cast(FILLS.dtypes[name]) for name in _TIMES)
+        frame.with_columns((pl.col(name) * MINUTE_US).cast(FILLS.dtypes[name]) for name in _TIMES)
     )
 
 

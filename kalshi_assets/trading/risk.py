@@ -7,8 +7,9 @@ order is worth sending (signal), or sizing by expected growth.
 from collections.abc import Iterable
 
 from kalshi_assets.trading.ledger import Ledger
-from kalshi_assets.trading.orders import PAYOFF_CC, Candidate, FeeOf, Order, WorkingOrder, sign_of
+from kalshi_assets.trading.orders import Candidate, FeeOf, Order, WorkingOrder, sign_of
 from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.units import CC_A_DOLLAR
 
 
 def allowed_contracts(
@@ -59,7 +60,7 @@ def _gain_a_contract(order: Order | Candidate, fee: FeeOf) -> tuple[int, int]:
     """
     sign = sign_of(order.side)
     lost = -sign * order.price_cc - fee(order.price_cc, 1, order.execution)
-    return lost, lost + sign * PAYOFF_CC
+    return lost, lost + sign * CC_A_DOLLAR
 
 
 def _affordable(

@@ -16,17 +16,13 @@ from typing import Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from kalshi_assets.trading.orders import PAYOFF_CC, Execution, FeeOf, Side, sign_of
+from kalshi_assets.trading.orders import Execution, FeeOf, Side, sign_of
 from kalshi_assets.trading.params import TradingParams
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from kalshi_assets.units import CC_A_CENT, CC_A_DOLLAR, Array, Bools
 
 NO_VETO = ""
 
-_CC_A_CENT = 100
 _KEY = ("market_ticker", "minute")
 _SIDES = pl.Series(["bid", "ask", None])
 _EXECUTIONS = pl.Series(["taker", "maker", None])
@@ -162,10 +158,10 @@ class _Quoted:
         that it can have.
     """
 
-    used: Floats
-    market: Floats
-    bid_cc: Floats
-    ask_cc: Floats
+    used: Array
+    market: Array
+    bid_cc: Array
+    ask_cc: Array
     vetoed: Bools
     impossible: Bools
     unknown: Bools
@@ -197,13 +193,13 @@ class _Quoted:
         return self.vetoed | self.impossible | self.unknown | ~self.two_sided
 
 
-def in_cc(dollars: pl.Series) -> Floats:
+def in_cc(dollars: pl.Series) -> Array:
     """Prices in cc, whole numbers; NaN for null, and for what is no price."""
-    prices = np.rint(dollars.to_numpy() * PAYOFF_CC)
-    return np.where((prices >= 0) & (prices <= PAYOFF_CC), prices, np.nan)
+    prices = np.rint(dollars.to_numpy() * CC_A_DOLLAR)
+    return np.where((prices >= 0) & (prices <= CC_A_DOLLAR), prices, np.nan)
 
 
-def _probabilities(values: pl.Series) -> Floats:
+def _probabilities(values: pl.Series) -> Array:
     """NaN for null, and for what is no probability."""
     found = values.to_numpy()
     return np.where((found >= 0) & (found <= 1), found, np.nan)
@@ -241,28 +237,28 @@ class _Orders:
         Limit prices.
     """
 
-    maker: Floats
-    taker: Floats
-    maker_cc: Floats
-    taker_cc: Floats
+    maker: Array
+    taker: Array
+    maker_cc: Array
+    taker_cc: Array
 
     @classmethod
     def of(
         cls, side: Side, quoted: _Quoted, params: TradingParams, fee: FeeOf, free: Bools | None
     ) -> Self:
-        sign, slippage = sign_of(side), round(params.slippage_cents * _CC_A_CENT)
+        sign, slippage = sign_of(side), round(params.slippage_cents * CC_A_CENT)
         if side == "bid":
-            rests_at, limit = quoted.bid_cc, np.minimum(quoted.ask_cc + slippage, PAYOFF_CC)
+            rests_at, limit = quoted.bid_cc, np.minimum(quoted.ask_cc + slippage, CC_A_DOLLAR)
         else:
             rests_at, limit = quoted.ask_cc, np.maximum(quoted.bid_cc - slippage, 0)
         used, market = quoted.used * 100, quoted.market * 100
-        mid = (quoted.bid_cc + quoted.ask_cc) / (2 * _CC_A_CENT)
+        mid = (quoted.bid_cc + quoted.ask_cc) / (2 * CC_A_CENT)
         maker = (
             np.minimum(sign * (used - mid), sign * (used - market))
             - params.adverse_selection_cents
             - _fees(rests_at, "maker", params, fee, free)
         )
-        taker = sign * (used - limit / _CC_A_CENT) - _fees(limit, "taker", params, fee, free)
+        taker = sign * (used - limit / CC_A_CENT) - _fees(limit, "taker", params, fee, free)
         return cls(
             # In a locked book a post-only order is refused.
             maker=np.where(quoted.bid_cc < quoted.ask_cc, maker, np.nan),
@@ -273,14 +269,14 @@ class _Orders:
 
 
 def _fees(
-    prices: Floats, execution: Execution, params: TradingParams, fee: FeeOf, free: Bools | None
-) -> Floats:
+    prices: Array, execution: Execution, params: TradingParams, fee: FeeOf, free: Bools | None
+) -> Array:
     """Fee a contract, cents, of an order at each price in cc; NaN: no price."""
     known, contracts = ~np.isnan(prices), params.order_contracts
     at = prices[known].astype(np.int64)
-    cents = np.full(PAYOFF_CC + 1, np.nan)
+    cents = np.full(CC_A_DOLLAR + 1, np.nan)
     for price in np.flatnonzero(np.bincount(at)).tolist():
-        cents[price] = fee(price, contracts, execution) / contracts / _CC_A_CENT
+        cents[price] = fee(price, contracts, execution) / contracts / CC_A_CENT
     fees = np.full(len(prices), np.nan)
     fees[known] = cents[at]
     return fees if free is None else np.where(known & free, 0.0, fees)
@@ -292,7 +288,7 @@ def _first_no(
     """The first gate that says no, in the order of `tables.backtest.REASONS`, else ``trade``; and
     whether it is that. A veto is given in the family's words.
     """
-    spread_cents = (quoted.ask_cc - quoted.bid_cc) / _CC_A_CENT
+    spread_cents = (quoted.ask_cc - quoted.bid_cc) / CC_A_CENT
     used = quoted.used
     gates = {
         "no_quote": ~quoted.two_sided,

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from kalshi_assets.instants import Array
 from kalshi_assets.keys import days_between
+from kalshi_assets.units import Array
 
 SERIES = "KXDICE"
 THROWS = 12

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kalshi_assets.features.spreads import Array, spread_proxy_cents
+from kalshi_assets.features.spreads import spread_proxy_cents
+from kalshi_assets.units import Array
 
 MINUTES = 3000
 

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_assets.instants import Array
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.brackets import Bracket, Ladder
 from kalshi_assets.ladder.legs import LadderError, Leg
+from kalshi_assets.units import Array
 from kalshi_assets_tests.ladder.legs import (
     any_legs,
     leg,

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.legs import Leg
-from kalshi_assets.ladder.positions import PAYS_CC, gain_by_atom, worst_case
+from kalshi_assets.ladder.positions import gain_by_atom, worst_case
+from kalshi_assets.units import CC_A_DOLLAR
 from kalshi_assets_tests.ladder.legs import any_legs, partition, partition_legs, thresholds
 
 EVERY_NUMBER = range(-70, 151)
@@ -18,7 +19,7 @@ def test_the_worst_case_is_the_least_gain_of_any_number(
 ) -> None:
     held = data.draw(st.lists(contracts, min_size=len(legs), max_size=len(legs)))
     gains = [
-        cash_cc + sum(PAYS_CC * n for n, leg in zip(held, legs, strict=True) if leg.pays(value))
+        cash_cc + sum(CC_A_DOLLAR * n for n, leg in zip(held, legs, strict=True) if leg.pays(value))
         for value in EVERY_NUMBER
     ]
     worst = worst_case(held, Atoms(legs).payoff, cash_cc)
@@ -30,7 +31,7 @@ def test_the_worst_case_of_a_partition_is_its_least_position(
     data: st.DataObject, legs: tuple[Leg, ...]
 ) -> None:
     held = data.draw(st.lists(contracts, min_size=len(legs), max_size=len(legs)))
-    assert worst_case(held, Atoms(legs).payoff) == PAYS_CC * min(held)
+    assert worst_case(held, Atoms(legs).payoff) == CC_A_DOLLAR * min(held)
 
 
 def test_nested_legs_are_worst_where_the_sold_pay_and_the_bought_do_not() -> None:
@@ -47,7 +48,7 @@ def test_a_threshold_below_bought_and_one_above_sold_never_lose_their_difference
 
 
 def test_one_of_each_bracket_pays_a_dollar_whatever_settles() -> None:
-    assert gain_by_atom([1, 1, 1], Atoms(partition([3, 7])).payoff).tolist() == [PAYS_CC] * 3
+    assert gain_by_atom([1, 1, 1], Atoms(partition([3, 7])).payoff).tolist() == [CC_A_DOLLAR] * 3
 
 
 def test_without_positions_all_that_is_left_is_cash() -> None:

@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.pooling.conditional_logit import (
@@ -12,9 +11,8 @@ from kalshi_assets.pooling.conditional_logit import (
 )
 from kalshi_assets.pooling.inputs import Training
 from kalshi_assets.pooling.simplex import without_impossible
+from kalshi_assets.units import Array
 from kalshi_assets_tests.pooling.worlds import settled_days
-
-Array = NDArray[np.float64]
 
 PRIOR = WEATHER.prior
 

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from kalshi_assets.pooling.simplex import (
     MARKET_FLOOR,
@@ -11,9 +10,8 @@ from kalshi_assets.pooling.simplex import (
     log_pool,
     without_impossible,
 )
+from kalshi_assets.units import Array
 from kalshi_assets_tests.pooling.worlds import pmfs
-
-Array = NDArray[np.float64]
 
 
 @given(pmfs, pmfs, st.floats(0, 2), st.floats(0, 2))

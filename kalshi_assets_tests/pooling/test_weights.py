@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 
 from kalshi_assets.families.temperature.pool import WEATHER
-from kalshi_assets.instants import MINUTE_US
 from kalshi_assets.pooling import rolling_origin
 from kalshi_assets.pooling.conditional_logit import (
     FittedLogit,
@@ -22,6 +21,7 @@ from kalshi_assets.pooling.model import MARKET_CONDITIONS
 from kalshi_assets.pooling.rolling_origin import out_of_sample
 from kalshi_assets.pooling.weights import PoolWeights, fusion_weights
 from kalshi_assets.tables.probability import FUSION_WEIGHTS
+from kalshi_assets.units import MINUTE_US
 from kalshi_assets_tests.pooling.worlds import START, examples, inputs_of, pooled_by, settled_days
 
 STRENGTH = (0.0, 0.0, 1.3, 1.3, 0.0)

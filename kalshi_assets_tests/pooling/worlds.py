@@ -8,15 +8,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.pool import WEATHER
-from kalshi_assets.instants import MINUTE_US
 from kalshi_assets.pooling.inputs import PoolInputs, Training
 from kalshi_assets.pooling.simplex import softmax
 from kalshi_assets.pooling.weights import PoolWeights, pooled
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import MINUTE_US, Array
 
 # One instant in every block of hours.
 HOURS = (5.0, 10.0, 13.0, 16.0, 20.0)

@@ -8,8 +8,9 @@ import polars as pl
 from kalshi_assets.families.temperature.evidence import counted, evidence_floor, of_climate_day
 from kalshi_assets.features.labels import HORIZONS
 from kalshi_assets.features.labels import labels as labels_of_ladder
-from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds
+from kalshi_assets.instants import microseconds
 from kalshi_assets.ladder.grid import Grid
+from kalshi_assets.units import MINUTE_US, Array, Ints
 
 
 def labels(

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from kalshi_assets.instants import Array
 from kalshi_assets.pooling.inputs import UNKNOWN, mean_percentile
 from kalshi_assets.pooling.model import Column, Condition, PooledModel
+from kalshi_assets.units import Array
 
 # Minutes in which an observation's freshness falls to 1/e.
 FRESH_MIN = 30.0

@@ -34,8 +34,7 @@ from kalshi_assets.learning.calibration.rolling import Stack, fitted, keys_of, o
 from kalshi_assets.learning.calibration.selection import InForce, chosen, scopes_of_bands
 from kalshi_assets.tables.calibration import CALIBRATED
 from kalshi_assets.tables.probability import FUSED_PMF
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 
 def calibrators(

@@ -24,8 +24,7 @@ from kalshi_assets.learning.calibration.maps import (
 from kalshi_assets.settlement.rule import fair_price, outcomes
 from kalshi_assets.statistics.scores import LOG_FLOOR
 from kalshi_assets.tables.calibration import BLOCK_NAMES
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 EVERY_US = 30 * 60_000_000
 # Hours of standard time. The day's maximum is decided in the afternoon, so doubt falls fastest

@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from kalshi_assets.learning.calibration.days import LEAD_BLOCKS, CalibrationDay, season_of
 from kalshi_assets.learning.calibration.maps import FAMILIES, CalibrationMap, Statistics
 from kalshi_assets.statistics.scores import LOG_FLOOR
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 BLOCKS = len(LEAD_BLOCKS)
 SCOPES = ("city", "city_block", "city_season_block")

@@ -18,7 +18,6 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.learning.calibration.maps import FAMILIES
 from kalshi_assets.learning.calibration.rolling import (
@@ -31,8 +30,7 @@ from kalshi_assets.learning.calibration.rolling import (
     keys_of,
 )
 from kalshi_assets.statistics.bootstrap import RESAMPLES, day_weights
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 MIN_DAYS = 30
 QUANTILES = (0.05, 0.05 / BLOCKS, 0.05 / BLOCKS)

@@ -4,7 +4,6 @@ from datetime import date
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.learning.classifiers.baseline import Baseline, probabilities
 from kalshi_assets.learning.classifiers.store import ModelStore
@@ -16,8 +15,7 @@ from kalshi_assets.learning.classifiers.targets import (
     prices,
 )
 from kalshi_assets.tables.classifiers import CLASSIFIERS, PREDICTIONS
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 _COLUMNS = {"lead_1m": "p_lead_1m", "lead_5m": "p_lead_5m", "pays": "p_pays_model"}
 

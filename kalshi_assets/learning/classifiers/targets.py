@@ -16,8 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.settlement.rule import outcome_known_at, pays_as_known
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
 Kind = Literal["binary", "winner"]
 
 OUTCOME_KNOWN_AT = "outcome_known_at"

@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 
 from kalshi_assets.pages.canvas import PAPER, Sheet, Size, Span, hour_ticks, panels
-from kalshi_assets.pages.inputs import DayInputs, Floats, hours_since
+from kalshi_assets.pages.inputs import DayInputs, hours_since
 from kalshi_assets.pages.palette import REASON_COLOURS
 from kalshi_assets.pages.plots.strokes import DIAMOND, mark_climate_day, trading_hours
+from kalshi_assets.units import Array
 
 
 def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> Sheet:
@@ -35,7 +36,7 @@ def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> Sheet:
     return sheet
 
 
-def _reason_image(decisions: pl.DataFrame, at: Floats, x: Span, count: int) -> np.ndarray:
+def _reason_image(decisions: pl.DataFrame, at: Array, x: Span, count: int) -> np.ndarray:
     """Colours of shape (brackets, pixels, 4); transparent where nothing was decided."""
     columns = 960
     column = np.clip(((at - x[0]) / (x[1] - x[0]) * columns).astype(int), 0, columns - 1)

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from numpy.typing import NDArray
 
 from kalshi_assets.lake import checks
 from kalshi_assets.learning.calibration import rows
@@ -25,7 +24,6 @@ from kalshi_assets_tests.learning.calibration.worlds import (
     settled_days,
 )
 
-Array = NDArray[np.float64]
 TODAY = 153
 
 

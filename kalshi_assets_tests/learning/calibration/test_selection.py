@@ -2,7 +2,6 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from kalshi_assets.learning.calibration.days import LEAD_BLOCKS, CalibrationDay
 from kalshi_assets.learning.calibration.maps import FAMILIES, IDENTITY, TEMPERATURE
@@ -21,6 +20,7 @@ from kalshi_assets.learning.calibration.selection import (
     chosen,
     lower_bounds,
 )
+from kalshi_assets.units import Array
 from kalshi_assets_tests.learning.calibration.worlds import (
     MORNING,
     forecasts,
@@ -28,7 +28,6 @@ from kalshi_assets_tests.learning.calibration.worlds import (
     settled_days,
 )
 
-Array = NDArray[np.float64]
 NOON = LEAD_BLOCKS.index("12-15")
 
 

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.learning.calibration.days import CalibrationDay
 from kalshi_assets.tables import FUSED_PMF
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 START = datetime(2025, 1, 1, 5, tzinfo=UTC)
 ALL_HOURS = np.arange(-15, 23, 0.5)

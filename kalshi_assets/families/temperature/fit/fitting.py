@@ -39,8 +39,7 @@ from kalshi_assets.families.temperature.fit.parameters import (
 from kalshi_assets.families.temperature.fit.priors import Priors
 from kalshi_assets.families.temperature.providers import one_forecast_each
 from kalshi_assets.families.temperature.station_days import StationDays
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 # Blocks in which the day's maximum usually falls.
 PEAK_BLOCKS = slice(4, 6)

@@ -28,9 +28,7 @@ from kalshi_assets.families.temperature.hazard.corridor import (
     corridor,
     paths_through,
 )
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 # Of the greatest: a node with less says nothing about the next hour.
 LEAST_WEIGHT = 1e-5

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.asof import weather_as_of
 from kalshi_assets.families.temperature.climate_day import SLOTS, slot_of
@@ -29,8 +28,7 @@ from kalshi_assets.families.temperature.hazard.filtered_day import (
 from kalshi_assets.families.temperature.hazard.method import BLOCKS, HazardMethod
 from kalshi_assets.ladder.terms import terms_at, trading_end
 from kalshi_assets.tables import HAZARD_PMF
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 # What the engine resolves. If the brackets that the evidence leaves alive have less, it and the
 # evidence cannot both be right.

@@ -12,10 +12,10 @@ import polars as pl
 
 from kalshi_assets.families.temperature.climate_day import SLOTS
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS, SETTLEMENTS
+from kalshi_assets.units import Array
 from kalshi_assets_tests.families.temperature.hazard.days import (
     DAY,
     PLACE,
-    Array,
     Days,
     at,
     earlier,

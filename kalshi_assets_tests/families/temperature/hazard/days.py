@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.bulletins.intervals import (
     decode_temp_f,
@@ -25,10 +24,9 @@ from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.sandbox.world_station import whole_fahrenheit
 from kalshi_assets.studies.artificial_ladders import synthetic_events
 from kalshi_assets.tables import FORECASTS, HAZARD_PMF, OBSERVATIONS
+from kalshi_assets.units import Array, Ints
 from kalshi_assets_tests.shared import ARCHIVE
 
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Habit = Literal["tgroup", "whole_c", "hourly"]
 Days = Sequence[tuple[datetime, pl.DataFrame]]
 

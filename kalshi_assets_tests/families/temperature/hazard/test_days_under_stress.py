@@ -9,10 +9,10 @@ import pytest
 
 from kalshi_assets.families.temperature.climate_day import SLOT, SLOTS
 from kalshi_assets.families.temperature.hazard.analogue_day import library_of
+from kalshi_assets.units import Array
 from kalshi_assets_tests.families.temperature.hazard.days import (
     ALONE,
     DAY,
-    Array,
     Habit,
     at,
     bracket_of,

@@ -19,12 +19,12 @@ from kalshi_assets.families.temperature.hazard.filtered_day import (
 )
 from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.tables import FORECASTS
+from kalshi_assets.units import Array
 from kalshi_assets_tests.families.temperature.filter.simulated import from_state
 from kalshi_assets_tests.families.temperature.hazard.days import (
     ALONE,
     DAY,
     PLACE,
-    Array,
     Habit,
     at,
     bracket_of,
