@@ -112,10 +112,9 @@ def outcome_of(settlements: pl.DataFrame, events: pl.DataFrame) -> Outcome | Non
     if settled is None:
         return None
     ladder = atoms_of(events)
-    nested = ladder.shape != "partition" and settled.winner is not None
-    pays = (
-        [CC_A_DOLLAR * int(pays) for pays in ladder.payoff[:, settled.winner]] if nested else None
-    )
+    payoffs_cc = None
+    if ladder.shape != "partition" and settled.winner is not None:
+        payoffs_cc = tuple(CC_A_DOLLAR * int(pays) for pays in ladder.payoff[:, settled.winner])
     return Outcome(
         settled_by=settled.source,
         value=settled.value,
