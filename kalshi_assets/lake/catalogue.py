@@ -1,8 +1,9 @@
 """The DuckDB catalogue: one schema per stage, one view per table, over the lake's files.
 
 A view lists all files of its table. Beside it stands a macro that opens the files of one day, such
-as ``weather.observations_of('chicago', '2025-05-05')``. The database holds no data and changes only
-when a table is added, so that anyone may open it read-only while the platform writes.
+as ``weather.observations_of('chicago', '2025-05-05')``. Columns that the family calls by another
+name have that name, too. The database holds no data and changes only when a table is added, so that
+anyone may open it read-only while the platform writes.
 """
 
 import hashlib
@@ -109,7 +110,11 @@ def _statements(table: "Table", lake: "Lake") -> list[str]:
 
 def _rows(table: "Table", lake: "Lake", parameters: str) -> str:
     """The rows of a table: all of them, or those of the parameters' day."""
-    return (_joined if table.shares else _files)(table, lake, parameters)
+    rows = (_joined if table.shares else _files)(table, lake, parameters)
+    words = ", ".join(
+        f'"{name}" as "{word}"' for name, word in lake.family.words if name in table.dtypes
+    )
+    return f"select *, {words} from ({rows})" if words else rows  # noqa: S608
 
 
 def _files(table: "Table", lake: "Lake", parameters: str) -> str:
