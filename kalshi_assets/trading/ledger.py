@@ -6,10 +6,9 @@ came about.
 
 from collections.abc import Sequence
 
+from kalshi_assets.ladder.positions import Runs, gain_by_atom
 from kalshi_assets.trading.orders import Fill, sign_of
 from kalshi_assets.units import CC_A_DOLLAR
-
-Runs = Sequence[tuple[int, int]]
 
 
 class Ledger:
@@ -45,12 +44,7 @@ class Ledger:
 
     def pnl_by_winner(self) -> list[int]:
         """Gain after fees, cc, for each atom that the number may lie in; one entry an atom."""
-        gains = [self.cash_cc] * max(end for _, end in self.pays)
-        for position, (first, end) in zip(self.positions, self.pays, strict=True):
-            if position:
-                for atom in range(first, end):
-                    gains[atom] += CC_A_DOLLAR * position
-        return gains
+        return gain_by_atom(self.positions, self.pays, self.cash_cc)
 
     def worst_case_cc(self) -> int:
         """Gain after fees in the worst atom."""

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kalshi_assets.ladder.positions import Runs
 from kalshi_assets.tables import DAILY_PNL, DECISIONS, FILLS
-from kalshi_assets.trading.ledger import Ledger, Runs
+from kalshi_assets.trading.ledger import Ledger
 from kalshi_assets.trading.market_day import MarketDay
 from kalshi_assets.trading.orders import Fill, WorkingOrder, sign_of
 from kalshi_assets.trading.policy import Step
