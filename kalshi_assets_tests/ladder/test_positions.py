@@ -66,7 +66,7 @@ def test_without_positions_all_that_is_left_is_cash() -> None:
 
 
 def test_positions_of_other_legs_are_refused() -> None:
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="argument 2 is longer"):
         gain_by_atom([1, 2], runs_of(partition([3, 7])))
 
 
