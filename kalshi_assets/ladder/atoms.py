@@ -81,13 +81,6 @@ class Atoms:
             dtype=np.int64,
         )
 
-    @property
-    def pays(self) -> tuple[tuple[int, int], ...] | None:
-        """The rows of `runs`; None: a partition by position, each leg pays on its own atom."""
-        runs = tuple((int(first), int(end)) for first, end in self.runs)
-        alone = all(run == (leg, leg + 1) for leg, run in enumerate(runs))
-        return None if alone and self.count == len(runs) else runs
-
     @cached_property
     def payoff(self) -> NDArray[np.bool_]:
         """Whether a leg pays on an atom, shape (legs, atoms); read-only."""

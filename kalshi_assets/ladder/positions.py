@@ -12,7 +12,7 @@ Runs = Sequence[tuple[int, int]]
 """Of every leg the first atom on which it pays and the one after the last; `Atoms.runs`."""
 
 
-def gain_by_atom(positions: Sequence[int], runs: Runs, cash_cc: int = 0) -> list[int]:
+def gain_by_atom(positions: Sequence[int], runs: Runs, atoms: int, cash_cc: int = 0) -> list[int]:
     """What positions and cash are worth on each atom, cc, exact.
 
     Parameters
@@ -22,6 +22,8 @@ def gain_by_atom(positions: Sequence[int], runs: Runs, cash_cc: int = 0) -> list
         pays. A NO contract is a sold YES and 1 dollar of cash.
     runs
         Of every leg; of a partition, of thresholds, or of any other legs.
+    atoms
+        How many there are.
     cash_cc
         What was received less what was paid, fees included.
 
@@ -35,7 +37,7 @@ def gain_by_atom(positions: Sequence[int], runs: Runs, cash_cc: int = 0) -> list
     ValueError
         Another number of positions than legs.
     """
-    steps = [0] * (1 + max(end for _, end in runs))
+    steps = [0] * (atoms + 1)
     steps[0] = cash_cc
     for position, (first, end) in zip(positions, runs, strict=True):
         steps[first] += CC_A_DOLLAR * position

@@ -126,7 +126,7 @@ def outcome_of(settlements: pl.DataFrame, events: pl.DataFrame) -> Outcome | Non
 def _earned(events: pl.DataFrame, fills: pl.DataFrame, settlements: pl.DataFrame) -> pl.DataFrame:
     ladder = atoms_of(events)
     markets = [leg.market_ticker for leg in ladder.legs]
-    return daily_pnl(fills, markets, ladder.pays, FILL_MODELS, outcome_of(settlements, events))
+    return daily_pnl(fills, markets, ladder, FILL_MODELS, outcome_of(settlements, events))
 
 
 def _describe_pnl(made: Made) -> dict[str, Any]:

@@ -6,6 +6,7 @@ came about.
 
 from collections.abc import Sequence
 
+from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.positions import Runs, gain_by_atom
 from kalshi_assets.trading.orders import Fill, sign_of
 from kalshi_assets.units import CC_A_DOLLAR
@@ -22,16 +23,22 @@ class Ledger:
     ----------
     brackets
         How many the ladder has.
+    ladder
+        Its legs by bracket; None: a partition.
+
+    Attributes
+    ----------
     pays
-        Of each bracket the first atom on which it pays and the one after the last
-        (`Atoms.runs`); None: a partition, each pays on its own.
+        Of each bracket the first atom on which it pays and the one after the last.
     """
 
-    __slots__ = ("cash_cc", "fees_cc", "pays", "positions")
+    __slots__ = ("atoms", "cash_cc", "fees_cc", "pays", "positions")
 
-    def __init__(self, brackets: int, pays: Runs | None = None) -> None:
+    def __init__(self, brackets: int, ladder: Atoms | None = None) -> None:
         self.positions = [0] * brackets
-        self.pays = pays or tuple((bracket, bracket + 1) for bracket in range(brackets))
+        self.atoms = brackets if ladder is None else ladder.count
+        runs = [(leg, leg + 1) for leg in range(brackets)] if ladder is None else ladder.runs
+        self.pays: Runs = [(int(first), int(end)) for first, end in runs]
         self.cash_cc = 0
         self.fees_cc = 0
 
@@ -44,7 +51,7 @@ class Ledger:
 
     def pnl_by_winner(self) -> list[int]:
         """Gain after fees, cc, for each atom that the number may lie in; one entry an atom."""
-        return gain_by_atom(self.positions, self.pays, self.cash_cc)
+        return gain_by_atom(self.positions, self.pays, self.atoms, self.cash_cc)
 
     def worst_case_cc(self) -> int:
         """Gain after fees in the worst atom."""

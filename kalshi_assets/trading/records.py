@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from kalshi_assets.ladder.positions import Runs
+from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.tables import DAILY_PNL, DECISIONS, FILLS
 from kalshi_assets.trading.ledger import Ledger
 from kalshi_assets.trading.market_day import MarketDay
@@ -198,7 +198,7 @@ def _fill_row(
 def daily_pnl(
     fills_: pl.DataFrame,
     market_tickers: Sequence[str],
-    pays: Runs | None,
+    ladder: Atoms | None,
     fill_models: Sequence[str],
     outcome: Outcome | None,
 ) -> pl.DataFrame:
@@ -210,8 +210,8 @@ def daily_pnl(
         `backtest.fills` of one event.
     market_tickers
         The event's markets in ladder order.
-    pays
-        Of each the atoms on which it pays, see `Ledger`; None: a partition.
+    ladder
+        The event's legs by bracket; None: a partition.
     fill_models
         The models that were run; one without orders still has its row.
     outcome
@@ -223,7 +223,7 @@ def daily_pnl(
     for model in fill_models:
         own = [order for order in orders if order["fill_model"] == model]
         filled = [order for order in own if order["filled"]]
-        ledger = Ledger(len(market_tickers), pays)
+        ledger = Ledger(len(market_tickers), ladder)
         for order in filled:
             ledger.book(
                 Fill(

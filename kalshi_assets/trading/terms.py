@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.exchange.fees import OrderFees, Schedule, fee_cc
+from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.terms import atoms_of
 from kalshi_assets.trading.orders import Execution
 from kalshi_assets.trading.params import TradingParams
@@ -39,8 +40,8 @@ class EventTerms:
     fees_from
         Per bracket the first minute since the epoch at which fees are due; earlier ones are waived.
         None: always. Empty: of no bracket are they waived.
-    pays
-        Of each bracket the atoms on which it pays, see `Ledger`; None: a partition.
+    ladder
+        The event's legs by bracket; None: a partition.
     """
 
     fee_type: str
@@ -48,7 +49,7 @@ class EventTerms:
     schedule: Schedule = "direct"
     tick_cc: int = 100
     fees_from: tuple[int | None, ...] = ()
-    pays: tuple[tuple[int, int], ...] | None = None
+    ladder: Atoms | None = None
 
     @classmethod
     def of(cls, events: pl.DataFrame) -> Self:
@@ -72,7 +73,7 @@ class EventTerms:
             fee_type=events["fee_type"][0],
             fee_multiplier=events["fee_multiplier"][0],
             fees_from=tuple(None if at is None else -(-at // MINUTE_US) for at in until),
-            pays=atoms_of(events).pays,
+            ladder=atoms_of(events),
         )
 
     def is_waived(self, bracket: int, minute: int) -> bool:

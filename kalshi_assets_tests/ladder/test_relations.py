@@ -75,9 +75,9 @@ def test_a_threshold_and_the_other_side_of_a_range_above_it_pay_at_least_a_dolla
     for threshold in range(2):
         held = [0] * len(atoms.legs)
         held[threshold], held[5] = 1, -1
-        assert min(gain_by_atom(held, atoms.runs.tolist(), cash_cc=10_000)) == 10_000
+        assert min(gain_by_atom(held, atoms.runs.tolist(), atoms.count, cash_cc=10_000)) == 10_000
     held = [0, 0, 1, 0, 0, -1, 0]
-    assert min(gain_by_atom(held, atoms.runs.tolist(), cash_cc=10_000)) == 0
+    assert min(gain_by_atom(held, atoms.runs.tolist(), atoms.count, cash_cc=10_000)) == 0
 
 
 @given(some_numbers, some_numbers, st.integers(0, 1000))
