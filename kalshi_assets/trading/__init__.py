@@ -2,6 +2,6 @@
 
 Here: signals, the step that decides, limits on risk, fill models, the ledger, and the engine that
 drives a day. The step is the same in backtest, shadow and live; only who fills its orders differs.
-Not here: where probabilities or quotes come from, what the number of a ladder is (weather, an
+Not here: where probabilities or quotes come from, what a ladder's value measures (weather, an
 index), the exchange's client, Dagster.
 """
