@@ -29,6 +29,13 @@ class Signer:
     def from_pem(cls, key_id: str, pem: bytes) -> "Signer":
         """Read an unencrypted RSA or Ed25519 private key in PEM format.
 
+        Parameters
+        ----------
+        key_id
+            The exchange's ID of the key.
+        pem
+            The private key.
+
         Raises
         ------
         SigningKeyError
@@ -59,6 +66,8 @@ class Signer:
 
         Parameters
         ----------
+        method
+            HTTP method.
         path
             Including /trade-api/v2, without the query.
         now_ms

@@ -112,6 +112,13 @@ class Market:
 def market_of(payload: Any, raw_sha256: str) -> Market:
     """Decode one market object.
 
+    Parameters
+    ----------
+    payload
+        The object.
+    raw_sha256
+        Content hash of the response.
+
     Raises
     ------
     MalformedAnswerError
@@ -295,6 +302,8 @@ def trades_of(
 
     Parameters
     ----------
+    trades
+        The objects.
     raw_sha256
         Content hash of the response, or one per trade.
     lag
@@ -384,7 +393,15 @@ class Memo(dict[Any, Any]):
 
 
 def times_of(microseconds: pl.Series, lag: timedelta) -> dict[str, pl.Series]:
-    """Columns event_time and known_at; `microseconds` is the event's Unix time."""
+    """Columns event_time and known_at.
+
+    Parameters
+    ----------
+    microseconds
+        Unix time of the event.
+    lag
+        From the event until it is available.
+    """
     utc_time = pl.Datetime("us", "UTC")
     lag_us = lag // timedelta(microseconds=1)
     return {
