@@ -8,12 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-IGNORES = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["lint"][
-    "per-file-ignores"
-]
-# The pattern that exempts all other files from the rules of docstrings.
-ROOMS = next(pattern for pattern in IGNORES if pattern.startswith("!"))
-ROOMS = ROOMS.removeprefix("!kalshi_assets/{").removesuffix("}").split(",")
+LINT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["lint"]
+# The pattern that exempts all other files from ruff's rules for docstrings.
+PATTERN = next(pattern for pattern in LINT["per-file-ignores"] if pattern.startswith("!"))
+ROOMS = PATTERN.removeprefix("!kalshi_assets/{").removesuffix("}").split(",")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -33,7 +33,7 @@ class StationChangedError(ContractError):
 
 @dataclass(frozen=True, kw_only=True)
 class MarketTerms:
-    """What is particular to one market.
+    """Terms of one market that may differ from the others'.
 
     Attributes
     ----------
@@ -136,9 +136,9 @@ class EventContract:
         price_cc
             1/10,000 dollar of YES, 0 to 10,000.
         side
-            Of the order.
+            Side of the order.
         market_ticker
-            Whose grid; None: the one that all markets of the event share.
+            The market with the grid; None: all markets of the event share one.
 
         Returns
         -------
@@ -282,7 +282,7 @@ def round_to_tick(grid: Sequence[TickRange], price_cc: int, side: Literal["bid",
     price_cc
         1/10,000 dollar of YES, 0 to 10,000.
     side
-        Of the order.
+        Side of the order.
     """
     if not 0 <= price_cc <= CC_A_DOLLAR:
         raise ValueError(f"price {price_cc} cc is not within 0 and {CC_A_DOLLAR}")

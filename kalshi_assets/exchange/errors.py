@@ -156,7 +156,7 @@ def error_of(status: int, body: bytes, endpoint: Endpoint) -> ExchangeError:
     status
         HTTP status.
     body
-        Of the response.
+        Body of the response.
     endpoint
         The request.
     """

@@ -142,10 +142,10 @@ def settlement_of(contract: EventContract, markets: list[Market], table: Table) 
     """The settlement row from the event's markets; see `fetch_settlement`.
 
     The value is the one that the markets state; in 2024 and 2025 only the winner did. If it is
-    stated in words, it is the number at their beginning, provided that it agrees with what paid;
-    else it is null. For a partition the row names the market that pays, for other legs the atom
-    that the results imply. If the exchange settled at a fair price (result scalar), the row holds
-    the payoff of each leg.
+    stated in words, it is the number at their beginning, provided that it agrees with the markets
+    that paid; else it is null. For a partition the row names the market that pays, for other legs
+    the atom that the results imply. If the exchange settled at a fair price (result scalar), the
+    row holds the payoff of each leg.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from kalshi_assets.ladder.legs import Leg, ValueGrid
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What is expected of one event.
+    """One expected event.
 
     Attributes
     ----------

@@ -75,7 +75,7 @@ class Market:
     expiration_words
         Text given in place of a number, such as "84. As reported."; None: a number or nothing.
     settlement_value_cc
-        What a YES contract paid, 1/10,000 dollar; None: not given.
+        Payoff of a YES contract, 1/10,000 dollar; None: not given.
     price_ranges
         The price grid; None: not given.
     fee_waiver_expiration_time

@@ -100,7 +100,7 @@ def order_book_of(payload: Any, ticker: str) -> OrderBook:
     payload
         The response.
     ticker
-        Its market.
+        Ticker of the market.
 
     Raises
     ------

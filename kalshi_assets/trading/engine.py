@@ -55,7 +55,7 @@ def run_day(
     terms, params
         The event's fee and tick; the trader's settings.
     outcome
-        What settled the day; None: not settled, gains are null.
+        The settlement of the day; None: not settled, gains are null.
     fill_models
         Names in `fills.MAKER_RULES`.
 

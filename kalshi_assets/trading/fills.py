@@ -87,7 +87,7 @@ def whole_share(volume: float | None, share: Decimal) -> int:
         Contracts. The exchange counts hundredths; further digits of a sum are floating-point
         residue. None or NaN: not known, so none.
     share
-        Of the volume, 0 to 1.
+        Share, 0 to 1.
     """
     if volume is None or not math.isfinite(volume):
         return 0

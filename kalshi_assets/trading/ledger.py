@@ -13,7 +13,7 @@ from kalshi_assets.units import CC_A_DOLLAR
 
 
 class Ledger:
-    """What one account holds in an event's brackets.
+    """Positions of one account in an event's brackets, and its money.
 
     Cash starts at 0, falls by what is bought and by fees, and rises by what is sold. At settlement
     the legs that pay on the atom of the settlement value pay 1 dollar per YES contract, or each leg
@@ -24,7 +24,7 @@ class Ledger:
     brackets
         Number of brackets.
     ladder
-        Its legs by bracket; None: a partition.
+        The event's legs by bracket; None: a partition.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Ledger:
         Parameters
         ----------
         payoffs_cc
-            Of a YES contract, one entry per bracket.
+            Payoff of a YES contract, one entry per bracket.
 
         Raises
         ------

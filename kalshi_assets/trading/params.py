@@ -16,7 +16,7 @@ P = TypeVar("P", bound="TradingParams")
 
 
 class TradingParams(BaseModel):
-    """What a trader may tune.
+    """Parameters that a trader may tune.
 
     Attributes
     ----------

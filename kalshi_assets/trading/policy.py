@@ -1,7 +1,7 @@
 """The step that decides: state and one minute's signals in, orders and cancels out.
 
-Here: the one set of functions that backtest, shadow and live all call. Not here: who fills the
-orders, the clock, or a loop over a day.
+Here: the one set of functions that backtest, shadow and live all call. Not here: fills, the clock,
+or a loop over a day.
 """
 
 from collections.abc import Mapping
@@ -54,16 +54,16 @@ class Desk:
 
 
 class Step(NamedTuple):
-    """What to do now.
+    """Orders and cancels of one step.
 
     Attributes
     ----------
     orders
-        To send.
+        Orders to send.
     cancels
         Working orders to cancel.
     refusals
-        Per bracket with a candidate but no order: why.
+        The reason, per bracket with a candidate but no order.
     """
 
     orders: tuple[Order, ...]

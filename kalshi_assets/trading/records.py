@@ -24,14 +24,14 @@ MARK_OUT_MINUTES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What settled the day.
+    """The settlement of the day.
 
     Attributes
     ----------
     settled_by
-        Whose result it is.
+        Source of the result.
     value
-        The number that settled it, in ticks, where known.
+        The settlement value, in ticks, where known.
     winning_bracket
         Position of the atom that contains the settlement value, of a partition the bracket that
         paid; None: the exchange paid a fair price.
@@ -100,7 +100,7 @@ class Run:
         minute
             Minutes since the epoch.
         done
-            What the step returned.
+            Return value of the step.
         """
         for order in done.orders:
             self.verdicts.append((minute, order.bracket, "trade", order.contracts))
@@ -159,7 +159,7 @@ def fills(day: MarketDay, runs: Mapping[str, Run], outcome: Outcome | None) -> p
     runs
         By fill model.
     outcome
-        What settled the day; None: gains are null.
+        The settlement of the day; None: gains are null.
     """
     rows = [
         _fill_row(day, model, working, outcome)
@@ -233,7 +233,7 @@ def daily_pnl(
     fill_models
         The models that were run; one without orders still has its row.
     outcome
-        What settled the day; None: gains are null.
+        The settlement of the day; None: gains are null.
     """
     bracket_of = {ticker: bracket for bracket, ticker in enumerate(market_tickers)}
     orders = fills_.to_dicts()

@@ -19,7 +19,7 @@ def allowed_contracts(
     params: TradingParams,
     fee: FeeOf,
 ) -> tuple[int, str]:
-    """How many contracts of `candidate` the limits allow.
+    """Number of contracts of `candidate` that the limits allow.
 
     No fill of it, in whole or part, together with any fills of the `working` orders, may leave an
     outcome under which the day loses more than the limit. So where some outcome loses that much

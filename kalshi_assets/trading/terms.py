@@ -84,7 +84,7 @@ class EventTerms:
         bracket
             Position in the ladder.
         minute
-            Of the fill, since the epoch.
+            Minute of the fill, since the epoch.
         """
         due = self.fees_from[bracket] if self.fees_from else None
         return due is not None and minute < due

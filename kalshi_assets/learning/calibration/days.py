@@ -67,7 +67,7 @@ class CalibrationDay:
     known_at
         When the outcome was known.
     left_out_from
-        From when on the day is left out: the exchange stated that it paid a fair price and no
+        Time from which the day is left out: the exchange stated that it paid a fair price and no
         bracket won, whatever publishers had stated before; None: it did not.
     winner
         Position of the atom that contains the settlement value, of a partition the bracket that
@@ -124,7 +124,7 @@ class CalibrationDay:
         Raises
         ------
         ValueError
-            The winner is no atom of the event.
+            The winner is not an atom of the event.
         """
         minute = fused["minute"].to_physical().to_numpy()
         rows = np.flatnonzero(minute % EVERY_US == 0)

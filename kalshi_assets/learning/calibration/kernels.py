@@ -187,7 +187,8 @@ def logistic(
     weight, hits
         Weight of every cell, and of the events that happened, shape (fits, cells).
     centre, ridge
-        Of the penalty ridge / 2 |theta - centre|^2; the centre is also the start.
+        Centre and strength of the penalty ridge / 2 |theta - centre|^2; the fit starts at the
+        centre.
     least
         Lower bounds, shape (k,).
     """

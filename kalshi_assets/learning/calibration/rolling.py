@@ -197,7 +197,7 @@ class _Rows:
     p
         PMFs, shape (rows, brackets), shorter ladders padded with zeros above.
     winner, day, block
-        Of every row; the day counts from the first scored one.
+        Winner, day and block of every row; days count from the first scored one.
     """
 
     p: Array

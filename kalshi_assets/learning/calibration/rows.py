@@ -87,13 +87,13 @@ def rows_of_maps(
     Parameters
     ----------
     fits
-        Of the maps.
+        Fits of all keys.
     fitted_to
-        Per key.
+        The days of each key.
     choices
-        By key.
+        The choice at each key.
     in_force
-        Per lead block.
+        The map in force in each lead block.
     season
         Season of the climate day.
     """
@@ -124,7 +124,7 @@ def rows_of_packaged(packaged: CalibrationMap, in_force: Sequence[InForce]) -> I
     packaged
         The map.
     in_force
-        Per lead block.
+        The map in force in each lead block.
     """
     for block, now in enumerate(in_force):
         common = {
@@ -197,7 +197,7 @@ def as_frame(rows: Sequence[Row], event_time: datetime, known_at: datetime) -> p
     rows
         In any order.
     event_time, known_at
-        Of all rows.
+        Times of all rows.
     """
     times = {"event_time": event_time, "known_at": known_at}
     in_order = sorted(rows, key=itemgetter(*CALIBRATORS.key))

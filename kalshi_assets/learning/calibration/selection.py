@@ -73,7 +73,7 @@ class Choice:
     Attributes
     ----------
     trials
-        Per family.
+        Results by family.
     adopted
         The family in force at this scope and below; None: the parent's.
     """
@@ -91,7 +91,7 @@ class InForce:
     scope
         Index into `SCOPES`; None: the packaged map.
     family
-        Its family.
+        Name of its family.
     """
 
     scope: int | None = None
@@ -106,7 +106,7 @@ def chosen(
     Parameters
     ----------
     stack, scores
-        The days, and what `rolling.out_of_sample` says of them.
+        The days, and their scores from `rolling.out_of_sample`.
     as_of
         When the calibrators are made.
 

@@ -88,7 +88,7 @@ def baseline_of(target: Target, train: Sample) -> Baseline:
     target
         The target.
     train
-        Its labelled rows; every day has the same weight.
+        Labelled training rows; every day has the same weight.
     """
     if target.kind == "binary":
         rate = np.clip(np.average(train.y, weights=train.weight), *_RATES)
@@ -97,7 +97,7 @@ def baseline_of(target: Target, train: Sample) -> Baseline:
 
 
 def _persistence(train: Sample) -> Baseline:
-    """Conditional logit of who leads next, given the prices, who leads now, and positions."""
+    """Conditional logit of the next leader, given the prices, the present leader, and positions."""
     from scipy.optimize import minimize
 
     known = train.prices

@@ -40,7 +40,7 @@ class BoostingParams:
     max_bin
         Most thresholds per feature and tree.
     seed
-        Of that draw, and of LightGBM's sample of rows for thresholds.
+        Seed of that draw, and of LightGBM's sample of rows for thresholds.
     """
 
     num_leaves: int = 15
@@ -83,7 +83,7 @@ class Fit:
     Attributes
     ----------
     model_sha256
-        Of the trees' text; None: they did not beat the baseline, or there are none.
+        Hash of the trees' text; None: they did not beat the baseline, or there are none.
     baseline
         In force with or without trees.
     n_days, n_validation_days, n_rows
@@ -97,8 +97,8 @@ class Fit:
     validation_auc, baseline_auc
         Over all validation rows, every day with the same weight; None: all of one class.
     gain_share
-        Of each feature in the reduction of the loss by the trees, shape (features,); adopted or
-        not.
+        Share of each feature in the reduction of the loss by the trees, adopted or not; shape
+        (features,).
     """
 
     model_sha256: str | None
@@ -142,7 +142,7 @@ def fit_target(
     Parameters
     ----------
     target
-        What is fitted.
+        The target.
     train, validation
         Labelled rows; every validation day later than every training day. Neither is empty.
     features

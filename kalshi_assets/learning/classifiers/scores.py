@@ -61,9 +61,9 @@ def daily_scores(
     Returns
     -------
     DataFrame
-        Of schema `DAILY_SCORES`; targets without a model or without a label are left out. Mean
-        -ln p of what happened, in nats, floored at 1e-6; areas under the curve within the day,
-        null where all rows are of one class.
+        Schema `DAILY_SCORES`; targets without a model or without a label are left out. Mean -ln p
+        of what happened, in nats, floored at 1e-6; areas under the curve within the day, null where
+        all rows are of one class.
     """
     key = ["market_ticker", "minute"]
     labels = list(dict.fromkeys(target.label for target in TARGETS))

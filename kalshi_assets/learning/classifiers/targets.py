@@ -35,7 +35,7 @@ class Target:
     Attributes
     ----------
     name
-        In `learning.classifiers`.
+        Name in `learning.classifiers`.
     label
         Column of `panel.examples`.
     kind
@@ -138,7 +138,7 @@ class Sample:
 
     @property
     def weight(self) -> Array:
-        """Of each row, shape (rows,): every day has the same weight, the mean is 1."""
+        """Weight of each row, shape (rows,): equal per day, with mean 1."""
         rows_of_day = np.bincount(self.day)
         return len(self.day) / (len(rows_of_day) * rows_of_day[self.day])
 
@@ -224,7 +224,7 @@ def labelled(target: Target, rows: pl.DataFrame) -> pl.DataFrame:
     target
         The target.
     rows
-        Of `training_rows`.
+        From `training_rows`.
 
     Returns
     -------
@@ -250,7 +250,7 @@ def sample(target: Target, rows: pl.DataFrame, features: Sequence[str]) -> Sampl
     target
         The target.
     rows
-        Of `labelled`.
+        From `labelled`.
     features
         Columns of `x`.
     """
@@ -271,7 +271,7 @@ def feature_matrix(rows: pl.DataFrame, features: Sequence[str]) -> Array:
     rows
         The frame.
     features
-        Its columns to take.
+        Columns to take.
     """
     check_columns(rows, features)
     columns = rows.select(pl.col(features).cast(pl.Float64).fill_null(float("nan")))

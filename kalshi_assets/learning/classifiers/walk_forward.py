@@ -64,8 +64,8 @@ def classifiers(
     day
         The partition.
     as_of
-        Its start. Outcomes count as they were known when the fold began, so that all
-        its days share a fit.
+        Start of the day. Outcomes count as they were known when the fold began, so that all its
+        days share a fit.
     days
         `panel.examples` by day, of one ladder. Only the days of the fold and, for drift, the
         features of the five days before are used (see `schedule`): others change nothing.
