@@ -65,11 +65,6 @@ def days_between(start: dt.date, end: dt.date) -> Iterator[dt.date]:
     ----------
     start, end
         First and last day, both included.
-
-    Raises
-    ------
-    ValueError
-        The end lies before the start.
     """
     if end < start:
         raise ValueError(f"the end {end} lies before the start {start}")

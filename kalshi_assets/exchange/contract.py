@@ -131,6 +131,8 @@ class EventContract:
     ) -> int:
         """The nearest price on the grid that is no worse for us: bids down, asks up.
 
+        A result of 0 or 10,000 is not a price of orders and means that there is none.
+
         Parameters
         ----------
         price_cc
@@ -139,11 +141,6 @@ class EventContract:
             Side of the order.
         market_ticker
             The market with the grid; None: all markets of the event share one.
-
-        Returns
-        -------
-        int
-            On the grid; 0 and 10,000 are not prices of orders and mean that there is none.
         """
         if market_ticker is not None:
             return round_to_tick(self.terms(market_ticker).tick_grid, price_cc, side)
@@ -213,7 +210,7 @@ class EventContract:
         key
             Ladder and day of the event.
         frame
-            `market.events` of it.
+            `market.events` of the event.
 
         Raises
         ------

@@ -59,11 +59,6 @@ def fee_cc(
     schedule
         Rounding. "direct": cost plus fee to 1/10,000 dollar, for direct members; "broker": cost
         plus fee to the cent; "conservative": the fee itself up to the cent, as before 2026.
-
-    Raises
-    ------
-    UnknownFeeTypeError
-        The formula is unknown.
     """
     order = OrderFees(fee_type=fee_type, multiplier=multiplier, schedule=schedule)
     return int(order.fill(price_cc, contracts, "buy", liquidity) * CC_A_DOLLAR)

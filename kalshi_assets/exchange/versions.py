@@ -31,7 +31,7 @@ def with_reading(
     read_at: datetime,
     regular_closes: frozenset[datetime],
 ) -> pl.DataFrame:
-    """The versions of an event after one more reading.
+    """The versions of an event after one more reading: `tables.EVENTS`.
 
     Parameters
     ----------
@@ -43,11 +43,6 @@ def with_reading(
         When it was read.
     regular_closes
         Every instant at which trading of the event ends unless the close is moved.
-
-    Returns
-    -------
-    DataFrame
-        `tables.EVENTS`.
     """
     if read_at <= contract.open_time:
         return contract.to_frame(known_at_from="recorded")

@@ -66,7 +66,7 @@ def _against_leader(grid: Grid, rows: pl.DataFrame) -> list[pl.Series]:
 
 
 def examples(features: pl.DataFrame, labels: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """The training examples: every five minutes of the day until the close.
+    """The training examples, rows of `table`: every five minutes of the day until the close.
 
     Parameters
     ----------
@@ -76,11 +76,6 @@ def examples(features: pl.DataFrame, labels: pl.DataFrame, table: Table) -> pl.D
         `panel.labels` of the event.
     table
         The family's table of examples.
-
-    Returns
-    -------
-    DataFrame
-        Rows of `table`.
     """
     grid, frames = aligned(features, labels)
     minute_of_day = np.round(grid.matrix(frames[0]["hour_lst"])[0] * 60)

@@ -22,19 +22,14 @@ def lead_lag(log_odds: Array) -> Array:
     """Minutes by which a bracket moves before (+) or after (-) one of its neighbours.
 
     Cross-correlation of one-minute changes at lags of 1 to 5 minutes, both ways and with both
-    neighbours, over the last 120 minutes; the lag of the greatest absolute correlation, if that
-    exceeds 2/sqrt(n). Ties go to the shortest lag, then to leading before following, then to the
-    colder neighbour. Source: methods, section 7.
+    neighbours, over the last 120 minutes; the lag of the greatest absolute correlation, or 0 if
+    that does not exceed 2/sqrt(n), or NaN if every n is below 30. Ties go to the shortest lag, then
+    to leading before following, then to the colder neighbour. Source: methods, section 7.
 
     Parameters
     ----------
     log_odds
         Logit of the mid, shape (brackets, minutes).
-
-    Returns
-    -------
-    Array
-        -5 to 5; 0 where no correlation exceeds the bound, NaN where every n is below 30.
     """
     from kalshi_assets.features.kernels import strongest_lag
 

@@ -18,7 +18,9 @@ from kalshi_assets.units import MINUTE_US, Array, Ints
 
 
 def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFrame) -> pl.DataFrame:
-    """Build the panel of one event.
+    """`panel.minute_panel` of one event.
+
+    A fact enters the first minute that is not before its `known_at`.
 
     Parameters
     ----------
@@ -29,15 +31,6 @@ def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFra
         `market.candles` and `market.trades` of its markets; either may be empty. Volume and flow
         come from the tape from its first trade on, and before it, or without a tape, from the
         candles.
-
-    Returns
-    -------
-    DataFrame
-        `panel.minute_panel`: brackets x minutes rows, sorted by market and minute.
-
-    Notes
-    -----
-    A fact enters the first minute that is not before its `known_at`.
     """
     grid = _grid(events)
     arrived = candles_of(grid, candles), tape_of(grid, trades)

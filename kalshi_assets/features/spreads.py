@@ -15,17 +15,13 @@ def spread_proxy_cents(high: Array, low: Array) -> Array:
     """The spread of the last hour estimated from its trades, in cents.
 
     The mean of high less low over the minutes in which they differ came nearest to a true spread of
-    two cents in simulated sparse markets with a tick of one cent. Source: methods, section 7.
+    two cents in simulated sparse markets with a tick of one cent. NaN without such a minute.
+    Causal, bit for bit. Source: methods, section 7.
 
     Parameters
     ----------
     high, low
         Trades of every minute, dollars, shape (brackets, minutes); NaN in minutes without one.
-
-    Returns
-    -------
-    Array
-        Not negative; NaN without such a minute. Causal, bit for bit.
     """
     # Prices are whole hundredths of a cent, so that sums over a window are exact in any order.
     span = np.round(high * CC_A_DOLLAR) - np.round(low * CC_A_DOLLAR)

@@ -121,22 +121,12 @@ class Atoms:
         return int(found[0]) if found.size == 1 else None
 
     def leg_probabilities(self, atom_p: Array) -> Array:
-        """Probabilities of the legs.
+        """Probabilities of the legs, shape (legs, ...); NaN where an atom of the leg is not known.
 
         Parameters
         ----------
         atom_p
             Shape (atoms, ...); NaN: not known.
-
-        Returns
-        -------
-        Array
-            Shape (legs, ...); NaN where an atom of the leg is not known.
-
-        Raises
-        ------
-        ValueError
-            Another number of atoms.
         """
         atom_p = self._checked(atom_p, self.count, "atoms")
         if self.shape == "partition":
@@ -185,17 +175,12 @@ class Atoms:
         return np.maximum(above[:-1] - above[1:], 0.0)
 
     def atom_flags(self, leg_flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Whether any leg that pays on the atom has the flag.
+        """Whether any leg that pays on the atom has the flag, shape (atoms, ...).
 
         Parameters
         ----------
         leg_flags
             Shape (legs, ...).
-
-        Returns
-        -------
-        NDArray
-            Shape (atoms, ...).
         """
         if self.shape == "partition":
             return leg_flags[self.payoff.argmax(axis=0)]

@@ -93,7 +93,7 @@ def load_market_pmf_params(document: Mapping[str, Any] | None = None) -> MarketP
 
 
 def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.DataFrame:
-    """The market-implied PMF of one event at every minute of its panel.
+    """`probability.market_pmf` of one event: the market-implied PMF at every minute of its panel.
 
     Parameters
     ----------
@@ -101,11 +101,6 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
         `panel.minute_panel` of one event: brackets x minutes rows.
     params
         Rules of the projection.
-
-    Returns
-    -------
-    DataFrame
-        `probability.market_pmf`, the same rows.
     """
     from kalshi_assets.ladder.kernels import market_implied
 

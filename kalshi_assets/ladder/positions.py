@@ -13,7 +13,7 @@ Runs = Sequence[tuple[int, int]]
 
 
 def gain_by_atom(positions: Sequence[int], runs: Runs, atoms: int, cash_cc: int = 0) -> list[int]:
-    """Value of positions and cash on each atom, cc, exact.
+    """Value of positions and cash on each atom, cc, exact; the least is the worst case.
 
     Parameters
     ----------
@@ -26,16 +26,6 @@ def gain_by_atom(positions: Sequence[int], runs: Runs, atoms: int, cash_cc: int 
         Number of atoms.
     cash_cc
         Cash received less cash paid, fees included.
-
-    Returns
-    -------
-    list of int
-        An entry per atom; the least is the worst case.
-
-    Raises
-    ------
-    ValueError
-        The numbers of positions and legs differ.
     """
     steps = [0] * (atoms + 1)
     steps[0] = cash_cc

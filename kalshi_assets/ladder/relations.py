@@ -69,6 +69,8 @@ def range_relations(thresholds: Sequence[Leg], ranges: Sequence[Leg]) -> list[Ra
 def residuals(relations: Sequence[RangeRelation], survival: Array, range_p: Array) -> Array:
     """Probability of each related range less the difference of its thresholds.
 
+    Shape (relations, ...): 0 where they agree, NaN where one is not known.
+
     Parameters
     ----------
     relations
@@ -77,11 +79,6 @@ def residuals(relations: Sequence[RangeRelation], survival: Array, range_p: Arra
         Survival of the thresholds, shape (thresholds, ...).
     range_p
         Probabilities of the ranges, shape (ranges, ...).
-
-    Returns
-    -------
-    Array
-        Shape (relations, ...): 0 where they agree, NaN where one is not known.
     """
     one = np.ones(survival.shape[1:])
     out = [
@@ -96,7 +93,7 @@ def residuals(relations: Sequence[RangeRelation], survival: Array, range_p: Arra
 def range_bounds(
     thresholds: Sequence[Leg], bid: Array, ask: Array, ranges: Sequence[Leg]
 ) -> tuple[Array, Array]:
-    """Bounds that the books of thresholds put on ranges, listed ends or not.
+    """Least and greatest values of ranges by the books of thresholds, each of shape (ranges, ...).
 
     A threshold at or below lo pays whenever the range does, and one above hi never: the range is
     worth at most U(lo) - L(hi + 1), and at least L(lo) - U(hi + 1). A bid above the first, or an
@@ -111,11 +108,6 @@ def range_bounds(
         Quotes of the thresholds, dollars, shape (thresholds, ...); NaN, 0 and 1: no quote.
     ranges
         Legs of an event that settles on the same value.
-
-    Returns
-    -------
-    tuple
-        Least and greatest value of each range, shape (ranges, ...); always within 0 and 1.
     """
     lower, upper = envelopes(bid, ask)
     los = np.array([leg.lo for leg in thresholds], dtype=np.int64)

@@ -116,11 +116,6 @@ def coherent_curve(bid: Array, ask: Array, centre: Array, tick: float | Array = 
     Curve
         Survival is NaN throughout at an instant where no leg has a quote, and at one with
         arbitrage.
-
-    Raises
-    ------
-    ValueError
-        Shapes differ.
     """
     from kalshi_assets.ladder.threshold_kernels import falling_fits
 
@@ -173,11 +168,6 @@ def market_curve(
         Least width of a book, dollars: one number, or an array that broadcasts to the shape.
     params
         `tight_spread`, `wide_spread`, `last_trade_memory_min` and `tail_width` are used.
-
-    Raises
-    ------
-    ValueError
-        Shapes differ.
     """
     from kalshi_assets.ladder.threshold_kernels import market_fits
 
@@ -232,7 +222,7 @@ def atoms_of(survival: Array) -> Array:
 
 
 def crossings(legs: Sequence[Leg], bid: Array, ask: Array) -> list[Crossing]:
-    """Pairs of legs whose envelopes cross at one instant, each once.
+    """Pairs of legs whose envelopes cross at one instant, each once; empty: no arbitrage.
 
     Parameters
     ----------
@@ -240,11 +230,6 @@ def crossings(legs: Sequence[Leg], bid: Array, ask: Array) -> list[Crossing]:
         By rising lo.
     bid, ask
         Dollars, shape (legs,); NaN, 0 and 1: no quote.
-
-    Returns
-    -------
-    list
-        Empty: no arbitrage.
     """
     bid, ask = _sides(bid, ask)
     lower, upper = envelopes(bid, ask)

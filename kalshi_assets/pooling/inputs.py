@@ -213,7 +213,7 @@ def mean_percentile(column: Column, name: str) -> Array:
 def training_of(
     earlier: Sequence[pl.DataFrame], model: PooledModel, known_by: datetime | None = None
 ) -> Training:
-    """The half-hours of settled days at which the model's PMF was known.
+    """The half-hours of settled days at which the model's PMF was known; may have no rows.
 
     Parameters
     ----------
@@ -224,11 +224,6 @@ def training_of(
         The model, for the names of its columns.
     known_by
         Outcomes are used as they were known then; None: as stored.
-
-    Returns
-    -------
-    Training
-        May have no rows.
     """
     days = [_with_outcome(_columns_of(frame, model), known_by) for frame in earlier if frame.height]
     if not days:

@@ -20,19 +20,14 @@ ORIGIN_EVERY_DAYS = 15
 
 
 def out_of_sample(training: Training) -> Array:
-    """The pool's PMF of every row, fitted on days before the row's origin only.
+    """The pool's PMF of every row, fitted on days before the row's origin, shape (rows, brackets).
 
-    Days with too few earlier days get the prior's.
+    Days with too few earlier days get the prior's. Impossible brackets are at zero.
 
     Parameters
     ----------
     training
         Rows in order of time.
-
-    Returns
-    -------
-    Array
-        Shape (rows, brackets); impossible brackets at zero.
     """
     pooled = np.empty(training.inputs.market.shape)
     for earlier, rows in _origins(training):

@@ -44,11 +44,6 @@ def log_pool(
         Shape (..., brackets); every row a PMF.
     market_weight, model_weight
         Exponents, per row or one for all.
-
-    Returns
-    -------
-    Array
-        The same shape; every row a PMF.
     """
     score = np.asarray(market_weight)[..., None] * np.log(floored(market, MARKET_FLOOR))
     score += np.asarray(model_weight)[..., None] * np.log(floored(model, MODEL_FLOOR))

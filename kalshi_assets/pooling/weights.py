@@ -127,7 +127,7 @@ def pooled(inputs: PoolInputs, market_weight: Array, model_weight: Array) -> Arr
 def fusion_weights(
     model: PooledModel, day_start: datetime, earlier: Sequence[tuple[datetime, pl.DataFrame]]
 ) -> pl.DataFrame:
-    """Weights of a ladder's pool, fitted to the days before.
+    """`probability.fusion_weights`: the weights of a ladder's pool, fitted to the days before.
 
     Parameters
     ----------
@@ -138,11 +138,6 @@ def fusion_weights(
     earlier
         Start of the day and `panel.examples` of earlier days of the ladder. Left out are later
         ones, the day right before, and those whose outcome was not known at `day_start`.
-
-    Returns
-    -------
-    DataFrame
-        `probability.fusion_weights`: a row per coefficient and per share.
     """
     latest = day_start - (1 + PURGE_DAYS) * DAY
     counted = [frame for start, frame in earlier if start <= latest]

@@ -2,10 +2,10 @@
 
 Here: the rule, applied to the stored rows of a family's settlements and to the event, whose
 `authorities` list the sources by precedence. A statement counts from its row's `known_at` on, and
-no earlier. Preliminary and revised values are not final; the first official value of a publisher
-counts, since what it issues later are revisions; of the exchange the last statement counts. The
-legs that pay follow from the atom that contains the settlement value; of a partition, each atom is
-a bracket. Not here: requests to the sources.
+no earlier. Preliminary and revised values are not final; of a publisher the first official value
+counts, later ones being revisions; of the exchange the last statement counts. The legs that pay
+follow from the atom that contains the settlement value; of a partition, each atom is a bracket. Not
+here: requests to the sources.
 """
 
 from collections.abc import Sequence

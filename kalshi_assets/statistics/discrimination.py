@@ -18,7 +18,7 @@ from kalshi_assets.units import Array
 def areas_under_curve(
     probability: Array, outcome: NDArray[np.bool_], date: NDArray[np.int64], weights: Array
 ) -> Array:
-    """Areas under the ROC curve, with a weight per date, for several sets of weights.
+    """Areas under the ROC curve for several weightings of the dates, shape (resamples,).
 
     Parameters
     ----------
@@ -27,12 +27,7 @@ def areas_under_curve(
     date
         Index of the date, shape (forecasts,).
     weights
-        Shape (resamples, dates).
-
-    Returns
-    -------
-    Array
-        Shape (resamples,); NaN if all events occurred or none did.
+        Shape (resamples, dates). The area is NaN if all events occurred or none did.
     """
     dates = weights.shape[1]
     p, of = probability[outcome], date[outcome]

@@ -35,7 +35,7 @@ def priced(panel: pl.DataFrame, calibrated: pl.DataFrame, veto: pl.Series) -> pl
     panel
         The family's full panel of one event.
     calibrated
-        `learning.calibrated` of it.
+        `learning.calibrated` of the event.
     veto
         For every row of the panel why no order may rest or be sent, in the family's terms; empty:
         orders are allowed. Null: not known, and treated as a veto.

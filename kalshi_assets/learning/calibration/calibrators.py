@@ -42,7 +42,7 @@ def calibrators(
     earlier: Sequence[CalibrationDay],
     packaged: CalibrationMap = IDENTITY,
 ) -> pl.DataFrame:
-    """Calibrators of a climate day.
+    """`learning.calibrators` of a climate day.
 
     Parameters
     ----------
@@ -54,11 +54,6 @@ def calibrators(
         which cities were backfilled before.
     packaged
         The map in force where none is adopted.
-
-    Returns
-    -------
-    DataFrame
-        `learning.calibrators`.
     """
     at, season = as_of(day_start), season_of(day_start)
     days = sorted(
@@ -91,7 +86,7 @@ def calibrated(
     day_start: datetime,
     ladder: Atoms | None = None,
 ) -> pl.DataFrame:
-    """The pooled PMFs of a climate day after the map of each minute's lead block.
+    """`learning.calibrated`: the pooled PMFs of a climate day after the maps of their lead blocks.
 
     Parameters
     ----------
@@ -103,11 +98,6 @@ def calibrated(
         Start of the day.
     ladder
         The event's legs by bracket; None: a partition.
-
-    Returns
-    -------
-    DataFrame
-        `learning.calibrated`. Only legs of a partition have a band.
 
     Raises
     ------

@@ -123,7 +123,7 @@ def log_odds(below: Array, above: Array) -> Array:
 
 
 def _differences(mapped: Array, below: Array, above: Array) -> Array:
-    """PMFs of mapped cumulative probabilities; 0 and 1 stay what they were."""
+    """PMFs of mapped cumulative probabilities; 0 and 1 are kept."""
     steps = np.empty((*mapped.shape[:-1], mapped.shape[-1] + 1))
     steps[..., :-1] = np.where(below <= 0, 0.0, np.where(above <= 0, 1.0, mapped))
     steps[..., -1] = 1.0

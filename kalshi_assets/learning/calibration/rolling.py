@@ -119,7 +119,9 @@ class Stack:
         return np.concatenate([any_block, of_block, seasonal], axis=1)
 
     def sums(self, name: str, starts: Sequence[int]) -> Array:
-        """Cumulative sums of a statistic up to each origin, every day with weight one.
+        """Sums, over the days before each origin, of a day's mean over the key's instants.
+
+        Shape (origins, keys, x).
 
         Parameters
         ----------
@@ -127,10 +129,6 @@ class Stack:
             Attribute of `CalibrationDay`, of shape (blocks, x).
         starts
             First day of each stretch between origins, by index, 0 first.
-
-        Returns
-        -------
-        Shape (origins, keys, x): means over the key's instants of a day, summed over days.
         """
         per_block = np.stack([getattr(day, name) for day in self.days])
         all_day = per_block / np.maximum(self.instants.sum(axis=1), 1)[:, None, None]

@@ -101,7 +101,7 @@ class InForce:
 def chosen(
     stack: Stack, scores: Mapping[str, Array], as_of: datetime
 ) -> tuple[dict[int, Choice], list[InForce]]:
-    """Judge every key, from the city down.
+    """Judge every key, from the city down: choices by key, and the maps in force by lead block.
 
     Parameters
     ----------
@@ -109,10 +109,6 @@ def chosen(
         The days, and their scores from `rolling.out_of_sample`.
     as_of
         When the calibrators are made.
-
-    Returns
-    -------
-    Choices by key, and what is in force per lead block.
     """
     in_force = [InForce()] * BLOCKS
     choices: dict[int, Choice] = {}
@@ -169,7 +165,7 @@ def _trials(
 
 
 def lower_bounds(gains: Array, quantile: float) -> Array:
-    """A quantile of the bootstrapped mean over days.
+    """A quantile of the bootstrapped mean over days, shape (families, keys); NaN: no day.
 
     Parameters
     ----------
@@ -177,10 +173,6 @@ def lower_bounds(gains: Array, quantile: float) -> Array:
         Shape (families, days, keys); NaN, the same for all families: the key lacks the day.
     quantile
         Between 0 and 1.
-
-    Returns
-    -------
-    Shape (families, keys); NaN: no day.
     """
     families, days, keys = gains.shape
     weights = _resampled_days(days)

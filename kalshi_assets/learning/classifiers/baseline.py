@@ -66,13 +66,7 @@ class Baseline:
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> "Baseline":
-        """The baseline in a row of `learning.classifiers`, or in a fit as JSON.
-
-        Raises
-        ------
-        KeyError
-            A part is missing.
-        """
+        """The baseline in a row of `learning.classifiers`, or in a fit as JSON."""
         numbers = {name: stored[name] for name in ("intercept", "slope", "leader_bonus")}
         return cls(**numbers, position_bonus=tuple(stored["position_bonus"]))
 

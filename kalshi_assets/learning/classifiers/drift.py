@@ -10,19 +10,15 @@ BINS = 10
 def stability_index(reference: Array, recent: Array) -> Array:
     """Population stability index of each feature: sum over bins of (q - p) ln(q / p).
 
-    Bins are tenths of the known reference values, and one for unknown. Half a row is added to
-    every bin, so that an empty one stays finite. The customary alarm at 0.25 is for independent
-    rows; five days share five days' weather, and slow features exceed it often.
+    Shape (features,), 0 without drift. Bins are tenths of the known reference values, and one for
+    unknown. Half a row is added to every bin, so that an empty one stays finite. The customary
+    alarm at 0.25 is for independent rows; five days share five days' weather, and slow features
+    exceed it often.
 
     Parameters
     ----------
     reference, recent
         Shape (rows, features), NaN where unknown; at least one row each.
-
-    Returns
-    -------
-    Array
-        Shape (features,), 0 where nothing moved.
     """
     return np.array(
         [_index(before, now) for before, now in zip(reference.T, recent.T, strict=True)]

@@ -31,7 +31,7 @@ def predictions(
     store: ModelStore,
     impossible: str = "impossible",
 ) -> pl.DataFrame:
-    """Predictions of the models in force for a day that they were not fitted to.
+    """`learning.predictions`: those of the models in force, for every row of `features`.
 
     Parameters
     ----------
@@ -45,11 +45,6 @@ def predictions(
         The store of its models.
     impossible
         Column of the features that marks brackets that can no longer pay.
-
-    Returns
-    -------
-    DataFrame
-        `learning.predictions`, the rows of `features`.
 
     Raises
     ------

@@ -56,7 +56,7 @@ def daily_scores(
     predictions, classifiers
         `learning.predictions` and `learning.classifiers` of one day.
     examples
-        `panel.examples` of it.
+        `panel.examples` of the day.
 
     Returns
     -------

@@ -39,7 +39,7 @@ class ModelStore:
             The file is missing, or its content does not have the hash in its name.
         """
         name = _model(sha256)
-        remedy = "materialise learning.classifiers again, which fits it anew"
+        remedy = "materialise learning.classifiers again, which refits it"
         try:
             text = self.files.read(name).decode()
         except FileNotFoundError:

@@ -195,7 +195,7 @@ def training_rows(
 
 
 def check_columns(rows: pl.DataFrame, names: Sequence[str]) -> None:
-    """Raise an error if columns are missing.
+    """Raise ValueError, with their names, if columns are missing.
 
     Parameters
     ----------
@@ -203,11 +203,6 @@ def check_columns(rows: pl.DataFrame, names: Sequence[str]) -> None:
         The frame.
     names
         Columns that it must have.
-
-    Raises
-    ------
-    ValueError
-        Some are missing; the message names them.
     """
     if missing := [name for name in names if name not in rows.columns]:
         raise ValueError(

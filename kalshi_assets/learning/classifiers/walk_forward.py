@@ -57,7 +57,7 @@ def classifiers(
     store: ModelStore,
     targets: Sequence[Target] = TARGETS,
 ) -> pl.DataFrame:
-    """The models that predict a day, fitted to the days of its fold or loaded from the store.
+    """`learning.classifiers`: the models that predict a day, fitted or loaded from the store.
 
     Parameters
     ----------
@@ -75,11 +75,6 @@ def classifiers(
         Fits are stored there under the hash of their data, target and parameters.
     targets
         `TARGETS`, with or without constraints.
-
-    Returns
-    -------
-    DataFrame
-        `learning.classifiers`, a row per target.
 
     Raises
     ------
