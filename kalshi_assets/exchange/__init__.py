@@ -2,5 +2,5 @@
 
 Here: everything that depends on the exchange's wire format, and the event contract (`contract`)
 that the other rooms read instead. Not here: probabilities from quotes (ladder), storage (lake),
-trading decisions and order logic (trading), open WebSocket connections (live).
+trading decisions and order logic (trading), open WebSocket connections.
 """

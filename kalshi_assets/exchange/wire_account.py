@@ -1,7 +1,7 @@
 """Decoding account data: limits, balance, orders, fills, positions, settlements, status.
 
-Here: what trading sessions read. Not here: market data (wire, wire_stream), order logic (trading,
-live). Amounts and counts are exact `Decimal`s in dollars and contracts.
+Here: what trading sessions read. Not here: market data (wire, wire_stream), order logic (trading).
+Amounts and counts are exact `Decimal`s in dollars and contracts.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

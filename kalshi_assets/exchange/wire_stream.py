@@ -1,7 +1,7 @@
 """Decoding order books (REST) and WebSocket frames.
 
 Books contain only bids, for both outcomes; an ask is a bid for the other outcome. Here: decoding
-one book or one frame. Not here: maintaining a book, checking sequence numbers (live).
+one book or one frame. Not here: maintaining a book, checking sequence numbers.
 """
 
 from collections.abc import Mapping

@@ -20,7 +20,7 @@ def strongest_lag(change: Array, lags: Ints, window: int, least_pairs: int) -> A
     brackets, minutes = change.shape
     lead = np.full((brackets, minutes), np.nan)
     strength = np.zeros((brackets, minutes))
-    colder_leads = np.empty((brackets, minutes))  # of the pair of a bracket and the next warmer one
+    colder_leads = np.empty((brackets, minutes))  # of the pair of a bracket and the next higher one
     warmer_leads = np.empty((brackets, minutes))
     for lag in lags:
         for i in range(brackets - 1):

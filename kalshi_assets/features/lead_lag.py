@@ -24,7 +24,7 @@ def lead_lag(log_odds: Array) -> Array:
     Cross-correlation of one-minute changes at lags of 1 to 5 minutes, both ways and with both
     neighbours, over the last 120 minutes; the lag of the greatest absolute correlation, or 0 if
     that does not exceed 2/sqrt(n), or NaN if every n is below 30. Ties go to the shortest lag, then
-    to leading before following, then to the colder neighbour. Source: methods, section 7.
+    to leading before following, then to the lower neighbour. Source: methods, section 7.
 
     Parameters
     ----------

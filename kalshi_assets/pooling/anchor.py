@@ -8,7 +8,7 @@ The rule was simulated with a calibrated market and a model that is confident wi
 (the whole prior pool loses 0.138 nats a day), that repeats the market with noise (0.019), or that
 has little or some information (the fitted pool gains 0.02 or 0.12), with 60 to 150 replications.
 
-| days | nothing: share | harm: mean, 95 % | repeats: harm | a little: share | something: share |
+| days | without: share | harm: mean, 95 % | repeats: harm | little: share | some: share |
 |---|---|---|---|---|---|
 | 15 | 0.02 | 0.001, 0.002 | 0.002, 0.014 | 0.13 | 0.43 |
 | 30 | 0.05 | 0.004, 0.018 | 0.004, 0.015 | 0.19 | 0.62 |

@@ -23,7 +23,7 @@ class LadderForecasts:
     Attributes
     ----------
     p
-        Shape (instants, brackets), coldest first; shorter ladders are padded with NaN.
+        Shape (instants, brackets), lowest first; shorter ladders are padded with NaN.
     winner
         Position of the bracket that paid, shape (instants,).
     day
@@ -39,7 +39,7 @@ class LadderForecasts:
 
     @classmethod
     def of(cls, rows: pl.DataFrame) -> "LadderForecasts":
-        """From rows with columns city, date, p (list, coldest first) and winner.
+        """From rows with columns city, date, p (list, lowest first) and winner.
 
         A row without p becomes a row of NaN, which must be removed with `at`.
         """

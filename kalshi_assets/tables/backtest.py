@@ -32,7 +32,7 @@ class Decisions(Contract):
     """Decisions of the engine for every bracket and minute, with the reason for no order."""
 
     market_ticker: pl.String = column("The market.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
+    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
     minute: UtcTime = column("Time of the decision; nothing known later is used.")
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
     reason: pl.String = column(

@@ -19,7 +19,7 @@ class Calibrators(Contract):
 
     Made one day before the climate day, from the city's earlier days only. One row per lead block,
     scope, map and parameter; `where in_force` selects the rows that learning.calibrated uses. P is
-    P(maximum <= upper end of a bracket), p the probability of a bracket.
+    P(settlement value <= upper end of a bracket), p the probability of a bracket.
     """
 
     lead_block: pl.String = column(BLOCK_MEANING, isin=BLOCK_NAMES)
@@ -113,14 +113,14 @@ class Calibrated(Contract):
     """Probabilities used for trading: the pooled ones after the map of their lead block."""
 
     market_ticker: pl.String = column("The market.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
+    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
     minute: UtcTime = column("Time of the row; nothing known later is used.")
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
     p_raw: pl.Float64 = column("Pooled probability, p_fused.", ge=0, le=1)
     p_calibrated: pl.Float64 = column("Calibrated probability; zero stays zero.", ge=0, le=1)
     cumulative_lo: pl.Float64 = column(
-        "Lower end p0 of the Venn-Abers band of P(the maximum lies in this bracket or a colder "
-        "one); null: too few days.",
+        "Lower end p0 of the Venn-Abers band of P(the settlement value lies in this bracket or a "
+        "lower one); null: too few days.",
         ge=0,
         le=1,
         nullable=True,

@@ -71,7 +71,7 @@ class Classifiers(Contract):
     )
     position_bonus: Numbers = column(
         "Baseline of lead: added to the log weight for the position in the ladder, one entry per "
-        "bracket, coldest first; positions beyond the list get nothing; else empty.",
+        "bracket, lowest first; positions beyond the list get nothing; else empty.",
         nullable=True,
     )
     validation_cross_entropy: pl.Float64 = column(
@@ -125,7 +125,7 @@ class Predictions(Contract):
     """Predictions of the classifiers for every minute of a day that they were not fitted to."""
 
     market_ticker: pl.String = column("The market.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
+    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
     minute: UtcTime = column("Time of the row; nothing known later is used.")
     known_at: UtcTime = column("The latest known_at among the row's inputs and the models.")
     status: pl.String = column(

@@ -36,7 +36,7 @@ class BracketMinute(Contract):
     """A bracket at a minute."""
 
     market_ticker: pl.String = column("The market.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
+    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
     minute: UtcTime = column("Time of the row; only labels use later facts.")
 
 

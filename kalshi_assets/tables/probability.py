@@ -20,7 +20,7 @@ class MarketPmf(Contract):
     """Market-implied PMF of every minute: a PMF between bids and asks of all brackets."""
 
     market_ticker: pl.String = column("The market.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
+    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
     minute: UtcTime = column("Time of the row; nothing known later is used.")
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
     p_mkt: pl.Float64 = column("Probability.", ge=0, le=1)
@@ -111,7 +111,7 @@ class HazardPmf(Contract):
     """Weather-implied PMF of the day's maximum, and the hazard of a new high."""
 
     market_ticker: pl.String = column("The market.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
+    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
     minute: UtcTime = column("Evaluation time, every five minutes; nothing later is in it.")
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
     status: pl.String = column(
@@ -228,7 +228,7 @@ class FusedPmf(Contract):
     """Pooled PMF of market and model; the market's PMF where the model is not used."""
 
     market_ticker: pl.String = column("The market.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
+    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
     minute: UtcTime = column("Time of the row; nothing known later is used.")
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
     p_fused: pl.Float64 = column("Pooled probability.", ge=0, le=1)

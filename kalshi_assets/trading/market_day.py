@@ -23,7 +23,7 @@ class MarketDay:
     Attributes
     ----------
     market_tickers
-        The brackets' markets, coldest first.
+        The brackets' markets, lowest first.
     first_minute
         Minutes since the epoch.
     rows

@@ -164,7 +164,7 @@ def _to_close(signals: pl.DataFrame, place: NDArray[np.int64], minutes: int) -> 
 def _candidates(
     signals: pl.DataFrame, place: NDArray[np.int64], minutes: int
 ) -> list[tuple[Candidate, ...]]:
-    """Orders wanted at each minute, the coldest bracket first; `place` is the minute of a row."""
+    """Orders wanted at each minute, the lowest bracket first; `place` is the minute of a row."""
     found: list[tuple[Candidate, ...]] = [()] * minutes
     is_wanted = signals["reason"] == "trade"
     if is_wanted.any():

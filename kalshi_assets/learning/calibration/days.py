@@ -160,7 +160,7 @@ class CalibrationDay:
         if len(p) and not 0 <= winner < p.shape[1]:
             raise ValueError(
                 f"{day_start:%Y-%m-%d}: bracket {winner} cannot have paid, there are "
-                f"{p.shape[1]}; give the position of a bracket, the coldest is 0"
+                f"{p.shape[1]}; give the position of a bracket, the lowest is 0"
             )
         block = lead_block(hours)
         counts, hits = _cells(p, block, winner)

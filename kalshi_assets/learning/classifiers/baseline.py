@@ -42,7 +42,7 @@ class Baseline:
         mostly stays: on Chicago's days of early 2025 p_mkt has 0.54 nats for the leader a minute
         ahead, the price with the present leader 0.12. Any model would look good against the former.
     position_bonus
-        For lead, an entry per bracket, coldest first: middle ones lead more often on any day. A
+        For lead, an entry per bracket, lowest first: middle ones lead more often on any day. A
         position without training days gets nothing. On labels of other days, five cities of early
         2025, prices alone have 1.770 nats, with positions 1.689, with positions by quarter of the
         day 1.693: the hour adds noise. On true labels positions cost .0003 nats of .14.
