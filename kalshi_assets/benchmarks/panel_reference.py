@@ -20,7 +20,7 @@ def reference_panel(
 ) -> pl.DataFrame:
     """`panel.minute_panel` of one event; see `features.panel.minute_panel`.
 
-    Array agree with that function to 1e-9, everything else exactly.
+    Floats agree with that function to 1e-9, everything else exactly.
     """
     grid = _with_terms(_grid(events), events)
     panel = _with_quotes(grid, candles, trades.filter(~pl.col("is_block_trade")))
@@ -40,6 +40,10 @@ def reference_panel(
     panel = _with_windows(panel)
     panel = _with_relative_acceleration(panel)
     panel = _with_lead_lag(panel)
+    prices = ("bid", "ask", "last_price", "high_1m", "low_1m")
+    panel = panel.with_columns(
+        (pl.col(name) * 10_000).round().cast(pl.Int32).alias(f"{name}_cc") for name in prices
+    )
     return MINUTE_PANEL.arranged(panel)
 
 

@@ -110,13 +110,14 @@ def test_without_weather_the_fused_pmf_is_the_markets_and_says_so(chain: Chain) 
 
 def test_the_market_pmf_never_leaves_the_box_of_bids_and_asks(chain: Chain) -> None:
     both = chain[MARKET_PMF].join(
-        chain[MINUTE_PANEL].select("market_ticker", "minute", "bid", "ask", "quote_source"),
+        chain[MINUTE_PANEL].select("market_ticker", "minute", "bid_cc", "ask_cc", "quote_source"),
         on=["market_ticker", "minute"],
     )
     binding = both.filter(pl.col("quote_source") == "recorded", pl.col("arbitrage") == 0)
     p = pl.col("p_mkt")
     outside = binding.filter(
-        (p < pl.col("bid").fill_null(0) - 1e-9) | (p > pl.col("ask").fill_null(1) + 1e-9)
+        (p < pl.col("bid_cc").fill_null(0) / 10_000 - 1e-9)
+        | (p > pl.col("ask_cc").fill_null(10_000) / 10_000 + 1e-9)
     )
     assert outside.is_empty()
 

@@ -17,7 +17,7 @@ FEATURES: tuple[str, ...] = (
     "mid",
     "spread_cents",
     "spread_proxy_cents",
-    "last_price",
+    "last_price_cc",
     "last_trade_age_s",
     "volume_1m",
     "volume_15m",
