@@ -139,7 +139,8 @@ class Files:
     def _beside(self, name: str) -> Iterator[str]:
         """A temporary path in the file's folder, which is made; what is left there is removed."""
         folder, _, last = self._at(name).rpartition("/")
-        os.makedirs(folder, exist_ok=True)
+        if not os.path.isdir(folder):
+            os.makedirs(folder, exist_ok=True)
         temporary = f"{folder}/.{last}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
         try:
             yield temporary
