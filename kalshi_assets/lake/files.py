@@ -56,7 +56,7 @@ class Files:
         """Names directly below a folder, in order; files that are being written left out."""
         try:
             return sorted(name for name in os.listdir(self._at(folder)) if name[0] != ".")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def read(self, name: str) -> bytes:
