@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kalshi_assets.defs.checks import checks_of
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.files import Files
+from kalshi_assets.lake.rules import checks_of
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.sandbox.world import generate

@@ -5,8 +5,8 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from kalshi_assets.defs.checks import checks_of, verdicts
 from kalshi_assets.lake import checks
+from kalshi_assets.lake.rules import checks_of, judged
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.tables import (
     DECISIONS,
@@ -230,10 +230,9 @@ def test_every_partition_of_a_range_has_its_own_verdict(lake: Lake) -> None:
         lake.write(FUSED_PMF, key, fused())
     wrong = fused().with_columns(p_fused=pl.lit(0.25))
     lake.write(FUSED_PMF, keys[1], wrong)
-    found = verdicts(lake, FUSED_PMF, checks_of(FUSED_PMF), keys)
-    assert [verdict.passed for verdict in found["impossible_at_zero"].values()] == [
-        True,
-        False,
-        True,
+    found = [
+        {check.name: verdict.passed for check, verdict in judged(lake, FUSED_PMF, key).items()}
+        for key in keys
     ]
-    assert all(verdict.passed for verdict in found["key_unique"].values())
+    assert [passed["impossible_at_zero"] for passed in found] == [True, False, True]
+    assert all(passed["key_unique"] for passed in found)

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from kalshi_assets.defs.checks import checks_of
 from kalshi_assets.defs.partitions import dagster_key
 from kalshi_assets.families.temperature.cities import city_day, city_days
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.rules import checks_of
 from kalshi_assets.tables import HAZARD_PMF, OBSERVATIONS, STUDIES, TABLES
 from kalshi_assets_tests.ui.conftest import CITIES, LAST
 from kalshi_assets_tests.ui.dagster_ui import (
