@@ -12,15 +12,16 @@ import dagster as dg
 from kalshi_assets.defs.failures import failures_of
 from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
 from kalshi_assets.defs.partitions import CITY_DAYS, key_of
+from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.checks import Verdict
-from kalshi_assets.lake.rules import Check, checks_of
+from kalshi_assets.lake.rules import Check
 from kalshi_assets.lake.verdicts import judge
 from kalshi_assets.tables import TABLES, Table
 
 
 def asset_checks_of(table: Table) -> dg.AssetChecksDefinition:
-    wanted = checks_of(table)
+    wanted = CHECKS.of(table)
     key = ASSET_KEYS[table]
 
     @dg.multi_asset_check(
@@ -41,7 +42,7 @@ def asset_checks_of(table: Table) -> dg.AssetChecksDefinition:
         failures = failures_of(run_id)
         asked = [key_of(name) for name in context.op_execution_context.partition_keys]
         spoilt = failures.spoilt(table)
-        found = judge(lake, table, [day for day in asked if day not in spoilt], run_id)
+        found = judge(lake, wanted, table, [day for day in asked if day not in spoilt], run_id)
         for check in wanted:
             verdicts = {day: of_day[check] for day, of_day in found.items()}
             if check.blocking:

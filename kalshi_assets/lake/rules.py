@@ -1,29 +1,21 @@
 """Which checks a table has, and judging a partition by them.
 
-Here: checks that follow from a contract, and those of one table. Not here: what a rule looks at
-(`checks`), keeping verdicts (`verdicts`), or when they are given (`defs.checks`).
+Here: checks that follow from a contract. Not here: those of single tables (`families`), what a rule
+looks at (`checks`), keeping verdicts (`verdicts`), or when they are given (`defs.checks`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import polars as pl
 
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.ladder.terms import atoms_of
 from kalshi_assets.lake import checks
 from kalshi_assets.lake.checks import Verdict
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.tables import (
-    DROPPED_FORECASTS,
-    DROPPED_OBSERVATIONS,
-    EVENTS,
-    FORECASTS,
-    HAZARD_PMF,
-    OBSERVATIONS,
-    SETTLEMENTS,
-    Table,
-)
+from kalshi_assets.tables import EVENTS, Table
 
 Rule = Callable[[pl.DataFrame, Lake, LadderDay], Verdict]
 
@@ -47,17 +39,48 @@ class Check:
     reads: tuple[Table, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """The checks of every table of a family.
+
+    Attributes
+    ----------
+    particular
+        Those of single tables, besides what their declarations ask for.
+    """
+
+    particular: Mapping[Table, Sequence[Check]]
+
+    def of(self, table: Table) -> tuple[Check, ...]:
+        """The checks of a table."""
+        return (*_declared(table), *self.particular.get(table, ()))
+
+
 @cache
-def checks_of(table: Table) -> tuple[Check, ...]:
+def _declared(table: Table) -> tuple[Check, ...]:
     """The checks that a table's declaration asks for."""
     rules = [checks.not_empty, checks.key_unique]
     if table.point_in_time:
         rules.append(checks.nothing_from_the_future)
+    found = [_own(table, rule) for rule in rules]
     if table.pmfs:
-        rules.append(checks.pmfs_sum_to_one)
-        if table.impossible:
-            rules.append(checks.impossible_at_zero)
-    return (*(_own(table, rule) for rule in rules), *_PARTICULAR.get(table, []))
+        found.append(_of_pmfs(table))
+    if table.impossible:
+        found.append(_own(table, checks.impossible_at_zero))
+    return tuple(found)
+
+
+def _of_pmfs(table: Table) -> Check:
+    def compared(frame: pl.DataFrame, lake: Lake, key: LadderDay) -> Verdict:
+        ladder = atoms_of(lake.read(EVENTS, key)) if lake.has(EVENTS, key) else None
+        return checks.pmfs_sum_to_one(table, frame, ladder)
+
+    rule = checks.pmfs_sum_to_one
+    return Check(rule.__name__, compared, _summary(rule), reads=(EVENTS,))
+
+
+def _summary(rule: Callable) -> str:
+    return (rule.__doc__ or "").partition("\n\n")[0]
 
 
 def _own(table: Table, rule: Callable) -> Check:
@@ -68,11 +91,12 @@ def _own(table: Table, rule: Callable) -> Check:
     )
 
 
-def _alone(rule: Callable, *, blocking: bool = True) -> Check:
+def alone(rule: Callable, *, blocking: bool = True) -> Check:
+    """A check that needs nothing but the partition."""
     return Check(rule.__name__, lambda frame, lake, key: rule(frame), rule.__doc__ or "", blocking)
 
 
-def _with_event(rule: Callable, *, blocking: bool = True) -> Check:
+def with_event(rule: Callable, *, blocking: bool = True) -> Check:
     """A rule that needs the event; an earlier day may be kept without one."""
 
     def compared(frame: pl.DataFrame, lake: Lake, key: LadderDay) -> Verdict:
@@ -83,41 +107,11 @@ def _with_event(rule: Callable, *, blocking: bool = True) -> Check:
     return Check(rule.__name__, compared, rule.__doc__ or "", blocking, (EVENTS,))
 
 
-def _left_out(aside: Table) -> Check:
-    """A warning about what was written beside the table as left out of it."""
-
-    def compared(_: pl.DataFrame, lake: Lake, key: LadderDay) -> Verdict:
-        if not lake.has(aside, key):
-            return Verdict(passed=True, found="not recorded; the partition is from before it was")
-        return checks.nothing_left_out(lake.read(aside, key))
-
-    rule = checks.nothing_left_out
-    return Check(rule.__name__, compared, rule.__doc__ or "", blocking=False, reads=(aside,))
-
-
-_PARTICULAR: Mapping[Table, list[Check]] = {
-    OBSERVATIONS: [_left_out(DROPPED_OBSERVATIONS)],
-    FORECASTS: [_left_out(DROPPED_FORECASTS)],
-    SETTLEMENTS: [
-        _with_event(checks.one_winner),
-        # Three recorded days differ between the exchange and the official maximum: no errors.
-        _with_event(checks.sources_agree, blocking=False),
-        # The exchange's word stands without that of any other.
-        _alone(checks.sources_read, blocking=False),
-        _alone(checks.one_bracket_pays, blocking=False),
-    ],
-    HAZARD_PMF: [
-        _with_event(checks.dead_only_by_evidence),
-        # An alarm withholds the weather already, and a flicker is a question to the method.
-        _alone(checks.feed_alarm, blocking=False),
-        _alone(checks.variation_is_news, blocking=False),
-    ],
-}
-
-
-def judged(lake: Lake, table: Table, key: LadderDay) -> dict[Check, Verdict]:
-    """The verdict of every check of a table on a partition."""
-    return {check: _verdict(check, lake, table, key) for check in checks_of(table)}
+def judged(
+    lake: Lake, wanted: Iterable[Check], table: Table, key: LadderDay
+) -> dict[Check, Verdict]:
+    """The verdict of each of the checks of a table on a partition."""
+    return {check: _verdict(check, lake, table, key) for check in wanted}
 
 
 def _verdict(check: Check, lake: Lake, table: Table, key: LadderDay) -> Verdict:

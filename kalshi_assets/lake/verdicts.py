@@ -5,7 +5,7 @@ and keeping, and which checks a city-day has not passed. Not here: which checks 
 or when they run (`defs.checks`).
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -15,7 +15,7 @@ import polars as pl
 
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.checks import Verdict
-from kalshi_assets.lake.rules import Check, checks_of, judged
+from kalshi_assets.lake.rules import Check, Rules, judged
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.tables import TABLES, VERDICTS, Table
 
@@ -41,26 +41,26 @@ class Refusal:
 
 
 def judge(
-    lake: Lake, table: Table, keys: Iterable[LadderDay], run_id: str
+    lake: Lake, checks: Sequence[Check], table: Table, keys: Iterable[LadderDay], run_id: str
 ) -> dict[LadderDay, dict[Check, Verdict]]:
-    """Judge partitions of a table by all of its checks, and keep the verdicts.
+    """Judge partitions of a table by its checks, and keep the verdicts.
 
     The disk is not waited for: a verdict that a power cut takes counts as none.
 
     Parameters
     ----------
-    lake, table, keys
-        The partitions.
+    lake, checks, table, keys
+        The partitions, and all checks of the table.
     run_id
         Who judges.
     """
     found: dict[LadderDay, dict[Check, Verdict]] = {}
     kept: dict[LadderDay, list[dict[str, Any]]] = {}
-    compared = {check.reads for check in checks_of(table)}
+    compared = {check.reads for check in checks}
     for key in keys:
         # Before it is read: one that is replaced meanwhile was not judged.
         contents = {reads: lake.content(key, table, *reads) for reads in compared}
-        found[key], now = judged(lake, table, key), datetime.now(UTC)
+        found[key], now = judged(lake, checks, table, key), datetime.now(UTC)
         kept[key] = [
             {
                 "table_name": table.full_name,
@@ -117,7 +117,7 @@ def _stored(lake: Lake, table: Table, key: LadderDay) -> pl.DataFrame:
     return frame if frame.schema == VERDICTS.dtypes else VERDICTS.empty()
 
 
-def refused(lake: Lake, key: LadderDay, tables: Collection[Table]) -> list[Refusal]:
+def refused(lake: Lake, rules: Rules, key: LadderDay, tables: Collection[Table]) -> list[Refusal]:
     """The blocking checks that a city-day is not known to have passed.
 
     A verdict counts only for the content that was judged: a partition that was made again, or one
@@ -125,8 +125,8 @@ def refused(lake: Lake, key: LadderDay, tables: Collection[Table]) -> list[Refus
 
     Parameters
     ----------
-    lake, key
-        The city-day.
+    lake, rules, key
+        The city-day, and the checks of its family.
     tables
         Those that are to be relied on.
     """
@@ -134,7 +134,7 @@ def refused(lake: Lake, key: LadderDay, tables: Collection[Table]) -> list[Refus
     verdicts = {(row["table_name"], row["rule"]): row for row in rows}
     found = []
     for table in tables:
-        for check in checks_of(table):
+        for check in rules.of(table):
             if check.blocking:
                 verdict = verdicts.get((table.full_name, check.name))
                 if verdict is None:

@@ -9,10 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.files import Files
-from kalshi_assets.lake.rules import checks_of
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.sandbox.world import generate
@@ -55,7 +55,7 @@ def test_every_table_passes_its_checks(day: Inputs, chain: Chain, tmp_path: Path
     lake = Lake(Files(tmp_path), TEMPERATURE)
     lake.write(EVENTS, day.key, day.events)
     for table, frame in chain.items():
-        for check in checks_of(table):
+        for check in CHECKS.of(table):
             verdict = check.rule(table.conform(frame), lake, day.key)
             assert verdict.passed, f"{table.full_name} {check.name}: {verdict.found}"
 

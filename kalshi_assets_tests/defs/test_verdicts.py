@@ -14,16 +14,16 @@ from kalshi_assets.defs.checks import asset_checks_of
 from kalshi_assets.defs.in_process import EXECUTOR, run_in_process
 from kalshi_assets.defs.lake_io import ASSET_KEYS, LakeIOManager, the_lake
 from kalshi_assets.defs.partitions import dagster_key
+from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.families.temperature.cities import city_days
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.lake.rules import checks_of
 from kalshi_assets.lake.verdicts import refused, verdicts_of
 from kalshi_assets.pipeline.step import step
 from kalshi_assets.tables import MARKET_PMF
 from kalshi_assets_tests.lake.handmade import market
 
 DAYS = city_days(["new_york"], date(2025, 4, 21), date(2025, 4, 25))
-RULES = sorted(check.name for check in checks_of(MARKET_PMF))
+RULES = sorted(check.name for check in CHECKS.of(MARKET_PMF))
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +70,9 @@ def _passed(key: LadderDay) -> dict[str, bool]:
 
 
 def _refused(days: Sequence[LadderDay]) -> list[tuple[LadderDay, str]]:
-    return [(key, each.rule) for key in days for each in refused(the_lake(), key, [MARKET_PMF])]
+    return [
+        (key, each.rule) for key in days for each in refused(the_lake(), CHECKS, key, [MARKET_PMF])
+    ]
 
 
 def test_a_range_run_leaves_a_verdict_per_partition_and_rule(instance: dg.DagsterInstance) -> None:
@@ -105,7 +107,7 @@ def test_a_run_that_ends_between_partition_and_verdict_leaves_it_not_judged(
 ) -> None:
     _run(instance, DAYS)
     the_lake().write(MARKET_PMF, DAYS[3], market().with_columns(p_mkt=pl.lit(0.25)))
-    assert {each.why for each in refused(the_lake(), DAYS[3], [MARKET_PMF])} == {
+    assert {each.why for each in refused(the_lake(), CHECKS, DAYS[3], [MARKET_PMF])} == {
         "not judged since it changed"
     }
     assert {key for key, _ in _refused(DAYS)} == {DAYS[3]}
