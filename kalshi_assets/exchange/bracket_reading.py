@@ -46,18 +46,8 @@ def read_brackets(
 ) -> tuple[list[Bracket], dict[str, str]]:
     """The brackets of an event's markets, and the origin of each by ticker.
 
-    Parameters
-    ----------
-    markets
-        All markets of the event, any order.
-    largest_strike
-        Limit of the strikes' absolute values.
-
-    Returns
-    -------
-    tuple
-        The brackets in the order of the markets, and by ticker "strikes" or the agreeing sources,
-        such as "label_rules_gap".
+    `markets` are all markets of the event, in any order, which is that of the brackets, too. An
+    origin is "strikes", or the sources that agree, such as "label_rules_gap".
 
     Raises
     ------
@@ -86,10 +76,7 @@ def read_brackets(
 
 
 def bracket_of(market: Market, largest_strike: int) -> Bracket:
-    """The whole degrees that pay, by `strike_type` (kalshi.md 6.2).
-
-    ``less`` and ``greater`` exclude their strike, ``between`` includes both, ``less_or_equal``
-    and ``greater_or_equal`` include theirs.
+    """The whole degrees that pay, by `strike_type`: see `STRIKES_THAT_PAY` (kalshi.md 6.2).
 
     Raises
     ------
