@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalshi_assets.families.temperature.asof import COLUMNS, weather_as_of
-from kalshi_assets.families.temperature.bulletins.intervals import decode
 from kalshi_assets.families.temperature.cities import CITIES
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS
 from kalshi_assets.tables.panel import MINUTE_PANEL_WITH_WEATHER
+from kalshi_assets_tests.families.temperature.readings import decode
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 UTC_TIME = pl.Datetime("us", "UTC")

@@ -27,13 +27,9 @@ _INTERPOLATED_WITHIN_F = 1
 class Reading(NamedTuple):
     """The whole degrees that a displayed value may stand for.
 
-    Attributes
-    ----------
-    kind
-        Previous rounding: ``whole_c`` to whole °C, ``tgroup`` to tenths of °C from whole °F,
-        ``interp`` unknown (blended stations, interpolation), hence a wider interval.
-    lo_f, hi_f
-        Least and greatest whole °F, both inclusive.
+    `kind` is the previous rounding: ``whole_c`` to whole °C, ``tgroup`` to tenths of °C from whole
+    °F, ``interp`` unknown (blended stations, interpolation), hence a wider interval. Both bounds
+    are inclusive.
     """
 
     kind: Kind
@@ -60,21 +56,6 @@ def whole_f_of_whole_c(whole_c: int) -> tuple[int, int]:
     return -((-18 * whole_c - 311) // 10), (18 * whole_c + 329) // 10
 
 
-def decode(shown_f: float) -> Reading:
-    """What the provider's value in °F, displayed with one decimal, can stand for.
-
-    Whole °C decode as ``whole_c``. This is correct for T-groups too, because a whole °F converts to
-    x.0 °C only if x is a multiple of 5, where both sets have the same single member.
-    """
-    tenths = floor((shown_f - 32) / 0.18 + 0.5)
-    if abs(32 + 0.18 * tenths - shown_f) <= _SHOWN_EXACTLY_F:
-        if tenths % 10 == 0:
-            return Reading("whole_c", *whole_f_of_whole_c(tenths // 10))
-        if tenths % 50 in TGROUP_RESIDUES:
-            return Reading("tgroup", whole_f(tenths), whole_f(tenths))
-    return Reading("interp", *around_f(shown_f))
-
-
 def around_f(shown_f: float) -> tuple[int, int]:
     """Least and greatest whole °F assumed for a value of unknown origin."""
     return (
@@ -84,9 +65,15 @@ def around_f(shown_f: float) -> tuple[int, int]:
 
 
 def decode_temp_f(temp_f: pl.Expr) -> pl.Expr:
-    """`decode` over a column of Float64: a struct of ``kind`` (String), ``lo_f``, ``hi_f`` (Int16).
+    """The whole °F behind the provider's values in °F, displayed with one decimal.
 
-    Null gives null fields.
+    Whole °C decode as ``whole_c``. This is correct for T-groups too, because a whole °F converts to
+    x.0 °C only if x is a multiple of 5, where both sets have the same single member.
+
+    Returns
+    -------
+    pl.Expr
+        Struct of ``kind`` (String), ``lo_f`` and ``hi_f`` (Int16); all null for null.
     """
     tenths = ((temp_f - 32) / 0.18 + 0.5).floor().cast(pl.Int32)
     shown_exactly = (32 + 0.18 * tenths - temp_f).abs() <= _SHOWN_EXACTLY_F

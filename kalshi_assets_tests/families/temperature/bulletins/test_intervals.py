@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from kalshi_assets.families.temperature.bulletins.intervals import (
     TGROUP_RESIDUES,
-    decode,
     decode_temp_f,
     tenths_c,
     whole_f,
     whole_f_of_whole_c,
 )
 from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets_tests.families.temperature.readings import decode, decoded
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 DEGREES = range(-60, 141)
@@ -39,11 +39,6 @@ def shown(tenths: int) -> float:
 def degrees_sent_as(c: int) -> set[int]:
     # Beyond the tested range too, so that its ends have whole sets.
     return {f for f in range(-70, 151) if sent_whole_c(f) == c}
-
-
-def decoded(values: list[float | None]) -> list[tuple[str | None, int | None, int | None]]:
-    frame = pl.DataFrame({"t": values}, schema={"t": pl.Float64})
-    return frame.select(decode_temp_f(pl.col("t")).alias("r")).unnest("r").rows()
 
 
 def test_tenths_of_celsius_lead_back_to_the_one_whole_degree() -> None:
@@ -101,11 +96,6 @@ def test_other_tenths_of_celsius_are_no_whole_degree_and_are_widened() -> None:
         reading = decode(value)
         assert reading.kind == "interp"
         assert reading.lo_f <= value <= reading.hi_f
-
-
-def test_the_column_decodes_as_the_scalar_at_every_tenth_of_a_degree() -> None:
-    values = [n / 10 for n in range(-600, 1401)]
-    assert decoded(values) == [tuple(decode(value)) for value in values]
 
 
 def test_an_interpolated_value_holds_every_degree_within_one_of_it() -> None:
