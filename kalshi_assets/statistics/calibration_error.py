@@ -19,10 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.statistics.bootstrap import LEVEL, SINGLE_DAYS, Bootstrap, summed, tails
+from kalshi_assets.statistics.bootstrap import LEVEL, SINGLE_DAYS, Array, Bootstrap, summed, tails
 from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
-
-Array = NDArray[np.float64]
 
 BINS = 10
 NULL_RESAMPLES = 300

@@ -18,14 +18,8 @@ _US_AN_HOUR = 3_600_000_000
 def scoreboard(fused: pl.DataFrame, day_start: datetime, winner: int | None) -> pl.DataFrame:
     """Score the market, weather and fused PMFs at every full hour of the day: `backtest.report`.
 
-    Parameters
-    ----------
-    fused
-        `probability.fused_pmf` of one event.
-    day_start
-        Start of the day; hours outside trading are omitted.
-    winner
-        Position of the bracket that paid; None: not settled, all scores are null.
+    `fused` is `probability.fused_pmf` of one event; hours outside trading are omitted. `winner` is
+    the position of the bracket that paid; None: not settled, all scores are null.
     """
     minute = fused["minute"].to_physical().to_numpy()
     hour, rest = np.divmod(minute - round(day_start.timestamp() * 1e6), _US_AN_HOUR)

@@ -55,18 +55,10 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True, kw_only=True)
 class MarketDay:
-    """The frames of one settled city-day.
+    """The frames of one settled city-day, which begins at `climate_start`.
 
-    Attributes
-    ----------
-    climate_start
-        First instant of the climate day, UTC.
-    winner
-        Position of the bracket that paid.
-    sources
-        PMFs by source, schema `PMF`; further columns are ignored.
-    hours
-        Schema `HOURS`, a row per instant; everything is unknown for missing instants.
+    `winner` is the position of the bracket that paid; `sources` holds PMFs (schema `PMF`, further
+    columns are ignored) by source, `hours` the known properties of instants (schema `HOURS`).
     """
 
     city: str
@@ -80,13 +72,8 @@ class MarketDay:
 def known_hours(panel: pl.DataFrame) -> pl.DataFrame:
     """Schema `HOURS`, from the bracket with the greatest p_mkt (the coldest of equals) per minute.
 
-    The choice matters for the regime, which differs between brackets.
-
-    Parameters
-    ----------
-    panel
-        `panel.minute_panel_full` of one event, or its columns minute, bracket, p_mkt,
-        hazard_next_60m, regime and minutes_to_close.
+    The choice matters for the regime, which differs between brackets. `panel` is
+    `panel.minute_panel_full` of one event, or its columns bracket, p_mkt and those of `HOURS`.
     """
     return (
         panel.sort("minute", "p_mkt", "bracket", descending=[False, True, False])

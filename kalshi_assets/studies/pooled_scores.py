@@ -8,7 +8,6 @@ from dataclasses import asdict
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.statistics.bootstrap import LEVEL, Bootstrap, tails
 from kalshi_assets.statistics.calibration_error import calibration_error
@@ -16,9 +15,7 @@ from kalshi_assets.statistics.corp import corp
 from kalshi_assets.statistics.discrimination import areas_under_curve
 from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
 from kalshi_assets.studies.slice_means import verdict
-from kalshi_assets.studies.slices import NOTHING, Instants, Mask, Slice
-
-Array = NDArray[np.float64]
+from kalshi_assets.studies.slices import NOTHING, Array, Instants, Mask, Slice
 
 KINDS = ("all", "city", "season", "time_of_day", "hazard", "regime", "lead")
 """Not single hours: an hour of 30 days has 180 pairs, and its null band exceeds any error."""

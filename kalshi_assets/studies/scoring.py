@@ -8,13 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.statistics.bootstrap import SINGLE_DAYS, Bootstrap
 from kalshi_assets.statistics.ladder_forecasts import padded
-from kalshi_assets.statistics.scores import proper_scores
-
-Array = NDArray[np.float64]
+from kalshi_assets.statistics.scores import Array, proper_scores
 
 SCORES = ("log_loss", "brier_score", "rps")
 NOTHING = "nothing"

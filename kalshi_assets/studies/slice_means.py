@@ -8,14 +8,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.statistics.bootstrap import Bootstrap
 from kalshi_assets.statistics.significance import diebold_mariano, discoveries
-from kalshi_assets.studies.slices import NOTHING, Instants, Mask, Slice
+from kalshi_assets.studies.slices import NOTHING, Array, Instants, Mask, Slice
 from kalshi_assets.tables.scoreboard import PROPER_SCORES, SLICES
-
-Array = NDArray[np.float64]
 
 
 def mean_rows(
@@ -23,14 +20,8 @@ def mean_rows(
 ) -> list[dict[str, object]]:
     """Rows of the scoreboard (`tables.scoreboard`) for all proper scores.
 
-    Parameters
-    ----------
-    sample
-        The instants to score, shape (instants,).
-    bootstrap
-        Over dates; the resamples are the same for all cells, so that differences agree with scores.
-    kinds
-        Kinds of slices.
+    `sample` are the instants to score, shape (instants,), `kinds` the kinds of slices. Resampled
+    dates are the same for all cells, so that differences agree with scores.
     """
     pairs = [*((source, NOTHING) for source in instants.scores), *instants.comparisons()]
     cells = [

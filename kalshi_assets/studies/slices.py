@@ -12,11 +12,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
-from kalshi_assets.statistics.scores import proper_scores
+from kalshi_assets.statistics.scores import Array, proper_scores
 from kalshi_assets.studies.evaluations import EVALUATIONS, sliced
 from kalshi_assets.tables.scoreboard import SOURCES
 
-Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 NOTHING = "nothing"
@@ -39,14 +38,8 @@ class Slice:
 class Instants:
     """Evaluations aligned by instant, with the same instants for all sources.
 
-    Attributes
-    ----------
-    rows
-        Columns date, city, lst_hour and a label per kind of slice, sorted by the first three.
-    scores
-        By source: `proper_scores`, shape (4, instants), NaN without a PMF.
-    forecasts
-        By source, all with the same instants, days and dates.
+    `rows` has the columns date, city, lst_hour and a label per kind of slice, sorted by the first
+    three. By source, `scores` holds the `proper_scores`, shape (4, instants), NaN without a PMF.
     """
 
     rows: pl.DataFrame
