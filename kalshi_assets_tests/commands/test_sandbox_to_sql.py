@@ -56,7 +56,7 @@ def test_a_world_is_never_written_into_a_folder_with_something_in_it(command: Co
         *("--start", "2026-03-01", "--end", "2026-03-02"),
     )
     assert said.code == 2
-    assert "a is not empty; name a new folder" in said.err
+    assert "a is not empty; choose a new folder" in said.err
     assert {str(p.relative_to("a")) for p in Path("a").rglob("*.parquet")} == before.keys()
 
 
