@@ -22,7 +22,9 @@ def reference_panel(
 
     Floats agree with that function to 1e-9, everything else exactly.
     """
-    grid = _with_terms(_grid(events), events)
+    # The first version is valid from the first minute on, even if known some seconds later.
+    told = events.select(_MARKET, "close_time", terms_known_at="known_at")
+    grid = _as_of(_grid(events), told, "terms_known_at")
     panel = _with_quotes(grid, candles, trades.filter(~pl.col("is_block_trade")))
     panel = _with_trades(panel, candles, trades.filter(~pl.col("is_block_trade")))
     panel = panel.with_columns(
@@ -45,12 +47,6 @@ def reference_panel(
         (pl.col(name) * 10_000).round().cast(pl.Int32).alias(f"{name}_cc") for name in prices
     )
     return MINUTE_PANEL.arranged(panel)
-
-
-def _with_terms(grid: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    # The first version is valid from the first minute on, even if known some seconds later.
-    told = events.select(_MARKET, "close_time", terms_known_at="known_at")
-    return _as_of(grid, told, "terms_known_at")
 
 
 def _grid(events: pl.DataFrame) -> pl.DataFrame:

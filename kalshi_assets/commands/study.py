@@ -61,16 +61,10 @@ from kalshi_assets.tables import SETTLEMENTS, VERIFICATION
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedCity:
-    """A city's recordings, read through the clients.
+    """A city's recordings, read through the clients of a sandbox.
 
-    Attributes
-    ----------
-    exchange
-        Client of a sandbox that serves the archive.
-    observations, settlements, forecasts
-        The tables of these names for a climate day, cached; settlements only from climate reports.
-    maxima
-        Official maxima of all years: date, tmax_f.
+    `observations`, `settlements` (from climate reports only) and `forecasts` return the tables of a
+    climate day, cached; `maxima` holds the official maxima of all years: date, tmax_f.
     """
 
     city: City
@@ -147,16 +141,8 @@ def run_weather_study(
 ) -> None:
     """Score the weather hazard on recorded days; print, and write the page and its figures.
 
-    Parameters
-    ----------
-    archive
-        Folder of recordings; None: the recordings next to the project.
-    out
-        Folder for `verification.md`; its figures are written to the subfolder `pictures`.
-    name
-        City.
-    start, end
-        First and last day, both inclusive.
+    Without an `archive` it uses the recordings next to the project. `verification.md` is written to
+    the folder `out`, its figures to the subfolder `pictures`. `name` is the city.
 
     Raises
     ------

@@ -35,7 +35,7 @@ class Signer:
             Not a PEM private key, encrypted, another kind of key, or an empty key ID.
         """
         if not key_id.strip():
-            raise SigningKeyError("the key id is empty: set KALSHI_API_KEY_ID")
+            raise SigningKeyError("the key ID is empty: set KALSHI_API_KEY_ID")
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except TypeError:
@@ -57,12 +57,8 @@ class Signer:
     def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
         """The three headers that sign a request.
 
-        Parameters
-        ----------
-        path
-            Including /trade-api/v2, without the query.
-        now_ms
-            Unix milliseconds, read just before sending.
+        `path` includes /trade-api/v2 but no query; `now_ms` are Unix milliseconds, read just before
+        sending.
 
         Raises
         ------

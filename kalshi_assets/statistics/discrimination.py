@@ -20,19 +20,9 @@ def areas_under_curve(
 ) -> Array:
     """Areas under the ROC curve, with a weight per date, for several sets of weights.
 
-    Parameters
-    ----------
-    probability, outcome
-        Forecasts and whether the event occurred, shape (forecasts,).
-    date
-        Index of the date, shape (forecasts,).
-    weights
-        Shape (resamples, dates).
-
-    Returns
-    -------
-    Array
-        Shape (resamples,); NaN if all events occurred or none did.
+    Forecasts, whether the event occurred, and the index of the date have shape (forecasts,),
+    `weights` has (resamples, dates). The result, shape (resamples,), is NaN if all events occurred
+    or none did.
     """
     dates = weights.shape[1]
     p, of = probability[outcome], date[outcome]

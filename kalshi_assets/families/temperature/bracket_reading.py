@@ -81,10 +81,7 @@ def read_brackets(markets: Sequence[Market]) -> tuple[list[Bracket], dict[str, s
 
 
 def bracket_of(market: Market) -> Bracket:
-    """The whole degrees that pay, by `strike_type` (kalshi.md 6.2).
-
-    ``less`` and ``greater`` exclude their strike, ``between`` includes both, ``less_or_equal``
-    and ``greater_or_equal`` include theirs.
+    """The whole degrees that pay, by `strike_type`: see `STRIKES_THAT_PAY` (kalshi.md 6.2).
 
     Raises
     ------
