@@ -195,7 +195,8 @@ class Table:
             return keys[name]
         if name in self.shared:
             table, there = self.shared[name]
-            return parts[table][there].alias(name)
+            values = parts[table][there]
+            return values if there == name else values.alias(name)
         assert own is not None
         return own[name]
 

@@ -20,7 +20,7 @@ from kalshi_assets.families.temperature.hazard.analogue import (
     State,
     outlook,
 )
-from kalshi_assets.families.temperature.station_days import stacked
+from kalshi_assets.families.temperature.station_days import counted_reports
 
 Array = NDArray[np.float64]
 
@@ -103,9 +103,7 @@ def _grids(days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime) ->
     grids = np.full((len(days), SLOTS), np.nan)
     if not days:
         return grids
-    rows = counted(temperatures(stacked(days))).filter(
-        (pl.col("known_at") <= known_by) & pl.col("slot").is_between(0, SLOTS - 1)
-    )
+    rows = counted_reports(days, known_by)
     grids[rows["day"].to_numpy(), rows["slot"].to_numpy()] = rows["temp_f"].to_numpy()
     return grids
 

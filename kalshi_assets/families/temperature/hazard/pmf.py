@@ -168,7 +168,7 @@ def _vintages(
     found: list[tuple[datetime, Baseline]] = []
     for at in known:
         if at >= start:
-            seen = forecasts.filter(pl.col("known_at") <= at)
+            seen = forecasts.filter(forecasts["known_at"] <= at)
             baseline = of_forecasts(seen, start, climatology)
             if baseline is not None:
                 bias = float(parameters["forecast_bias"][0])
