@@ -13,6 +13,7 @@ from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.instants import microseconds_of
 
 SLOT = timedelta(minutes=5)
+SLOT_US = SLOT // timedelta(microseconds=1)
 SLOTS = 288
 # In slots.
 FIVE_MINUTES = 1
@@ -43,7 +44,7 @@ def slot_of(time: pl.Expr, climate_start: datetime) -> pl.Expr:
     """`slot` over a column of UTC times: Int16, negative before the day, 288 and more after it."""
     # In whole numbers: a literal of an aware time costs as much as ten of these.
     elapsed_us = time.to_physical() - microseconds_of(climate_start)
-    return (elapsed_us // (SLOT // timedelta(microseconds=1))).cast(pl.Int16)
+    return (elapsed_us // SLOT_US).cast(pl.Int16)
 
 
 def slot_starts(city: City, day: date) -> list[datetime]:

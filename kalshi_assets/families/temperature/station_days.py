@@ -6,20 +6,19 @@ Here: reports of many days as arrays, each report an interval. Not here: what is
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOT, SLOTS
+from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOT_US, SLOTS
 from kalshi_assets.families.temperature.evidence import counted, temperatures
 from kalshi_assets.families.temperature.providers import one_report_each
 from kalshi_assets.instants import microseconds, microseconds_of
 
 Array = NDArray[np.float64]
 
-_SLOT_US = SLOT // timedelta(microseconds=1)
 # Of the slots, after gaps of up to an hour are bridged: reports once an hour are enough.
 MIN_COVERAGE = 0.75
 
@@ -129,7 +128,7 @@ def counted_reports(
     numbers = np.repeat(np.arange(len(days)), [frame.height for _, frame in days])
     since = np.array([microseconds_of(start) for start, _ in days], dtype=np.int64)
     rows = pl.concat(frame for _, frame in days)
-    slots = (microseconds(rows["event_time"]) - since[numbers]) // _SLOT_US
+    slots = (microseconds(rows["event_time"]) - since[numbers]) // SLOT_US
     rows = counted(temperatures(rows.hstack([pl.Series("day", numbers), pl.Series("slot", slots)])))
     known = microseconds(rows["known_at"]) <= microseconds_of(known_by)
     slots = rows["slot"].to_numpy()

@@ -27,6 +27,7 @@ from kalshi_assets.families.temperature.hazard.filtered_day import (
     shared_workspace,
 )
 from kalshi_assets.families.temperature.hazard.method import BLOCKS, HazardMethod
+from kalshi_assets.instants import DAY_US, microseconds, microseconds_of
 from kalshi_assets.ladder.terms import terms_at, trading_end
 from kalshi_assets.tables import HAZARD_PMF
 
@@ -127,7 +128,7 @@ def _filtered(
     if not vintages or method.method == "analogue":
         return pl.DataFrame(schema=_FILTERED)
     (since, first), *later = vintages
-    known = known.filter(pl.col("minute") >= since)
+    known = known.filter(known["minute"] >= since)
     day = FilteredDay(
         upper,
         first,
@@ -190,10 +191,10 @@ def _share_of_analogue(
     known: pl.DataFrame, filtered: pl.DataFrame, start: datetime, method: HazardMethod
 ) -> Array:
     """What the analogue has in the mixture, shape (times,); 1 where the filter says nothing."""
-    block = (pl.col("minute") - start).dt.total_minutes() // (60 * 24 // BLOCKS)
-    blocks = known.select(block.clip(0, BLOCKS - 1)).to_series().to_numpy()
-    spoken = known["minute"].is_in(filtered["minute"].implode()).to_numpy()
-    return np.where(spoken, np.array(method.analogue_share)[blocks], 1.0)
+    minutes = microseconds(known["minute"])
+    block = (minutes - microseconds_of(start)) // (DAY_US // BLOCKS)
+    spoken = np.isin(minutes, microseconds(filtered["minute"]))
+    return np.where(spoken, np.array(method.analogue_share)[block.clip(0, BLOCKS - 1)], 1.0)
 
 
 def _mixed(
