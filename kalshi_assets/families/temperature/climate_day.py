@@ -42,7 +42,7 @@ def slot(city: City, day: date, instant: datetime) -> int:
 
 def slot_of(time: pl.Expr, climate_start: datetime) -> pl.Expr:
     """`slot` over a column of UTC times: Int16, negative before the day, 288 and more after it."""
-    # In whole numbers: a literal of an aware time costs as much as ten of these.
+    # In integers: a literal of an aware datetime costs ten times as much in Polars.
     elapsed_us = time.to_physical() - microseconds_of(climate_start)
     return (elapsed_us // SLOT_US).cast(pl.Int16)
 
