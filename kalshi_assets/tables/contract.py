@@ -198,7 +198,8 @@ class Table:
             return keys[name]
         if name in self.shared:
             table, there = self.shared[name]
-            return parts[table][there].alias(name)
+            values = parts[table][there]
+            return values if there == name else values.alias(name)
         assert own is not None
         return own[name]
 
@@ -216,12 +217,12 @@ class Table:
         return pl.DataFrame(schema=self.dtypes)
 
     def arranged(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """`frame` with the contract's columns in order, sorted by key; nothing is checked.
+        """`frame` with the contract's column order, sorted by key; values are not checked.
 
-        What a pure function returns: the lake checks what it is given.
+        Pure functions return such frames; the lake checks them on writing.
         """
         frame = self._in_order_of_columns(frame)
-        # Looking costs a tenth of sorting what is sorted already, as most frames are.
+        # Checking the order costs a tenth of sorting a sorted frame, and most frames are sorted.
         return frame if strictly_ascending(frame, self.key) else frame.sort(self.key)
 
     def _in_order_of_columns(self, frame: pl.DataFrame) -> pl.DataFrame:

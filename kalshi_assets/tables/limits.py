@@ -1,8 +1,8 @@
-"""Whether a frame keeps what a contract says of its values and its key, asked of whole columns.
+"""Whether a frame satisfies its contract's limits and key order, checked by whole columns.
 
-A contract is checked at every write, so this is on the way of every partition: smallest and
-greatest value, sum and count of nulls of a column cost two microseconds each, a comparison row by
-row ten times as much. Here: yes or no. Not here: which rows offend (Pandera, in `contract`).
+A contract is checked at every write. Minimum, maximum, sum and null count of a column cost two
+microseconds each, a row-by-row comparison ten times as much. Here: yes or no. Not here: which rows
+violate the contract (Pandera, in `contract`).
 """
 
 import math
@@ -32,7 +32,7 @@ class Bound:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a contract says of one column's values.
+    """The limits of one column's values.
 
     Attributes
     ----------
@@ -41,9 +41,9 @@ class Limits:
     is_float
         Whether there can be NaN.
     bounds
-        What smallest and greatest value must keep; NaN is greater than any.
+        Bounds of the minimum and maximum; NaN counts as greater than any number.
     allowed
-        The only values there may be; None: any.
+        The permitted values; None: any.
     """
 
     nullable: bool
@@ -64,7 +64,7 @@ class Limits:
         return cls(spec.nullable, spec.dtype.type.is_float(), bounds, allowed)
 
     def hold(self, values: pl.Series) -> bool:
-        """Whether all values keep them."""
+        """Whether all values are within the limits."""
         if not self.nullable and values.null_count():
             return False
         if (
@@ -83,7 +83,7 @@ class Limits:
 
 
 def _only(values: pl.Series, allowed: Iterable[Any]) -> bool:
-    """Whether there are no others; nulls are no values."""
+    """Whether all values but nulls are among the allowed ones."""
     # Counting is five times cheaper than `is_in`, as most rows have the first or the second.
     left = len(values) - values.null_count()
     for value in allowed:
@@ -108,13 +108,13 @@ def strictly_ascending(frame: pl.DataFrame, key: Iterable[str]) -> bool:
     columns = [frame.get_column(name) for name in key]
     if any(values.null_count() for values in columns):
         return False
-    equal = None  # as the row before in all columns so far; None: every row is
+    equal = None  # rows equal to the one before in all columns so far; None: all of them
     for values in columns:
         before, after = values.slice(0, frame.height - 1), values.slice(1)
         same = before == after
         if equal is not None:
             same, falls = same & equal, (before > after) & equal
-        elif values.dtype == pl.String:  # dear to compare, and they seldom change
+        elif values.dtype == pl.String:  # expensive to compare, and seldom different
             falls = before.filter(~same) > after.filter(~same)
         else:
             falls = before > after

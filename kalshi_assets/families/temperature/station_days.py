@@ -12,9 +12,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOT, SLOTS
+from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOT_US, SLOTS
 from kalshi_assets.families.temperature.evidence import counted, temperatures
 from kalshi_assets.families.temperature.providers import one_report_each
+from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.units import Array
 
 # Of the slots, after gaps of up to an hour are bridged: reports once an hour are enough.
@@ -64,9 +65,7 @@ class StationDays:
         mid, width = (np.full((len(days), SLOTS), np.nan) for _ in range(2))
         if not days:
             return cls(starts=starts, mid_f=mid, width_f=width, known_at=None)
-        rows = counted(temperatures(stacked(days))).filter(
-            (pl.col("known_at") <= known_by) & pl.col("slot").is_between(0, SLOTS - 1)
-        )
+        rows = counted_reports(days, known_by)
         day, slot = rows["day"].to_numpy(), rows["slot"].to_numpy()
         lo, hi = (rows[name].to_numpy().astype(np.float64) for name in ("lo_f", "hi_f"))
         mid[day, slot] = (lo + hi) / 2
@@ -111,19 +110,29 @@ class StationDays:
         return lo, hi
 
 
-def stacked(days: Sequence[tuple[datetime, pl.DataFrame]]) -> pl.DataFrame:
-    """Rows of `weather.observations` of some days, with `day`, its number, and `slot`.
+def counted_reports(
+    days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime
+) -> pl.DataFrame:
+    """Temperatures of `weather.observations` of some days that count and were known by an instant.
 
-    Of providers that report the same the first, see `providers`.
+    With `day`, its number, and `slot`. Of providers that report the same the first, see
+    `providers`.
+
+    Parameters
+    ----------
+    days
+        Start of the climate day and its observations, at least one.
     """
     days = [(start, one_report_each(frame)) for start, frame in days]
     numbers = np.repeat(np.arange(len(days)), [frame.height for _, frame in days])
-    starts = pl.Series([start for start, _ in days], dtype=pl.Datetime("us", "UTC"))
-    return pl.concat(frame for _, frame in days).with_columns(
-        day=pl.Series(numbers),
-        slot=(pl.col("event_time") - starts.gather(numbers)).dt.total_microseconds()
-        // (SLOT.seconds * 1_000_000),
-    )
+    since = np.array([microseconds_of(start) for start, _ in days], dtype=np.int64)
+    rows = pl.concat(frame for _, frame in days)
+    slots = (microseconds(rows["event_time"]) - since[numbers]) // SLOT_US
+    rows = counted(temperatures(rows.hstack([pl.Series("day", numbers), pl.Series("slot", slots)])))
+    known = microseconds(rows["known_at"]) <= microseconds_of(known_by)
+    slots = rows["slot"].to_numpy()
+    kept = known & (slots >= 0) & (slots < SLOTS)
+    return rows if kept.all() else rows[np.flatnonzero(kept)]
 
 
 def bridged(day: Array, longest_gap: int = ONE_HOUR) -> Array:

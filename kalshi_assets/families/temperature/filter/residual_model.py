@@ -88,7 +88,7 @@ class ResidualModel:
     def residual_sd(self) -> Array:
         """Standard deviation of the residual at every slot, shape (steps + 1,), degrees F."""
         variance = [self.start_sd**2]
-        # Plain floats: a few hundred numbers of arrays would take ten times as long.
+        # Plain floats: indexing numpy arrays one by one would take ten times as long.
         for rho, sd in zip(self.rho.tolist(), self.sd.tolist(), strict=True):
             variance.append(rho**2 * variance[-1] + sd**2)
         return np.sqrt(variance)

@@ -1,6 +1,6 @@
-"""From a model and a grid to the tables that the compiled recursions take; imports them.
+"""The tables that the compiled recursions take, from a model and a grid.
 
-Here: arrays made once per day. Not here: what a row of a step is (`row_kernels`).
+Here: arrays computed once per grid. Not here: what a row of a step is (`row_kernels`).
 """
 
 from functools import lru_cache
@@ -17,7 +17,7 @@ def transition(grid: Grid, baseline: Array, model: ResidualModel) -> Transition:
     return _around_zero(grid, model)._replace(shift=baseline[1:] - model.rho * baseline[:-1])
 
 
-# The filters of a mixture differ in their baselines only.
+# The filters of a mixture share grid and model; only their baselines differ.
 @lru_cache(maxsize=1)
 def _around_zero(grid: Grid, model: ResidualModel) -> Transition:
     scales, shares = model.components()

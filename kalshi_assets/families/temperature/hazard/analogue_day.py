@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOTS, slot_of
+from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOT_US, SLOTS
 from kalshi_assets.families.temperature.evidence import counted, of_climate_day, temperatures
 from kalshi_assets.families.temperature.hazard.analogue import (
     DEFAULTS,
@@ -19,7 +19,8 @@ from kalshi_assets.families.temperature.hazard.analogue import (
     State,
     outlook,
 )
-from kalshi_assets.families.temperature.station_days import stacked
+from kalshi_assets.families.temperature.station_days import counted_reports
+from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.units import Array
 
 # Above microseconds of some weeks: a slot and a time as one number.
@@ -101,9 +102,7 @@ def _grids(days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime) ->
     grids = np.full((len(days), SLOTS), np.nan)
     if not days:
         return grids
-    rows = counted(temperatures(stacked(days))).filter(
-        (pl.col("known_at") <= known_by) & pl.col("slot").is_between(0, SLOTS - 1)
-    )
+    rows = counted_reports(days, known_by)
     grids[rows["day"].to_numpy(), rows["slot"].to_numpy()] = rows["temp_f"].to_numpy()
     return grids
 
@@ -113,22 +112,17 @@ def _hour_ago(known: pl.DataFrame, observations: pl.DataFrame, start: datetime) 
 
     A report of that hour which came in later is not used.
     """
-    measured = pl.col("event_time")
-    elapsed = (pl.col("known_at", "event_time") - start).dt.total_microseconds()
-    reports = temperatures(counted(of_climate_day(observations, start))).select(
-        elapsed, "temp_f", slot=slot_of(measured, start).cast(pl.Int64)
-    )
+    reports = temperatures(counted(of_climate_day(observations, start)))
+    begin = microseconds_of(start)
+    known_at, event_time = (microseconds(reports[n]) - begin for n in ("known_at", "event_time"))
     # In order of slots, then of what became known when; of two in a slot the younger stays.
-    place = reports["slot"].to_numpy() << _SLOT_BITS
-    order = np.argsort(place + reports["known_at"].to_numpy(), kind="stable")
-    reached = (place + reports["event_time"].to_numpy())[order]
+    place = event_time // SLOT_US << _SLOT_BITS
+    order = np.argsort(place + known_at, kind="stable")
+    reached = (place + event_time)[order]
     order = order[reached == np.maximum.accumulate(reached)]
-    since, temp = (place + reports["known_at"].to_numpy())[order], reports["temp_f"].to_numpy()
-    asked = known.select(
-        (pl.col("minute") - start).dt.total_microseconds(),
-        slot=pl.col("slot").cast(pl.Int64) - ONE_HOUR,
-    )
-    wanted = asked["slot"].to_numpy() << _SLOT_BITS
-    found = np.searchsorted(since, wanted + asked["minute"].to_numpy(), side="right") - 1
+    since, temp = (place + known_at)[order], reports["temp_f"].to_numpy()
+    wanted = known["slot"].to_numpy().astype(np.int64) - ONE_HOUR << _SLOT_BITS
+    now = microseconds(known["minute"]) - begin
+    found = np.searchsorted(since, wanted + now, side="right") - 1
     there = (found >= 0) & (since[found] >= wanted) if len(since) else np.zeros(len(found), bool)
     return np.where(there, temp[order[found]] if len(since) else np.nan, np.nan)

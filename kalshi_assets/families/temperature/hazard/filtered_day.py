@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.families.temperature.climate_day import FIVE_MINUTES, ONE_HOUR, SLOTS, slot_of
+from kalshi_assets.families.temperature.climate_day import FIVE_MINUTES, ONE_HOUR, SLOT_US, SLOTS
 from kalshi_assets.families.temperature.evidence import of_climate_day
 from kalshi_assets.families.temperature.filter.emission import KnownMaximum, emission
 from kalshi_assets.families.temperature.filter.exact import IMPOSSIBLE, BarrierFilter, Workspace
@@ -28,6 +28,7 @@ from kalshi_assets.families.temperature.hazard.corridor import (
     corridor,
     paths_through,
 )
+from kalshi_assets.instants import NEVER, microseconds, microseconds_of
 from kalshi_assets.units import Array, Ints
 
 # Of the greatest: a node with less says nothing about the next hour.
@@ -322,7 +323,7 @@ def filtered_outlook(
         Start of the climate day, UTC.
     """
     waiting = list(reversed(news))
-    slots = times.select(slot_of(pl.col("minute"), start)).to_series()
+    slots = ((microseconds(times["minute"]) - microseconds_of(start)) // SLOT_US).tolist()
     for minute, slot, highest in zip(
         times["minute"], slots, times["running_max_hi_f"], strict=True
     ):
@@ -334,15 +335,18 @@ def filtered_outlook(
 
 def reports_of(observations: pl.DataFrame, start: datetime) -> list[News]:
     """`weather.observations` of a climate day as news; maxima of windows among them."""
-    slot = slot_of(pl.col("event_time"), start)
-    rows = (
-        of_climate_day(observations, start)
-        .with_columns(slot=slot, since=slot_of(pl.col("max_since"), start))
-        .filter(pl.col("slot").is_between(0, SLOTS - 1))
-        .sort("known_at", "event_time", "kind")
-        .select("known_at", "slot", "since", "kind", "lo_f", "hi_f", "temp_f")
-    )
-    return [_news(*row) for row in rows.iter_rows()]
+    rows = of_climate_day(observations, start)
+    if (np.diff(microseconds(rows["known_at"])) <= 0).any():
+        rows = rows.sort("known_at", "event_time", "kind")
+    begin = microseconds_of(start)
+    slots = (microseconds(rows["event_time"]) - begin) // SLOT_US
+    since = [
+        None if at == NEVER else (at - begin) // SLOT_US
+        for at in microseconds(rows["max_since"]).tolist()
+    ]
+    said = (rows[name].to_list() for name in ("kind", "lo_f", "hi_f", "temp_f"))
+    columns = (rows["known_at"].to_list(), slots.tolist(), since, *said)
+    return [_news(*row) for row in zip(*columns, strict=True)]
 
 
 def _news(

@@ -26,9 +26,10 @@ from kalshi_assets.families.temperature.hazard.filtered_day import (
     shared_workspace,
 )
 from kalshi_assets.families.temperature.hazard.method import BLOCKS, HazardMethod
+from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.ladder.terms import terms_at, trading_end
 from kalshi_assets.tables import HAZARD_PMF
-from kalshi_assets.units import Array
+from kalshi_assets.units import DAY_US, Array
 
 # What the engine resolves. If the brackets that the evidence leaves alive have less, it and the
 # evidence cannot both be right.
@@ -125,7 +126,7 @@ def _filtered(
     if not vintages or method.method == "analogue":
         return pl.DataFrame(schema=_FILTERED)
     (since, first), *later = vintages
-    known = known.filter(pl.col("minute") >= since)
+    known = known.filter(known["minute"] >= since)
     day = FilteredDay(
         upper,
         first,
@@ -166,7 +167,7 @@ def _vintages(
     found: list[tuple[datetime, Baseline]] = []
     for at in known:
         if at >= start:
-            seen = forecasts.filter(pl.col("known_at") <= at)
+            seen = forecasts.filter(forecasts["known_at"] <= at)
             baseline = of_forecasts(seen, start, climatology)
             if baseline is not None:
                 bias = float(parameters["forecast_bias"][0])
@@ -188,10 +189,10 @@ def _share_of_analogue(
     known: pl.DataFrame, filtered: pl.DataFrame, start: datetime, method: HazardMethod
 ) -> Array:
     """What the analogue has in the mixture, shape (times,); 1 where the filter says nothing."""
-    block = (pl.col("minute") - start).dt.total_minutes() // (60 * 24 // BLOCKS)
-    blocks = known.select(block.clip(0, BLOCKS - 1)).to_series().to_numpy()
-    spoken = known["minute"].is_in(filtered["minute"].implode()).to_numpy()
-    return np.where(spoken, np.array(method.analogue_share)[blocks], 1.0)
+    minutes = microseconds(known["minute"])
+    block = (minutes - microseconds_of(start)) // (DAY_US // BLOCKS)
+    spoken = np.isin(minutes, microseconds(filtered["minute"]))
+    return np.where(spoken, np.array(method.analogue_share)[block.clip(0, BLOCKS - 1)], 1.0)
 
 
 def _mixed(
