@@ -1,6 +1,6 @@
 """The name of a partition: one ladder on one day. Imports nothing but the standard library.
 
-Here: the value, and days in a row. Not here: which ladders there are (`families`), how Dagster
+Here: the key type and ranges of days. Not here: which ladders there are (`families`), how Dagster
 names the same partition (`defs.partitions`), or where it is stored (`lake`).
 """
 
@@ -18,9 +18,9 @@ class Family:
     name
         Such as ``temperature``.
     dimension
-        What a ladder is called in paths, SQL and Dagster's partitions, such as ``city``.
+        Name of the ladder dimension in paths, SQL and Dagster's partitions, such as ``city``.
     words
-        What columns of generic tables are called in SQL besides: (column, the family's name).
+        Additional names of generic columns in SQL: (column, the family's name).
     """
 
     name: str
@@ -30,12 +30,12 @@ class Family:
 
 @dataclass(frozen=True, order=True)
 class LadderDay:
-    """A partition.
+    """A partition: one ladder on one day.
 
     Attributes
     ----------
     family
-        Which family the ladder is of.
+        Family of the ladder.
     ladder
         The ladder's name within its family, such as ``chicago``.
     date
@@ -59,7 +59,12 @@ class LadderDay:
 
 
 def days_between(start: dt.date, end: dt.date) -> Iterator[dt.date]:
-    """Every day from `start` to `end`, both included.
+    """Every day from `start` to `end`.
+
+    Parameters
+    ----------
+    start, end
+        First and last day, both included.
 
     Raises
     ------

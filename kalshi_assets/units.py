@@ -7,7 +7,7 @@ since the epoch, UTC.
 from typing import TYPE_CHECKING, Any
 
 CC_A_DOLLAR = 10_000
-"""What a YES contract pays when its leg does."""
+"""Payoff of a YES contract whose leg pays."""
 CC_A_CENT = 100
 
 SECOND_US = 1_000_000
@@ -23,5 +23,5 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Bools = NDArray[np.bool_]
-else:  # numpy takes longer to import than all else here
+else:  # numpy takes longer to import than everything else here
     Array = Ints = Bools = Any

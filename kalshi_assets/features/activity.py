@@ -1,7 +1,7 @@
-"""What is usual at an hour of the day, and how unusual a minute is.
+"""Typical activity by hour of the day, and how unusual each minute is.
 
 Here: a day's quantiles by hour, and the rank of a minute among those of earlier days. Not here:
-which days are earlier, which the caller knows.
+selecting the earlier days.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ _HOUR = 60
 
 
 def activity(panel: pl.DataFrame, day_start: datetime) -> pl.DataFrame:
-    """What was usual on a day, by hour since its start, over all its brackets.
+    """Quantiles of a day's activity by hour since its start, over all its brackets.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def activity(panel: pl.DataFrame, day_start: datetime) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        `panel.activity`: of each measure and hour 17 values that were observed, at equally spaced
-        ranks, so that each stands for one 17th of the hour.
+        `panel.activity`: for each measure and hour 17 observed values at equally spaced ranks, so
+        that each stands for one 17th of the hour.
     """
     rows, grid = gridded(panel)
     minute = minutes_since(grid, day_start)
@@ -69,7 +69,15 @@ def activity(panel: pl.DataFrame, day_start: datetime) -> pl.DataFrame:
 
 
 def minutes_since(grid: Grid, day_start: datetime) -> Ints:
-    """Minutes from the start of the climate day to every minute of the grid."""
+    """Minutes from the start of the climate day to every minute of the grid.
+
+    Parameters
+    ----------
+    grid
+        Markets and minutes.
+    day_start
+        Start of the climate day, UTC.
+    """
     return (grid.minutes - microseconds_of(day_start)) // MINUTE_US
 
 
@@ -104,7 +112,7 @@ def _of_hours(values: Array, minute: Ints) -> Array:
 def percentiles(
     panel: pl.DataFrame, day_start: datetime, earlier: Sequence[pl.DataFrame]
 ) -> pl.DataFrame:
-    """Where every minute stands among the same hour of earlier days.
+    """Percentile rank of every minute among the same hour of earlier days.
 
     Parameters
     ----------
@@ -113,14 +121,14 @@ def percentiles(
     day_start
         Start of its climate day, UTC.
     earlier
-        `panel.activity` of other days of the city, any order. A day counts from the first hour
-        that begins after it was over, and at most the latest 30 do.
+        `panel.activity` of other days of the city, any order. A day counts from the first hour that
+        begins after it was over; at most the latest 30 count.
 
     Returns
     -------
     DataFrame
         In the table's order: `flow_percentile`, `volume_percentile`, `volatility_percentile`,
-        `spread_percentile`, in [0, 1], ties in the middle, null where the value is unknown or
+        `spread_percentile`, in [0, 1], ties at the mid-rank, null where the value is unknown or
         fewer than 5 days have the hour; `activity_days`, and `activity_known_at` of the latest.
     """
     from kalshi_assets.features.kernels import mid_ranks
@@ -172,7 +180,7 @@ def _knots_of(days: Sequence[pl.DataFrame], hours: Ints) -> Array:
         np.concatenate([day[name].to_numpy() for day in days]) for name in ("hour", "knot", "value")
     )
     if (knot.reshape(-1, KNOTS) != np.arange(KNOTS)).any():
-        raise ValueError(f"an hour of an earlier day has not its {KNOTS} knots in order")
+        raise ValueError(f"an hour of an earlier day does not have its {KNOTS} knots in order")
     firsts = np.arange(0, knot.size, KNOTS)
     names = pl.concat([day["measure"] for day in days])[firsts]
     measure = names.cast(pl.Enum(MEASURES)).to_physical().to_numpy()

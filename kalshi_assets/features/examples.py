@@ -1,6 +1,6 @@
-"""What models see and learn from: one function makes the rows of a live day and of training.
+"""Features and training examples: the same function makes the rows of a live day and of fits.
 
-Here: what any ladder has. Not here: what a family adds, or which columns its models use.
+Here: columns of any ladder. Not here: those that a family adds, or which its models use.
 """
 
 import numpy as np
@@ -15,23 +15,23 @@ EVERY_MINUTES = 5
 def with_pmfs(
     panel: pl.DataFrame, market: pl.DataFrame, model: pl.DataFrame, *of_model: str | pl.Expr
 ) -> pl.DataFrame:
-    """The panel with what market and model say of every bracket and minute.
+    """The panel with the PMFs of market and model at every minute.
 
     Parameters
     ----------
     panel
         The family's panel of one event.
     market, model
-        `probability.market_pmf` and the model's PMF of it. The latter of a minute is the latest
-        one evaluated; before the first its columns are null.
+        `probability.market_pmf` and the model's PMF of the event. At a minute the model's latest
+        evaluation counts; before the first its columns are null.
     of_model
-        What to take of the model's PMF, besides its `known_at`.
+        Columns to take from the model's PMF, besides its `known_at`.
 
     Returns
     -------
     DataFrame
-        The panel's rows in the order of the tables: the market's columns, the model's, where the
-        bracket stands against the leader, and `known_at` of all three.
+        The panel's rows in the order of the tables: the market's columns, the model's, those
+        relative to the leader, and `known_at` of all three.
     """
     grid, (panel, market) = aligned(panel, market)
     believed = in_force(grid, model, *of_model, pl.col("known_at").alias("model_known_at"))
@@ -52,7 +52,7 @@ _OF_MARKET = (
 
 
 def _against_leader(grid: Grid, rows: pl.DataFrame) -> list[pl.Series]:
-    """Position and velocity of the bracket with the greatest p_mkt; of equal ones the lowest."""
+    """Position relative to the bracket of the greatest p_mkt, the lowest if tied; its velocity."""
     p, velocity = (
         grid.in_ladder(grid.matrix(rows[name])) for name in ("p_mkt", "logit_velocity_5m")
     )
@@ -66,16 +66,16 @@ def _against_leader(grid: Grid, rows: pl.DataFrame) -> list[pl.Series]:
 
 
 def examples(features: pl.DataFrame, labels: pl.DataFrame, table: Table) -> pl.DataFrame:
-    """The instants that models learn from: every five minutes of the day until the close.
+    """The training examples: every five minutes of the day until the close.
 
     Parameters
     ----------
     features
         The family's features of one event.
     labels
-        `panel.labels` of it.
+        `panel.labels` of the event.
     table
-        The family's examples.
+        The family's table of examples.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""What was traded in every minute: volume, flow, range, and the last trade so far.
+"""Trades of every minute: volume, flow, range, and the last trade so far.
 
-From the tape from the first trade on, before and without one from the candles.
+They come from the tape from its first trade on, and before it, or without a tape, from the candles.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Flow:
     Attributes
     ----------
     volume, signed
-        Contracts of the minute; bought less sold by takers.
+        Contracts traded in the minute, and contracts bought less sold by takers.
     high, low
         Of the minute, whole cc; NaN: no trade.
     last, last_age_s
@@ -83,7 +83,7 @@ Columns = dict[str, NDArray]
 
 
 def _of_candles(candles: pl.DataFrame, tape: pl.DataFrame) -> Columns:
-    """Trades of candles with any that became known before the tape begins."""
+    """Trades of the candles that became known before the tape begins."""
     traded = candles["price_close_cc"].is_not_null().to_numpy()
     if tape.height:
         traded = traded & (candles["known_at"] < tape["known_at"].min()).to_numpy()
@@ -129,9 +129,9 @@ def _times(facts: pl.DataFrame) -> Columns:
 
 
 def _in_cells(grid: Grid, candles: Columns, tape: Columns) -> tuple[Ints, Columns]:
-    """Position in the grid of what was traded within it, rising, and its columns.
+    """Position in the grid of the trades within it, ascending, and their columns.
 
-    In the minute in which the tape begins it takes the candle's place.
+    In the minute in which the tape begins, it replaces the candle.
     """
     minutes = len(grid.minutes)
     rows = {name: np.concatenate([candles[name], tape[name]]) for name in tape}

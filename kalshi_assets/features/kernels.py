@@ -15,7 +15,7 @@ def strongest_lag(change: Array, lags: Ints, window: int, least_pairs: int) -> A
     change
         Shape (brackets, minutes), whole numbers, so that sums over a window are exact; NaN unknown.
     lags, window, least_pairs
-        The lags and the length of the window, minutes; fewer pairs tell nothing.
+        The lags and the length of the window, minutes; with fewer pairs the correlation is NaN.
     """
     brackets, minutes = change.shape
     lead = np.full((brackets, minutes), np.nan)
@@ -40,7 +40,7 @@ def strongest_lag(change: Array, lags: Ints, window: int, least_pairs: int) -> A
 
 @njit(cache=True)
 def _keep_stronger(found: Array, lag: int, strength: Array, lead: Array) -> None:
-    """Write `lag` into `lead` where `found` is stronger than what stands there."""
+    """Write `lag` into `lead` where `found` exceeds `strength`."""
     for t in range(found.size):
         if found[t] > strength[t]:
             strength[t] = found[t]
@@ -97,9 +97,9 @@ def mid_ranks(values: Array, hour: Ints, knots: Array, known: Ints) -> Array:
     hour
         Shape (minutes,): position of the minute's hour among those of `knots`.
     knots
-        Shape (measures, hours, knots), those that are known first and rising.
+        Shape (measures, hours, knots); the known ones first, ascending.
     known
-        Shape (measures, hours): how many are known; 0: no rank.
+        Shape (measures, hours): number of known knots; 0: no rank.
     """
     ranks = np.full(values.shape, np.nan)
     measures, brackets, minutes = values.shape
@@ -111,7 +111,7 @@ def mid_ranks(values: Array, hour: Ints, knots: Array, known: Ints) -> Array:
                 if np.isnan(value) or many == 0:
                     continue
                 if t > 0 and value == values[m, b, t - 1] and hour[t] == hour[t - 1]:
-                    ranks[m, b, t] = ranks[m, b, t - 1]  # most minutes repeat the one before
+                    ranks[m, b, t] = ranks[m, b, t - 1]  # most minutes repeat the previous one
                     continue
                 pool = knots[m, hour[t], :many]
                 below = np.searchsorted(pool, value)

@@ -1,7 +1,7 @@
 """Motion and coupling of prices on a dense grid.
 
-Arrays have shape (brackets, minutes), neighbours in ladder order, one column a minute; NaN is
-unknown. Every function is causal: column t depends on columns up to t only, and bit for bit so.
+Arrays have shape (brackets, minutes), neighbours in ladder order; NaN is unknown. Every function is
+causal, bit for bit: column t depends on columns up to t only.
 """
 
 import numpy as np
@@ -12,7 +12,15 @@ HALF_CENT = 0.005
 
 
 def lagged(x: Array, minutes: int) -> Array:
-    """`x` as it was `minutes` ago; NaN where the grid does not reach back."""
+    """`x` as it was `minutes` ago; NaN where the grid does not reach back.
+
+    Parameters
+    ----------
+    x
+        Shape (brackets, minutes).
+    minutes
+        Lag in minutes.
+    """
     out = np.full_like(x, np.nan)
     if minutes < x.shape[1]:
         out[:, minutes:] = x[:, : x.shape[1] - minutes]
@@ -20,12 +28,24 @@ def lagged(x: Array, minutes: int) -> Array:
 
 
 def velocity(x: Array, minutes: int) -> Array:
-    """Mean change per minute over `minutes`: (x(t) - x(t-n)) / n."""
+    """Mean change per minute over `minutes`: (x(t) - x(t-n)) / n.
+
+    Parameters
+    ----------
+    x, minutes
+        As in `lagged`.
+    """
     return (x - lagged(x, minutes)) / minutes
 
 
 def acceleration(x: Array, minutes: int) -> Array:
-    """Change of the velocity over `minutes`: v_n(t) - v_n(t-n), per minute."""
+    """Change of the velocity over `minutes`: v_n(t) - v_n(t-n), per minute.
+
+    Parameters
+    ----------
+    x, minutes
+        As in `lagged`.
+    """
     v = velocity(x, minutes)
     return v - lagged(v, minutes)
 
@@ -37,7 +57,15 @@ def logit(p: Array) -> Array:
 
 
 def trailing_sum(x: Array, minutes: int) -> Array:
-    """Sum over the last `minutes` columns, this one included; NaN counts as nothing."""
+    """Sum over the last `minutes` columns, this one included; NaN counts as 0.
+
+    Parameters
+    ----------
+    x
+        Shape (brackets, minutes).
+    minutes
+        Length of the window.
+    """
     total = np.cumsum(np.where(np.isnan(x), 0.0, x), axis=1)
     out = total.copy()
     out[:, minutes:] -= total[:, :-minutes]
@@ -45,7 +73,13 @@ def trailing_sum(x: Array, minutes: int) -> Array:
 
 
 def trailing_extremes(x: Array, minutes: int) -> tuple[Array, Array]:
-    """Least and greatest over the last `minutes` columns; NaN only where all are unknown."""
+    """Least and greatest over the last `minutes` columns; NaN only where all are unknown.
+
+    Parameters
+    ----------
+    x, minutes
+        As in `trailing_sum`.
+    """
     low, high = x.copy(), x.copy()
     for lag in range(1, min(minutes, x.shape[1])):
         np.fmin(low[:, lag:], x[:, :-lag], out=low[:, lag:])
@@ -54,7 +88,13 @@ def trailing_extremes(x: Array, minutes: int) -> tuple[Array, Array]:
 
 
 def close_location(x: Array, minutes: int) -> Array:
-    """CLV of the last `minutes`: ((C-L) - (H-C)) / (H-L), 0 where H = L, in [-1, 1]."""
+    """CLV of the last `minutes`: ((C-L) - (H-C)) / (H-L), 0 where H = L, in [-1, 1].
+
+    Parameters
+    ----------
+    x, minutes
+        As in `trailing_sum`.
+    """
     low, high = trailing_extremes(x, minutes)
     span = high - low
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -63,8 +103,16 @@ def close_location(x: Array, minutes: int) -> Array:
 
 
 def realised_volatility(x: Array, minutes: int) -> Array:
-    """Root of the sum of squared one-minute logit changes over the last `minutes`."""
-    # In whole units of 1e-12 their sums are exact, so that a window without motion gives 0.
+    """Root of the sum of squared one-minute logit changes over the last `minutes`.
+
+    Parameters
+    ----------
+    x
+        Mid, dollars, shape (brackets, minutes).
+    minutes
+        Length of the window.
+    """
+    # In whole units of 1e-12 sums are exact, so that a window without motion gives 0.
     squares = np.round(velocity(logit(x), 1) ** 2 * 1e12)
     return np.sqrt(trailing_sum(squares, minutes) / 1e12)
 
@@ -72,9 +120,18 @@ def realised_volatility(x: Array, minutes: int) -> Array:
 def relative_acceleration(x: Array, minutes: int = 5, scale_minutes: int = 60) -> Array:
     """Relative Acceleration Score (RAS) of every bracket against its neighbours.
 
-    The bracket's acceleration less its neighbours' mean (one neighbour at the ends), over the
-    mean absolute value of that difference in the last `scale_minutes`. NaN where a neighbour's
-    acceleration is unknown or nothing moved.
+    The bracket's acceleration less its neighbours' mean (one neighbour at the ends), divided by the
+    mean absolute value of that difference. NaN where a neighbour's acceleration is unknown or
+    nothing moved.
+
+    Parameters
+    ----------
+    x
+        Mid, dollars, shape (brackets, minutes).
+    minutes
+        Lag of the acceleration.
+    scale_minutes
+        Window of the mean absolute value.
     """
     a = acceleration(x, minutes)
     excess = np.full_like(a, np.nan)
@@ -85,5 +142,6 @@ def relative_acceleration(x: Array, minutes: int = 5, scale_minutes: int = 60) -
     known = trailing_sum((~np.isnan(excess)).astype(float), scale_minutes)
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = trailing_sum(np.abs(excess), scale_minutes) / known
-        # Below a hundredth of a cent a minute the scale is rounding of the sums, not motion.
+        # Below a hundredth of a cent per minute the scale is rounding error of the sums, not
+        # motion.
         return np.where(np.round(scale, 12) > 1e-4, excess / scale, np.nan)

@@ -1,7 +1,7 @@
-"""What became of a bracket after a minute: to fit and judge by, never to decide by.
+"""Labels: outcomes of a bracket after a minute, for fits and evaluation, never for decisions.
 
-Here: moves and leaders after the latency, the evidence that passed a bracket, what settled. Not
-here: features, which know nothing after the minute.
+Here: moves and leaders after the latency, brackets ruled out by observations, the settlement. Not
+here: features, which use nothing known after the minute.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,22 +20,30 @@ from kalshi_assets.tables.panel import LABELS
 from kalshi_assets.units import CC_A_DOLLAR, Array
 
 # In minutes. A candle of a minute is known two seconds after its end, so the panel's next row is
-# the first that shows what an order decided now would meet.
+# the first that shows the book that an order decided now would meet.
 LATENCY = 1
 HORIZONS = (1, 5)
 CROSS = "y_cross_"
 LATEST = timedelta(minutes=LATENCY + max(HORIZONS))
 
-# Of a mid; what remains of a difference of two of them is rounding.
+# Of a mid; further digits of a difference of two mids are rounding errors.
 _DECIMALS_OF_CENTS = 4
 
 
 Crossings = Callable[[Grid, pl.DataFrame], dict[str, Array]]
-"""The columns y_cross_* of a panel's grid, from the ladder by market."""
+"""From a panel's grid and the event's terms by market to the columns y_cross_*."""
 
 
 def no_crossings(grid: Grid, ladder: pl.DataFrame) -> dict[str, Array]:
-    """Those of a family without evidence that passes brackets: unknown."""
+    """The columns y_cross_* of a family without such observations: unknown.
+
+    Parameters
+    ----------
+    grid
+        Markets and minutes.
+    ladder
+        The event's terms, sorted by market; not used.
+    """
     return {name: np.full(grid.shape, np.nan) for name in LABELS.dtypes if name.startswith(CROSS)}
 
 
@@ -50,20 +58,21 @@ def labels(
     Parameters
     ----------
     panel
-        `panel.minute_panel` of the event; with weather or in full serves as well.
+        `panel.minute_panel` of the event, or a panel that extends it.
     events
-        `market.events` of it: upper edges, tick grids, climate day.
+        `market.events` of the event: upper edges, tick grids, climate day.
     settlements
-        `weather.settlements` of it; without a final row, or at a fair price, `pays` is null.
+        The family's settlements of the event; without a final row, or at a fair price, `pays` is
+        null.
     crossings
-        Whether evidence passes a bracket soon; no evidence by default.
+        The labels of observations that rule a bracket out; by default there are none.
 
     Returns
     -------
     DataFrame
-        `panel.labels`, the panel's rows. But for the outcome and `settled_as`, a row rests on
-        nothing that happened after its minute, the latency of a minute and its horizon; of the
-        evidence by measurement, on no report measured later.
+        `panel.labels`, with the panel's rows. Except the outcome and `settled_as`, a row uses
+        nothing that happened after its minute plus latency and horizon; y_cross_sensor uses no
+        report that was measured later.
     """
     panel, grid = gridded(panel)
     ladder = atoms_of(events)
@@ -87,7 +96,7 @@ def labels(
 def _outcome(
     grid: Grid, ladder: Atoms, said: Sequence[Settled], how: SettledAs | None
 ) -> list[pl.Series]:
-    """The outcome of every row by every word on it and by the last, and how it was settled."""
+    """The outcome of every row by each statement and by the last, and how it was settled."""
     paid = [
         [None if each.winner is None else bool(ladder.payoff[leg, each.winner]) for each in said]
         for leg in grid.brackets
@@ -143,10 +152,10 @@ def _tick_cents(grid: str, price: Array) -> Array:
 
 
 def _leaders(panel: pl.DataFrame, grid: Grid, ladder: Atoms) -> dict[str, Array]:
-    """Which bracket has the greatest price of the curve, where that can be told.
+    """Which bracket has the greatest price of the ladder, where that is determined.
 
-    Prices of a partition sum to about one, so nothing unquoted is dearer than one above a half. Of
-    nested legs none leads.
+    Prices of a partition sum to about one, so a price above a half exceeds any unquoted one. Nested
+    legs have no leader.
     """
     if ladder.shape != "partition":
         return {f"y_win_{minutes}m": np.full(grid.shape, np.nan) for minutes in HORIZONS}

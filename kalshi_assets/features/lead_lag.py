@@ -11,7 +11,7 @@ from kalshi_assets.units import Array
 
 LAGS = (1, 2, 3, 4, 5)
 WINDOW_MINUTES = 120
-# Fewer pairs and 2/sqrt(n) is above .36, which few hours ever reach.
+# With fewer pairs, 2/sqrt(n) exceeds .36, which correlations rarely reach.
 LEAST_PAIRS = 30
 # Changes are whole thousandths of a logit, a twentieth of the least change at even odds, so that
 # sums of products are exact and equal correlations tie exactly.
@@ -23,13 +23,13 @@ def lead_lag(log_odds: Array) -> Array:
 
     Cross-correlation of one-minute changes at lags of 1 to 5 minutes, both ways and with both
     neighbours, over the last 120 minutes; the lag of the greatest absolute correlation, if that
-    exceeds 2/sqrt(n). Of equal ones the shortest lag, then leading before following, then the
+    exceeds 2/sqrt(n). Ties go to the shortest lag, then to leading before following, then to the
     colder neighbour. Source: methods, section 7.
 
     Parameters
     ----------
     log_odds
-        Logit of the mid.
+        Logit of the mid, shape (brackets, minutes).
 
     Returns
     -------

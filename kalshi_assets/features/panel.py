@@ -1,4 +1,4 @@
-"""The minute panel: one row per bracket and minute, from open to close, nothing later in it."""
+"""The minute panel: one row per bracket and minute, from open to close, as known at the minute."""
 
 import numpy as np
 import polars as pl
@@ -24,10 +24,11 @@ def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFra
     ----------
     events
         `market.events` of the event: brackets, open and close, as known at each minute. The panel
-        ends where trading did, and no row before knows it.
+        ends where trading did, but earlier rows do not use that.
     candles, trades
         `market.candles` and `market.trades` of its markets; either may be empty. Volume and flow
-        come from the tape from the first trade on, before and without one from the candles.
+        come from the tape from its first trade on, and before it, or without a tape, from the
+        candles.
 
     Returns
     -------

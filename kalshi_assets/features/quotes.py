@@ -1,4 +1,4 @@
-"""Best bid and ask per bracket and minute: recorded where candles are, inferred from trades else.
+"""Best bid and ask per bracket and minute: from candles where there are any, else from trades.
 
 A trade that lifted the offer shows the ask; one that hit the bid shows the bid. Such quotes are
 marked `inferred`. Every fact enters by its `known_at`.
@@ -21,7 +21,7 @@ SOURCES = ("none", "inferred", "recorded")
 
 @dataclass(frozen=True, kw_only=True)
 class Quotes:
-    """What is quoted at every bracket and minute.
+    """Quotes of every bracket and minute.
 
     Attributes
     ----------
@@ -30,9 +30,9 @@ class Quotes:
     source
         Position in `SOURCES`.
     age_s
-        Since the quote was confirmed, of two sides the older; NaN: no quote.
+        Time since the quote was confirmed, the older of two sides; NaN: no quote.
     known_at
-        Of what the quote rests on, microseconds since the epoch; `NEVER`: on nothing.
+        When the quote became known, microseconds since the epoch; `NEVER`: no quote.
     """
 
     bid: Array
@@ -62,7 +62,7 @@ def quotes_as_of(grid: Grid, candles: pl.DataFrame, tape: pl.DataFrame) -> Quote
 
 
 def _recorded(grid: Grid, candles: pl.DataFrame) -> Quotes:
-    """The exchange's own; both sides of a candle stand until the next."""
+    """The exchange's quotes; both sides of a candle are valid until the next."""
     known_at = microseconds(candles["known_at"])
     at = latest(grid, candles["market"].to_numpy(), minutes_entered(grid, known_at))
     bid, ask = (candles[f"yes_{side}_close_cc"].to_numpy() for side in ("bid", "ask"))
@@ -76,12 +76,12 @@ def _recorded(grid: Grid, candles: pl.DataFrame) -> Quotes:
 
 
 def _inferred(grid: Grid, tape: pl.DataFrame) -> Quotes:
-    """What takers have shown; of a crossed pair the older side cannot stand any more."""
+    """Quotes that trades imply; the older side of a crossed pair is no longer valid."""
     lifts = (tape["taker_side"] == "yes").to_numpy()
     bid, bid_time, bid_known_at = _shown(grid, tape, ~lifts)
     ask, ask_time, ask_known_at = _shown(grid, tape, lifts)
     crossed = bid >= ask
-    older = bid_time <= ask_time  # at the very same instant one of them has to go
+    older = bid_time <= ask_time  # at the same instant one of them must be dropped
     bid, ask = np.where(crossed & older, np.nan, bid), np.where(crossed & ~older, np.nan, ask)
     age = np.fmax(
         np.where(np.isnan(bid), np.nan, age_s(grid.minutes, bid_time)),
@@ -97,7 +97,7 @@ def _inferred(grid: Grid, tape: pl.DataFrame) -> Quotes:
 
 
 def _shown(grid: Grid, tape: pl.DataFrame, shows: NDArray[np.bool_]) -> tuple[Array, Ints, Ints]:
-    """Price, time and `known_at` of the latest of the trades that show one side of the book."""
+    """Price, time and `known_at` of the latest trade that shows one side of the book."""
     known_at = microseconds(tape["known_at"])[shows]
     at = latest(grid, tape["market"].to_numpy()[shows], minutes_entered(grid, known_at))
     return (

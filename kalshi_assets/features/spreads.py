@@ -1,6 +1,6 @@
-"""Spreads as trades show them, where nobody recorded the quotes.
+"""Spreads estimated from trades, for days without recorded quotes.
 
-Not here: the quoted spread, which is in the panel where there are quotes.
+Not here: the quoted spread, which the panel has where there are quotes.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ WINDOW_MINUTES = 60
 
 
 def spread_proxy_cents(high: Array, low: Array) -> Array:
-    """The spread of the last hour as its trades show it, in cents.
+    """The spread of the last hour estimated from its trades, in cents.
 
     The mean of high less low over the minutes in which they differ came nearest to a true spread of
     two cents in simulated sparse markets with a tick of one cent. Source: methods, section 7.
@@ -25,7 +25,7 @@ def spread_proxy_cents(high: Array, low: Array) -> Array:
     Returns
     -------
     Array
-        Not negative; NaN where the estimate has no minute to rest on. Causal, bit for bit.
+        Not negative; NaN without such a minute. Causal, bit for bit.
     """
     # Whole numbers, so that sums over a window are exact in any order.
     span = high - low

@@ -1,9 +1,9 @@
-"""Atoms: the grid cut where any leg begins or ends, so that within an atom the same legs pay.
+"""Atoms: the intervals between all bounds of legs; within an atom the same legs pay.
 
 Legs that tile the grid, nested thresholds, and legs of several events over one number are all runs
-of atoms: who thinks in atoms needs no case for any of them. Here: atoms, which legs pay on which,
-and probabilities of legs from those of atoms. Not here: prices (`thresholds`, `market_pmf`), or
-what is held (`positions`).
+of atoms, so that code on atoms needs no case for any of them. Here: atoms, which legs pay on which,
+and conversion of probabilities between legs and atoms. Not here: prices (`thresholds`,
+`market_pmf`), or positions (`positions`).
 """
 
 from bisect import bisect_right
@@ -30,7 +30,7 @@ class Atoms:
     Attributes
     ----------
     legs
-        In any order, which is the order of the rows of `payoff`.
+        In any order; the rows of `payoff` have the same.
 
     Raises
     ------
@@ -91,7 +91,7 @@ class Atoms:
 
     @cached_property
     def shape(self) -> Shape:
-        """What the legs are together.
+        """How the legs fit together.
 
         partition: exactly one pays, whatever the number. thresholds: all are open on the same side
         and closed on the other, so that each implies the next. other: neither.
@@ -110,12 +110,12 @@ class Atoms:
         return np.searchsorted(np.array(self.cuts, dtype=np.int64), values, side="right")
 
     def paid(self, paying: Sequence[bool]) -> int | None:
-        """Position of the atom on which just these legs pay; None: there is none.
+        """Position of the atom on which exactly these legs pay; None: no such atom.
 
         Parameters
         ----------
         paying
-            Of every leg whether it pays.
+            Whether each leg pays.
         """
         found = np.flatnonzero((self.payoff == np.array(paying)[:, None]).all(axis=0))
         return int(found[0]) if found.size == 1 else None
@@ -164,7 +164,7 @@ class Atoms:
         Raises
         ------
         LadderError
-            The legs are neither: their probabilities do not say those of the atoms.
+            The legs are neither, so their probabilities do not determine those of the atoms.
         ValueError
             Another number of legs.
         """
@@ -210,7 +210,7 @@ class Atoms:
 
 
 def by_rising_lo(legs: Iterable[Leg]) -> tuple[Leg, ...]:
-    """Threshold legs in their order, which is that of a curve's rows.
+    """Threshold legs by rising lo, the order of a curve's rows.
 
     Raises
     ------
@@ -220,7 +220,7 @@ def by_rising_lo(legs: Iterable[Leg]) -> tuple[Leg, ...]:
     legs = tuple(legs)
     for leg in legs:
         if leg.lo is None or leg.hi is not None:
-            raise LadderError(f"{leg} is no threshold that is open above")
+            raise LadderError(f"{leg} is not a threshold that is open above")
     ordered = tuple(sorted(legs, key=lambda leg: leg.lo or 0))
     for below, above in pairwise(ordered):
         if below.lo == above.lo:

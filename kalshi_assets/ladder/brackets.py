@@ -20,7 +20,7 @@ Bracket = Leg
 class Ladder(Atoms):
     """An event's brackets, lowest first; every whole number belongs to exactly one.
 
-    Atoms of which each is a bracket: positions of atoms are positions of brackets.
+    Every atom is a bracket: positions of atoms are positions of brackets.
 
     Raises
     ------
@@ -73,13 +73,13 @@ def ladder_of(legs: Sequence[Leg], shape: Shape) -> Atoms:
     legs
         In any order.
     shape
-        What they have to be together: a partition, lowest first, or thresholds that are open
-        above, by rising bound.
+        Required: a partition, returned lowest first, or thresholds that are open above, by rising
+        bound.
 
     Raises
     ------
     LadderError
-        They are something else, or the shape is none that an event may have.
+        The legs have another shape, or an event cannot have this one.
     """
     if shape == "partition":
         return Ladder.of(legs)

@@ -1,8 +1,8 @@
 """The dense grid of an event: every bracket at every minute.
 
-Tables hold it by market, then by minute, so that where a row stands follows from its market and
-its minute: what else takes a join or a sort is arithmetic here. Arrays have shape (brackets,
-minutes), brackets in the tables' order of markets unless they are said to be in the ladder's.
+Tables are sorted by market, then by minute, so that the position of a row follows from its market
+and minute: arithmetic replaces joins and sorts. Arrays have shape (brackets, minutes), with
+brackets in the tables' order of markets unless ladder order is stated.
 """
 
 from dataclasses import dataclass, replace
@@ -43,7 +43,7 @@ class Grid:
 
     @property
     def size(self) -> int:
-        """How many rows there are."""
+        """Number of rows."""
         return len(self.markets) * len(self.minutes)
 
     @property
@@ -61,15 +61,15 @@ class Grid:
         return column.to_numpy().reshape(self.shape)
 
     def of_minutes(self, values: NDArray) -> NDArray:
-        """A value per minute, for every row."""
+        """Values per minute, repeated for every row."""
         return np.tile(values, len(self.markets))
 
     def in_ladder(self, values: NDArray) -> NDArray:
-        """(brackets, ...) from the tables' order into the ladder's."""
+        """Reorder (brackets, ...) from the tables' order to ladder order."""
         return values[self._in_ladder]
 
     def in_table(self, values: NDArray) -> NDArray:
-        """(brackets, ...) from the ladder's order into the tables'."""
+        """Reorder (brackets, ...) from ladder order to the tables'."""
         return values[np.argsort(self._in_ladder)]
 
     @cached_property
@@ -85,18 +85,18 @@ class Grid:
         return self.markets.equals(other.markets) and np.array_equal(self.minutes, other.minutes)
 
     def rows_as_of(self, other: "Grid") -> pl.Series:
-        """Numbers of the rows of this grid that are in force at the rows of another.
+        """Indices of the rows of this grid that are in force at the rows of another.
 
-        Of the same market the latest whose minute is not after; null before the first.
+        For each market the latest row whose minute is not later; null before the first.
 
         Raises
         ------
         ValueError
-            There are rows, of other markets.
+            The grid has rows, but of other markets.
         """
         if self.minutes.size and not self.markets.equals(other.markets):
             raise ValueError(
-                f"rows of {', '.join(self.markets)} tell nothing of {', '.join(other.markets)}"
+                f"rows of {', '.join(self.markets)} do not apply to {', '.join(other.markets)}"
             )
         latest = known_by(other.minutes, self.minutes).astype(np.float64)
         latest[latest < 0] = np.nan
@@ -105,7 +105,7 @@ class Grid:
 
 
 def gridded(frame: pl.DataFrame) -> tuple[pl.DataFrame, Grid]:
-    """A frame in the order of its table, and the grid that its rows are.
+    """A frame sorted as in its table, and the grid of its rows.
 
     Parameters
     ----------
@@ -130,12 +130,12 @@ def gridded(frame: pl.DataFrame) -> tuple[pl.DataFrame, Grid]:
 
 
 def aligned(*frames: pl.DataFrame) -> tuple[Grid, list[pl.DataFrame]]:
-    """Frames of the same rows in the order of their tables, and the grid that the rows are.
+    """Frames of the same rows, sorted as in their tables, and the grid of the rows.
 
     Raises
     ------
     ValueError
-        Their rows are no grid, or are not of the same markets and minutes.
+        The rows are not a grid, or differ in markets or minutes.
     """
     ordered, grids = zip(*map(gridded, frames), strict=True)
     for grid in grids[1:]:
@@ -149,7 +149,15 @@ def aligned(*frames: pl.DataFrame) -> tuple[Grid, list[pl.DataFrame]]:
 def in_force(grid: Grid, frame: pl.DataFrame, *columns: str | pl.Expr) -> pl.DataFrame:
     """Columns of a table of the same markets, as of every row of the grid.
 
-    Of each market its latest row that is not after the minute; null before the first.
+    Parameters
+    ----------
+    grid
+        Rows wanted.
+    frame
+        Rows of a grid. For each market the latest that is not after the minute counts; before the
+        first, columns are null.
+    columns
+        What to select from `frame`.
     """
     rows, own = gridded(frame)
     return rows.select(columns).select(pl.all().gather(own.rows_as_of(grid)))

@@ -8,7 +8,7 @@ from kalshi_assets.units import CC_A_DOLLAR, Array
 
 _BISECTIONS = 200
 _NEWTON_STEPS = 12
-# Relative; some last digits of a double.
+# Relative; a few units in the last place.
 _NEAR = 2e-15
 
 
@@ -21,7 +21,7 @@ def _projected(centre: Array, bid: Array, ask: Array, out: Array) -> int:
     for i in range(n):
         bids += bid[i]
         asks += ask[i]
-    # Compared as whole cc: .33 + .56 + .11 is above 1 by its last bit, and no arbitrage.
+    # Compared as whole cc: .33 + .56 + .11 exceeds 1 in its last bit, which is not arbitrage.
     if np.rint(bids * CC_A_DOLLAR) > CC_A_DOLLAR:
         for i in range(n):
             out[i] = bid[i] / bids
@@ -35,7 +35,7 @@ def _projected(centre: Array, bid: Array, ask: Array, out: Array) -> int:
     for i in range(n):
         out[i] = min(max(factor * centre[i], bid[i]), ask[i])
         total += out[i]
-    for i in range(n):  # the last bit of the bisection
+    for i in range(n):  # rounding error of the bisection
         out[i] /= total
     return 0
 
@@ -54,7 +54,7 @@ def _least_factor(centre: Array, bid: Array, ask: Array) -> float:
             else:
                 high = edge
     # The sum never falls as the factor grows: bisection ends at the same two neighbouring numbers
-    # from wherever it starts.
+    # wherever it starts.
     for _ in range(_BISECTIONS):
         middle = 0.5 * (low + high)
         if middle in (low, high):
@@ -99,7 +99,7 @@ def _clipped_sum(centre: Array, bid: Array, ask: Array, factor: float) -> float:
 def centre_of(
     b: float, a: float, last: float, last_age_min: float, previous: float, limits: Array
 ) -> tuple[float, bool]:
-    """The price at the centre of a book, and whether the book is too thin to say one.
+    """The centre price of a book, and whether the book is too thin to have one.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def centre_of(
     last, last_age_min
         Last trade (NaN: none yet) and its age in minutes.
     previous
-        What a thin book is centred at, within bid and ask; NaN: not known, and so the centre.
+        Centre of a thin book, clipped to bid and ask; NaN: not known, then the centre is NaN.
     limits
         `MarketPmfParams.limits`.
     """
@@ -141,7 +141,7 @@ def market_implied(
     out: Array,
     centre: Array,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int8]]:
-    """Market-implied PMFs of every minute, each from its book and the PMF before it.
+    """Market-implied PMFs of every minute, each from its books and the previous PMF.
 
     Parameters
     ----------

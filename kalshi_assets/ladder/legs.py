@@ -1,8 +1,8 @@
-"""Legs: what one market pays on, as a run of whole numbers on the grid of what settles.
+"""Legs: the numbers that one market pays on, as an interval of the grid of settlement values.
 
-A settled number is a whole number of ticks of its grid: an index of two decimals is a number of
-hundredths. Here: grids, legs, and reading a leg's bounds from strikes. Not here: sets of legs
-(`atoms`, `brackets`), or what titles and rules say (the families' contracts).
+A settlement value is a whole number of ticks: an index with two decimals is a number of hundredths.
+Here: grids, legs, and reading a leg's bounds from strikes. Not here: sets of legs (`atoms`,
+`brackets`), or what titles and rules say (the families' contracts).
 """
 
 import math
@@ -14,24 +14,24 @@ from types import MappingProxyType
 
 
 class LadderError(ValueError):
-    """Legs are not what they should be, alone or together; the message names them."""
+    """Legs are invalid, alone or together; the message names them."""
 
 
 @dataclass(frozen=True)
 class ValueGrid:
-    """The numbers that can settle: value = whole number / scale.
+    """The possible settlement values: value = ticks / scale.
 
     Attributes
     ----------
     unit
-        Of a value: point, %, person, F.
+        Unit of a value: point, %, person, F.
     scale
         Ticks in one unit, a power of ten: 100 for values of two decimals.
 
     Raises
     ------
     ValueError
-        The scale is no power of ten.
+        The scale is not a power of ten.
     """
 
     unit: str
@@ -69,7 +69,7 @@ class ValueGrid:
 
 @dataclass(frozen=True, kw_only=True)
 class Leg:
-    """An interval of whole numbers that pays.
+    """The interval of whole numbers on which a market pays.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ STRIKES_THAT_PAY: Mapping[str, tuple[int | None, int | None]] = MappingProxyType
         "greater": (1, None),
     }
 )
-"""By strike type, for floor and cap: 0 the strike pays, 1 and -1 only beyond it, None no bound."""
+"""By strike type, for floor and cap. 0: the strike pays; 1, -1: only beyond it; None: no bound."""
 
 
 def read_leg(
@@ -134,10 +134,10 @@ def read_leg(
     strike_type
         A key of `STRIKES_THAT_PAY`; any other is an error.
     floor, cap
-        The strikes in units of the grid, as Decimal of the text that the exchange sent. One that
-        the strike type does not use is not looked at.
+        The strikes in units of the grid, as Decimal of the text that the exchange sent. A strike
+        that the type does not use is ignored.
     grid
-        The numbers that can settle.
+        The possible settlement values.
 
     Raises
     ------

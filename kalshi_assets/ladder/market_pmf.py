@@ -1,4 +1,4 @@
-"""p_mkt: the PMF that the two-sided book implies, every minute.
+"""p_mkt: the PMF that the two-sided books imply, at every minute.
 
 It is the box-constrained multiplicative projection: the PMF closest to the books' centres in
 Kullback-Leibler divergence that lies between every bid and ask and sums to one. Where no bound
@@ -41,10 +41,10 @@ class MarketPmfParams:
     stale_min
         Minutes without a new quote and without a trade after which a bracket is called stale.
     tail_width
-        Dollars. An ask so near to 0, or a bid so near to 1, needs no other side: nobody bids for
-        a bracket that almost surely does not pay, and the book still says so.
+        Dollars. An ask this near to 0, or a bid this near to 1, counts without the other side:
+        nobody bids for a bracket that almost surely does not pay.
     min_coverage
-        Share of brackets that are quoted for the PMF to be valid.
+        Least share of quoted brackets for the PMF to be valid.
     max_total_spread
         Largest sum of asks less sum of bids for the PMF to be valid, dollars.
     """
@@ -82,12 +82,12 @@ DEFAULTS = MarketPmfParams()
 
 
 def load_market_pmf_params(document: Mapping[str, Any] | None = None) -> MarketPmfParams:
-    """The rules that methods.toml has in force, or another parsed document.
+    """The rules from methods.toml, or from another parsed document.
 
     Raises
     ------
     ValueError
-        A key that is missing or that nobody knows, or a value out of range; the message names it.
+        A key is missing or unknown, or a value is out of range; the message names it.
     """
     return MarketPmfParams(**method_section("market_pmf", MarketPmfParams, document))
 
@@ -99,6 +99,8 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     ----------
     panel
         `panel.minute_panel` of one event: brackets x minutes rows.
+    params
+        Rules of the projection.
 
     Returns
     -------
@@ -120,7 +122,7 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     bids, asks = bid.sum(axis=1).round(9), ask.sum(axis=1).round(9)
     valid = coverage >= params.min_coverage - 1e-12
     valid &= asks - bids <= params.max_total_spread + HALF_CC
-    # A PMF knows what its whole event's books knew.
+    # A PMF depends on the books of all brackets.
     known_at = grid.matrix(panel["known_at"]).max(axis=0).view(np.int64)
     of_rows = {"p_mkt": p, "centre": centre, "thin": thin}
     of_minutes = {
@@ -140,11 +142,18 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
 def books_of(
     panel: pl.DataFrame, grid: Grid, params: MarketPmfParams
 ) -> tuple[Array, Array, Array, Array, NDArray[np.bool_]]:
-    """Bid, ask, last trade, its age in minutes, shape (minutes, brackets), ladder order; staleness.
+    """Bid, ask, last trade, its age in minutes, and staleness.
 
-    Of a crossed pair the older side is out already where quotes are inferred. The sides of a
-    recorded quote are of one age: a book that is crossed all the same loses both. Staleness has
-    the shape of the grid.
+    The first four have shape (minutes, brackets), in ladder order; staleness has the shape of the
+    grid. For inferred quotes, the older side of a crossed pair was already removed. Both sides of
+    a recorded quote have the same age: if they are crossed, both are dropped.
+
+    Parameters
+    ----------
+    panel, grid
+        From `gridded`.
+    params
+        As in `market_pmf`.
     """
 
     def matrix(name: str) -> Array:

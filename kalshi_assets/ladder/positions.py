@@ -1,4 +1,4 @@
-"""What positions in legs are worth on each atom, in integers of 1/10,000 dollar (cc).
+"""Value of positions in legs on each atom, in integers of 1/10,000 dollar (cc).
 
 Here: gains by atom. Not here: how positions came about, fees, limits (`trading`).
 """
@@ -9,23 +9,23 @@ from itertools import accumulate
 from kalshi_assets.units import CC_A_DOLLAR
 
 Runs = Sequence[tuple[int, int]]
-"""Of every leg the first atom on which it pays and the one after the last; `Atoms.runs`."""
+"""For every leg the first atom on which it pays and the one after the last; `Atoms.runs`."""
 
 
 def gain_by_atom(positions: Sequence[int], runs: Runs, atoms: int, cash_cc: int = 0) -> list[int]:
-    """What positions and cash are worth on each atom, cc, exact.
+    """Value of positions and cash on each atom, cc, exact.
 
     Parameters
     ----------
     positions
-        Contracts of every leg: YES above 0, below 0 sold YES, which owes 1 dollar when the leg
+        Contracts of every leg; positive: YES; negative: YES sold, which owes 1 dollar if the leg
         pays. A NO contract is a sold YES and 1 dollar of cash.
     runs
-        Of every leg; of a partition, of thresholds, or of any other legs.
+        `Atoms.runs` of the legs, whatever their shape.
     atoms
-        How many there are.
+        Number of atoms.
     cash_cc
-        What was received less what was paid, fees included.
+        Cash received less cash paid, fees included.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def gain_by_atom(positions: Sequence[int], runs: Runs, atoms: int, cash_cc: int 
     Raises
     ------
     ValueError
-        Another number of positions than legs.
+        The numbers of positions and legs differ.
     """
     steps = [0] * (atoms + 1)
     steps[0] = cash_cc

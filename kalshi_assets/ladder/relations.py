@@ -1,8 +1,8 @@
 """Relations between legs over one number: ranges that are differences of thresholds.
 
 Where two events settle on the same number, a range leg [lo, hi] pays exactly when the threshold at
-lo pays and the one at hi + 1 does not. Whether two events do is not known here: who asks says so.
-Here: which legs are related, and how far prices are from it. Not here: trading it.
+lo pays and the one at hi + 1 does not. Whether two events do is for the caller to know. Here: which
+legs are related, and how far prices deviate. Not here: trading on it.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ class RangeRelation:
         Position of the range among the ranges.
     lower, upper
         Positions among the thresholds, by rising lo, of the ones at lo and at hi + 1; None: the
-        range is open there, and nothing is needed.
+        range is open there.
     """
 
     leg: int
@@ -35,7 +35,7 @@ class RangeRelation:
 
 
 def falls(survival: Array) -> NDArray[np.bool_]:
-    """Whether s_i >= s_(i + 1) between all legs that are known; shape (...).
+    """Whether s_i >= s_(i + 1) for all known legs; shape (...).
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def residuals(relations: Sequence[RangeRelation], survival: Array, range_p: Arra
     Parameters
     ----------
     relations
-        `range_relations`.
+        From `range_relations`.
     survival
         Of the thresholds, shape (thresholds, ...).
     range_p
@@ -100,22 +100,22 @@ def range_bounds(
 
     A threshold at or below lo pays whenever the range does, and one above hi never: the range is
     worth at most U(lo) - L(hi + 1), and at least L(lo) - U(hi + 1). A bid above the first, or an
-    ask below the second, is a package that gains before fees whatever settles; with nothing sold
-    above, the first is YES(threshold <= lo) + NO(range), which pays at least 1.
+    ask below the second, makes a package that gains before fees for every settlement value; with
+    nothing sold above, the first is YES(threshold <= lo) + NO(range), which pays at least 1.
 
     Parameters
     ----------
     thresholds
         By rising lo.
     bid, ask
-        Of the thresholds, dollars, shape (thresholds, ...); NaN, 0 and 1: none.
+        Of the thresholds, dollars, shape (thresholds, ...); NaN, 0 and 1: no quote.
     ranges
         Of an event that settles on the same number.
 
     Returns
     -------
     tuple
-        Least and greatest value of each range, shape (ranges, ...); 0 and 1 are bounds always.
+        Least and greatest value of each range, shape (ranges, ...); always within 0 and 1.
     """
     lower, upper = envelopes(bid, ask)
     los = np.array([leg.lo for leg in thresholds], dtype=np.int64)
@@ -139,9 +139,9 @@ def range_bounds(
 def _bounds_at(
     number: int, los: NDArray[np.int64], bids: Array, asks: Array
 ) -> tuple[Array, Array]:
-    """Bounds on the chance that `number` is cleared.
+    """Bounds on the probability that the value is at least `number`.
 
-    The greatest bid of the thresholds from it up, the least ask of those from it down.
+    The greatest bid of the thresholds at or above it, the least ask of those at or below it.
     """
     first_from = np.searchsorted(los, number, side="left")
     many_to = np.searchsorted(los, number, side="right")

@@ -1,7 +1,7 @@
 """The terms of an event as they were known at an instant, from the versions of `market.events`.
 
-Whoever reads `market.events` asks here, so that nothing of a later version (an early close, another
-price grid) is known before it was said. Here: choosing a version. Not here: what makes one
+All readers of `market.events` go through here, so that nothing of a later version (an early close,
+another price grid) is used before it was known. Here: selecting a version. Not here: creating one
 (`exchange.versions`).
 """
 
@@ -18,14 +18,14 @@ from kalshi_assets.units import Ints
 
 
 def terms_at(events: pl.DataFrame, known_by: datetime | None = None) -> pl.DataFrame:
-    """The terms known at an instant, a row per bracket; None: what the rules said at the open.
+    """The terms known at an instant, one row per bracket.
 
     Parameters
     ----------
     events
         `market.events` of one event, any number of versions.
     known_by
-        Before the first version the first stands: its brackets are the event.
+        The instant; None: the terms stated at the open. Before the first version, the first counts.
     """
     if _one_version(events):
         return events
@@ -51,7 +51,7 @@ def atoms_of(events: pl.DataFrame) -> Atoms:
 
 
 def latest_terms(events: pl.DataFrame) -> pl.DataFrame:
-    """The terms of the last version, a row per bracket: what to ask the exchange by."""
+    """The terms of the last version, one row per bracket: those for requests to the exchange."""
     if _one_version(events):
         return events
     known_at = events["known_at"].to_physical()
@@ -59,17 +59,19 @@ def latest_terms(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def trading_end(events: pl.DataFrame) -> datetime:
-    """When trading ended or will: the last close; one set back in time counts when it was said."""
+    """When trading ends: the last close, but not before the statement of it was known."""
     latest = latest_terms(events)
     end: datetime = latest.select(pl.max_horizontal("close_time", "known_at").max()).item()
     return end
 
 
 def versions(events: pl.DataFrame, minutes: Ints) -> list[tuple[slice, pl.DataFrame]]:
-    """Every version by market, and the minutes that it is in force at, oldest first.
+    """Every version, sorted by market, and the minutes at which it is in force; oldest first.
 
     Parameters
     ----------
+    events
+        `market.events` of one event.
     minutes
         Microseconds since the epoch, rising, shape (minutes,). The first version is in force from
         the first on.

@@ -57,7 +57,15 @@ def falling_fits(
     usable: NDArray[np.bool_],
     out: Array,
 ) -> None:
-    """`falling_fit` of every usable instant; shapes (instants, legs), usable (instants,)."""
+    """`falling_fit` of every usable instant; NaN at the others.
+
+    Parameters
+    ----------
+    centre, weight, lower, upper, out
+        As in `falling_fit`, shape (instants, legs).
+    usable
+        Instants to fit, shape (instants,).
+    """
     for t in range(centre.shape[0]):
         if usable[t]:
             falling_fit(centre[t], weight[t], lower[t], upper[t], out[t])
@@ -80,7 +88,7 @@ def market_fits(
     centre: Array,
     out: Array,
 ) -> NDArray[np.bool_]:
-    """Curves of every instant, each from its books and what the curves before it last said.
+    """Curves of every instant, each from its books and the last values of earlier curves.
 
     Parameters
     ----------
@@ -117,6 +125,6 @@ def market_fits(
         if arbitrage[t]:
             continue
         falling_fit(centre[t], weight[t], lower[t], upper[t], out[t])
-        # A leg that had a curve has a centre ever after: nothing known is lost here.
+        # A leg that had a value keeps a centre from then on, so no known value is lost here.
         previous = out[t]
     return thin

@@ -1,6 +1,6 @@
 """p_mkt of a threshold ladder: the table `probability.market_pmf` from its coherent curve.
 
-Here: what holds where the curve does not, and the columns of the table. Not here: the curve
+Here: filling the gaps of the curve, and the columns of the table. Not here: the curve
 (`thresholds`), or partitions (`market_pmf`).
 """
 
@@ -16,24 +16,25 @@ from kalshi_assets.units import Array
 
 
 def threshold_market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.DataFrame:
-    """The probability that each threshold pays, by its event's books, at every minute.
+    """The market-implied probability that each threshold pays, at every minute.
 
-    A leg that the curve does not know lies between its neighbours. An instant without a curve
-    (no quote, or arbitrage) has the last one; before the first, all atoms are equally likely.
+    A leg without a value on the curve is interpolated between its neighbours. An instant without a
+    curve (no quote, or arbitrage) keeps the last one; before the first, all atoms are equally
+    likely.
 
     Parameters
     ----------
     panel
         `panel.minute_panel` of one event: thresholds x minutes rows, brackets by rising bound.
     params
-        Rules of the centres and of what is valid: the share of legs that are quoted on both sides
-        within 10 cents, of which none lies beyond another.
+        Rules of the centres and of validity: the share of legs that are quoted on both sides within
+        10 cents, and no arbitrage.
 
     Returns
     -------
     DataFrame
-        `probability.market_pmf`, the same rows. Sums of bids and asks say nothing of nested legs:
-        both overrounds are 0.
+        `probability.market_pmf`, the same rows. Overrounds have no meaning for nested legs: both
+        are 0.
     """
     panel, grid = gridded(panel)
     *books, stale = books_of(panel, grid, params)

@@ -1,10 +1,10 @@
-"""The coherent market curve of a threshold ladder: the chance that the number clears each leg.
+"""The coherent market curve of a threshold ladder: the probability that each leg pays.
 
-Legs are open above and stand by rising lo. Who clears one clears all below it, so that a bid on a
-leg bounds from below all legs under it, and an ask from above all legs over it; the curve is the
-falling one nearest to the centres of the books within those bounds. Here: that curve, its
-arbitrage and its quality. Not here: ranges beside thresholds (`relations`), partitions
-(`market_pmf`).
+Legs are open above and sorted by rising lo. A value that reaches a leg reaches all legs below it,
+so that a bid on a leg is a lower bound for all legs below it, and an ask an upper bound for all
+legs above it; the curve is the falling one nearest to the centres of the books within those bounds.
+Here: that curve, its arbitrage and its quality. Not here: ranges beside thresholds (`relations`),
+partitions (`market_pmf`).
 """
 
 from collections.abc import Sequence
@@ -28,8 +28,8 @@ class Curve:
     survival
         Probability that the leg pays; NaN: not known. It falls from leg to leg.
     lower, upper
-        Envelopes: greatest bid of the leg and those above it, least ask of the leg and those
-        below it. NaN: there is none, and 0 or 1 is all that bounds the leg.
+        Envelopes: greatest bid of the leg and those above it, least ask of the leg and those below
+        it. NaN: none, so that only 0 or 1 bounds the leg.
     centre
         Price that the curve was fitted to; NaN: none.
     thin
@@ -53,7 +53,7 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Crossing:
-    """Two legs that together gain before fees whatever settles.
+    """Two legs that together gain before fees for every settlement value.
 
     Attributes
     ----------
@@ -80,13 +80,13 @@ def envelopes(bid: Array, ask: Array) -> tuple[Array, Array]:
     Parameters
     ----------
     bid, ask
-        Shape (legs, ...), dollars, legs by rising lo; NaN, 0 and 1: none.
+        Shape (legs, ...), dollars, legs by rising lo; NaN, 0 and 1: no quote.
 
     Returns
     -------
     tuple
-        L and U, the same shape. A leg without a quote has what its neighbours say; NaN where no
-        bid stands at the leg or above, no ask at the leg or below.
+        L and U, the same shape. A leg without a quote gets the bounds of its neighbours; NaN where
+        there is no bid at the leg or above, no ask at the leg or below.
     """
     bid, ask = _sides(bid, ask)
     lower = np.fmax.accumulate(bid[::-1], axis=0)[::-1]
@@ -98,13 +98,13 @@ def coherent_curve(bid: Array, ask: Array, centre: Array, tick: float | Array = 
 
     A decreasing isotonic fit with weights 1 / max(ask - bid, tick)^2, then clipped: both envelopes
     fall, so that the clipped curve falls. A side without a quote counts as 0 or 1 in the weight.
-    Every instant is fitted for itself.
+    Instants are fitted independently.
 
     Parameters
     ----------
     bid, ask
-        Shape (legs, instants), dollars, legs by rising lo; NaN, 0 and 1: none.
-        A book that is crossed in itself is arbitrage as between legs.
+        Shape (legs, instants), dollars, legs by rising lo; NaN, 0 and 1: no quote. A crossed book
+        counts as arbitrage, as between legs.
     centre
         Dollars, the same shape; NaN: the leg has none. It then takes no part in the fit and its
         survival is NaN, whatever its envelopes.
@@ -158,23 +158,21 @@ def market_curve(
 ) -> Curve:
     """The curve that the books of a threshold ladder imply, instant by instant.
 
-    Centres are by the rules of the market PMF. A leg whose book is too thin for a centre keeps
-    what its curve last said, within its own quotes; before it ever had a centre its survival is
-    NaN, though its neighbours bound it. A leg crossed in itself loses both sides. An instant
-    without any quote, or with arbitrage, has no curve (NaN throughout), and curves after it go on
-    from the one before.
+    Centres follow the rules of the market PMF. A leg whose book is too thin for a centre keeps its
+    last value, within its own quotes; before its first centre its survival is NaN, even if its
+    neighbours bound it. A crossed book loses both sides. An instant without any quote, or with
+    arbitrage, has no curve (NaN throughout), and later curves continue from the one before.
 
     Parameters
     ----------
     bid, ask
-        Shape (legs, instants), dollars, legs by rising lo, instants rising; NaN, 0 and 1:
-        none.
+        Shape (legs, instants), dollars, legs by rising lo, instants rising; NaN, 0 and 1: no quote.
     last, last_age_min
         Last trade, dollars (NaN: none yet), and its age in minutes; the same shape.
     tick
         Least width of a book, dollars: one number, or an array that broadcasts to the shape.
     params
-        `tight_spread`, `wide_spread`, `last_trade_memory_min` and `tail_width` are in use.
+        `tight_spread`, `wide_spread`, `last_trade_memory_min` and `tail_width` are used.
 
     Raises
     ------
@@ -234,14 +232,14 @@ def atoms_of(survival: Array) -> Array:
 
 
 def crossings(legs: Sequence[Leg], bid: Array, ask: Array) -> list[Crossing]:
-    """Where legs' envelopes cross at one instant: each pair of legs that makes one, once.
+    """Pairs of legs whose envelopes cross at one instant, each once.
 
     Parameters
     ----------
     legs
         By rising lo.
     bid, ask
-        Dollars, shape (legs,); NaN, 0 and 1: none.
+        Dollars, shape (legs,); NaN, 0 and 1: no quote.
 
     Returns
     -------
@@ -264,9 +262,14 @@ def crossings(legs: Sequence[Leg], bid: Array, ask: Array) -> list[Crossing]:
 
 
 def well_quoted(bid: Array, ask: Array, within: float = 0.10) -> Bools:
-    """Whether a leg has both sides, `within` dollars of one another; NaN, 0 and 1: no side.
+    """Whether a leg has both sides; the share of such legs is one half of a curve's quality.
 
-    The share of legs that have is the first half of a curve's quality.
+    Parameters
+    ----------
+    bid, ask
+        Dollars, any shape; NaN, 0 and 1: no quote.
+    within
+        Greatest spread, dollars.
     """
     bid, ask = _sides(bid, ask)
     return ask - bid <= within + HALF_CC
@@ -322,7 +325,7 @@ def _quoted(bid: Array, ask: Array) -> Bools:
 
 
 def _crossed_books(bid: Array, ask: Array) -> Bools:
-    # Prices are whole cc: the last bit of a float is no difference.
+    # Prices are whole cc: smaller differences are rounding errors.
     return bid - ask > HALF_CC
 
 

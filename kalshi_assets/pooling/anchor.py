@@ -1,13 +1,12 @@
-"""The market as anchor: a pool moves away from it as far as it has proved to do no harm.
+"""The market as anchor: a pool moves away from it only as far as it has proved harmless.
 
 Between the market's PMF (share 0) and the pool's (share 1) lies the path p ~ p_m^(1-s) p_pool^s,
 along which the log score is concave. Every block of hours gets the greatest share for which
-days that the pool had not learnt from exclude harm above `MARGIN`; a share grows as days come in.
+out-of-sample days rule out harm above `MARGIN`; shares grow as days accumulate.
 
-What the rule does was simulated: a calibrated market, readings of the outcome by a model that
-knows nothing and says much (harm of the whole prior pool 0.138 nats a day), that repeats the market
-with noise (0.019), that knows a little or something (gain of the fitted pool 0.02 or 0.12), 60
-to 150 replications.
+The rule was simulated with a calibrated market and a model that is confident without information
+(the whole prior pool loses 0.138 nats a day), that repeats the market with noise (0.019), or that
+has little or some information (the fitted pool gains 0.02 or 0.12), with 60 to 150 replications.
 
 | days | nothing: share | harm: mean, 95 % | repeats: harm | a little: share | something: share |
 |---|---|---|---|---|---|
@@ -16,10 +15,10 @@ to 150 replications.
 | 60 | 0.04 | 0.003, 0.003 | 0.002, 0.007 | 0.27 | 0.91 |
 | 150 | 0.06 | 0.001, 0.008 | 0.003, 0.014 | 0.81 | 1.00 |
 
-By the mean alone (no bound) a model that knows nothing is adopted in 37 to 49 % of cases and does
-up to 0.20 of harm at that quantile; a bound of 0 keeps one that knows a little at 0.06 after 60
-days and 0.47 after 150. Thirty days are the worst: the pool is fitted for the first time, and has
-been judged by its prior.
+By the mean alone (no bound) a model without information is adopted in 37 to 49 % of cases, with
+harm of up to 0.20 at that quantile; a bound of 0 keeps the share of one with little information at
+0.06 after 60 days and 0.47 after 150. Thirty days are the worst: the pool is fitted for the first
+time, after it was judged by its prior.
 """
 
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from kalshi_assets.pooling.inputs import Training
 from kalshi_assets.pooling.simplex import MARKET_FLOOR, floored
 from kalshi_assets.units import Array
 
-# Hours since the day's start, split where a model of temperatures comes to know the maximum.
+# Hours since the day's start, split finely where a model of temperatures learns the maximum.
 BLOCK_EDGES = (0, 9, 12, 15, 18, 24)
 BLOCKS = len(BLOCK_EDGES) - 1
 SHARES = np.linspace(0, 1, 9)
@@ -46,14 +45,14 @@ _UNITS = 2.0**30
 
 @dataclass(frozen=True, kw_only=True)
 class Anchor:
-    """Shares by block of hours, and what they rest on; each of shape (blocks,).
+    """Shares by block of hours, and their evidence; each of shape (blocks,).
 
     Attributes
     ----------
     share
-        Of the pool, 0 to 1.
+        Share of the pool, 0 to 1.
     n_days
-        Days that have the block.
+        Number of days that have the block.
     difference, bound
         Mean over days of log loss less the market's at that share, and its upper bound, nats.
     whole_difference
@@ -77,14 +76,14 @@ def anchored(training: Training, pooled: Array) -> Anchor:
 
     A share is allowed where, over the days, log loss was not greater than the market's on average
     and the upper `LEVEL` bound of its excess, by resampling days, is at most `MARGIN`. With fewer
-    than `MIN_DAYS` days nothing is proved, and the market stands.
+    than `MIN_DAYS` days nothing is proved, and shares are 0.
 
     Parameters
     ----------
     training
         Settled days.
     pooled
-        The pool's PMF of every row, from `out_of_sample`: not learnt from the row's own day.
+        The pool's PMF of every row, from `out_of_sample`: not fitted to the row's own day.
     """
     excess = _excess_by_day(training, pooled)
     has = ~np.isnan(excess[:, :, 0])
@@ -100,7 +99,7 @@ def anchored(training: Training, pooled: Array) -> Anchor:
         )
     mean, bound = _resampled(excess, has)
     allowed = (mean <= 0) & (bound <= MARGIN)
-    # Without a gap: beyond a share that is not allowed none is.
+    # No gaps: beyond a share that is not allowed, no share is allowed.
     chosen = np.logical_and.accumulate(allowed, axis=1).sum(axis=1) - 1
     chosen = np.where(n_days >= MIN_DAYS, np.maximum(chosen, 0), 0)
     proved = np.where(n_days >= MIN_DAYS, 1.0, np.nan)
@@ -152,7 +151,7 @@ def _resampled(excess: Array, has: NDArray[np.bool_]) -> tuple[Array, Array]:
 def _times_drawn(n: int) -> Array:
     """How often each of `n` days is in each resample, shape (resamples, days).
 
-    Kept, because neighbouring days of a long history have as many days to learn from.
+    Cached, because neighbouring days of a long history have equally many earlier days.
     """
     drawn = np.random.default_rng(_SEED).integers(n, size=(RESAMPLES, n))
     drawn += np.arange(RESAMPLES)[:, None] * n

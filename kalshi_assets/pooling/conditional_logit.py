@@ -1,8 +1,8 @@
 """The conditional logit: a log-linear pool whose two exponents depend on the conditions.
 
-p ~ p_market^w_m p_model^w_x with w_m = theta . (1, flow, volatility, tightness) and
-w_x = phi . (1, the model's conditions), no coefficient below zero. The log score is concave in
-(theta, phi), so that the fit is one Newton iteration to the only optimum.
+p ~ p_market^w_m p_model^w_x with w_m = theta . (1, flow, volatility, tightness) and w_x = phi . (1,
+the model's conditions), no coefficient below zero. The log score is concave in (theta, phi), so
+that Newton's iteration finds the only optimum.
 """
 
 from dataclasses import dataclass
@@ -16,15 +16,16 @@ from kalshi_assets.pooling.simplex import MARKET_FLOOR, MODEL_FLOOR, floored, lo
 from kalshi_assets.units import Array
 
 _WIDTH = len(MARKET_CONDITIONS)
-# methods.md 5: until there are thirty days to learn from the prior is in force.
+# methods.md 5: the prior is in force until there are thirty days to fit.
 MIN_DAYS = 30
-# Of squared distance from the prior, per day: 5 per 100.
+# Penalty on the squared distance from the prior, per day: 5 per 100.
 RIDGE = 0.05
 _STEPS = 50
-# Newton squares its error: after a step so small the next would move the tenth digit.
+# Newton's error is squared in each step: after one this small, the next would change the tenth
+# digit.
 _SMALL_STEP = 1e-5
 _HALVINGS = 30
-# A score that no other reaches: its exponential is 0.
+# Below any other score: its exponential is 0.
 _NEVER = -1e6
 
 
@@ -37,7 +38,7 @@ class FittedLogit:
     coefficients
         Shape (coefficients,), none below zero.
     standard_errors
-        The same shape, days being the sample; NaN: not fitted, or held at zero.
+        The same shape, with days as the sample; NaN: not fitted, or held at zero.
     is_prior
         Whether there were too few days to fit.
     """
@@ -48,7 +49,7 @@ class FittedLogit:
 
     @classmethod
     def prior(cls, model: PooledModel) -> "FittedLogit":
-        """What is in force without days to learn from."""
+        """The coefficients in force without days to fit."""
         unknown = np.full(len(model.prior), np.nan)
         return cls(coefficients=model.prior, standard_errors=unknown, is_prior=True)
 
@@ -59,7 +60,7 @@ class FittedLogit:
         return market, model
 
     def pool(self, inputs: PoolInputs) -> Array:
-        """The pooled PMF of every row, shape (rows, brackets); the model has to be known."""
+        """The pooled PMF of every row, shape (rows, brackets); the model's PMF must be known."""
         return log_pool(inputs.market, inputs.model, *self.exponents(inputs))
 
 

@@ -1,4 +1,4 @@
-"""The fused PMF of a day: market and model pooled, hard zeros by evidence only and last."""
+"""The fused PMF of a day: market and model pooled, then hard zeros from evidence only."""
 
 import polars as pl
 from numpy.typing import NDArray
@@ -28,11 +28,11 @@ def fused_pmf(
     market
         `probability.market_pmf` of one event.
     model
-        The model's PMF of it; minutes before its first row have none.
+        The model's PMF of the event; minutes before its first row have none.
     panel
-        The family's panel of it: the conditions that the weights depend on.
+        The family's panel of the event: the conditions that the weights depend on.
     weights
-        In force on the day; they say whose PMF the model's is.
+        In force on the day; they name the model.
     ladder
         The event's legs by bracket; None: a partition.
 
@@ -40,8 +40,8 @@ def fused_pmf(
     -------
     DataFrame
         `probability.fused_pmf`. Where the model's PMF is not known or does not count, the pool is
-        the market's PMF, `model_weight` is 0 and `model_status` says why. With status ok a
-        weight of 0 says that the weights hold to the market at that hour.
+        the market's PMF, `model_weight` is 0 and `model_status` says why. With status ok, a weight
+        of 0 means that the market's share is 1 at that hour.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def fused_pmf(
 
 
 def _columns_of(model: PooledModel) -> tuple[pl.Expr, ...]:
-    """What the pool reads of the model's PMF, by the names of the pool."""
+    """Columns of the model's PMF that the pool reads, under the pool's names."""
     return (
         pl.col(model.p).alias("p_model"),
         pl.col(model.impossible).alias("impossible"),

@@ -1,6 +1,6 @@
-"""What a pool sees at an instant: two PMFs and the conditions that their weights depend on.
+"""The inputs of a pool at an instant: two PMFs and the conditions of their weights.
 
-The same function reads a day that is learnt from and a day that is priced.
+The same function reads days for fits and days to be priced.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,9 +18,9 @@ from kalshi_assets.pooling.simplex import without_impossible
 from kalshi_assets.settlement.rule import outcome_known_at, pays_as_known
 from kalshi_assets.units import MINUTE_US, MINUTES_A_DAY, Array, Ints
 
-# Half-hours are enough: neighbouring instants share their day's outcome.
+# Half-hours suffice: neighbouring instants share their day's outcome.
 TRAINING_EVERY_MIN = 30
-# What is not known of a condition is taken to be its middle.
+# An unknown condition is set to the middle of its range.
 UNKNOWN = 0.5
 
 OF_PANEL = ("hour_lst", "volume_percentile", "volatility_percentile", "spread_percentile")
@@ -28,7 +28,7 @@ OF_PANEL = ("hour_lst", "volume_percentile", "volatility_percentile", "spread_pe
 
 
 def columns_learnt_from(model: PooledModel) -> list[str]:
-    """Columns of a family's examples that its pool learns from."""
+    """Columns of a family's examples that its pool is fitted to."""
     read = ("bracket", "minute", "p_mkt", *OF_PANEL, *model.of_panel, *model.of_model)
     own = (model.p, model.status_in_features, model.impossible)
     return [*dict.fromkeys((*read, *own)), "pays", "outcome_known_at", "outcome_pays"]
@@ -44,7 +44,7 @@ class PoolInputs:
         Shape (rows, brackets); every row a PMF. The model's is NaN where it does not enter.
     market_conditions
         Shape (rows, 4): 1; mean volume percentile; mean volatility percentile; 1 less the mean
-        spread percentile. Means over brackets, 1/2 where no earlier day tells.
+        spread percentile. Means over brackets, 1/2 where no earlier day has the hour.
     model_conditions
         Shape (rows, conditions): 1, then `PooledModel.conditions`.
     hour
@@ -80,19 +80,19 @@ class PoolInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Instants of settled days at which the model was known.
+    """Instants of settled days at which the model's PMF was known.
 
     Attributes
     ----------
     model
         Whose PMF the pool mixes with the market's.
     inputs
-        In order of time; the market's PMF without impossible brackets, as it would be alone.
+        In order of time; the market's PMF is renormalised without impossible brackets.
     impossible
-        Shape (rows, brackets): the bracket could no longer pay. What is impossible is ruled out of
-        every pool, so that the model earns no weight by it.
+        Shape (rows, brackets): the bracket could no longer pay. These are ruled out of every pool,
+        so that the model earns no weight by them.
     winner
-        Shape (rows,): position of the bracket that paid.
+        Shape (rows,): position of the atom that paid.
     day
         Shape (rows,): the day, in days since the epoch.
     known_at
@@ -118,7 +118,7 @@ class Training:
 
     @property
     def weight(self) -> Array:
-        """Shape (rows,): one over the rows of its day, so that every day counts once."""
+        """Shape (rows,): 1 / rows of the day, so that every day has the same weight."""
         _, inverse, count = np.unique(self.day, return_inverse=True, return_counts=True)
         return 1.0 / count[inverse]
 
@@ -135,14 +135,14 @@ class Training:
 
 
 def pool_inputs(frame: pl.DataFrame, model: PooledModel) -> PoolInputs:
-    """What a pool sees, from one row per bracket and minute.
+    """Inputs of a pool from one row per bracket and minute.
 
     Parameters
     ----------
     frame
         Examples; sorted by minute and bracket, every minute with all brackets.
     model
-        What its columns are called.
+        The model, for the names of its columns.
     """
     rows = frame.with_columns(enters=enters(model.status_in_features), p_model=model.p)
     brackets = frame["bracket"].n_unique()
@@ -159,19 +159,18 @@ def enters(status: str) -> pl.Expr:
 
 
 def inputs_of(column: Callable[[str], NDArray], minutes: Ints, model: PooledModel) -> PoolInputs:
-    """What a pool sees, from one array per condition.
+    """Inputs of a pool from one array per condition.
 
     Parameters
     ----------
     column
-        Values by name, shape (brackets, rows), in ladder order, NaN where nothing is known: of
+        Values by name, shape (brackets, rows), in ladder order, NaN where unknown: those of
         `OF_PANEL`, ``p_mkt``, ``p_model``, ``enters``, and what the conditions read.
     minutes
         Shape (rows,), microseconds since the epoch.
     model
-        Its conditions.
+        The model, for its conditions.
     """
-
     p_model = np.where(column("enters").all(axis=0), column("p_model"), np.nan)
     one = np.ones(len(minutes))
     return PoolInputs(
@@ -195,7 +194,15 @@ def inputs_of(column: Callable[[str], NDArray], minutes: Ints, model: PooledMode
 
 
 def mean_percentile(column: Column, name: str) -> Array:
-    """Mean over the brackets where it is known; the middle where it is known of none."""
+    """Mean over the brackets with a value; 1/2 if none has one.
+
+    Parameters
+    ----------
+    column
+        As in `inputs_of`.
+    name
+        Of the percentile's column.
+    """
     values = column(name)
     known = ~np.isnan(values)
     count = known.sum(axis=0)
@@ -206,22 +213,22 @@ def mean_percentile(column: Column, name: str) -> Array:
 def training_of(
     earlier: Sequence[pl.DataFrame], model: PooledModel, known_by: datetime | None = None
 ) -> Training:
-    """The half-hours of settled days at which the model was known.
+    """The half-hours of settled days at which the model's PMF was known.
 
     Parameters
     ----------
     earlier
-        `panel.examples` of earlier days, one frame each. Days that are not settled are left out,
-        and days with another number of brackets than the latest.
+        `panel.examples` of earlier days, one frame each. Unsettled days are left out, and days with
+        another number of brackets than the latest.
     model
-        What its columns are called.
+        The model, for the names of its columns.
     known_by
-        Outcomes count as they were known then; None: as they are stored.
+        Outcomes are used as they were known then; None: as stored.
 
     Returns
     -------
     Training
-        Perhaps without rows.
+        May have no rows.
     """
     days = [_with_outcome(_columns_of(frame, model), known_by) for frame in earlier if frame.height]
     if not days:
@@ -246,7 +253,7 @@ def training_of(
 
 
 def _with_outcome(examples: pl.DataFrame, known_by: datetime | None) -> pl.DataFrame:
-    """The day with its outcome as known by an instant, and since when: column `known_at`."""
+    """The day with its outcome as known at an instant, and when it was known: `known_at`."""
     until = _EVER if known_by is None else known_by
     known_at = pl.lit(outcome_known_at(examples, until), UTC_TIME)
     return (
@@ -262,14 +269,14 @@ _EVER = datetime.max.replace(tzinfo=UTC)
 def half_hours(
     examples: pl.DataFrame, model: PooledModel, ladder: Atoms | None = None
 ) -> pl.DataFrame:
-    """Rows and columns of examples that pools learn from; what a caller may keep of a day.
+    """Rows and columns of examples that pools are fitted to; callers may cache them.
 
     Parameters
     ----------
     examples
         Of one event, a row per leg and instant.
     model
-        What its columns are called.
+        The model, for the names of its columns.
     ladder
         The event's legs by bracket; None: a partition.
 
@@ -283,7 +290,7 @@ def half_hours(
 
 
 def _on_atoms(rows: pl.DataFrame, model: PooledModel, ladder: Atoms) -> pl.DataFrame:
-    """Rows of nested legs as rows of their atoms; of what is no probability the legs' mean."""
+    """Rows of nested legs as rows of their atoms; columns of other numbers are averaged."""
     rows = rows.sort("minute", "bracket")
     legs, atoms = len(ladder.legs), ladder.count
 
@@ -313,7 +320,7 @@ def _on_atoms(rows: pl.DataFrame, model: PooledModel, ladder: Atoms) -> pl.DataF
 
 
 def _outcome_on_atoms(of_legs: pl.Series, ladder: Atoms, instants: int) -> pl.Series:
-    """Which atom the number lies in, from which legs pay, by the last word or by every word."""
+    """Which atom paid, from the legs that paid, by the last statement or by each."""
     words = of_legs.to_list()
     if of_legs.dtype == pl.Boolean:
         found: list[object] = list(_paid_atom(words, ladder))
@@ -341,10 +348,10 @@ def _columns_of(examples: pl.DataFrame, model: PooledModel) -> pl.DataFrame:
 
 
 def _usable(instants: pl.DataFrame, model: PooledModel) -> tuple[pl.DataFrame, int]:
-    """Rows to learn from, sorted by minute and bracket, and how many brackets their ladders have.
+    """Rows to fit, sorted by minute and bracket, and the number of brackets of their ladders.
 
-    Of an instant that has a ladder as long as the latest instant's, a model's PMF, and one
-    bracket that paid and was not impossible.
+    Instants need a ladder as long as the latest instant's, a model's PMF, and one bracket that paid
+    and was not impossible.
     """
     if instants.is_empty():
         return instants, 0

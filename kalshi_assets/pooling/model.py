@@ -1,4 +1,4 @@
-"""The model that a pool mixes with the market: what its columns are called, and its conditions.
+"""The model that a pool mixes with the market: names of its columns, and its conditions.
 
 Here: the value that a family declares. Not here: any family's model (`families`).
 """
@@ -19,16 +19,16 @@ Column = Callable[[str], Array]
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """Something that the weight of the model depends on.
+    """A condition that the weight of the model depends on.
 
     Attributes
     ----------
     name
-        What its coefficient is called after.
+        Gives its coefficient the name.
     value
         Its values from the columns, shape (rows,), between 0 and 1.
     of_panel, of_model
-        The columns that it reads of the panel, and of the model's PMF.
+        The columns that it reads from the panel and from the model's PMF.
     """
 
     name: str
@@ -44,7 +44,7 @@ class PooledModel:
     Attributes
     ----------
     name
-        Such as ``weather``: what coefficients and scores are called after.
+        Such as ``weather``; coefficients and scores are named after it.
     p, impossible, status
         Names in the table of the model's PMF: the probability, whether the leg can no longer pay,
         and ``ok`` or why there is no probability or it does not count.
@@ -53,9 +53,9 @@ class PooledModel:
     before
         The status before the model's first row.
     conditions
-        What its weight depends on besides a constant.
+        Conditions of its weight, besides a constant.
     prior_weight
-        Its exponent until there are days to learn from; the market's is 1 less that.
+        Its exponent until there are days to fit; the market's is 1 less that.
     """
 
     name: str
@@ -80,7 +80,7 @@ class PooledModel:
 
     @cached_property
     def prior(self) -> Array:
-        """The coefficients in force without days to learn from, shape (coefficients,)."""
+        """The coefficients in force without days to fit, shape (coefficients,)."""
         prior = np.zeros(len(self.coefficients))
         prior[0], prior[len(MARKET_CONDITIONS)] = 1 - self.prior_weight, self.prior_weight
         return prior

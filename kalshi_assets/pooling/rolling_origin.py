@@ -1,4 +1,4 @@
-"""What the pool would have said of days that it had not learnt from, origin by origin.
+"""Out-of-sample PMFs of the pool, origin by origin.
 
 Origins lie on a fixed calendar, so that the prediction of a day is the same in every later fit.
 """
@@ -13,8 +13,8 @@ from kalshi_assets.pooling.inputs import Training
 from kalshi_assets.pooling.simplex import without_impossible
 from kalshi_assets.units import MINUTE_US, MINUTES_A_DAY, Array
 
-# Fronts last over midnight: between the last day learnt from and the first one predicted lies one
-# that is neither. When an outcome was known is said by its day (`Training.known_at`).
+# Weather fronts last beyond midnight: one day between the last one fitted and the first one
+# predicted is left out. `Training.known_at` says when each outcome was known.
 PURGE_DAYS = 1
 ORIGIN_EVERY_DAYS = 15
 
@@ -22,7 +22,7 @@ ORIGIN_EVERY_DAYS = 15
 def out_of_sample(training: Training) -> Array:
     """The pool's PMF of every row, fitted on days before the row's origin only.
 
-    The prior speaks for days with too few before them.
+    Days with too few earlier days get the prior's.
 
     Parameters
     ----------
@@ -43,9 +43,9 @@ def out_of_sample(training: Training) -> Array:
 
 
 def _origins(training: Training) -> Iterator[tuple[NDArray[np.bool_], slice]]:
-    """Rows to learn from and rows to predict, block by block of the calendar.
+    """Rows to fit and rows to predict, block by block of the calendar.
 
-    An outcome that was not known when a block began is not learnt from in it.
+    An outcome that was not known when a block began is not used for it.
     """
     number = np.arange(len(training.day))
     first_days = np.unique(training.day // ORIGIN_EVERY_DAYS) * ORIGIN_EVERY_DAYS

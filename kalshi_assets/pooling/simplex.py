@@ -1,4 +1,4 @@
-"""Operations on PMFs, each row of an array one."""
+"""Operations on PMFs, one per row of an array."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,13 +6,21 @@ from numpy.typing import NDArray
 from kalshi_assets.units import Array
 
 # Books quote whole cents. A market probability below the market's floor rests on an offer at one
-# cent, or on none, and a PMF that can be wrong in ways it does not know of is nowhere surer.
+# cent or on none, and a model that can be wrong in unknown ways must not be surer than that.
 MARKET_FLOOR = 0.0005
 MODEL_FLOOR = 0.0005
 
 
 def floored(p: Array, floor: float) -> Array:
-    """(1 - n floor) p + floor: no bracket is ruled out by a PMF alone."""
+    """(1 - n floor) p + floor: no PMF alone rules out a bracket.
+
+    Parameters
+    ----------
+    p
+        Shape (..., brackets); every row a PMF.
+    floor
+        Least probability.
+    """
     return (1 - p.shape[-1] * floor) * p + floor
 
 
@@ -35,7 +43,7 @@ def log_pool(
     market, model
         Shape (..., brackets); every row a PMF.
     market_weight, model_weight
-        Exponents, of every row or of all.
+        Exponents, per row or one for all.
 
     Returns
     -------
@@ -49,6 +57,13 @@ def log_pool(
 
 def without_impossible(p: Array, impossible: NDArray[np.bool_]) -> Array:
     """`p` with impossible brackets at zero, renormalised; uniform over the rest if that had none.
+
+    Parameters
+    ----------
+    p
+        Shape (..., brackets); every row a PMF.
+    impossible
+        The same shape: the bracket can no longer pay.
 
     Raises
     ------

@@ -1,8 +1,8 @@
-"""The weights of the pool in force, as of a day's first instant.
+"""The weights of the pool that are in force on a day.
 
-Here: coefficients and shares, how they are learnt from earlier days, and their form as the table
-`probability.fusion_weights`. Not here: the fit itself (`conditional_logit`), the test that sets
-the shares (`anchor`), the pooled PMF of a day (`pooling`).
+Here: coefficients and shares, their fit to earlier days, and their form as the table
+`probability.fusion_weights`. Not here: the fit itself (`conditional_logit`), the test that sets the
+shares (`anchor`), the pooled PMF of a day (`pooling`).
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, kw_only=True)
 class PoolWeights:
-    """Coefficients of the conditional logit, and how much of it is in force at which hours.
+    """Coefficients of the conditional logit, and its share at each hour.
 
     Attributes
     ----------
@@ -44,12 +44,12 @@ class PoolWeights:
     coefficients
         In the order of `PooledModel.coefficients`: the market's exponent, then the model's.
     shares
-        By block of hours, 0 (the market alone) to 1 (the whole pool).
+        By block of hours, from 0 (the market alone) to 1 (the whole pool).
 
     Raises
     ------
     ValueError
-        Another number of coefficients or shares, a negative one, or a share above 1.
+        A wrong number of coefficients or shares, a negative one, or a share above 1.
     """
 
     model: PooledModel
@@ -71,12 +71,20 @@ class PoolWeights:
 
     @classmethod
     def prior(cls, model: PooledModel) -> "PoolWeights":
-        """The whole pool by its prior coefficients."""
+        """The whole pool with its prior coefficients."""
         return cls(model=model, coefficients=tuple(model.prior))
 
     @classmethod
     def from_frame(cls, frame: pl.DataFrame, model: PooledModel) -> "PoolWeights":
-        """The weights that a partition of `probability.fusion_weights` holds."""
+        """The weights in a partition of `probability.fusion_weights`.
+
+        Parameters
+        ----------
+        frame
+            A partition of `probability.fusion_weights`.
+        model
+            The model that it was fitted for.
+        """
         values = {
             (name, hour): value
             for name, hour, value in frame.select("parameter", "hour_from", "value").iter_rows()
@@ -90,7 +98,7 @@ class PoolWeights:
     def exponents(self, inputs: PoolInputs) -> tuple[Array, Array]:
         """Exponents of market and model in every row, each of shape (rows,).
 
-        Of share s they are 1 - s + s w_m and s w_x: the geometric path from the market to the pool.
+        For a share s they are 1 - s + s w_m and s w_x: the geometric path from market to pool.
         """
         unknown = np.full(len(self.coefficients), np.nan)
         fitted = FittedLogit(coefficients=np.array(self.coefficients), standard_errors=unknown)
@@ -100,7 +108,15 @@ class PoolWeights:
 
 
 def pooled(inputs: PoolInputs, market_weight: Array, model_weight: Array) -> Array:
-    """The log pool of rows that are moved from the market; of others the market, to the bit."""
+    """The log pool where it differs from the market; elsewhere the market, bit for bit.
+
+    Parameters
+    ----------
+    inputs
+        The rows.
+    market_weight, model_weight
+        Exponents from `PoolWeights.exponents`, shape (rows,).
+    """
     p = inputs.market.copy()
     moved = (market_weight != 1) | (model_weight != 0)
     rows = inputs.where(moved)
@@ -111,7 +127,7 @@ def pooled(inputs: PoolInputs, market_weight: Array, model_weight: Array) -> Arr
 def fusion_weights(
     model: PooledModel, day_start: datetime, earlier: Sequence[tuple[datetime, pl.DataFrame]]
 ) -> pl.DataFrame:
-    """Weights of a ladder's pool, learnt from the days before.
+    """Weights of a ladder's pool, fitted to the days before.
 
     Parameters
     ----------
@@ -120,8 +136,8 @@ def fusion_weights(
     day_start
         First instant of the day that the weights are for.
     earlier
-        Start of the day and `panel.examples` of earlier days of the ladder. Later ones and the day
-        right before are left out, and those whose outcome was not known at `day_start`.
+        Start of the day and `panel.examples` of earlier days of the ladder. Left out are later
+        ones, the day right before, and those whose outcome was not known at `day_start`.
 
     Returns
     -------
@@ -173,7 +189,7 @@ def _status(share: float, n_days: int) -> str:
 
 
 def _when(day_start: datetime, training: Training) -> dict[str, list | pl.Series]:
-    """Window and times: known is what was learnt when its last outcome was."""
+    """Window and times: the fit is known when its last outcome is."""
     first, last, known_at = None, None, microseconds_of(day_start)
     if training.n_days:
         first, last = (_EPOCH + int(day) * DAY for day in training.days[[0, -1]])

@@ -1,4 +1,4 @@
-"""Settlement: who settles an event, which of their words are final, and when they were known.
+"""Settlement: who settles an event, which statements are final, and when they were known.
 
-Here: the rule, said once. Not here: asking the exchange or a publisher.
+Here: the rule, in one place. Not here: requests to the exchange or a publisher.
 """

@@ -1,11 +1,11 @@
 """Who settles an event, which values are final, and when they became known: the only rule for both.
 
-Here: the rule, from the stored rows of a family's settlements and the event, which says in its
-`authorities` whose word counts. A word counts from its row's `known_at` on, and no earlier.
-Preliminary and revised values are not final; of a publisher the first official one counts, and what
-it issues later revises it; of the exchange the last word. What pays is said by the atom of the
-ladder that the number lies in; of a partition it is the bracket that pays. Not here: asking the
-sources.
+Here: the rule, applied to the stored rows of a family's settlements and to the event, whose
+`authorities` list the sources by precedence. A statement counts from its row's `known_at` on, and
+no earlier. Preliminary and revised values are not final; the first official value of a publisher
+counts, since what it issues later are revisions; of the exchange the last statement counts. The
+legs that pay follow from the atom that contains the settlement value; of a partition, each atom is
+a bracket. Not here: requests to the sources.
 """
 
 from collections.abc import Sequence
@@ -21,19 +21,19 @@ from kalshi_assets.ladder.terms import atoms_of
 SettledAs = Literal["bracket", "fair_price"]
 
 FINALIZED = "finalized"
-"""What the exchange does not amend any more."""
+"""Status after which the exchange amends nothing."""
 FINAL_OF_EXCHANGE = ("determined", "finalized")
 FINAL_OF_PUBLISHER = "official"
 FAILED = "failed"
 
 
 class FairPrice(NamedTuple):
-    """The exchange's word that no bracket won and every one pays a price that it states.
+    """The exchange's statement that no bracket won and each pays a stated price.
 
     Attributes
     ----------
     payoffs_cc
-        What a YES contract of each bracket pays, 1/10,000 dollar, lowest first.
+        Payoff of a YES contract of each bracket, 1/10,000 dollar, lowest first.
     known_at
         When that could first be acted on.
     """
@@ -47,19 +47,19 @@ class FairPrice(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """What settled an event, by the words heard so far.
+    """The settlement of an event by the statements known so far.
 
     Attributes
     ----------
     source
-        Whose word counts.
+        The source whose statement counts.
     winner
-        Position of the atom that the number lies in, of a partition the bracket that pays, 0 is the
-        lowest; None: no bracket won, see `FairPrice`.
+        Position of the atom that contains the settlement value, of a partition the bracket that
+        pays, 0 is the lowest; None: no bracket won, see `FairPrice`.
     value
-        The number by that source, in ticks; None: it says only what pays.
+        The settlement value by that source, in ticks; None: it states only what pays.
     known_at
-        When that word was known.
+        When that statement was known.
     """
 
     source: str
@@ -69,9 +69,9 @@ class Settled(NamedTuple):
 
 
 def final(settlements: pl.DataFrame) -> pl.DataFrame:
-    """The rows that are final in their source's eyes; preliminary and revised ones are not.
+    """The rows that are final; preliminary and revised ones are not.
 
-    Of several issues of one source and status the first.
+    Of several issues with the same source and status, the first.
     """
     settlements = first_issues(settlements)
     kept = [_is_final(*said) for said in _rows(settlements, "source", "status")]
@@ -79,7 +79,7 @@ def final(settlements: pl.DataFrame) -> pl.DataFrame:
 
 
 def first_issues(settlements: pl.DataFrame) -> pl.DataFrame:
-    """Of every source and status the row that was known first; what it issued later revises it."""
+    """For every source and status the row that was known first; later issues are revisions."""
     first: dict[tuple[str, str], tuple[datetime, int]] = {}
     for row, (source, status, known_at) in enumerate(
         _rows(settlements, "source", "status", "known_at")
@@ -91,7 +91,7 @@ def first_issues(settlements: pl.DataFrame) -> pl.DataFrame:
 
 
 def fair_price(settlements: pl.DataFrame) -> FairPrice | None:
-    """What the exchange paid where it settled at a fair price.
+    """What the exchange paid if it settled at a fair price.
 
     None: it has not settled, or every leg pays a dollar or nothing.
     """
@@ -104,9 +104,14 @@ def fair_price(settlements: pl.DataFrame) -> FairPrice | None:
 
 
 def winning_brackets(settlements: pl.DataFrame, events: pl.DataFrame) -> dict[str, list[int]]:
-    """For each source where its final word puts the number: positions of atoms, one if all agree.
+    """For each source the atoms of its final statement, by position: one if its rows agree.
 
-    The exchange is not among them where it settled at a fair price.
+    The exchange is not included if it settled at a fair price.
+
+    Parameters
+    ----------
+    settlements, events
+        A family's settlements of one event, and its `market.events`.
     """
     ladder = atoms_of(events)
     return {
@@ -119,31 +124,49 @@ def winning_brackets(settlements: pl.DataFrame, events: pl.DataFrame) -> dict[st
 def settled_by(
     settlements: pl.DataFrame, events: pl.DataFrame, known_by: datetime | None = None
 ) -> Settled | None:
-    """What settles the event, by what was known at an instant; None: all that is stored.
+    """The settlement of an event by what was known at an instant.
 
-    None where no source has said its final word yet, see `authorities`, or where the exchange said
-    that no bracket won, see `fair_price`: its word goes before that of any publisher.
+    None if no source of `authorities` has made a final statement yet, or if the exchange stated
+    that no bracket won (`fair_price`), which precedes the statement of any publisher.
+
+    Parameters
+    ----------
+    settlements, events
+        As in `winning_brackets`.
+    known_by
+        The instant; None: all that is stored is known.
 
     Raises
     ------
     ValueError
-        The source's words are of no atom, or of more than one.
+        The source's statements name no atom, or more than one.
     """
     found = _settled(_heard(_final_words(settlements), known_by), events)
     return None if found is None or found.winner is None else found
 
 
 def settled_as(settlements: pl.DataFrame, events: pl.DataFrame) -> SettledAs | None:
-    """Whether one bracket pays or the exchange paid a fair price; None: not settled."""
+    """Whether one bracket pays or the exchange paid a fair price; None: not settled.
+
+    Parameters
+    ----------
+    settlements, events
+        As in `winning_brackets`.
+    """
     if fair_price(settlements) is not None:
         return "fair_price"
     return None if settled_by(settlements, events) is None else "bracket"
 
 
 def outcomes(settlements: pl.DataFrame, events: pl.DataFrame) -> list[Settled]:
-    """The outcome as every final word on it became known, oldest first; empty: never settled.
+    """The outcome after each final statement became known, oldest first; empty: never settled.
 
-    The last one with a `known_at` that is not after an instant is what was known at it.
+    At an instant, the last one whose `known_at` is not later was known.
+
+    Parameters
+    ----------
+    settlements, events
+        As in `winning_brackets`.
     """
     words = _final_words(settlements)
     heard = (
@@ -154,12 +177,14 @@ def outcomes(settlements: pl.DataFrame, events: pl.DataFrame) -> list[Settled]:
 
 
 def pays_as_known(labelled: pl.DataFrame, known_by: datetime) -> pl.DataFrame:
-    """A day's labelled rows with `pays` by the words heard at an instant; null before the first.
+    """A day's labelled rows with `pays` as known at an instant; null before the first statement.
 
     Parameters
     ----------
     labelled
         `panel.labels` or `panel.examples` of one event.
+    known_by
+        The instant.
     """
     said = _outcome_times(labelled)
     heard = sum(known_at <= known_by for known_at in said)
@@ -170,17 +195,23 @@ def pays_as_known(labelled: pl.DataFrame, known_by: datetime) -> pl.DataFrame:
 
 
 def outcome_known_at(labelled: pl.DataFrame, known_by: datetime) -> datetime | None:
-    """When the latest of the words that `pays_as_known` heard was known; None: it heard none."""
+    """When the latest statement that `pays_as_known` uses was known; None: it uses none.
+
+    Parameters
+    ----------
+    labelled, known_by
+        As in `pays_as_known`.
+    """
     return max((at for at in _outcome_times(labelled) if at <= known_by), default=None)
 
 
 def official_value(
     settlements: pl.DataFrame, authorities: Sequence[str], known_by: datetime | None = None
 ) -> tuple[int, datetime] | None:
-    """The number by what was known at an instant, and since when.
+    """The settlement value as known at an instant, and when it became known.
 
-    What models learn: the number, not who is paid. The authority that the rules name before the
-    exchange, which passes its number on or only says what pays; other publishers last.
+    Models are fitted to this value, not to who was paid. The authority that the rules name comes
+    before the exchange, which passes its value on or states only what pays; other publishers last.
 
     Parameters
     ----------
@@ -222,7 +253,7 @@ def _heard(words: Sequence[_Word], known_by: datetime | None) -> list[_Word]:
 
 
 def _by_source(words: Sequence[_Word]) -> list[tuple[str, list[_Word]]]:
-    """Of each source what it said last: one word, or those of the same instant."""
+    """The last statements of each source: one, or several of the same instant."""
     said: dict[str, list[_Word]] = {}
     for word in words:
         said.setdefault(word.source, []).append(word)
@@ -253,7 +284,7 @@ def _at_fair_price(words: Sequence[_Word]) -> bool:
 
 
 def _won(words: Sequence[_Word], ladder: Atoms) -> list[int]:
-    """Where words put the number; of a ladder with gaps or overlaps the legs that pay."""
+    """The atoms that statements name; of a ladder with gaps or overlaps, the legs that pay."""
     if ladder.shape == "other":
         legs = enumerate(ladder.legs)
         return [at for at, leg in legs if any(_pays(word, leg) for word in words)]
@@ -267,7 +298,7 @@ def _pays(word: _Word, leg: Leg) -> bool:
 
 
 def _atom(word: _Word, ladder: Atoms) -> int | None:
-    """Where a word puts the number; None: nowhere."""
+    """The atom that a statement names; None: none."""
     if word.winning_market is not None:
         named = [leg.market_ticker == word.winning_market for leg in ladder.legs]
         return ladder.paid(named)
@@ -282,7 +313,7 @@ def _outcome_times(labelled: pl.DataFrame) -> list[datetime]:
 
 
 def _rows(frame: pl.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
-    # A handful of rows, asked for many times a day: a query costs more than all of them.
+    # A few rows, read many times a day: a query would cost more than reading all of them.
     return list(zip(*(frame[name].to_list() for name in columns), strict=True))
 
 

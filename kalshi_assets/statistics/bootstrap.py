@@ -35,8 +35,17 @@ class Resampled:
 def day_weights(days: int, resamples: int, rng: np.random.Generator, *, block: int = 1) -> Array:
     """How often each day is drawn, shape (resamples, days); rows sum to the number of days.
 
-    Days, in calendar order, are drawn in moving blocks that wrap around at the end, the last one
-    truncated (circular block bootstrap; Politis and Romano 1992).
+    Parameters
+    ----------
+    days
+        Number of days, in calendar order.
+    resamples
+        Number of resamples.
+    rng
+        Random generator.
+    block
+        Days drawn together: moving blocks that wrap around at the end, the last one truncated
+        (circular block bootstrap; Politis and Romano 1992).
     """
     starts = rng.integers(days, size=(resamples, -(-days // block)))
     runs = (starts[:, :, None] + np.arange(block)) % days
@@ -58,14 +67,27 @@ class Bootstrap:
     block: int = 1
 
     def weights(self, days: int, rng: np.random.Generator | None = None) -> Array:
-        """`day_weights` from the seed, or from an existing generator."""
+        """`day_weights` of this bootstrap.
+
+        Parameters
+        ----------
+        days
+            Number of days.
+        rng
+            An existing generator; None: a new one from the seed.
+        """
         rng = rng or np.random.default_rng(self.seed)
         return day_weights(days, self.resamples, rng, block=self.block)
 
     def ratios(self, totals: Array, counts: Array, *, level: float = LEVEL) -> Resampled:
         """Sum of `totals` over sum of `counts`, with the interval of the resampled ratios.
 
-        Both have shape (days, cells); a count of 0 means that the day does not have the cell.
+        Parameters
+        ----------
+        totals, counts
+            Shape (days, cells); a count of 0 means that the day does not have the cell.
+        level
+            Of the interval.
         """
         weights = self.weights(len(totals))
         # Unlike @, einsum gives the same bits on any number of cores.
@@ -92,6 +114,16 @@ def tails(level: float) -> tuple[float, float]:
 
 
 def summed(row: Whole, column: Whole, shape: tuple[int, int], values: Array | None = None) -> Array:
-    """A table of sums of `values` by `row` and `column`, all of shape (n,); None: of counts."""
+    """A table of sums by row and column.
+
+    Parameters
+    ----------
+    row, column
+        Indices, shape (n,).
+    shape
+        Of the table.
+    values
+        Shape (n,); None: counts.
+    """
     cell = row * shape[1] + column
     return np.bincount(cell, values, shape[0] * shape[1]).reshape(shape).astype(np.float64)

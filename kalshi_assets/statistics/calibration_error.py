@@ -60,8 +60,16 @@ def calibration_error(
 ) -> CalibrationError:
     """Expected calibration error over all pairs of instant and bracket, in ten equal-mass bins.
 
-    Equal probabilities share a bin, so there are fewer bins if many are 0. The seed of `bootstrap`
-    is also used for the null band.
+    Equal probabilities share a bin, so there are fewer bins if many are 0.
+
+    Parameters
+    ----------
+    forecasts
+        PMFs and outcomes.
+    bootstrap
+        Over dates; its seed is also used for the null band.
+    null_resamples
+        Number of resamples for the null band.
     """
     rng = np.random.default_rng(bootstrap.seed)
     p, date = forecasts.probability, forecasts.date_of_pair

@@ -37,7 +37,10 @@ class Corp:
 def corp(probability: Array, outcome: NDArray[np.bool_]) -> Corp:
     """Recalibrate by isotonic regression and decompose the mean of (p - o)^2.
 
-    Both arrays have shape (forecasts,), with at least one forecast.
+    Parameters
+    ----------
+    probability, outcome
+        Forecasts and whether the event occurred, shape (forecasts,), at least one.
     """
     from sklearn.isotonic import IsotonicRegression
 

@@ -1,7 +1,6 @@
 """Proper scores of PMFs over a ladder.
 
-Throughout, `p` has shape (..., brackets) and `winner` is the position of the bracket that paid:
-one, or one per PMF. Not here: means over days (`bootstrap`).
+Not here: means over days (`bootstrap`).
 """
 
 import numpy as np
@@ -15,24 +14,50 @@ LOG_FLOOR = 1e-6
 
 
 def log_loss(p: Array, winner: Winner) -> Array:
-    """-ln of the probability of the bracket that paid, floored at 1e-6, nats."""
+    """-ln of the probability of the bracket that paid, floored at 1e-6, nats.
+
+    Parameters
+    ----------
+    p
+        Shape (..., brackets); every row a PMF.
+    winner
+        Position of the bracket that paid: one, or one per PMF.
+    """
     given = np.where(np.eye(p.shape[-1], dtype=bool)[winner], p, 0.0).sum(axis=-1)
     return 0.0 - np.log(np.maximum(given, LOG_FLOOR))
 
 
 def brier_score(p: Array, winner: Winner) -> Array:
-    """Sum over brackets of (p - o)^2, between 0 and 2."""
+    """Sum over brackets of (p - o)^2, between 0 and 2.
+
+    Parameters
+    ----------
+    p, winner
+        As in `log_loss`.
+    """
     return ((p - np.eye(p.shape[-1])[winner]) ** 2).sum(axis=-1)
 
 
 def ranked_probability_score(p: Array, winner: Winner) -> Array:
-    """Mean squared difference of the cumulative distributions, between 0 and 1."""
+    """Mean squared difference of the cumulative distributions, between 0 and 1.
+
+    Parameters
+    ----------
+    p, winner
+        As in `log_loss`.
+    """
     difference = np.cumsum(p - np.eye(p.shape[-1])[winner], axis=-1)[..., :-1]
     return (difference**2).mean(axis=-1)
 
 
 def cross_entropy(probability: Array, outcome: NDArray[np.bool_]) -> Array:
-    """-ln of the probability given to the outcome of binary forecasts, floored at 1e-6, nats."""
+    """-ln of the probability given to the outcome of binary forecasts, floored at 1e-6, nats.
+
+    Parameters
+    ----------
+    probability, outcome
+        Forecasts and whether the event occurred, the same shape.
+    """
     given = np.where(outcome, probability, 1 - probability)
     return 0.0 - np.log(np.clip(given, LOG_FLOOR, 1.0))
 
@@ -40,7 +65,13 @@ def cross_entropy(probability: Array, outcome: NDArray[np.bool_]) -> Array:
 def proper_scores(p: Array, winner: NDArray[np.int64]) -> Array:
     """Log loss, Brier score, RPS and mean cross-entropy: shape (4, forecasts).
 
-    Shorter ladders in `p` are padded with NaN; a forecast of NaN only has scores of NaN.
+    Parameters
+    ----------
+    p
+        Shape (forecasts, brackets); shorter ladders are padded with NaN. A forecast of NaN only has
+        scores of NaN.
+    winner
+        Position of the bracket that paid, shape (forecasts,).
     """
     found = np.full((4, len(p)), np.nan)
     brackets = (~np.isnan(p)).sum(axis=1)

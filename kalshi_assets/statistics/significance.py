@@ -67,11 +67,17 @@ def diebold_mariano(differences: Array, *, lag: int | None = None) -> DieboldMar
 
 
 def discoveries(p_values: Array, *, rate: float = DISCOVERY_RATE) -> NDArray[np.bool_]:
-    """Which tests of a family are significant at a false discovery rate of `rate`.
+    """Which tests of a family are significant at a false discovery rate.
 
     Benjamini and Hochberg (1995, Journal of the Royal Statistical Society B 57, 289-300): the k
     smallest p-values, with the greatest k whose k-th smallest p-value is at most rate * k / tests.
-    NaN in `p_values`, shape (tests,), means that there was no test; it is not counted.
+
+    Parameters
+    ----------
+    p_values
+        Shape (tests,); NaN: there was no test, and it is not counted.
+    rate
+        False discovery rate.
     """
     tested = np.flatnonzero(~np.isnan(p_values))
     kept = np.zeros(len(p_values), dtype=bool)

@@ -1,7 +1,7 @@
 """The table contracts: every table of the lake, declared once.
 
 One module per schema. The IO manager, the asset checks, Dagster's column schema, the catalogue's
-views and the docs page all read these declarations; nothing else says what a column means.
+views and the docs page all read these declarations; no other module defines what a column means.
 """
 
 from kalshi_assets.tables.backtest import DAILY_PNL, DECISIONS, FILLS, REPORT
@@ -67,16 +67,16 @@ TABLES: tuple[Table, ...] = (
     REPORT,
     DAY_PAGE,
 )
-"""What a backfill makes of every city-day."""
+"""Tables that a backfill writes for every city-day."""
 
 VIEWS: tuple[Table, ...] = (MINUTE_PANEL_FULL,)
-"""Tables whose columns are all stored with others: nothing makes them."""
+"""Views: all their columns are stored with other tables."""
 
 STUDIES: tuple[Table, ...] = (VERIFICATION, SCOREBOARD)
-"""What a command makes of many days; a partition's date is the last of them."""
+"""Tables that a command writes from many days; a partition's date is the last of them."""
 
 EVERY_TABLE: tuple[Table, ...] = (*TABLES, *VIEWS, *STUDIES, VERDICTS)
-"""What the catalogue shows."""
+"""All tables and views of the catalogue."""
 
 __all__ = [
     "ACTIVITY",

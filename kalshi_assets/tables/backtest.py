@@ -29,72 +29,84 @@ REASONS = [
 
 
 class Decisions(Contract):
-    """What the engine did about every bracket and minute, and why not where it did nothing."""
+    """Decisions of the engine for every bracket and minute, with the reason for no order."""
 
     market_ticker: pl.String = column("The market.")
     bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
-    minute: UtcTime = column("When it decided; nothing later is in it.")
+    minute: UtcTime = column("Time of the decision; nothing known later is used.")
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
     reason: pl.String = column(
-        "trade, or the first gate that said no; in place of veto the family's word for it."
+        "trade, or the first gate that failed; for a veto, the family's own reason."
     )
     side: pl.String = column(
-        "The better side: bid buys YES, ask sells it.", isin=["bid", "ask"], nullable=True
+        "Side with the greater edge: bid buys YES, ask sells it.",
+        isin=["bid", "ask"],
+        nullable=True,
     )
     execution: pl.String = column(
-        "maker rests, taker crosses; null: no order.", isin=["maker", "taker"], nullable=True
+        "maker: rests in the book; taker: crosses the spread; null: no order.",
+        isin=["maker", "taker"],
+        nullable=True,
     )
     price_cc: pl.Int32 = column(
         "Price of the order, in YES terms.", unit="cc", ge=0, le=10_000, nullable=True
     )
     contracts: pl.Int32 = column("Size of the order.", unit="contracts", ge=0)
     edge_cents: pl.Float64 = column(
-        "Expected gain a contract of the better side, after fees.", unit="cents", nullable=True
+        "Expected gain per contract on that side, after fees.", unit="cents", nullable=True
     )
     p_used: pl.Float64 = column(
-        "The probability behind it; null: not known.", ge=0, le=1, nullable=True
+        "Probability used for the edge; null: not known.", ge=0, le=1, nullable=True
     )
-    p_mkt: pl.Float64 = column("The market's; null: not known.", ge=0, le=1, nullable=True)
-    position: pl.Int32 = column("YES contracts held when deciding; negative: NO.", unit="contracts")
+    p_mkt: pl.Float64 = column(
+        "Market-implied probability; null: not known.", ge=0, le=1, nullable=True
+    )
+    position: pl.Int32 = column(
+        "YES contracts held at the decision; negative: NO.", unit="contracts"
+    )
 
 
 class Fills(Contract):
-    """Every order of the backtest, and what each fill model says became of it."""
+    """Every order of the backtest and its outcome under each fill model."""
 
-    fill_model: pl.String = column("Which fill model.", isin=FILL_MODELS)
+    fill_model: pl.String = column("Name of the fill model.", isin=FILL_MODELS)
     order_id: pl.Int32 = column("Number of the order within the day and model.", ge=0)
     market_ticker: pl.String = column("The market.")
     side: pl.String = column("bid buys YES, ask sells it.", isin=["bid", "ask"])
-    execution: pl.String = column("maker rests, taker crosses.", isin=["maker", "taker"])
+    execution: pl.String = column(
+        "maker: rests in the book; taker: crosses the spread.", isin=["maker", "taker"]
+    )
     placed_at: UtcTime = column("When the order reached the book.")
     event_time: UtcTime = column("When it filled, expired or was cancelled.")
-    known_at: UtcTime = column("When that could first be known.")
+    known_at: UtcTime = column("When that first became known.")
     price_cc: pl.Int32 = column("Price, in YES terms.", unit="cc", ge=0, le=10_000)
-    contracts: pl.Int32 = column("Ordered.", unit="contracts", gt=0)
+    contracts: pl.Int32 = column("Contracts ordered.", unit="contracts", gt=0)
     filled: pl.Int32 = column("Filled.", unit="contracts", ge=0)
     fee_cc: pl.Int64 = column("Fee, exact.", unit="cc", ge=0)
-    outcome: pl.String = column("What became of it.", isin=["filled", "partial", "cancelled"])
+    outcome: pl.String = column("Outcome of the order.", isin=["filled", "partial", "cancelled"])
     pnl_cc: pl.Int64 = column(
         "Gain at settlement after the fee; null: not settled.", unit="cc", nullable=True
     )
     mark_out_5m_cc: pl.Float64 = column(
-        "Mid five minutes later less price, signed by side.", unit="cc", nullable=True
+        "Mid five minutes after the fill less the fill price; for an ask, the reverse.",
+        unit="cc",
+        nullable=True,
     )
 
 
 class DailyPnl(Contract):
     """The day's result under each fill model, side by side."""
 
-    fill_model: pl.String = column("Which fill model.", isin=FILL_MODELS)
+    fill_model: pl.String = column("Name of the fill model.", isin=FILL_MODELS)
     settled_by: pl.String = column(
-        "Whose result settled the day; unsettled: none yet.",
+        "Source whose result settled the day; unsettled: none yet.",
     )
     value: pl.Int64 = column(
-        "The number that settled, in ticks; null: unsettled, or not stated.", nullable=True
+        "Settlement value, in ticks; null: unsettled, or not stated.", nullable=True
     )
     winning_bracket: pl.Int8 = column(
-        "Position of the bracket that paid, where legs nest of the atom that the number lies in; "
-        "null: unsettled, or settled at a fair price.",
+        "Position of the bracket that paid; for nested legs, of the atom that contains the "
+        "settlement value; null: unsettled, or settled at a fair price.",
         nullable=True,
     )
     orders: pl.Int32 = column("Orders sent.", ge=0)
@@ -104,18 +116,16 @@ class DailyPnl(Contract):
     gross_cc: pl.Int64 = column("Gain before fees; null: unsettled.", unit="cc", nullable=True)
     fees_cc: pl.Int64 = column("Fees.", unit="cc", ge=0)
     net_cc: pl.Int64 = column("Gain after fees; null: unsettled.", unit="cc", nullable=True)
-    worst_case_cc: pl.Int64 = column("Gain after fees had the worst bracket paid.", unit="cc")
+    worst_case_cc: pl.Int64 = column("Gain after fees under the worst possible outcome.", unit="cc")
 
 
 class Report(Contract):
-    """How good each PMF was: scores at fixed local-standard hours against the day's outcome."""
+    """Scores of each PMF at full hours of local standard time against the day's outcome."""
 
-    source: pl.String = column("Whose PMF: market, fused, or the model, such as weather.")
+    source: pl.String = column("Source of the PMF: market, fused, or the model, such as weather.")
     lst_hour: pl.Int8 = column("Local standard hour of the climate day.", unit="h", ge=0, le=23)
     minute: UtcTime = column("The same instant, UTC.")
-    p_win: pl.Float64 = column(
-        "Probability it gave to the bracket that paid.", ge=0, le=1, nullable=True
-    )
+    p_win: pl.Float64 = column("Probability of the bracket that paid.", ge=0, le=1, nullable=True)
     log_loss: pl.Float64 = column("-ln(p_win), floored at 1e-6.", unit="nats", ge=0, nullable=True)
     brier_score: pl.Float64 = column("Sum over brackets of (p - o)^2.", ge=0, le=2, nullable=True)
     rps: pl.Float64 = column(

@@ -1,9 +1,9 @@
-"""What a table contract is: a Pandera model with a name, a key and a meaning per column.
+"""Table contracts: a Pandera model with a name, a key and a description of every column.
 
 Here: the declaration and its enforcement. Not here: any particular table.
 
-A partition of a table belongs to one city and one climate day; `city` and `date` are the folder's
-names and are not columns of the file.
+A partition of a table belongs to one city and one climate day; `city` and `date` are folder names,
+not columns of the file.
 """
 
 from collections.abc import Collection, Mapping
@@ -20,14 +20,14 @@ UtcTime = Annotated[pl.Datetime, "us", "UTC"]
 
 
 class ContractViolationError(ValueError):
-    """A frame does not keep its table's contract; the message names table, column and rows."""
+    """A frame violates its table's contract; the message names table, column and rows."""
 
 
 class Contract(pa.DataFrameModel):
     """Base of all contracts: exactly the declared columns, of exactly the declared types."""
 
     class Config:
-        """Pandera's switches."""
+        """Pandera's options."""
 
         strict = True
         coerce = False
@@ -39,29 +39,29 @@ def column(meaning: str, *, unit: str | None = None, **checks: Any) -> Any:
     Parameters
     ----------
     meaning
-        One sentence for people.
+        Description of the values, one sentence.
     unit
         Unit of the values: ``cc`` is 1/10,000 dollar, ``f`` degrees Fahrenheit, ``s`` seconds.
     checks
-        Pandera's: ``ge``, ``le``, ``isin``, ``nullable`` ...
+        Checks of Pandera: ``ge``, ``le``, ``isin``, ``nullable`` ...
     """
     return pa.Field(description=meaning, metadata={"unit": unit}, **checks)
 
 
 class PartsDisagreeError(RuntimeError):
-    """Tables that share columns do not fit together; the message names them and the remedy."""
+    """Tables that share columns have different rows; the message names them and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
 class Shared:
-    """Columns of a table that another one of the same rows has; they are stored there only.
+    """Columns that a table shares with another one of the same rows, which stores them.
 
     Attributes
     ----------
     table
         The other table.
     columns
-        Names there, by the names here.
+        Names in the other table, by the names in this one.
     """
 
     table: "Table"
@@ -69,7 +69,7 @@ class Shared:
 
     @classmethod
     def all_of(cls, table: "Table", *, but: Collection[str] = (), **renamed: str) -> "Shared":
-        """All columns but some under their own names, and the renamed ones.
+        """All columns except `but` under their own names, and the renamed ones.
 
         Parameters
         ----------
@@ -78,7 +78,7 @@ class Shared:
         but
             Columns that are not shared.
         renamed
-            Names there, by the names here.
+            Names in the other table, by the names in this one.
         """
         return cls(table, {name: name for name in table.dtypes if name not in but} | renamed)
 
@@ -90,23 +90,23 @@ class Table:
     Attributes
     ----------
     schema, name
-        Where it lies: ``<schema>.<name>`` in the catalogue, ``<schema>/<name>`` on disk and as
-        Dagster's asset key.
+        Its name: ``<schema>.<name>`` in the catalogue, ``<schema>/<name>`` on disk and as Dagster's
+        asset key.
     model
         The Pandera model of its columns.
     key
-        Columns that together name a row within a partition.
+        Columns that together identify a row within a partition.
     point_in_time
-        Name of the column that holds the instant a row speaks for, where the row must not know
-        anything later: its ``known_at`` may not exceed it.
+        Column with the instant of a row, if the row must not use anything known later: its
+        ``known_at`` must not exceed it.
     pmfs
         Columns that hold a probability per bracket and sum to one at every instant.
     impossible
-        Column that says that the bracket can no longer pay; its `pmfs`, but the market's, are 0.
+        Column that marks brackets that can no longer pay; their `pmfs`, except the market's, are 0.
     may_be_empty
-        Whether a partition without rows is a fact rather than a fault.
+        Whether a partition without rows is valid.
     shares
-        Columns that are stored with other tables; of several that have a column the first counts.
+        Columns that are stored with other tables; if several have a column, the first is used.
     """
 
     schema: str
@@ -144,7 +144,7 @@ class Table:
 
     @cached_property
     def shared(self) -> Mapping[str, tuple["Table", str]]:
-        """Where the shared columns are stored: table and name there, by the names here."""
+        """Where the shared columns are stored: table and column name there, by the name here."""
         found: dict[str, tuple[Table, str]] = {}
         for each in self.shares:
             for here, there in each.columns.items():
@@ -154,9 +154,9 @@ class Table:
 
     @cached_property
     def stored(self) -> dict[str, pl.DataType]:
-        """Types of the columns in the table's own files: the key, and what no other table has.
+        """Types of the columns in the table's own files: the key and the columns not shared.
 
-        Empty: all that it has is stored with others, so it has no files.
+        Empty if all columns are shared: the table then has no files.
         """
         own = {name: dtype for name, dtype in self.dtypes.items() if name not in self.shared}
         return own if own.keys() - set(self.key) else {}
@@ -171,7 +171,7 @@ class Table:
         parts
             The partition of each table in `shares`.
         own
-            The columns of `stored`; None: there are none.
+            The columns of `stored`; None if there are none.
 
         Raises
         ------
@@ -182,7 +182,7 @@ class Table:
         for table, frame in parts.items():
             if not all(frame[name].equals(keys[name]) for name in reversed(self.key)):
                 raise PartsDisagreeError(
-                    f"{self.full_name} has other rows than {table.full_name}, which was made again "
+                    f"{self.full_name} has other rows than {table.full_name}, which was rebuilt "
                     f"since: materialise {self.full_name} again"
                 )
         return pl.DataFrame([self._column(name, parts, keys, own) for name in self.dtypes])
@@ -219,22 +219,22 @@ class Table:
     def arranged(self, frame: pl.DataFrame) -> pl.DataFrame:
         """`frame` with the contract's column order, sorted by key; values are not checked.
 
-        Pure functions return such frames; the lake checks them on writing.
+        Pure functions return such frames: the lake validates on writing.
         """
         frame = self._in_order_of_columns(frame)
-        # Checking the order costs a tenth of sorting a sorted frame, and most frames are sorted.
+        # Most frames are sorted already, and checking costs a tenth of sorting them.
         return frame if strictly_ascending(frame, self.key) else frame.sort(self.key)
 
     def _in_order_of_columns(self, frame: pl.DataFrame) -> pl.DataFrame:
         return frame if frame.columns == self._names else frame[self._names]
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """`frame` with the contract's column order, sorted by key, or an error.
+        """`frame`, validated, with the contract's order of columns and sorted by key.
 
         Parameters
         ----------
         frame
-            Any column order; no others than the contract's.
+            The contract's columns, in any order.
 
         Raises
         ------

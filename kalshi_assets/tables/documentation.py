@@ -1,6 +1,6 @@
 """The table contracts as a page of Markdown: docs/tables.md.
 
-Here: wording of the declarations, nothing that they do not say. The page is made with
+Here: rendering of the declarations. The page is generated with
 ``python -m kalshi_assets.tables.documentation > docs/tables.md``; a test compares the two.
 """
 
@@ -16,16 +16,16 @@ from kalshi_assets.tables import EVERY_TABLE, TABLES, Table
 HEAD = """\
 # Tables
 
-Made from the declarations in `kalshi_assets/tables` by
-`python -m kalshi_assets.tables.documentation > docs/tables.md`; change those, not this page.
+Generated from the declarations in `kalshi_assets/tables` by
+`python -m kalshi_assets.tables.documentation > docs/tables.md`; edit those, not this page.
 
 A partition of a table is one city and one climate day. The views of the catalogue
 (`data/kalshi.duckdb`, `kalshi-assets sql`) begin with two columns that the files leave to their
-folders' names: `city` (String) and `date` (Date, the climate day). The lake refuses a frame with a
-column too few or too many, another type, a value out of range or a key that repeats.
+folders' names: `city` (String) and `date` (Date, the climate day). The lake rejects a frame with
+missing or extra columns, a wrong type, a value out of range or a duplicate key.
 
 Units: `cc` is 1/10,000 dollar, `f` degrees Fahrenheit, `s` seconds. Times are UTC to the
-microsecond. `known_at` is when a row could first be acted on; joins go by it.
+microsecond. `known_at` is when a row could first be acted on; joins use it.
 """
 
 SCHEMAS = tuple(dict.fromkeys(table.schema for table in EVERY_TABLE))
@@ -52,7 +52,7 @@ def rendered() -> str:
 
 
 def _contents() -> str:
-    lines = ["| table | what it holds | key of a row |", "|---|---|---|"]
+    lines = ["| table | contents | key |", "|---|---|---|"]
     for table in TABLES_BY_SCHEMA:
         holds = _cell(table.description.partition(". ")[0].rstrip("."))
         lines.append(f"| {_link(table)} | {holds} | {_names(table.key)} |")
@@ -78,9 +78,9 @@ def _parent(table: Table) -> Table | None:
 def _facts(table: Table) -> Iterator[str]:
     yield f"- Key: {_names(table.key)}"
     if table.point_in_time:
-        yield f"- Knows nothing later than its `{table.point_in_time}`"
+        yield f"- Uses nothing known after its `{table.point_in_time}`"
     if table.pmfs:
-        yield f"- Sums to 1 over the brackets, or is null as a whole: {_names(table.pmfs)}"
+        yield f"- Sums to 1 over the brackets, or is entirely null: {_names(table.pmfs)}"
     if table.may_be_empty:
         yield "- A partition may be empty"
 

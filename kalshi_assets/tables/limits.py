@@ -1,8 +1,8 @@
-"""Whether a frame satisfies its contract's limits and key order, checked by whole columns.
+"""Fast checks of a frame's values and key against its contract, column by column.
 
-A contract is checked at every write. Minimum, maximum, sum and null count of a column cost two
-microseconds each, a row-by-row comparison ten times as much. Here: yes or no. Not here: which rows
-violate the contract (Pandera, in `contract`).
+Contracts are checked at every write: minimum, maximum, sum and null count of a column cost two
+microseconds each, a comparison row by row ten times as much. Here: pass or fail. Not here: which
+rows fail (Pandera, in `contract`).
 """
 
 import math
@@ -32,18 +32,18 @@ class Bound:
 
 @dataclass(frozen=True)
 class Limits:
-    """The limits of one column's values.
+    """Constraints on one column's values.
 
     Attributes
     ----------
     nullable
         Whether null, and NaN, are allowed.
     is_float
-        Whether there can be NaN.
+        Whether the type has NaN.
     bounds
-        Bounds of the minimum and maximum; NaN counts as greater than any number.
+        Bounds of the smallest and greatest value; NaN counts as greater than any number.
     allowed
-        The permitted values; None: any.
+        The allowed values; None: any.
     """
 
     nullable: bool
@@ -53,7 +53,7 @@ class Limits:
 
     @classmethod
     def of(cls, spec: Any) -> "Limits":
-        """Those of a Pandera column."""
+        """The limits of a Pandera column."""
         bounds, allowed = [], None
         for check in spec.checks:
             if check.name == "isin":
@@ -83,8 +83,8 @@ class Limits:
 
 
 def _only(values: pl.Series, allowed: Iterable[Any]) -> bool:
-    """Whether all values but nulls are among the allowed ones."""
-    # Counting is five times cheaper than `is_in`, as most rows have the first or the second.
+    """Whether all values are allowed; nulls are ignored."""
+    # Counting is five times cheaper than `is_in`: most rows have the first or second value.
     left = len(values) - values.null_count()
     for value in allowed:
         if not left:
@@ -94,27 +94,32 @@ def _only(values: pl.Series, allowed: Iterable[Any]) -> bool:
 
 
 def _has_nan(values: pl.Series) -> bool:
-    # The sum is NaN if a value is; but so is that of two infinities.
+    # The sum is NaN if a value is, but also if there are infinities of both signs.
     return math.isnan(values.sum()) and bool(values.is_nan().any())
 
 
 def strictly_ascending(frame: pl.DataFrame, key: Iterable[str]) -> bool:
-    """Whether every row's key is greater than that of the row before: in order, and unique.
+    """Whether every row's key is greater than that of the row before: sorted and unique.
 
-    A key with nulls is not.
+    Parameters
+    ----------
+    frame
+        Rows to check.
+    key
+        Names of the key's columns, the most significant first; nulls in them give False.
     """
     if frame.height < 2:
         return True
     columns = [frame.get_column(name) for name in key]
     if any(values.null_count() for values in columns):
         return False
-    equal = None  # rows equal to the one before in all columns so far; None: all of them
+    equal = None  # rows like the one before in all columns so far; None: all rows
     for values in columns:
         before, after = values.slice(0, frame.height - 1), values.slice(1)
         same = before == after
         if equal is not None:
             same, falls = same & equal, (before > after) & equal
-        elif values.dtype == pl.String:  # expensive to compare, and seldom different
+        elif values.dtype == pl.String:  # expensive to compare, and few rows differ
             falls = before.filter(~same) > after.filter(~same)
         else:
             falls = before > after

@@ -1,4 +1,4 @@
-"""Tables of schema `market`: what the exchange says, decoded, one row per fact.
+"""Tables of schema `market`: decoded data of the exchange, one row per fact.
 
 Prices are integers of 1/10,000 dollar (`_cc`) of a YES contract. Counts are contracts and may be
 fractional.
@@ -14,85 +14,88 @@ Names = Annotated[pl.List, pl.String()]
 
 
 class Events(Contract):
-    """The event contract, version by version: a row per bracket and version, with provenance.
+    """Versions of the event contract: one row per bracket and version, with provenance.
 
-    Terms change while an event trades and are read again after it settled. The first version holds
-    from the open on; each later one is known from its own known_at on and is in no row before.
-    Whoever uses terms takes those known at an instant (`ladder.terms`). Days that were read after
-    the fact have one version, and a second one, known at the close, where what was read is not
-    what the rules can be taken to have said at the open.
+    Terms can change while an event trades, and are read again after it settled. The first version
+    is valid from the open, each later one from its own known_at. Code that uses terms selects those
+    known at an instant (`ladder.terms`). A day that was read after the fact has one version, and a
+    second one, known at the close, if the terms read cannot be those stated at the open.
     """
 
     market_ticker: pl.String = column("The bracket's market.")
     event_ticker: pl.String = column("The event: one ladder, one day.")
     series_ticker: pl.String = column("The series of the event.")
     bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
-    label: pl.String = column("The exchange's words, such as '84° to 85°'.")
+    label: pl.String = column("The exchange's label, such as '84° to 85°'.")
     strike_type: pl.String = column(
-        "The exchange's rule: less, between, greater ...; empty: it left the strikes out."
+        "The exchange's strike type: less, between, greater ...; empty: no strikes were sent."
     )
     floor_strike: pl.String = column("The exchange's lower strike, as sent.", nullable=True)
     cap_strike: pl.String = column("The exchange's upper strike, as sent.", nullable=True)
-    lo: pl.Int64 = column("Least number that pays; null: open.", unit="ticks", nullable=True)
-    hi: pl.Int64 = column("Greatest number that pays; null: open.", unit="ticks", nullable=True)
-    unit: pl.String = column("Of the number that settles: f, point, %.")
+    lo: pl.Int64 = column(
+        "Smallest settlement value that pays; null: no bound.", unit="ticks", nullable=True
+    )
+    hi: pl.Int64 = column(
+        "Greatest settlement value that pays; null: no bound.", unit="ticks", nullable=True
+    )
+    unit: pl.String = column("Unit of the settlement value: f, point, %.")
     scale: pl.Int64 = column("Ticks in one unit, a power of ten.", ge=1)
     bracket_from: pl.String = column(
-        "Where the numbers that pay were read: strikes; where the exchange left those out, which "
-        "of label, rules and the gap between the siblings agree.",
+        "Where lo and hi were read: strikes; if the exchange sent none, those of label, rules and "
+        "the gap between the other markets that agree.",
         isin=["strikes", "label_rules", "label_gap", "rules_gap", "label_rules_gap"],
     )
     open_time: UtcTime = column("Trading opens.")
-    close_time: UtcTime = column("Trading closes, as known then.")
+    close_time: UtcTime = column("Trading closes, as stated in this version.")
     close_time_from: pl.String = column(
-        "read: as the exchange said; regular: it said a close that is none of the regular ones, so "
-        "it was moved, and what had been said at the open is taken to be the day's end.",
+        "read: as stated by the exchange; regular: the stated close is not a regular one, so it "
+        "was moved; the close stated at the open is assumed to be the day's end.",
         isin=["read", "regular"],
     )
-    day_start: UtcTime = column("First instant of the day that the number is of.")
+    day_start: UtcTime = column("Start of the day that the settlement value refers to.")
     day_end: UtcTime = column("End of that day, exclusive.")
     place: pl.String = column(
-        "Where the number is taken; of a temperature the settlement station's ICAO identifier."
+        "Where the settlement value is measured; for a temperature, the station's ICAO identifier."
     )
     place_from: pl.String = column(
         "Where the place was read.", isin=["rules_code", "rules_name", "registry"]
     )
     authorities: Names = column(
-        "Whose word settles, the first that has spoken; see `weather.settlements`."
+        "Sources that settle the event, by precedence: the first with a final statement counts; "
+        "see `weather.settlements`."
     )
     settlement_source: pl.String = column("Who publishes the settling value.")
     settlement_source_from: pl.String = column(
         "Where that was read.", isin=["event", "series", "rules", "unknown"]
     )
     rules_sha256: pl.String = column(
-        "Fingerprint of the rules text; null: none was given.", nullable=True
+        "SHA-256 of the rules text; null: no text was sent.", nullable=True
     )
     tick_grid: pl.String = column("Price grid, JSON [[start, end, step], ...].", unit="cc")
     tick_grid_from: pl.String = column(
-        "Where the grid was read. default: whole cents, as none was stated, or another one too "
-        "late to know that it was stated at the open.",
+        "Where the grid was read. default: whole cents, because no grid was stated, or another "
+        "grid was read too late to know what was stated at the open.",
         isin=["market", "default"],
     )
     fee_type: pl.String = column("The exchange's fee formula.")
-    fee_multiplier: pl.Float64 = column("Factor on the formula.", ge=0)
+    fee_multiplier: pl.Float64 = column("Factor that multiplies the formula.", ge=0)
     fee_from: pl.String = column(
         "Where the fee terms were read.", isin=["event", "fee_changes", "series"]
     )
     fee_waiver_until: UtcTime = column(
-        "The market's fees are zero before it; null: there is no waiver.", nullable=True
+        "The market's fees are zero before it; null: no waiver.", nullable=True
     )
     event_time: UtcTime = column("The open of the market.")
     known_at: UtcTime = column(
         "When the version could first be acted on; the open for the first version."
     )
     known_at_from: pl.String = column(
-        "recorded: the exchange had said so by then; assumed: it was read while the event traded "
-        "and is taken to have been so from the open on; after_the_fact: read after the close, of "
-        "the first version taken to have been so from the open on, of a later one known at the "
-        "close at the latest.",
+        "recorded: read from the exchange by then; assumed: read while the event traded and "
+        "assumed to hold since the open; after_the_fact: read after the close; the first version "
+        "is assumed to hold since the open, a later one to be known at the close at the latest.",
         isin=["recorded", "assumed", "after_the_fact"],
     )
-    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+    raw_sha256: pl.String = column("Content hash of the response that the row was decoded from.")
 
 
 class Candles(Contract):
@@ -123,7 +126,7 @@ class Candles(Contract):
     )
     volume: pl.Float64 = column("Traded in the minute.", unit="contracts", ge=0)
     open_interest: pl.Float64 = column("Open at the minute's end.", unit="contracts", ge=0)
-    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+    raw_sha256: pl.String = column("Content hash of the response that the row was decoded from.")
 
 
 class Trades(Contract):
@@ -137,7 +140,7 @@ class Trades(Contract):
     count: pl.Float64 = column("Size.", unit="contracts", gt=0)
     taker_side: pl.String = column("What the taker bought.", isin=["yes", "no"])
     is_block_trade: pl.Boolean = column("Negotiated off the book.")
-    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+    raw_sha256: pl.String = column("Content hash of the response that the row was decoded from.")
 
 
 EVENTS = Table("market", "events", Events, key=("market_ticker", "known_at"))

@@ -1,4 +1,4 @@
-"""Tables of schema `panel`: a row per bracket and minute, as known then; labels, what came of it.
+"""Tables of schema `panel`: rows per bracket and minute as known then, and their labels.
 
 Prices are integers of 1/10,000 dollar (`_cc`) of a YES contract. What is computed from them (mid,
 velocities) is in dollars, as probabilities are.
@@ -19,16 +19,16 @@ _DIRECTION = (
     "Sign of move_{0}m_cents; 0: smaller than a tick or than half the spread, both at the entry."
 )
 _LEADS = (
-    "Whether the bracket has the greatest price of the curve at entry + {0} minute: its mid, or "
-    "with one side only the middle of that and 0 or 1. Null: a tie, or some bracket without a "
-    "quote while the greatest is 0.5 or less."
+    "Whether the bracket has the greatest price of the ladder at entry + {0} minute. The price is "
+    "the mid or, with one side only, the average of that side and 0 or 1. Null: a tie, or a "
+    "bracket has no quote and the greatest price is at most 0.5."
 )
 _CROSSES = (
-    "Whether the evidence maximum passes the bracket within {1} minutes of the minute, by when "
-    "reports were {0}. Null: the top bracket, or no report {0} by then."
+    "Whether evidence_max_f exceeds the bracket within {1} minutes of the row, by the time at "
+    "which reports were {0}. Null: the top bracket, or no report {0} by then."
 )
 _LABEL_KNOWN = (
-    "minute + 6: when the labels were known, but for pays, see outcome_known_at, and for "
+    "minute + 6: when the labels became known, except pays (see outcome_known_at) and "
     "y_cross_sensor, whose reports arrive later."
 )
 
@@ -38,7 +38,7 @@ class BracketMinute(Contract):
 
     market_ticker: pl.String = column("The market.")
     bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
-    minute: UtcTime = column("The instant of the row; only labels look beyond it.")
+    minute: UtcTime = column("Time of the row; only labels use later facts.")
 
 
 class MinutePanel(BracketMinute):
@@ -56,14 +56,16 @@ class MinutePanel(BracketMinute):
         isin=["recorded", "inferred", "none"],
     )
     quote_age_s: pl.Float64 = column(
-        "Since the quote was last confirmed.", unit="s", ge=0, nullable=True
+        "Time since the quote was last confirmed.", unit="s", ge=0, nullable=True
     )
     mid: pl.Float64 = column(
         "Middle of bid and ask; null unless both stand.", unit="dollars", ge=0, le=1, nullable=True
     )
     spread_cents: pl.Float64 = column("Ask less bid.", unit="cents", nullable=True)
     last_price_cc: pl.Int32 = column("Last trade.", unit="cc", ge=0, le=10_000, nullable=True)
-    last_trade_age_s: pl.Float64 = column("Since the last trade.", unit="s", ge=0, nullable=True)
+    last_trade_age_s: pl.Float64 = column(
+        "Time since the last trade.", unit="s", ge=0, nullable=True
+    )
     high_1m_cc: pl.Int32 = column(
         "Highest trade of the minute.", unit="cc", ge=0, le=10_000, nullable=True
     )
@@ -72,9 +74,11 @@ class MinutePanel(BracketMinute):
     )
     volume_1m: pl.Float64 = column("Traded in the last minute.", unit="contracts", ge=0)
     volume_15m: pl.Float64 = column("Traded in the last 15 minutes.", unit="contracts", ge=0)
-    flow_1m: pl.Float64 = column("Bought less sold by takers in the last minute.", unit="contracts")
+    flow_1m: pl.Float64 = column(
+        "Contracts bought less sold by takers in the last minute.", unit="contracts"
+    )
     flow_15m: pl.Float64 = column(
-        "Bought less sold by takers in the last 15 minutes.", unit="contracts"
+        "Contracts bought less sold by takers in the last 15 minutes.", unit="contracts"
     )
     velocity_1m: pl.Float64 = column(
         "(mid(t) - mid(t-1)) / 1.", unit="dollars/minute", nullable=True
@@ -111,50 +115,54 @@ class MinutePanel(BracketMinute):
         "Root of the sum of squared one-minute logit changes over 30 minutes.", ge=0, nullable=True
     )
     relative_acceleration: pl.Float64 = column(
-        "RAS: acceleration_5m less the neighbours' mean, over its 60-minute mean absolute value.",
+        "RAS: acceleration_5m less the neighbours' mean, divided by the 60-minute mean absolute "
+        "value of that difference.",
         nullable=True,
     )
     spread_proxy_cents: pl.Float64 = column(
-        "Spread as trades show it: mean of high_1m_cc - low_1m_cc over those of 60 "
-        "minutes in which they differ; null: no minute.",
+        "Spread estimated from trades: mean of high_1m_cc - low_1m_cc over those of the last 60 "
+        "minutes in which they differ; null: no such minute.",
         unit="cents",
         ge=0,
         nullable=True,
     )
     lead_lag_min: pl.Int8 = column(
-        "Minutes by which the bracket's logit moves come before (+) or after (-) a neighbour's: of "
-        "lags 1 to 5, both ways and both neighbours, the one of greatest absolute correlation over "
-        "120 minutes; 0: none above 2/sqrt(n); null: n below 30.",
+        "Minutes by which the bracket's logit changes lead (+) or lag (-) a neighbour's: among "
+        "lags 1 to 5, both directions and both neighbours, the one with the greatest absolute "
+        "correlation over 120 minutes; 0: none above 2/sqrt(n); null: n below 30.",
         unit="minutes",
         ge=-5,
         le=5,
         nullable=True,
     )
-    minutes_to_close: pl.Int32 = column("Until trading closes.", unit="minutes", ge=0)
+    minutes_to_close: pl.Int32 = column("Time until trading closes.", unit="minutes", ge=0)
 
 
 class PanelActivity(Contract):
     """The hour of the day, and how unusual the minute is for it."""
 
     hour_lst: pl.Float64 = column(
-        "Since the day's start, of a climate day standard midnight; negative on the eve.", unit="h"
+        "Hours since the start of the day (of a climate day: midnight standard time); negative "
+        "before it.",
+        unit="h",
     )
     flow_percentile: pl.Float64 = column(
-        "Rank of flow_15m among the same hour of earlier days (`panel.activity`), all brackets; "
-        "ties in the middle; null: fewer than 5 days.",
+        "Percentile rank of flow_15m among all brackets in the same hour of earlier days "
+        "(`panel.activity`), ties at the mid-rank; null: fewer than 5 days.",
         ge=0,
         le=1,
         nullable=True,
     )
-    volume_percentile: pl.Float64 = column("The same of volume_15m.", ge=0, le=1, nullable=True)
+    volume_percentile: pl.Float64 = column("The same for volume_15m.", ge=0, le=1, nullable=True)
     volatility_percentile: pl.Float64 = column(
-        "The same of realised_volatility_30m.", ge=0, le=1, nullable=True
+        "The same for realised_volatility_30m.", ge=0, le=1, nullable=True
     )
     spread_percentile: pl.Float64 = column(
-        "The same of spread_cents, else spread_proxy_cents.", ge=0, le=1, nullable=True
+        "The same for spread_cents, else spread_proxy_cents.", ge=0, le=1, nullable=True
     )
     activity_days: pl.Int16 = column(
-        "Earlier days, of up to 30, that were over when the hour began and have it.",
+        "Number of earlier days used, at most 30: those that were over when the hour began and "
+        "that have the hour.",
         unit="days",
         ge=0,
     )
@@ -167,12 +175,12 @@ class MinutePanelWithWeather(PanelActivity, MinutePanel):
         "ok, or why there is no weather: before_climate_day, no_observations, not_yet, stale.",
         isin=["ok", "before_climate_day", "no_observations", "not_yet", "stale"],
     )
-    temp_f: pl.Float64 = column("Latest report known.", unit="f", nullable=True)
+    temp_f: pl.Float64 = column("Latest known report.", unit="f", nullable=True)
     observation_age_s: pl.Float64 = column(
-        "Since that report was measured.", unit="s", ge=0, nullable=True
+        "Time since that measurement.", unit="s", ge=0, nullable=True
     )
     running_max_lo_f: pl.Int16 = column(
-        "The least that the day's maximum can be: greatest lower bound of the reports.",
+        "Smallest possible maximum of the day: greatest lower bound of the reports.",
         unit="f",
         nullable=True,
     )
@@ -180,13 +188,13 @@ class MinutePanelWithWeather(PanelActivity, MinutePanel):
         "Greatest upper bound of the reports so far.", unit="f", nullable=True
     )
     evidence_max_f: pl.Int16 = column(
-        "Floor of the maximum by exact products, or two whole-C reports in a row: it kills "
-        "brackets below it.",
+        "Lower bound of the maximum proved by exact products or two consecutive whole-C reports; "
+        "rules out the brackets below it.",
         unit="f",
         nullable=True,
     )
     forecast_max_f: pl.Float64 = column(
-        "Maximum forecast, latest basis known.", unit="f", nullable=True
+        "Forecast maximum from the latest known basis.", unit="f", nullable=True
     )
     to_upper_edge_f: pl.Float64 = column(
         "Upper edge of the bracket less running_max_lo_f; null for the top bracket.",
@@ -201,65 +209,70 @@ class MinutePanelWithWeather(PanelActivity, MinutePanel):
         nullable=True,
     )
     exact_age_s: pl.Float64 = column(
-        "Since the latest exact product known (T-group, six-hour group, maximum so far) was "
+        "Time since the latest known exact product (T-group, six-hour group, maximum so far) was "
         "measured; null: none.",
         unit="s",
         ge=0,
         nullable=True,
     )
     forecast_gap_f: pl.Float64 = column(
-        "forecast_max_f less running_max_lo_f: what is still forecast to come.",
+        "forecast_max_f less running_max_lo_f: the rise that is still forecast.",
         unit="f",
         nullable=True,
     )
 
 
 class MinutePanelWithPmfs(MinutePanelWithWeather):
-    """Panel, weather, and what market and weather say of the bracket as of the minute."""
+    """Panel and weather with the PMFs of market and weather as of the minute."""
 
     p_mkt: pl.Float64 = column("Market-implied probability.", ge=0, le=1)
-    market_valid: pl.Boolean = column("Whether p_mkt rests on enough two-sided quotes.")
+    market_valid: pl.Boolean = column("Whether p_mkt is based on enough two-sided quotes.")
     p_wx: pl.Float64 = column(
         "Weather probability; null: see hazard_status.", ge=0, le=1, nullable=True
     )
-    hazard_status: pl.String = column("ok, or why p_wx is null or left out.", isin=WEATHER_STATUSES)
-    dead: pl.Boolean = column("The evidence has passed the bracket: it cannot pay.")
+    hazard_status: pl.String = column(
+        "ok, or why p_wx is null or not pooled.", isin=WEATHER_STATUSES
+    )
+    dead: pl.Boolean = column("Observations rule the bracket out: the maximum is already above it.")
     hazard_next_5m: pl.Float64 = column("P(new high within 5 minutes).", ge=0, le=1, nullable=True)
     hazard_next_60m: pl.Float64 = column(
         "P(new high within 60 minutes).", ge=0, le=1, nullable=True
     )
     p_pass_60m: pl.Float64 = column(
-        "P(the maximum is above the bracket, now or in 60 minutes); null: the last, or no p_wx.",
+        "P(the maximum is above the bracket, now or within 60 minutes); null: the top bracket, or "
+        "no p_wx.",
         ge=0,
         le=1,
         nullable=True,
     )
     log_likelihood: pl.Float64 = column(
-        "Mean log probability of the last twelve reports before they came; null: fewer, none "
-        "impossible.",
+        "Mean log predictive probability of the last twelve reports; null: fewer than twelve, and "
+        "none of them impossible.",
         le=0,
         nullable=True,
     )
     regime: pl.String = column(
-        "late: little time to the close; post_high: past the usual peak, and a new high within the "
-        "hour improbable; trending: volatility high for the hour, or the leader moving; quiet: "
-        "else.",
+        "late: little time to the close; post_high: past the usual peak, and a new high within "
+        "the hour improbable; trending: volatility high for the hour, or the leader moving; "
+        "quiet: otherwise.",
         isin=REGIMES,
     )
 
 
 class ModelFeatures(MinutePanelWithPmfs):
-    """Panel, weather, and both PMFs as of the minute: what models may see, on any day."""
+    """Panel, weather and both PMFs as of the minute: the features that models may use."""
 
     thin: pl.Boolean = column("The bracket's book was wide, one-sided or empty.")
-    overround_bid: pl.Float64 = column("Sum of bids less 1, of the event.", unit="dollars")
-    overround_ask: pl.Float64 = column("Sum of asks less 1, of the event.", unit="dollars")
+    overround_bid: pl.Float64 = column("Sum of the event's bids less 1.", unit="dollars")
+    overround_ask: pl.Float64 = column("Sum of the event's asks less 1.", unit="dollars")
     coverage: pl.Float64 = column("Share of brackets quoted; see market_pmf.", ge=0, le=1)
     regime_code: pl.Int8 = column(
         "The regime as a number: 0 quiet, 1 trending, 2 post_high, 3 late.", ge=0, le=3
     )
     is_recorded: pl.Boolean = column("Whether the quote is the exchange's own.")
-    bracket_from_leader: pl.Int8 = column("bracket less that of the greatest p_mkt.")
+    bracket_from_leader: pl.Int8 = column(
+        "bracket less the position of the bracket with the greatest p_mkt."
+    )
     leader_logit_velocity_5m: pl.Float64 = column(
         "logit_velocity_5m of the bracket with the greatest p_mkt.", unit="1/minute", nullable=True
     )
@@ -275,7 +288,7 @@ class MinutePanelFull(MinutePanelWithPmfs):
 
 
 class Targets(BracketMinute):
-    """What became of a bracket after a minute, at horizons of 1 and 5 minutes."""
+    """Outcomes of a bracket after a minute, at horizons of 1 and 5 minutes."""
 
     entry_mid: pl.Float64 = column(
         "mid at the entry: the minute + 1, when an order decided at the minute has arrived.",
@@ -299,28 +312,28 @@ class Targets(BracketMinute):
     y_cross_known_1m: pl.Boolean = column(_CROSSES.format("known", 1), nullable=True)
     y_cross_known_5m: pl.Boolean = column(_CROSSES.format("known", 5), nullable=True)
     pays: pl.Boolean = column(
-        "Whether the bracket settled YES, by the last word; null: not settled, or at a fair price. "
-        "With what follows all that looks beyond its horizon: what learns takes it by "
-        "`settlement.pays_as_known`.",
+        "Whether the bracket settled YES, by the latest final statement; null: not settled, or at "
+        "a fair price. This column and the next three look beyond the horizon: fits read it "
+        "through `settlement.pays_as_known`.",
         nullable=True,
     )
     outcome_known_at: Times = column(
-        "When each final word on the outcome became known, in order, the same in every row; "
+        "When each final statement of the outcome became known, in order, the same in every row; "
         "empty: not settled."
     )
     outcome_pays: Answers = column(
-        "Whether the bracket settled YES by each of these words; null: by that of a fair price."
+        "Whether the bracket settled YES by each of these statements; null: a fair price."
     )
     settled_as: pl.String = column(
-        "bracket: one bracket pays a dollar; fair_price: the exchange paid every bracket a price "
-        "that it stated, so nothing is learnt of who pays; null: not settled.",
+        "bracket: one bracket pays a dollar; fair_price: the exchange paid every bracket a stated "
+        "price, so that there is no winner to learn from; null: not settled.",
         isin=["bracket", "fair_price"],
         nullable=True,
     )
 
 
 class Labels(Targets):
-    """What became of every bracket after every minute; to fit and judge, never to decide.
+    """Outcomes of every bracket after every minute: for fits and evaluation, never for decisions.
 
     Labels look ahead by their horizon, so this table is not point-in-time.
     """
@@ -329,9 +342,9 @@ class Labels(Targets):
 
 
 class Examples(Targets, ModelFeatures):
-    """What models learn from: features and labels every five minutes of the climate day.
+    """Training examples: features and labels every five minutes of the climate day.
 
-    The features know nothing after the minute; the labels look ahead by their horizon.
+    The features use nothing known after the minute; the labels look ahead by their horizon.
     """
 
     features_known_at: UtcTime = column("The latest known_at among the features' inputs.")
@@ -339,9 +352,9 @@ class Examples(Targets, ModelFeatures):
 
 
 class Activity(Contract):
-    """What was usual on one day: quantiles of the panel by hour since the climate day's start.
+    """Quantiles of one day's panel, by hour since the start of the climate day.
 
-    Later days take percentiles against it. Known when the day's market has closed.
+    The reference for percentiles of later days. Known when the day's market has closed.
     """
 
     measure: pl.String = column(
@@ -350,9 +363,9 @@ class Activity(Contract):
         isin=["flow", "volume", "volatility", "spread"],
     )
     hour: pl.Int8 = column(
-        "Whole hours since the climate day's start; negative on the eve.", unit="h"
+        "Whole hours since the start of the climate day; negative before it.", unit="h"
     )
-    knot: pl.Int8 = column("Number of the quantile, of 17.", ge=0, le=16)
+    knot: pl.Int8 = column("Index of the quantile, of 17.", ge=0, le=16)
     value: pl.Float64 = column(
         "Quantile (knot + 1/2) / 17 of the hour's rows, all brackets; an observed value."
     )

@@ -1,4 +1,4 @@
-"""Tables of schema `weather`: what the settlement station and its publishers say."""
+"""Tables of schema `weather`: reports of the settlement station, forecasts and settlements."""
 
 import polars as pl
 
@@ -9,9 +9,10 @@ from kalshi_assets.tables.settlement import Settlements
 class Observations(Contract):
     """Reports of the settlement station within the climate day, each as an interval.
 
-    A report shows a rounded temperature; `lo_f`..`hi_f` are the whole degrees it may stand for.
-    Rows with a `max_since` give the maximum since then; they are no temperatures. Providers may
-    report the same instant and kind: the row known first counts, of equal ones the first by name.
+    A report shows a rounded temperature; `lo_f`..`hi_f` are the whole degrees that it can
+    represent. Rows with `max_since` hold the maximum since then, not a temperature. If several
+    providers report the same instant and kind, the row known first counts, or the first by name
+    among those.
     """
 
     event_time: UtcTime = column("When the station measured; the end of a maximum's window.")
@@ -30,17 +31,17 @@ class Observations(Contract):
         "window.",
         isin=["whole_c", "tgroup", "interp", "filled", "max_6h", "max_so_far"],
     )
-    lo_f: pl.Int16 = column("Least whole degree it may stand for.", unit="f")
-    hi_f: pl.Int16 = column("Greatest whole degree it may stand for.", unit="f")
-    source: pl.String = column("The provider's word for the origin of the row.")
-    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+    lo_f: pl.Int16 = column("Smallest whole degree that it can represent.", unit="f")
+    hi_f: pl.Int16 = column("Greatest whole degree that it can represent.", unit="f")
+    source: pl.String = column("Origin of the row, as named by the provider.")
+    raw_sha256: pl.String = column("Content hash of the response that the row was decoded from.")
 
 
 class Forecasts(Contract):
     """Forecasts for the climate day, as issued.
 
-    Where providers forecast the same from the same basis, the row known first counts, of equal
-    ones the first by name.
+    If several providers have the same forecast from the same basis, the row known first counts, or
+    the first by name among those.
     """
 
     event_time: UtcTime = column("The basis: when the forecast was issued.")
@@ -49,60 +50,60 @@ class Forecasts(Contract):
     variable: pl.String = column(
         "tmax: of the civil day; temp: at valid_time.", isin=["tmax", "temp"]
     )
-    valid_time: UtcTime = column("The instant forecast; the climate day's start for tmax.")
+    valid_time: UtcTime = column("The instant that is forecast; the climate day's start for tmax.")
     value_f: pl.Float64 = column("The forecast.", unit="f", ge=-80, le=140)
-    source: pl.String = column("The provider's word for the origin of the row.")
-    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+    source: pl.String = column("Origin of the row, as named by the provider.")
+    raw_sha256: pl.String = column("Content hash of the response that the row was decoded from.")
 
 
 class Dropped(Contract):
-    """Values that a provider sent for the climate day and that were left out, with the reason.
+    """Values sent by a provider for the climate day that were rejected, with the reason.
 
-    Made beside the table whose name it carries, in the same step; no model reads it.
+    Written by the same step as the table that it is named after; no model reads it.
     """
 
     event_time: UtcTime = column("When the station measured, or the basis of the forecast.")
     known_at: UtcTime = column("When it could first be read.")
     station: pl.String = column("ICAO identifier.")
-    variable: pl.String = column("What it claims to be.", isin=["temp", "tmax"])
-    valid_time: UtcTime = column("The instant it speaks for; the climate day's start for tmax.")
+    variable: pl.String = column("The variable, as sent.", isin=["temp", "tmax"])
+    valid_time: UtcTime = column("The instant that it refers to; the climate day's start for tmax.")
     value_f: pl.Float64 = column("The value as sent.", unit="f")
     reason: pl.String = column(
         "beyond_range: outside the station's climatological range of the season, widened by 30 f; "
-        "jump: 50 f from the report before, with the next one back; zero: 0.0 filled in where "
-        "there is no forecast; below_hours: a maximum below the hours of the same answer; "
-        "no_forecast: of other origin, in an answer that forecasts nothing.",
+        "jump: 50 f from the report before, and the next one is back; zero: 0.0 filled in where "
+        "there is no forecast; below_hours: a maximum below the hourly values of the same "
+        "response; no_forecast: of another origin, in a response without forecasts.",
         isin=["beyond_range", "jump", "zero", "below_hours", "no_forecast"],
     )
-    source: pl.String = column("The provider's word for the origin of the row.")
-    raw_sha256: pl.String = column("Content hash of the answer that the row rests on.")
+    source: pl.String = column("Origin of the row, as named by the provider.")
+    raw_sha256: pl.String = column("Content hash of the response that the row was decoded from.")
 
 
 class DroppedObservations(Dropped):
-    """Reports of the climate day that were left out of `weather.observations`, with the reason.
+    """Reports of the climate day that were rejected for `weather.observations`, with the reason.
 
-    Made in the same step; no model reads it.
+    Written by the same step; no model reads it.
     """
 
 
 class DroppedForecasts(Dropped):
-    """Values that were left out of `weather.forecasts`, with the reason.
+    """Values that were rejected for `weather.forecasts`, with the reason.
 
-    Made in the same step; no model reads it.
+    Written by the same step; no model reads it.
     """
 
 
 class TemperatureSettlements(Settlements):
-    """The climate day's maximum, a row per source, status and issue; disagreement stays visible.
+    """The climate day's maximum: one row per source, status and issue, disagreements included.
 
-    Only rows that are final in their source's eyes settle: official, or the exchange's result. Of
-    several issues of one source and status the first settles. A source that was asked and could
-    not be read has a row of status failed, which says why and nothing about the outcome.
+    Only final rows settle an event: status official, or the exchange's result. Of several issues
+    with the same source and status, the first counts. A source that was requested and could not be
+    read has a row with status failed and the reason, and no outcome.
     """
 
     source: pl.String = column(
-        "Who says so: the exchange; The Weather Company; the Daily Climate Report, from Iowa's "
-        "archive (climate_report) or as sent (climate_bulletin).",
+        "Source of the statement: the exchange; The Weather Company; the Daily Climate Report, "
+        "from Iowa's archive (climate_report) or as sent (climate_bulletin).",
         isin=["exchange", "weather_company", "climate_report", "climate_bulletin"],
     )
     value: pl.Int64 = column(
@@ -111,21 +112,21 @@ class TemperatureSettlements(Settlements):
 
 
 class Verification(Contract):
-    """How good the weather's probabilities are: mean scores and paired differences over many days.
+    """Scores of the weather probabilities: means and paired differences over many days.
 
-    A partition is a study of the days up to and including its date, kept when somebody runs one:
-    `kalshi-assets study weather`.
+    A partition is a study of the days up to and including its date, written by `kalshi-assets study
+    weather`.
     """
 
     days: pl.String = column(
-        "Which days: all, or those on which a market was recorded.", isin=["all", "market"]
+        "All days, or those on which a market was recorded.", isin=["all", "market"]
     )
     method: pl.String = column(
-        "Whose PMF: p_wx as it is in force (mixed), its parts, a reference, or the market.",
+        "Source of the PMF: p_wx as used (mixed), its parts, a reference, or the market.",
         isin=["mixed", "exact", "analogue", "persistence", "climatology", "market"],
     )
     against: pl.String = column(
-        "The method whose score is taken away, day by day; nothing: the score itself.",
+        "The method whose score is subtracted, day by day; nothing: the score itself.",
         isin=["nothing", "mixed", "exact", "analogue", "persistence", "climatology", "market"],
     )
     lst_hour: pl.Int8 = column(
@@ -134,11 +135,11 @@ class Verification(Contract):
         ge=-1,
         le=23,
     )
-    score: pl.String = column("Which score.", isin=["log_loss", "brier_score", "rps"])
-    value: pl.Float64 = column("Mean over days; less is better.")
+    score: pl.String = column("Name of the score.", isin=["log_loss", "brier_score", "rps"])
+    value: pl.Float64 = column("Mean over days; lower is better.")
     lo: pl.Float64 = column("Lower end of the 95 % interval by resampling days.")
-    hi: pl.Float64 = column("Its upper end.")
-    n_days: pl.Int32 = column("Days that count.", unit="days", ge=1)
+    hi: pl.Float64 = column("Upper end of that interval.")
+    n_days: pl.Int32 = column("Number of days.", unit="days", ge=1)
 
 
 OBSERVATIONS = Table(

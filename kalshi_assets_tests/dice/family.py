@@ -80,7 +80,7 @@ class DiceFeatures(DicePanel):
     """What models may see, and what the engine reads."""
 
     p_mkt: pl.Float64 = column("Market-implied probability.", ge=0, le=1)
-    market_valid: pl.Boolean = column("Whether p_mkt rests on enough two-sided quotes.")
+    market_valid: pl.Boolean = column("Whether p_mkt is based on enough two-sided quotes.")
     p_model: pl.Float64 = column("The dice's probability.", ge=0, le=1, nullable=True)
     model_status: pl.String = column("ok, or not_yet before the first evaluation.")
     impossible: pl.Boolean = column("It can no longer pay.")

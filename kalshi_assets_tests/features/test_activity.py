@@ -161,5 +161,5 @@ def test_cutting_off_or_replacing_the_future_changes_no_percentile_of_the_past(c
 
 def test_a_day_without_its_knots_in_order_is_refused() -> None:
     short = _day(2, days_ago=2).filter(pl.col("knot") > 0).head(10 * KNOTS)
-    with pytest.raises(ValueError, match="has not its 17 knots in order"):
+    with pytest.raises(ValueError, match="does not have its 17 knots in order"):
         percentiles(_panel(0), START, [short])

@@ -84,5 +84,5 @@ def test_without_rows_none_is_in_force() -> None:
 def test_rows_of_other_markets_are_never_in_force() -> None:
     _, times = gridded(book([(0.4, 0.5), (0.5, 0.6)]))
     _, grid = gridded(_rows())
-    with pytest.raises(ValueError, match="rows of B0, B1 tell nothing of B61, B63, T60, T64"):
+    with pytest.raises(ValueError, match="rows of B0, B1 do not apply to B61, B63, T60, T64"):
         times.rows_as_of(grid)

@@ -283,9 +283,9 @@ def test_thresholds_stand_by_their_least_number() -> None:
 @pytest.mark.parametrize(
     ("legs", "said"),
     [
-        ((*LEGS, leg("B", 0, 6)), r"B \[0, 6\] is no threshold that is open above"),
-        ((*LEGS, leg("L", None, 6)), r"L \[-inf, 6\] is no threshold"),
-        ((*LEGS, leg("all", None, None)), r"all \[-inf, inf\] is no threshold"),
+        ((*LEGS, leg("B", 0, 6)), r"B \[0, 6\] is not a threshold that is open above"),
+        ((*LEGS, leg("L", None, 6)), r"L \[-inf, 6\] is not a threshold"),
+        ((*LEGS, leg("all", None, None)), r"all \[-inf, inf\] is not a threshold"),
         ((*LEGS, leg("T20b", 20, None)), r"T20 \[20, inf\] and T20b \[20, inf\] are the same"),
     ],
 )
