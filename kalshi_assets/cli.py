@@ -26,10 +26,9 @@ sandbox_app = typer.Typer(
 bench_app = typer.Typer(
     help="Measure the speed of the platform on this machine.", no_args_is_help=True
 )
-app.add_typer(sandbox_app, name="sandbox")
-app.add_typer(bench_app, name="bench")
 study_app = typer.Typer(help="Score forecasts on recorded days.", no_args_is_help=True)
-app.add_typer(study_app, name="study")
+for name, group in (("sandbox", sandbox_app), ("bench", bench_app), ("study", study_app)):
+    app.add_typer(group, name=name)
 
 PIPED_WIDTH = 140
 
@@ -55,6 +54,10 @@ ArchiveFolder = Annotated[
         help="Recordings to serve; default: ../shared/data/archive, or a generated world.",
     ),
 ]
+StudyArchive = Annotated[
+    Path | None, typer.Option(help="Folder of recordings; default: ../shared/data/archive.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.command()
@@ -94,7 +97,7 @@ def backfill(
 
     wanted = [(name, start.date(), end.date()) for name in city]
     if replay and archive is not None:
-        raise ValueError("--replay sends nothing and --archive serves: choose one of them")
+        raise ValueError("--replay and --archive cannot be combined; choose one")
     if replay:
         finished = watch.backfill_replayed(console, wanted)
     elif archive is not None:
@@ -108,15 +111,15 @@ def backfill(
 def catalog() -> None:
     """Create the DuckDB catalogue, or update it after tables were added."""
     from kalshi_assets.families.temperature.cities import TEMPERATURE
-    from kalshi_assets.lake.catalogue import create_catalogue
+    from kalshi_assets.lake.catalogue import CATALOGUE, create_catalogue
     from kalshi_assets.lake.store import Lake
     from kalshi_assets.settings import Settings
 
-    data = Settings().data
-    path = data / "kalshi.duckdb"
-    for view in create_catalogue(path, Lake(data / "lake", TEMPERATURE)):
+    files = Settings().files
+    for view in create_catalogue(Lake(files, TEMPERATURE)):
         console.print(view)
-    console.print(f"[dim]in {path}; anyone may open it read-only[/dim]")
+    path = files.address(CATALOGUE)
+    console.print(f"[dim]in {path}; any client may open it read-only[/dim]")
 
 
 @app.command()
@@ -134,7 +137,7 @@ def sql(
 
     if format_ not in list(Format):
         raise ValueError(f"unknown format {format_!r}; known: {', '.join(Format)}")
-    typer.echo(rendered(query(Settings().data, statement), Format(format_)))
+    typer.echo(rendered(query(Settings().files, statement), Format(format_)))
 
 
 @app.command()
@@ -142,14 +145,14 @@ def doctor() -> None:
     """Check configuration, disk, lake, catalogue, services and clock; suggest fixes."""
     from kalshi_assets.commands.doctor import examine
 
-    wrong = 0
+    failed = False
     for line in examine():
-        wrong += not line.ok
+        failed |= not line.ok
         mark = "[green]ok[/green]" if line.ok else "[red]!![/red]"
         console.print(
             f"{mark}  [bold]{line.subject:<16}[/bold] {escape(line.text)}", soft_wrap=True
         )
-    raise typer.Exit(1 if wrong else 0)
+    raise typer.Exit(int(failed))
 
 
 @sandbox_app.command("serve")
@@ -188,7 +191,7 @@ def sandbox_generate(
     ] = 7,
 ) -> None:
     """Generate synthetic recordings."""
-    from kalshi_assets.commands.generate import generate_watched
+    from kalshi_assets.commands.services import generate_watched
 
     names = [name.strip() for name in cities.split(",") if name.strip()]
     generate_watched(console, out, names, start.date(), end.date(), seed)
@@ -196,9 +199,7 @@ def sandbox_generate(
 
 @bench_app.command("chain")
 def bench_chain(
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
-    ] = False,
+    json: AsJson = False,
     cities: Annotated[int, typer.Option(help="Number of generated cities.")] = 2,
     days: Annotated[int, typer.Option(help="Number of days per city.")] = 30,
 ) -> None:
@@ -212,9 +213,7 @@ def bench_chain(
 def bench_features(
     cities: Annotated[int, typer.Option(help="Number of cities in the training data.")] = 5,
     days: Annotated[int, typer.Option(help="Number of days per city.")] = 150,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
-    ] = False,
+    json: AsJson = False,
 ) -> None:
     """Measure features, market PMF, pool and classifiers against a plain reference."""
     from kalshi_assets.benchmarks.features import run_feature_bench
@@ -223,11 +222,7 @@ def bench_features(
 
 
 @bench_app.command("hazard")
-def bench_hazard(
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object instead of a table.")
-    ] = False,
-) -> None:
+def bench_hazard(json: AsJson = False) -> None:
     """Compare the exact hazard with a million simulated paths, by result and by time."""
     from kalshi_assets.benchmarks.hazard import run_bench
 
@@ -236,16 +231,14 @@ def bench_hazard(
 
 @study_app.command("weather")
 def study_weather(
-    archive: Annotated[
-        Path | None, typer.Option(help="Folder of recordings; default: ../shared/data/archive.")
-    ] = None,
+    archive: StudyArchive = None,
     out: Annotated[Path, typer.Option(help="Folder for verification.md.")] = Path("docs"),
     city: Annotated[
         str, typer.Option("--city", "-c", help="Name of a city with reports.")
     ] = "new_york",
     start: FirstDay = datetime(2025, 4, 1),  # noqa: DTZ001
     end: LastDay = datetime(2025, 7, 31),  # noqa: DTZ001
-    json: Annotated[bool, typer.Option("--json", help="Print the scores as JSON.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Score the weather hazard against climatology, persistence and the market."""
     from kalshi_assets.commands.study import run_weather_study
@@ -263,14 +256,12 @@ def study_weather(
 
 @study_app.command("market")
 def study_market(
-    archive: Annotated[
-        Path | None, typer.Option(help="Folder of recordings; default: ../shared/data/archive.")
-    ] = None,
+    archive: StudyArchive = None,
     out: Annotated[Path, typer.Option(help="Folder for scoreboard.md.")] = Path("docs"),
     city: Cities = STUDIED_CITIES,
     start: FirstDay = datetime(2024, 12, 1),  # noqa: DTZ001
     end: LastDay = datetime(2025, 4, 30),  # noqa: DTZ001
-    json: Annotated[bool, typer.Option("--json", help="Print the scoreboard as JSON.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Score market, weather, pool, calibration and classifiers; resumes an interrupted study."""
     from kalshi_assets.commands.study_market import run_market_study
@@ -298,18 +289,18 @@ def main() -> None:
     import duckdb
     import stamina
 
-    # Retries belong in a log, not in front of a user who waits for the outcome.
+    # Do not print retries.
     stamina.instrumentation.set_on_retry_hooks([])
     try:
         app()
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        _complain(problems)
+        _fail(problems)
     except (ValueError, KeyError, OSError, RuntimeError, duckdb.Error) as error:
-        _complain(str(error))
+        _fail(str(error))
 
 
-def _complain(sentence: str) -> NoReturn:
+def _fail(sentence: str) -> NoReturn:
     errors.print(f"[red]error:[/red] {escape(sentence)}", soft_wrap=True)
     sys.exit(2)
 

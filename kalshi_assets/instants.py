@@ -8,14 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 UTC_TIME = pl.Datetime("us", "UTC")
-MINUTE_US = 60_000_000
-DAY_US = 24 * 60 * MINUTE_US
 SECONDS_A_US, HOURS_A_US = 1e-6, 1 / 3.6e9
 NEVER = int(np.iinfo(np.int64).min)
 """No time, and before all times; numpy's own NaT."""

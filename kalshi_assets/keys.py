@@ -19,10 +19,13 @@ class Family:
         Such as ``temperature``.
     dimension
         What a ladder is called in paths, SQL and Dagster's partitions, such as ``city``.
+    words
+        What columns of generic tables are called in SQL besides: (column, the family's name).
     """
 
     name: str
     dimension: str
+    words: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, order=True)

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.lake.files import Files
 
 KALSHI_API = "https://external-api.kalshi.com/trade-api/v2"
 KALSHI_WS = "wss://external-api-ws.kalshi.com/trade-api/ws/v2"
@@ -58,6 +59,11 @@ class Settings(BaseSettings):
     @classmethod
     def _blank_is_unset(cls, value: object) -> object:
         return value or None
+
+    @property
+    def files(self) -> Files:
+        """What is stored below the data folder."""
+        return Files(self.data)
 
     @property
     def unknown_cities(self) -> tuple[str, ...]:

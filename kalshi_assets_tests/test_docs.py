@@ -10,13 +10,13 @@ import pytest
 import typer
 
 from kalshi_assets.cli import app
-from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.config import load_toml
+from kalshi_assets.families.temperature.trading import REASONS, trading_params
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import TABLES
-from kalshi_assets.tables.backtest import REASONS
 from kalshi_assets.tables.documentation import rendered
 from kalshi_assets.tables.probability import WEATHER_STATUSES
-from kalshi_assets.trading.params import load_params
+from kalshi_assets.trading.params import CONFIG_NAME
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -124,7 +124,7 @@ def test_the_limits_of_trading_are_stated_as_they_are_set() -> None:
             r"^\| `(\w+)` \| (.+) \|$", _section(HONESTY, "Reasons for no order"), re.MULTILINE
         )
     )
-    limits = load_params("new_york", CITIES)
+    limits = trading_params(load_toml(CONFIG_NAME), "new_york")
     for reason, values in {
         "stale_quote": [limits.max_quote_age_s],
         "extreme_probability": [limits.min_probability, limits.max_probability],

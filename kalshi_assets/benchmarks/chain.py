@@ -1,11 +1,10 @@
-"""How fast the chain is: city-days per second from stored raw answers to the report.
+"""Speed of the chain: city-days per second from stored raw responses to the report.
 
-A generated world is served once and its answers are kept; then the same city-days are made twice
-from them, by the pure functions alone and through Dagster, each with one process per core. The
-two lakes are compared before a figure is printed.
+A generated world is served once and its responses are stored; then the same city-days are computed
+from them twice, by the pure functions alone and through Dagster, each with one process per core.
+The two lakes are compared before any figure is printed.
 """
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -13,33 +12,33 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from threading import Barrier
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table as RichTable
 
-from kalshi_assets.commands.services import ONE_THREAD, UNLIMITED, environment, service_variables
+from kalshi_assets.benchmarks import print_figures
+from kalshi_assets.commands.services import ONE_THREAD, environment, unlimited_sandbox
 from kalshi_assets.families.temperature.cities import CITIES, TEMPERATURE, city_days
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pipeline.graph import INGESTED, TO_THE_PAGE, city_runner
 from kalshi_assets.pipeline.services import KalshiService
-from kalshi_assets.sandbox.server import running
 from kalshi_assets.sandbox.world import generate
 from kalshi_assets.tables import OBSERVATIONS, TABLES
 
-if TYPE_CHECKING:  # Dagster is imported where the clock does not run
+if TYPE_CHECKING:  # Dagster is imported outside the timed section.
     from kalshi_assets.commands.backfill import Outcome
 
 CORES = 2
 FIRST_DAY = date(2026, 3, 1)
 HISTORY_DAYS = 15
-# The last has the first among the days settled before it, so that calibrators are fitted, too.
+# Enough that the first of them is settled before the last, so that calibrators are fitted too.
 WARM_UP_DAYS = 4
 SEED = 11
 COMPARED = [table for table in TABLES if table in TO_THE_PAGE]
@@ -47,10 +46,9 @@ COMPARED = [table for table in TABLES if table in TO_THE_PAGE]
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What one worker makes: whole cities, in order of days.
+    """What one worker computes: whole cities, in order of days.
 
-    The days before the first are made beforehand, so that imports, compiled kernels and fonts are
-    warm when the clock starts.
+    Some days are computed before timing starts, to warm up imports, compiled kernels and fonts.
     """
 
     data: Path
@@ -59,34 +57,29 @@ class Work:
 
     @property
     def history(self) -> list[LadderDay]:
-        """Days before the first, whose observations the hazard needs."""
+        """Days before the first one, whose observations the hazard needs."""
         start = FIRST_DAY - timedelta(days=HISTORY_DAYS)
         return city_days(self.cities, start, FIRST_DAY - timedelta(days=1))
 
     @property
     def warm_up(self) -> list[LadderDay]:
-        """Made before the clock starts."""
+        """Days computed before timing starts."""
         start = FIRST_DAY - timedelta(days=WARM_UP_DAYS)
         return city_days(self.cities[:1], start, FIRST_DAY - timedelta(days=1))
 
     @property
     def timed(self) -> list[LadderDay]:
-        """Made while the clock runs."""
-        return city_days(self.cities, FIRST_DAY, self.last)
-
-    @property
-    def last(self) -> date:
-        """The last day."""
-        return FIRST_DAY + timedelta(days=self.days - 1)
+        """Days computed while timing."""
+        return city_days(self.cities, FIRST_DAY, FIRST_DAY + timedelta(days=self.days - 1))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """When a worker's clock ran, and its seconds per stage."""
+    """Start and end of a worker's timed section, and its seconds per stage."""
 
     began: float
     ended: float
-    stages: Mapping[str, float]
+    stages: Mapping[str, float] = field(default_factory=dict)
 
 
 def run_bench(console: Console, *, cities: int, days: int, as_json: bool) -> None:
@@ -95,15 +88,13 @@ def run_bench(console: Console, *, cities: int, days: int, as_json: bool) -> Non
     Raises
     ------
     RuntimeError
-        The lakes made with and without Dagster differ.
+        The lakes computed with and without Dagster differ.
     """
     progress = Console(stderr=True, quiet=as_json)
     with tempfile.TemporaryDirectory(prefix="kalshi-bench-") as folder:
         figures = _measured(progress, Path(folder), list(CITIES)[:cities], days)
-    if as_json:
-        print(json.dumps(figures))
-    else:
-        console.print(_table(figures))
+    title = "chain: stored raw responses to report, two cores"
+    print_figures(console, title, figures, as_json=as_json)
 
 
 def _measured(
@@ -125,13 +116,15 @@ def _measured(
         alone = _in_workers(_direct, [(Work(data=direct, cities=s, days=days),) for s in shares])
         progress.print("with Dagster ...")
         shutil.copy("dagster.yaml", through)
-        runs = _in_workers(
-            _with_dagster, [(Work(data=through, cities=s, days=days),) for s in shares]
-        )
+        work = [(Work(data=through, cities=s, days=days),) for s in shares]
+        runs = _in_workers(_with_dagster, work)
     progress.print("comparing the lakes ...")
-    _must_be_equal(
-        Lake(direct / "lake", TEMPERATURE), Lake(through / "lake", TEMPERATURE), cities, days
-    )
+    one, other = (Lake(Files(data), TEMPERATURE) for data in (direct, through))
+    whole = Work(data=direct, cities=cities, days=days)
+    for table in COMPARED:
+        for key in whole.timed + (whole.history if table is OBSERVATIONS else []):
+            if not one.read(table, key).equals(other.read(table, key)):
+                raise RuntimeError(f"{table.full_name} {key} differs with and without Dagster")
     return _figures(len(cities) * days, alone, runs)
 
 
@@ -162,15 +155,6 @@ def _span(timings: Sequence[Timing]) -> float:
     return max(t.ended for t in timings) - min(t.began for t in timings)
 
 
-def _table(figures: Mapping[str, float]) -> RichTable:
-    table = RichTable(title="chain: stored raw answers to report, two cores", title_justify="left")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    for name, value in figures.items():
-        table.add_row(name, f"{value:g}")
-    return table
-
-
 def _in_workers(work: Callable[..., Timing], arguments: Sequence[tuple]) -> list[Timing]:
     context = multiprocessing.get_context("spawn")
     with (
@@ -182,24 +166,21 @@ def _in_workers(work: Callable[..., Timing], arguments: Sequence[tuple]) -> list
 
 
 def _record(barrier: Barrier, world: Path, work: Work) -> Timing:
-    """Keep the raw answers to everything that the timed runs will ask."""
-    with (
-        running(world, read_bucket=UNLIMITED, anonymous_bucket=UNLIMITED) as sandbox,
-        environment({"KALSHI_ASSETS_DATA": str(work.data)} | service_variables(sandbox)),
-    ):
+    """Store the raw responses to all requests of the timed runs."""
+    with unlimited_sandbox(world), environment({"KALSHI_ASSETS_DATA": str(work.data)}):
         services = KalshiService(unthrottled=True), WeatherService()
-        chain = city_runner(work.data, *services, time.perf_counter)
+        chain = city_runner(Files(work.data), *services, time.perf_counter)
         for key in work.history:
             chain.make(key, {OBSERVATIONS})
         for key in [*work.warm_up, *work.timed]:
             chain.make(key, INGESTED)
-    return Timing(began=0.0, ended=0.0, stages={})
+    return Timing(began=0.0, ended=0.0)
 
 
 def _direct(barrier: Barrier, work: Work) -> Timing:
     with environment({"KALSHI_ASSETS_DATA": str(work.data)}):
         services = KalshiService(replay=True), WeatherService(replay=True)
-        chain = city_runner(work.data, *services, time.perf_counter)
+        chain = city_runner(Files(work.data), *services, time.perf_counter)
         for key in work.history:
             chain.make(key, {OBSERVATIONS})
         for key in work.warm_up:
@@ -218,30 +199,24 @@ def _with_dagster(barrier: Barrier, work: Work) -> Timing:
     variables = {"KALSHI_ASSETS_DATA": str(work.data), "DAGSTER_HOME": str(work.data)}
     with environment(variables):
         os.chdir(work.data)
+        history, timed = (
+            {name: [key for key in keys if key.ladder == name] for name in work.cities}
+            for keys in (work.history, work.timed)
+        )
         plans = [
-            Plan(
-                city=name,
-                days=[],
-                look_back=[k for k in work.history if k.ladder == name],
-                look_back_tables=[OBSERVATIONS],
-            )
-            for name in work.cities
+            Plan(city=name, days=[], look_back=days, look_back_tables=[OBSERVATIONS])
+            for name, days in history.items()
         ]
-        first = Plan(city=work.cities[0], days=work.warm_up, look_back=[], tables=COMPARED)
-        _must_succeed(run([*plans, first], lambda table, key: None, replay=True))
-        timed = [
-            Plan(
-                city=name,
-                days=[k for k in work.timed if k.ladder == name],
-                look_back=[],
-                tables=COMPARED,
-            )
-            for name in work.cities
+        plans.append(Plan(city=work.cities[0], days=work.warm_up, look_back=[], tables=COMPARED))
+        _must_succeed(run(plans, lambda table, key: None, replay=True))
+        plans = [
+            Plan(city=name, days=days, look_back=[], tables=COMPARED)
+            for name, days in timed.items()
         ]
         barrier.wait()
         began = time.time()
-        _must_succeed(run(timed, lambda table, key: None, replay=True))
-        return Timing(began=began, ended=time.time(), stages={})
+        _must_succeed(run(plans, lambda table, key: None, replay=True))
+        return Timing(began=began, ended=time.time())
 
 
 def _must_succeed(outcome: "Outcome") -> None:
@@ -249,11 +224,3 @@ def _must_succeed(outcome: "Outcome") -> None:
         runs = (*outcome.failed.values(), *outcome.incomplete.values())
         failed = [*map(str, runs), *outcome.untried]
         raise RuntimeError("the backfill failed: " + "; ".join(failed))
-
-
-def _must_be_equal(one: Lake, other: Lake, cities: Sequence[str], days: int) -> None:
-    work = Work(data=one.root, cities=cities, days=days)
-    for table in COMPARED:
-        for key in work.timed + (work.history if table is OBSERVATIONS else []):
-            if not one.read(table, key).equals(other.read(table, key)):
-                raise RuntimeError(f"{table.full_name} {key} differs with and without Dagster")

@@ -1,11 +1,10 @@
-"""How fast features, market PMF, pool and classifiers are, on one core.
+"""Speed of features, market PMF, pool and classifiers, on one core.
 
-A generated city is walked once; its last day is timed part by part, and its days, repeated with
-noise, stand for the 750 city-days that weights and classifiers learn from. The panel must equal
-the plain reference before a figure is printed.
+Some days of a generated city are computed once. The last of them is timed part by part; copies of
+all of them with noise serve as the 750 city-days of training data for weights and classifiers. The
+panel must equal the plain reference before any figure is printed.
 """
 
-import json
 import multiprocessing
 import tempfile
 import time
@@ -19,15 +18,15 @@ import numpy as np
 import polars as pl
 from polars.testing import assert_frame_equal
 from rich.console import Console
-from rich.table import Table as RichTable
 
-from kalshi_assets.commands.services import ONE_THREAD, UNLIMITED, environment, service_variables
-from kalshi_assets.families.temperature.cities import city_days
+from kalshi_assets.benchmarks import print_figures
+from kalshi_assets.commands.services import ONE_THREAD, environment, unlimited_sandbox
+from kalshi_assets.families.temperature.cities import city, city_days
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.features.activity import DAYS as ACTIVITY_DAYS
+from kalshi_assets.lake.files import Files
 from kalshi_assets.pipeline.graph import BEFORE_TRADING, city_runner
 from kalshi_assets.pipeline.services import KalshiService
-from kalshi_assets.sandbox.server import running
 from kalshi_assets.sandbox.world import generate
 from kalshi_assets.tables import (
     ACTIVITY,
@@ -54,17 +53,7 @@ Frames = Mapping[Table, pl.DataFrame]
 
 @dataclass(frozen=True, kw_only=True)
 class Walked:
-    """What was made of the generated city.
-
-    Attributes
-    ----------
-    day
-        Tables of the last day.
-    usual
-        `panel.activity` of thirty earlier days.
-    examples
-        `panel.examples` of all days.
-    """
+    """Tables of the last day, `panel.activity` of 30 earlier days, `panel.examples` of all days."""
 
     day: Frames
     usual: Sequence[pl.DataFrame]
@@ -74,10 +63,7 @@ class Walked:
 def run_feature_bench(console: Console, *, cities: int, days: int, as_json: bool) -> None:
     """Measure and print a table, or one JSON object.
 
-    Parameters
-    ----------
-    cities, days
-        How many city-days weights and classifiers learn from.
+    `cities` and `days` are the size of the training data.
 
     Raises
     ------
@@ -87,22 +73,14 @@ def run_feature_bench(console: Console, *, cities: int, days: int, as_json: bool
     progress = Console(stderr=True, quiet=as_json)
     with tempfile.TemporaryDirectory(prefix="kalshi-features-") as folder:
         figures = _measured(progress, Path(folder), cities, days)
-    if as_json:
-        print(json.dumps(figures))
-        return
-    table = RichTable(title="features and learning, one core", title_justify="left")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    for name, value in figures.items():
-        table.add_row(name, f"{value:g}")
-    console.print(table)
+    print_figures(console, "features and learning, one core", figures, as_json=as_json)
 
 
 def _measured(progress: Console, folder: Path, cities: int, days: int) -> dict[str, float]:
-    # A thread each: the pools of Polars and BLAS are laid out when they are imported.
+    # In new processes, because Polars and BLAS create their thread pools on import.
     context = multiprocessing.get_context("spawn")
     with environment(ONE_THREAD):
-        progress.print(f"walking {WALKED} generated days ...")
+        progress.print(f"computing {WALKED} generated days ...")
         with ProcessPoolExecutor(1, mp_context=context) as pool:
             walked = pool.submit(_walk, folder).result()
             progress.print("features, market PMF, pool ...")
@@ -118,12 +96,9 @@ def _walk(folder: Path) -> Walked:
     world = folder / "world"
     keys = city_days([CITY], LAST - timedelta(days=WALKED - 1), LAST)
     generate(world, cities=[CITY], start=keys[0].date, end=LAST, seed=SEED)
-    with (
-        running(world, read_bucket=UNLIMITED, anonymous_bucket=UNLIMITED) as sandbox,
-        environment({"KALSHI_ASSETS_DATA": str(folder)} | service_variables(sandbox)),
-    ):
+    with unlimited_sandbox(world), environment({"KALSHI_ASSETS_DATA": str(folder)}):
         services = KalshiService(unthrottled=True), WeatherService()
-        chain = city_runner(folder, *services, time.perf_counter)
+        chain = city_runner(Files(folder), *services, time.perf_counter)
         for key in keys:
             chain.make(key, BEFORE_TRADING)
     read = chain.lake.read
@@ -140,13 +115,14 @@ def _walk(folder: Path) -> Walked:
 
 
 def _shifted(frame: pl.DataFrame, days: int) -> pl.DataFrame:
-    """The frame some days later."""
+    """The frame with all times moved by some days."""
     return frame.with_columns(pl.col(pl.Datetime("us", "UTC")) + timedelta(days=days))
 
 
 def _time_parts(walked: Walked) -> dict[str, float]:
     from kalshi_assets.benchmarks.panel_reference import reference_panel
     from kalshi_assets.families.temperature.panel import with_weather
+    from kalshi_assets.families.temperature.pool import WEATHER
     from kalshi_assets.features.activity import activity
     from kalshi_assets.features.panel import minute_panel
     from kalshi_assets.ladder.market_pmf import market_pmf
@@ -155,7 +131,7 @@ def _time_parts(walked: Walked) -> dict[str, float]:
 
     day = walked.day
     events, tape = day[EVENTS], (day[EVENTS], day[CANDLES], day[TRADES])
-    start = events["climate_start"][0]
+    start = events["day_start"][0]
 
     def features() -> pl.DataFrame:
         panel = minute_panel(*tape)
@@ -165,7 +141,7 @@ def _time_parts(walked: Walked) -> dict[str, float]:
     panel, seen = minute_panel(*tape), features()
     assert_frame_equal(panel, reference_panel(*tape), abs_tol=TOLERANCE, rel_tol=0)
     market = market_pmf(panel)
-    weights = PoolWeights(coefficients=(0.5, 0.2, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1))
+    weights = PoolWeights(model=WEATHER, coefficients=(0.5, 0.2, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1))
     plain = _least(lambda: minute_panel(*tape))
     reference = _least(lambda: reference_panel(*tape), 3)
     return {
@@ -180,7 +156,7 @@ def _time_parts(walked: Walked) -> dict[str, float]:
 
 
 def _least(work: Callable[[], object], repeats: int = REPEATS) -> float:
-    """Seconds of the quickest run: what the code needs, whatever else the machine does."""
+    """Seconds of the fastest run, which is least affected by other load on the machine."""
     found = []
     for _ in range(repeats):
         began = time.perf_counter()
@@ -190,7 +166,7 @@ def _least(work: Callable[[], object], repeats: int = REPEATS) -> float:
 
 
 def _days_of(walked: Walked, number: int, days: int) -> list[tuple[date, pl.DataFrame]]:
-    """So many days of examples of a city: the walked ones again and again, with noise."""
+    """Examples of `days` days of a city: random repetitions of the computed ones, with noise."""
     rng = np.random.default_rng((SEED, number))
     made = []
     for n in range(days):
@@ -205,12 +181,11 @@ def _days_of(walked: Walked, number: int, days: int) -> list[tuple[date, pl.Data
 
 
 def _start_of(day: date) -> datetime:
-    from kalshi_assets.families.temperature.cities import city
-
     return city(CITY).climate_day(day)[0]
 
 
 def _time_fits(walked: Walked, cities: int, days: int) -> float:
+    from kalshi_assets.families.temperature.pool import WEATHER
     from kalshi_assets.pooling.weights import fusion_weights
 
     learnt = [
@@ -219,7 +194,7 @@ def _time_fits(walked: Walked, cities: int, days: int) -> float:
     ]
     began = time.perf_counter()
     for earlier in learnt:
-        fusion_weights(earlier[-1][0] + timedelta(days=2), earlier)
+        fusion_weights(WEATHER, earlier[-1][0] + timedelta(days=2), earlier)
     return time.perf_counter() - began
 
 
@@ -237,12 +212,12 @@ def _time_classifiers(folder: Path, walked: Walked, cities: int, days: int) -> f
 
 
 def _walk_forward(folder: Path, walked: Walked, number: int, days: int) -> None:
-    """The classifiers of every day of a city, each from the days before it."""
-    from kalshi_assets.features.examples import FEATURES
+    """Fit the classifiers of every day of a city on the days before it."""
+    from kalshi_assets.families.temperature.features import FEATURES, TARGETS
     from kalshi_assets.learning.classifiers.store import ModelStore
     from kalshi_assets.learning.classifiers.walk_forward import classifiers
 
-    store, examples = ModelStore(folder), dict(_days_of(walked, number, days))
+    store, examples = ModelStore(Files(folder)), dict(_days_of(walked, number, days))
     for day in examples:
         earlier = {other: frame for other, frame in examples.items() if other < day}
-        classifiers(day, _start_of(day), earlier, FEATURES, store)
+        classifiers(day, _start_of(day), earlier, FEATURES, store, TARGETS)

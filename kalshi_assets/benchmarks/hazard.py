@@ -1,10 +1,9 @@
-"""How fast the exact hazard is beside simulation, on one core, results compared first.
+"""Speed of the exact hazard compared with simulation, on one core, after comparing the results.
 
 One generated day with an interval observation in each of its 288 slots, six brackets. Times are
-processor time, so that neighbours on the machine disturb them little; the least of some runs.
+processor time, which other load on the machine affects little; the least of several runs.
 """
 
-import json
 import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,21 +12,20 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
-from rich.table import Table as RichTable
 
+from kalshi_assets.benchmarks import print_figures
 from kalshi_assets.families.temperature.bulletins.intervals import whole_f_of_whole_c
 from kalshi_assets.families.temperature.climate_day import SLOTS
 from kalshi_assets.families.temperature.filter.emission import WHOLE_C_ERROR, Within
 from kalshi_assets.families.temperature.filter.exact import BarrierFilter, Workspace
 from kalshi_assets.families.temperature.filter.mixture import MixtureFilter
 from kalshi_assets.families.temperature.filter.residual_model import Grid, ResidualModel
+from kalshi_assets.units import Array
 
 if TYPE_CHECKING:
     from kalshi_assets.families.temperature.filter.monte_carlo import Estimate, Start
 
-Array = NDArray[np.float64]
 
 SEED = 20
 RUNS = 9
@@ -40,7 +38,7 @@ HORIZONS = (1, 12)
 
 @dataclass(frozen=True, kw_only=True)
 class Day:
-    """What is filtered and simulated."""
+    """The day that is filtered and simulated."""
 
     model: ResidualModel
     baseline: Array
@@ -50,7 +48,7 @@ class Day:
 
     @classmethod
     def generated(cls) -> "Day":
-        """Residual sd 2 F, autocorrelation 0.985, bias sd 2 F; the station reports whole °C."""
+        """Residual sd 2 °F, autocorrelation 0.985, bias sd 2 °F; reports in whole °C."""
         steps = SLOTS - 1
         model = ResidualModel(
             rho=np.full(steps, 0.985), sd=np.full(steps, 0.345), start_sd=2.0, bias_sd=2.0
@@ -83,7 +81,7 @@ class Day:
         work: Workspace,
         grid: Grid | None = None,
     ) -> BarrierFilter | MixtureFilter:
-        """The whole day, from parameters to the state at its end."""
+        """Filter the whole day, from parameters to the state at its end."""
         f = made(grid or self.grid(), self.baseline, self.model, self.edges, work)
         for slot, report in enumerate(self.reports):
             f.report(slot, report)
@@ -97,14 +95,11 @@ def run_bench(console: Console, *, as_json: bool) -> None:
     Raises
     ------
     RuntimeError
-        The exact filter and the simulation disagree, or slot by slot and whole day do.
+        Filter and simulation disagree, or filtering slot by slot and the whole day at once.
     """
-    progress = Console(stderr=True, quiet=as_json)
-    figures = _measured(progress, Day.generated())
-    if as_json:
-        print(json.dumps(figures))
-    else:
-        console.print(_table(figures))
+    figures = _measured(Console(stderr=True, quiet=as_json), Day.generated())
+    title = "hazard: 288 times x 6 brackets, a report in every slot, one core"
+    print_figures(console, title, figures, as_json=as_json)
 
 
 def _measured(progress: Console, day: Day) -> dict[str, float]:
@@ -114,7 +109,7 @@ def _measured(progress: Console, day: Day) -> dict[str, float]:
     fine = day.filtered(BarrierFilter, Workspace(), day.grid(nodes_per_sd=FINE_NODES_PER_SD))
     error = float(np.abs(_pmf(exact) - _pmf(fine.cdfs()[0])).max())
     if error > GREATEST_EXACT_ERROR:
-        raise RuntimeError(f"the grid is off by {error:.1e} from one three times as fine")
+        raise RuntimeError(f"the grid differs by {error:.1e} from one three times as fine")
     day.filtered(MixtureFilter, mixed).cdfs()
     progress.print("slot by slot ...")
     live, starts, hazards = _live(day, work, mixed, exact)
@@ -145,7 +140,7 @@ def _measured(progress: Console, day: Day) -> dict[str, float]:
 def _live(
     day: Day, work: Workspace, mixed: Workspace, exact: Array
 ) -> tuple[dict[str, float], dict[int, "Start"], Array]:
-    """Times of one more report and of the hazards, and what the filter says slot by slot."""
+    """Times of adding a report and of the hazards; filter states and hazards slot by slot."""
     from kalshi_assets.families.temperature.filter.monte_carlo import Start
 
     alone = BarrierFilter(day.grid(), day.baseline, day.model, day.edges, work)
@@ -215,7 +210,7 @@ def _must_agree(exact: Array, hazards: Array, mc: "Estimate") -> None:
 
 
 def _memory(day: Day, work: Workspace) -> float:
-    """Growth of the peak of resident memory over 1,000 city-days, kB."""
+    """Growth of peak resident memory over 1,000 city-days, kB."""
     for _ in range(10):
         day.filtered(BarrierFilter, work.part(0)).cdfs()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -236,15 +231,3 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def _least(work: Callable[[], object]) -> float:
     return min(_seconds(work) for _ in range(RUNS))
-
-
-def _table(figures: Mapping[str, float]) -> RichTable:
-    table = RichTable(
-        title="hazard: 288 times x 6 brackets, a report in every slot, one core",
-        title_justify="left",
-    )
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    for name, value in figures.items():
-        table.add_row(name, f"{value:g}")
-    return table

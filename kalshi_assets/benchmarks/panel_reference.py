@@ -1,8 +1,7 @@
-"""The minute panel again, the plain way: what the benchmark measures `minute_panel` against.
+"""A plain implementation of the minute panel, as a reference for benchmark and tests.
 
-Here: joins, group-bys and time windows, one step after the other as a notebook would have them, in
-Polars because pandas is no dependency. Nothing is shared with `features`, so that equal numbers
-mean something.
+Here: joins, group-bys and time windows step by step, as in a notebook, in Polars because pandas is
+not a dependency. Not here: anything shared with `features`, so that the comparison is independent.
 """
 
 from collections.abc import Mapping
@@ -21,9 +20,11 @@ def reference_panel(
 ) -> pl.DataFrame:
     """`panel.minute_panel` of one event; see `features.panel.minute_panel`.
 
-    Numbers equal those of the panel to 1e-9, all else exactly.
+    Floats agree with that function to 1e-9, everything else exactly.
     """
-    grid = _with_terms(_grid(events), events)
+    # The first version is valid from the first minute on, even if known some seconds later.
+    told = events.select(_MARKET, "close_time", terms_known_at="known_at")
+    grid = _as_of(_grid(events), told, "terms_known_at")
     panel = _with_quotes(grid, candles, trades.filter(~pl.col("is_block_trade")))
     panel = _with_trades(panel, candles, trades.filter(~pl.col("is_block_trade")))
     panel = panel.with_columns(
@@ -41,13 +42,11 @@ def reference_panel(
     panel = _with_windows(panel)
     panel = _with_relative_acceleration(panel)
     panel = _with_lead_lag(panel)
+    prices = ("bid", "ask", "last_price", "high_1m", "low_1m")
+    panel = panel.with_columns(
+        (pl.col(name) * 10_000).round().cast(pl.Int32).alias(f"{name}_cc") for name in prices
+    )
     return MINUTE_PANEL.arranged(panel)
-
-
-def _with_terms(grid: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    # The first version holds from the first minute on, whatever second it was known at.
-    told = events.select(_MARKET, "close_time", terms_known_at="known_at")
-    return _as_of(grid, told, "terms_known_at")
 
 
 def _grid(events: pl.DataFrame) -> pl.DataFrame:
@@ -58,7 +57,7 @@ def _grid(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _as_of(panel: pl.DataFrame, facts: pl.DataFrame, known_at: str) -> pl.DataFrame:
-    """The latest fact known at every row."""
+    """Join the latest fact known at each row."""
     return panel.sort("minute").join_asof(
         facts.sort(known_at, maintain_order=True),
         left_on="minute",
@@ -188,7 +187,7 @@ def _with_changes(panel: pl.DataFrame) -> pl.DataFrame:
 
 
 def _windowed(panel: pl.DataFrame, minutes: int, **what: pl.Expr) -> pl.DataFrame:
-    """Aggregates of every row's trailing window, joined to the rows."""
+    """Join aggregates of each row's trailing window."""
     windows = panel.rolling("minute", period=f"{minutes}m", group_by="bracket").agg(**what)
     return panel.join(windows, on=["bracket", "minute"], how="left", maintain_order="left")
 
@@ -202,7 +201,7 @@ def _with_windows(panel: pl.DataFrame) -> pl.DataFrame:
         low=pl.col("mid").min(),
         high=pl.col("mid").max(),
     )
-    # Sums over windows are kept up step by step; of whole numbers they are exact.
+    # Rolling sums are updated incrementally, which is exact only for integers.
     squares = (pl.col("logit_velocity_1m") ** 2 * 1e12).round().cast(pl.Int64)
     panel = _windowed(panel, 30, realised_volatility_30m=(squares.sum() / 1e12).sqrt())
     span = pl.col("high_1m") - pl.col("low_1m")
@@ -240,7 +239,7 @@ def _with_relative_acceleration(panel: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_lead_lag(panel: pl.DataFrame) -> pl.DataFrame:
-    """Every correlation of a bracket with a neighbour, and the strongest of each minute."""
+    """The lag of the strongest correlation of a bracket with a neighbour, for each minute."""
     changes = panel.select("bracket", "minute", change=(pl.col("logit_velocity_1m") * 1000).round())
     candidates = [
         _correlations(changes, lag, towards).with_columns(
@@ -277,7 +276,7 @@ _WAYS: tuple[tuple[int, Mapping[str, int]], ...] = (
 
 
 def _correlations(changes: pl.DataFrame, lag: int, way: Mapping[str, int]) -> pl.DataFrame:
-    """|rho| of each bracket's changes with a neighbour's, one of them lagged; null: n < 30."""
+    """|rho| of a bracket's changes with a neighbour's, one of them lagged; null if n < 30."""
     own = changes.with_columns(
         x=pl.col("change").shift(lag * way["own_lag"]).over("bracket"),
         other=pl.col("bracket") + way["neighbour"],

@@ -1,5 +1,5 @@
-"""What the commands do: backfill, demo, UI, doctor, benchmarks.
+"""Implementation of the commands: backfill, demo, UI, doctor, studies.
 
-Here: wiring of rooms for somebody at a terminal, and the only place besides tests that starts a
-sandbox. Not here: parsing of arguments (`cli`), formulas, anything a schedule also does.
+Here: connecting the rooms for use at a terminal; apart from tests and benchmarks, only commands
+start a sandbox. Not here: argument parsing (`cli`), formulas, anything that schedules do too.
 """

@@ -1,7 +1,8 @@
 """Materialising city-days through Dagster, in this process, one run per city.
 
-Partitions are named per asset: of the days before those asked for only what the hazard's
-parameters rest on is made. A day that fails takes only itself.
+Here: planning and running a backfill. Of the days before the requested ones, only the inputs of the
+hazard's parameters are materialised. A day that fails does not affect other days. Not here:
+progress and printing (`watch`).
 """
 
 import fcntl
@@ -32,27 +33,19 @@ RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
 LOOKED_BACK_AT = tuple(MADE_BY[MC_PARAMS].inputs)
-"""What the parameters of the hazard rest on, of earlier days."""
+"""Tables of earlier days from which the hazard's parameters are fitted."""
 LOOK_BACK_TABLES = tuple(made for table in LOOKED_BACK_AT for made in MADE_BY[table].makes)
-"""These, and what the same steps make."""
+"""These, and the other tables of the same steps."""
 
 OnWritten = Callable[[Table, LadderDay], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a backfill will make of one city.
+    """The partitions that a backfill will write for one city.
 
-    Attributes
-    ----------
-    days
-        The climate days asked for.
-    look_back
-        Earlier days of which something is missing that the hazard's parameters rest on.
-    look_back_tables
-        What is made of those.
-    tables
-        What is made of the climate days asked for.
+    For the requested `days` it writes `tables`; for earlier days that lack inputs of the hazard's
+    parameters (`look_back`), `look_back_tables`.
     """
 
     city: str
@@ -63,22 +56,15 @@ class Plan:
 
     @property
     def partitions(self) -> int:
-        """How many partitions it writes."""
+        """Number of partitions to write."""
         return len(self.days) * len(self.tables) + len(self.look_back) * len(self.look_back_tables)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FailedRun:
-    """A run that did not make all that it was asked for.
+    """A run that did not write all requested partitions.
 
-    Attributes
-    ----------
-    run_id
-        Under which the UI shows it.
-    first
-        Where its city-days failed first.
-    also
-        What else there is to say.
+    `first` holds the first failure of each city-day, `also` further messages.
     """
 
     run_id: str
@@ -89,7 +75,7 @@ class FailedRun:
         return "\n".join([*map(str, self.first), *filter(None, [self.also])])
 
     def and_also(self, other: "FailedRun") -> "FailedRun":
-        """Both as one, where several runs made what was asked for."""
+        """Combine two runs into one."""
         return FailedRun(
             run_id=f"{self.run_id}, {other.run_id}",
             first=[*self.first, *other.first],
@@ -99,16 +85,11 @@ class FailedRun:
 
 @dataclass
 class Outcome:
-    """How a backfill ended.
+    """Result of a backfill.
 
-    Attributes
-    ----------
-    failed
-        Runs that failed to make all of the days asked for, by city.
-    incomplete
-        Runs that failed to make all of the earlier days, by city: the parameters rest on fewer.
-    untried
-        Cities that were not tried, since a service cannot be reached.
+    By city, `failed` holds the run in which requested days failed, and `incomplete` that in which
+    earlier days failed, so that the parameters use fewer days. The cities in `untried` were not
+    tried, because a service cannot be reached.
     """
 
     failed: dict[str, FailedRun] = field(default_factory=dict)
@@ -117,22 +98,22 @@ class Outcome:
 
     @property
     def complete(self) -> bool:
-        """Whether every day asked for is there."""
+        """Whether all requested days were written."""
         return not self.failed and not self.untried
 
 
 def plan(lake: Lake, cities: Sequence[str], start: date, end: date) -> list[Plan]:
-    """What must be made for `cities` from `start` to `end`, both included.
+    """Plan a backfill of `cities` from `start` to `end`, both inclusive.
 
     Raises
     ------
     UnknownCityError
         A name is not in the registry.
     ValueError
-        The end lies before the start, or the start before the first partition.
+        The end is before the start, or the start before the first partition.
     """
     if start < FIRST_DAY:
-        raise ValueError(f"the start {start} lies before the first partition, {FIRST_DAY}")
+        raise ValueError(f"the start {start} is before the first partition, {FIRST_DAY}")
     plans = []
     for name in cities:
         days = city_days([name], start, end)
@@ -145,18 +126,12 @@ def plan(lake: Lake, cities: Sequence[str], start: date, end: date) -> list[Plan
 def run(
     plans: Sequence[Plan], on_written: OnWritten, *, replay: bool = False, **resources: Any
 ) -> Outcome:
-    """Materialise the plans, city by city; a city that fails does not stop the others.
+    """Materialise the plans, city by city.
 
-    Unless it failed because a service cannot be reached: then the others are not tried.
+    After a failure the next cities are still tried, unless a service cannot be reached.
 
-    Parameters
-    ----------
-    on_written
-        Called after every partition written.
-    replay
-        Answer from raw answers kept by an earlier backfill instead of asking the services.
-    resources
-        In place of the resources of those names.
+    `on_written` is called after each partition written. With `replay` the raw responses stored by
+    an earlier backfill are used, without requests. `resources` replace the standard ones by name.
     """
     from kalshi_assets.definitions import build
 
@@ -171,7 +146,7 @@ def run(
     with instance() as dagster_instance:
 
         def made(selection: Sequence[Table], keys: Sequence[LadderDay]) -> FailedRun | None:
-            """Make the tables; the run, if it failed."""
+            """Materialise the tables; returns the run if it failed."""
             nonlocal unreachable
             if not keys:
                 return None
@@ -208,7 +183,7 @@ def run(
 
 
 def stretches(keys: Sequence[LadderDay]) -> list[list[LadderDay]]:
-    """Days in order, divided where one is left out: a run makes all days from first to last."""
+    """Split days, in order, into consecutive stretches, since a run covers a range without gaps."""
     divided: list[list[LadderDay]] = []
     for key in keys:
         if divided and key.date - divided[-1][-1].date == timedelta(days=1):
@@ -223,14 +198,14 @@ def _failed(result: dg.ExecuteInProcessResult, asked: Sequence[Table]) -> Failed
     first = list(failures.first(asked))
     also = list(_other_errors(result))
     if failures.untried:
-        also.append(f"not tried, since a service cannot be reached: {failures.untried} more")
+        also.append(f"not tried, because a service cannot be reached: {failures.untried} more")
     if not first and not also:
         also.append("the run failed; the Dagster UI shows where")
     return FailedRun(run_id=result.run_id, first=first, also="\n".join(also))
 
 
 def _other_errors(result: dg.ExecuteInProcessResult) -> Iterator[str]:
-    """Errors of steps that are no fault of a partition, nor a check's verdict on one."""
+    """Errors of steps that are neither failures of partitions nor failed checks."""
     for event in result.filter_events(lambda event: event.is_step_failure):
         data = event.step_failure_data
         if data.error is None or data.user_failure_data is not None:
@@ -241,16 +216,16 @@ def _other_errors(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 
 @contextmanager
 def instance() -> Iterator[dg.DagsterInstance]:
-    """The instance of the UI where there is one, so that it shows the runs; else a passing one."""
+    """The Dagster instance of the UI, so that it shows the runs, or else an ephemeral one."""
     home = os.environ.get("DAGSTER_HOME") or (
         str(Path.cwd()) if Path("dagster.yaml").is_file() else None
     )
     if home is None:
-        with dg.DagsterInstance.ephemeral() as passing:
-            yield passing
+        with dg.DagsterInstance.ephemeral() as ephemeral:
+            yield ephemeral
         return
     os.environ["DAGSTER_HOME"] = home
-    # Two processes that open a fresh instance at once both create its tables, and one fails.
+    # If two processes open a new instance at once, both create its tables and one fails.
     with (Path(home) / ".dagster.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kept = dg.DagsterInstance.get()

@@ -1,55 +1,55 @@
-"""The demonstration: a sandbox, the real clients, the whole graph, the report."""
+"""The demo: a sandbox, the real clients, the whole graph, a summary.
+
+Not here: the summary's table (`pages.summary`).
+"""
 
 import time
 from pathlib import Path
 
 from rich.console import Console
 
-from kalshi_assets.commands.services import (
-    ServedArchive,
-    prepared_archive,
-    sandbox_environment,
-)
+from kalshi_assets.commands.services import ServedArchive, prepared_archive, sandbox_environment
 from kalshi_assets.commands.watch import backfill_watched
 from kalshi_assets.defs.lake_io import the_lake
-from kalshi_assets.lake.catalogue import connect, create_catalogue
-from kalshi_assets.pages.library import index_path, summaries
+from kalshi_assets.lake.catalogue import CATALOGUE, connect, ensure_catalogue
+from kalshi_assets.lake.files import Files
+from kalshi_assets.pages.library import INDEX, summaries
 from kalshi_assets.pages.summary import summary_table, why_not
 from kalshi_assets.settings import Settings
 
 
 def run_demo(console: Console, archive: Path | None) -> bool:
-    """Backfill what the archive shows and print what came of it; whether all went well.
+    """Backfill an archive's demo days and print a summary; returns whether all days succeeded.
 
-    Parameters
-    ----------
-    archive
-        Recordings to serve; None: those beside the project, else a generated world.
+    `archive` is the folder of recordings to serve; None: see `find_archive`.
     """
     started = time.monotonic()
-    data = Settings().data
+    data, lake = Settings().data, the_lake()
     served = prepared_archive(console, archive, data)
-    the_lake().claim(served.origin)
+    lake.claim(served.origin)
     with sandbox_environment(served, data) as sandbox:
         console.print(f"[bold]{served.origin}[/bold], served by a sandbox at {sandbox.url}")
         wanted = [(name, start, end) for name, (start, end) in served.shown.items()]
         complete = backfill_watched(console, wanted)
-    catalogue = data / "kalshi.duckdb"
-    create_catalogue(catalogue, the_lake())
-    _show(console, served, data, catalogue)
+    ensure_catalogue(lake)
+    _show(console, served, lake.files)
     console.print(f"[dim]{time.monotonic() - started:.0f} s[/dim]")
     return complete
 
 
-def _show(console: Console, served: ServedArchive, data: Path, catalogue: Path) -> None:
-    shown = set(served.keys)
-    with connect(catalogue) as connection:
-        rows = [row for row in summaries(connection) if (row.city, row.date) in _pairs(shown)]
+def _show(console: Console, served: ServedArchive, files: Files) -> None:
+    with connect(files) as connection:
+        rows = [
+            row
+            for row in summaries(connection)
+            if row.city in served.shown
+            and served.shown[row.city][0] <= row.date <= served.shown[row.city][1]
+        ]
     console.print(summary_table(rows))
     console.print(why_not(rows), soft_wrap=True, highlight=False)
     console.print()
-    console.print(f"report      {index_path(data).resolve()}", soft_wrap=True, highlight=False)
-    console.print(f"catalogue   {catalogue}", highlight=False)
+    console.print(f"report      {files.address(INDEX)}", soft_wrap=True, highlight=False)
+    console.print(f"catalogue   {files.address(CATALOGUE)}", soft_wrap=True, highlight=False)
     console.print(
         '            .venv/bin/kalshi-assets sql "select city, date, count(*) as rows from '
         'probability.fused_pmf group by all order by all"',
@@ -57,7 +57,3 @@ def _show(console: Console, served: ServedArchive, data: Path, catalogue: Path) 
         highlight=False,
     )
     console.print("Dagster UI  make ui, then http://127.0.0.1:3000", highlight=False)
-
-
-def _pairs(keys: set) -> set:
-    return {(key.ladder, key.date) for key in keys}

@@ -1,4 +1,7 @@
-"""What is in order and what to do about the rest, line by line."""
+"""Checks of configuration, disk, lake, catalogue, services and clock, each with a remedy.
+
+Here: the checks. Not here: printing them (`cli`).
+"""
 
 import os
 import shutil
@@ -18,7 +21,8 @@ from kalshi_assets.exchange.errors import ExchangeError
 from kalshi_assets.exchange.rest import READ_COST, RetryPolicy
 from kalshi_assets.families.temperature.cities import CITIES, TEMPERATURE
 from kalshi_assets.families.temperature.services import visual_crossing_plan
-from kalshi_assets.lake.catalogue import connect
+from kalshi_assets.lake.catalogue import CATALOGUE, connect
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pipeline.services import read_bucket, signer_of
 from kalshi_assets.settings import Settings
@@ -31,7 +35,7 @@ MIN_FREE_GIB = 5.0
 
 @dataclass(frozen=True)
 class Line:
-    """One finding: what was looked at, whether it is in order, what was found or what to do."""
+    """The result of a check: its subject, whether it passed, and a finding or remedy."""
 
     subject: str
     ok: bool
@@ -39,7 +43,7 @@ class Line:
 
 
 def examine(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator[Line]:
-    """Look at configuration, disk, catalogue, services and clock."""
+    """Check configuration, disk, lake, catalogue, services and clock."""
     try:
         settings = Settings()
     except ValidationError as error:
@@ -48,7 +52,7 @@ def examine(now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Iterator
     yield _configuration(settings)
     yield _disk(settings.data)
     yield _lake(settings)
-    yield _catalogue(settings)
+    yield _catalogue(settings.files)
     yield _dagster()
     yield from _exchange(settings, now)
     yield _credentials(settings)
@@ -62,7 +66,7 @@ def _configuration(settings: Settings) -> Line:
     active = f"{len(settings.cities)} cities active, {settings.trade_mode}"
     if unknown := settings.unknown_cities:
         named = f"KALSHI_ASSETS_CITIES names {', '.join(unknown)}, not in the registry"
-        return Line("configuration", False, f"{named}; known: {', '.join(CITIES)}")
+        return Line("configuration", False, f"{named}; choose from: {', '.join(CITIES)}")
     return Line("configuration", True, active)
 
 
@@ -79,17 +83,14 @@ def _disk(data: Path) -> Line:
 
 
 def _lake(settings: Settings) -> Line:
-    lake = Lake(settings.data / "lake", TEMPERATURE)
-    days = {key for table in TABLES for key in lake.keys(table)}
+    lake = Lake(settings.files, TEMPERATURE)
+    days = lake.keys(*TABLES)
     if not days:
         return Line("lake", True, "empty; fill it with: kalshi-assets backfill")
     origin = lake.origin
     if origin is None:
-        return Line(
-            "lake",
-            False,
-            f"{len(days)} city-days of unknown origin; remove {lake.root} and backfill again",
-        )
+        text = f"{len(days)} city-days of unknown origin; remove {lake.root} and backfill again"
+        return Line("lake", False, text)
     if origin != settings.origin:
         return Line(
             "lake",
@@ -100,27 +101,21 @@ def _lake(settings: Settings) -> Line:
     return Line("lake", True, f"{len(days)} city-days from {origin!r}")
 
 
-def _catalogue(settings: Settings) -> Line:
-    path = settings.data / "kalshi.duckdb"
-    if not path.is_file():
-        return Line("catalogue", False, "missing; make it with: kalshi-assets catalog")
+def _catalogue(files: Files) -> Line:
+    if not files.exists(CATALOGUE):
+        return Line("catalogue", False, "missing; create it with: kalshi-assets catalog")
     try:
-        with connect(path) as connection:
-            views = {
-                f"{schema}.{name}"
-                for schema, name in connection.execute(
-                    "select schema_name, view_name from duckdb_views() where not internal"
-                ).fetchall()
-            }
+        with connect(files) as connection:
+            found = connection.execute(
+                "select schema_name || '.' || view_name from duckdb_views() where not internal"
+            )
+            views = {name for (name,) in found.fetchall()}
     except duckdb.Error as error:
-        return Line("catalogue", False, f"{error}; renew it with: kalshi-assets catalog")
-    tables = EVERY_TABLE
-    missing = [table.full_name for table in tables if table.full_name not in views]
-    if missing:
-        return Line(
-            "catalogue", False, f"lacks {', '.join(missing)}; renew it with: kalshi-assets catalog"
-        )
-    return Line("catalogue", True, f"{len(views)} views in {path}")
+        return Line("catalogue", False, f"{error}; update it with: kalshi-assets catalog")
+    if missing := [table.full_name for table in EVERY_TABLE if table.full_name not in views]:
+        text = f"lacks {', '.join(missing)}; update it with: kalshi-assets catalog"
+        return Line("catalogue", False, text)
+    return Line("catalogue", True, f"{len(views)} views in {files.address(CATALOGUE)}")
 
 
 def _dagster() -> Line:
@@ -128,10 +123,9 @@ def _dagster() -> Line:
     if home and not (Path(home) / "dagster.yaml").is_file():
         return Line("dagster", False, f"DAGSTER_HOME={home} has no dagster.yaml; use the project's")
     if not home and not Path("dagster.yaml").is_file():
-        return Line(
-            "dagster", False, "no dagster.yaml here; run from the project folder to keep runs"
-        )
-    return Line("dagster", True, f"runs are kept below {home or Path.cwd()}")
+        text = "no dagster.yaml here; run from the project folder to store runs"
+        return Line("dagster", False, text)
+    return Line("dagster", True, f"runs are stored in {home or Path.cwd()}")
 
 
 def _exchange(settings: Settings, now: Callable[[], datetime]) -> Iterator[Line]:
@@ -147,7 +141,7 @@ def _exchange(settings: Settings, now: Callable[[], datetime]) -> Iterator[Line]
     if "date" not in answer.headers:
         return
     skew = abs((parsedate_to_datetime(answer.headers["date"]) - now()).total_seconds())
-    # The header has whole seconds.
+    # The header is in whole seconds.
     fine = skew <= MAX_SKEW_S + 1
     advice = "" if fine else "; signed requests will be refused: set the clock by NTP"
     yield Line("clock", fine, f"{skew:.0f} s from the exchange's{advice}")
@@ -180,13 +174,13 @@ def _weather(settings: Settings, now: datetime) -> Line:
         return Line("visual crossing", False, "no key; set VISUAL_CROSSING_KEY")
     spent_until = visual_crossing_plan(settings).spent_until
     if spent_until is not None and now < spent_until:
-        text = f"the plan is used up; nothing is asked before {spent_until:%Y-%m-%d %H:%MZ}"
+        text = f"the plan is used up; no requests before {spent_until:%Y-%m-%d %H:%MZ}"
         return Line("visual crossing", False, text)
     return _reachable("visual crossing", settings.visual_crossing_url)
 
 
 def _requests(today: date) -> Line:
-    """What was asked today and the day before, by provider; the doctor's own questions aside."""
+    """Requests by provider today and yesterday, without those of the doctor itself."""
     days = (today, today - timedelta(days=1))
     counts = {day: the_request_counts().of(day) for day in days}
     told = [

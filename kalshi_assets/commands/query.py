@@ -1,6 +1,6 @@
-"""SQL over the catalogue, as a table, CSV or JSON.
+"""SQL queries of the catalogue, with output as a table, CSV or JSON.
 
-Here: which statements are answered, and how an answer is printed. Not here: what may be read
+Here: which statements are allowed, and formatting the result. Not here: which files may be read
 (`lake.catalogue.connect`).
 """
 
@@ -8,7 +8,6 @@ import io
 import json
 from collections.abc import Iterator
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,16 +17,17 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from kalshi_assets.families.temperature.cities import TEMPERATURE
-from kalshi_assets.lake.catalogue import connect, create_catalogue
+from kalshi_assets.lake.catalogue import CATALOGUE, connect, create_catalogue
+from kalshi_assets.lake.files import Files
 
 SHOWN_ROWS = 200
-# Of the syntax tree: nodes that change or write something, and functions that run SQL in a text.
+# In the syntax tree: suffix of nodes that modify data, and functions that execute SQL in a string.
 WRITING = "_QUERY_NODE"
 RUN_TEXT = frozenset({"query", "json_execute_serialized_sql"})
 
 
 class Format(StrEnum):
-    """How an answer is printed."""
+    """Output format."""
 
     table = "table"
     csv = "csv"
@@ -35,39 +35,38 @@ class Format(StrEnum):
 
 
 class RefusedStatementError(ValueError):
-    """A statement that is no question to the lake; the message says what is one."""
+    """The statement is not a query of the lake; the message says what is allowed."""
 
 
-def query(data: Path, sql: str) -> pl.DataFrame:
-    """The answer to `sql`; the catalogue is made where there is none yet.
+def query(files: Files, sql: str) -> pl.DataFrame:
+    """The result of `sql`; creates the catalogue if it is missing.
 
-    Times are read and shown in UTC, whatever the time zone of the process.
+    Times are read and returned in UTC, whatever the time zone of the process.
 
     Raises
     ------
     RefusedStatementError
-        It is not one SELECT, it would write, or it reads something else than the lake.
+        The statement is not a single SELECT, would write, or reads files outside the lake.
     duckdb.Error
-        The statement is wrong.
+        The statement is invalid.
     """
-    path = data / "kalshi.duckdb"
-    if not path.is_file():
+    if not files.exists(CATALOGUE):
         from kalshi_assets.lake.store import Lake
 
-        create_catalogue(path, Lake(data / "lake", TEMPERATURE))
-    with connect(path) as connection:
+        create_catalogue(Lake(files, TEMPERATURE))
+    with connect(files) as connection:
         _check(connection, sql)
         try:
             return connection.sql(sql).pl()
         except duckdb.PermissionException as error:
             raise RefusedStatementError(
-                f"only the lake below {(data / 'lake').resolve()} may be read: "
+                f"only the lake below {files.address('lake')} may be read: "
                 f"{str(error).splitlines()[0]}"
             ) from error
 
 
 def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
-    """Refuse whatever is not one SELECT that only reads."""
+    """Refuse anything but a single SELECT that only reads."""
     statements = connection.extract_statements(sql)
     if len(statements) != 1:
         raise RefusedStatementError(
@@ -76,15 +75,15 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     kind = statements[0].type.name
     if kind == "MULTI":
         raise RefusedStatementError(
-            "PIVOT without a list of values has to create a type, and the catalogue is read-only; "
-            "list them: pivot ... on ... in ('one', 'other')"
+            "PIVOT without a list of values must create a type, but the catalogue is read-only; "
+            "list the values: pivot ... on ... in ('one', 'other')"
         )
     if kind != "SELECT":
         raise RefusedStatementError(
             f"{kind} is refused: the lake is read-only, and only SELECT (also FROM, WITH, "
-            "DESCRIBE, SUMMARIZE, SHOW) is answered"
+            "DESCRIBE, SUMMARIZE, SHOW) is allowed"
         )
-    # A SELECT may have a COPY in its WITH, where only the syntax tree shows it.
+    # A SELECT may contain a COPY in its WITH clause, which only the syntax tree shows.
     ((text,),) = connection.execute("select json_serialize_sql(?)", [sql]).fetchall()
     tree = json.loads(text)
     if tree["error"]:
@@ -92,14 +91,14 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     for key, value in _strings(tree):
         if key == "type" and value.endswith(WRITING):
             raise RefusedStatementError(
-                f"{value.removesuffix(WRITING)} inside a SELECT is refused: nothing is written"
+                f"{value.removesuffix(WRITING)} inside a SELECT is refused: the lake is read-only"
             )
         if key == "function_name" and value.lower() in RUN_TEXT:
-            raise RefusedStatementError(f"{value.lower()}() is refused: write the statement itself")
+            raise RefusedStatementError(f"{value.lower()}() is refused: run the statement itself")
 
 
 def _strings(tree: Any) -> Iterator[tuple[str, str]]:
-    """Every text of a JSON tree, with the key that it stands under."""
+    """All strings of a JSON tree that are values of objects, with their keys."""
     if isinstance(tree, list):
         for value in tree:
             yield from _strings(value)
@@ -112,7 +111,7 @@ def _strings(tree: Any) -> Iterator[tuple[str, str]]:
 
 
 def rendered(frame: pl.DataFrame, format_: Format) -> str:
-    """`frame` as text; a table stops after 200 rows and says so, CSV and JSON are whole."""
+    """`frame` as text; a table is cut after 200 rows with a note, CSV and JSON are complete."""
     match format_:
         case Format.csv:
             return frame.write_csv().rstrip("\n")

@@ -1,8 +1,12 @@
-"""Which services a command talks to: those that are configured, or a sandbox of its own."""
+"""The services that a command uses: the configured ones, or its own sandbox.
+
+Here: finding or generating an archive, starting a sandbox, environment variables. Not here: serving
+(`sandbox`).
+"""
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -10,23 +14,25 @@ from pathlib import Path
 
 import polars as pl
 from rich.console import Console
+from rich.progress import Progress
 
-from kalshi_assets.commands.generate import generate_watched
-from kalshi_assets.families.temperature.cities import city_days
-from kalshi_assets.keys import LadderDay
+from kalshi_assets.families.temperature.cities import city
+from kalshi_assets.keys import days_between
 from kalshi_assets.sandbox.buckets import BucketSize
-from kalshi_assets.sandbox.server import PEM_NAME, Sandbox, launched
+from kalshi_assets.sandbox.server import PEM_NAME, Sandbox, launched, running
+from kalshi_assets.sandbox.world import generate
 
 RECORDINGS = Path("..") / "shared" / "data" / "archive"
-# For readers of recordings that nobody else waits for.
+# For commands that are the only reader of their sandbox.
 UNLIMITED = BucketSize(refill_rate=1e9, capacity=1e9)
 WORLD_SEED = 7
 WORLD_CITIES = ("new_york", "chicago")
 WORLD_END = date(2026, 6, 30)
 WORLD_DAYS = 60
 
-# Recorded days that show most: New York with tapes and observations, from so early on that the
-# last eleven days have enough before them for the pool's weights; Chicago with quotes.
+# The most complete recorded days: New York with trades and observations, from early enough that for
+# the last eleven days there are sufficient earlier days to fit the pool's weights; Chicago with
+# quotes.
 SHOWN_RECORDINGS = {
     "new_york": (date(2025, 4, 8), date(2025, 4, 30)),
     "chicago": (date(2025, 5, 5), date(2025, 5, 9)),
@@ -36,94 +42,84 @@ SHOWN_DAYS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class ServedArchive:
-    """A folder of recordings for a sandbox, and the city-days in it that are worth showing.
-
-    Attributes
-    ----------
-    origin
-        What the lake will say it was filled from.
-    shown
-        First and last day by city.
-    """
+    """A folder of recordings, the origin to record in the lake, and the demo's days by city."""
 
     root: Path
     origin: str
     shown: Mapping[str, tuple[date, date]]
 
-    @property
-    def keys(self) -> list[LadderDay]:
-        """The city-days shown."""
-        return [
-            key
-            for name, (start, end) in self.shown.items()
-            for key in city_days([name], start, end)
-        ]
-
 
 def find_archive(asked: Path | None, data: Path) -> ServedArchive:
-    """The archive asked for, else the recordings beside the project, else a generated world.
-
-    Parameters
-    ----------
-    asked
-        A folder in the archive's layout.
-    data
-        Where a world is generated, once.
-    """
-    if asked is None and (RECORDINGS / "markets.parquet").is_file():
-        return ServedArchive(root=RECORDINGS.resolve(), origin="recordings", shown=SHOWN_RECORDINGS)
-    if asked is not None and asked.resolve() == RECORDINGS.resolve():
-        return find_archive(None, data)
-    if asked is not None:
+    """The requested archive, else the recordings next to the project, else a world in `data`."""
+    if asked is not None and asked.resolve() != RECORDINGS.resolve():
         return ServedArchive(root=asked, origin=f"archive {asked.name}", shown=_last_days(asked))
-    root = data / "world"
+    if (RECORDINGS / "markets.parquet").is_file():
+        return ServedArchive(root=RECORDINGS.resolve(), origin="recordings", shown=SHOWN_RECORDINGS)
+    days = WORLD_END - timedelta(days=SHOWN_DAYS - 1), WORLD_END
     return ServedArchive(
-        root=root,
+        root=data / "world",
         origin=f"generated world, seed {WORLD_SEED}",
-        shown={
-            name: (WORLD_END - timedelta(days=SHOWN_DAYS - 1), WORLD_END) for name in WORLD_CITIES
-        },
+        shown=dict.fromkeys(WORLD_CITIES, days),
     )
 
 
 def recordings(asked: Path | None) -> Path:
-    """The archive asked for, else the recordings beside the project.
+    """The requested archive, else the recordings next to the project.
 
     Raises
     ------
     FileNotFoundError
-        It is no archive.
+        It is not an archive.
     """
     root = asked or RECORDINGS
     if not (root / "markets.parquet").is_file():
         raise FileNotFoundError(
-            f"{root} is not an archive: markets.parquet is missing; name one with --archive"
+            f"{root} is not an archive: markets.parquet is missing; choose another with --archive, "
+            "or generate one with: kalshi-assets sandbox generate"
         )
     return root
 
 
 def prepared_archive(console: Console, asked: Path | None, data: Path) -> ServedArchive:
-    """The archive to serve; the world is generated where it is wanted and not there yet.
+    """The archive to serve, as of `find_archive`; generates the world if it is needed and missing.
 
     Raises
     ------
     FileNotFoundError
-        There is no archive where one was asked for.
+        The requested folder is not an archive.
     """
-    if asked is not None and not (asked / "markets.parquet").is_file():
-        raise FileNotFoundError(
-            f"{asked} is not an archive: markets.parquet is missing; record one, or make one with: "
-            "kalshi-assets sandbox generate"
-        )
+    if asked is not None:
+        recordings(asked)
     archive = find_archive(asked, data)
     if not archive.root.is_dir():
-        console.print("no recordings here: generating a world")
+        console.print("no recordings found: generating a world")
         start = WORLD_END - timedelta(days=WORLD_DAYS - 1)
         partial = archive.root.with_name(f"{archive.root.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         generate_watched(console, partial, WORLD_CITIES, start, WORLD_END, WORLD_SEED)
         partial.rename(archive.root)
     return archive
+
+
+def generate_watched(
+    console: Console, out: Path, cities: Sequence[str], start: date, end: date, seed: int
+) -> None:
+    """Write the recordings of a generated world to `out`, with a progress bar."""
+    total = len([city(name) for name in cities]) * len(list(days_between(start, end)))
+    with Progress(console=console) as bars:
+        task = bars.add_task(f"generating {out}", total=total)
+        summary = generate(
+            out,
+            cities=cities,
+            start=start,
+            end=end,
+            seed=seed,
+            progress=lambda name, day: bars.update(task, advance=1),
+        )
+    console.print(
+        f"{summary.city_days} city-days, {summary.candles:,} candles, {summary.trades:,} trades, "
+        f"{summary.observations:,} observations in {summary.folder}"
+    )
 
 
 def _last_days(root: Path) -> dict[str, tuple[date, date]]:
@@ -134,7 +130,7 @@ def _last_days(root: Path) -> dict[str, tuple[date, date]]:
 
 @contextmanager
 def sandbox_environment(archive: ServedArchive, data: Path, port: int = 0) -> Iterator[Sandbox]:
-    """A sandbox serving `archive`, with this process's settings pointing at it."""
+    """A sandbox process serving `archive`, with this process's settings pointing to it."""
     state_dir = data / "sandbox"
     with launched(archive.root, port=port, state_dir=state_dir) as sandbox:
         variables = {
@@ -146,8 +142,18 @@ def sandbox_environment(archive: ServedArchive, data: Path, port: int = 0) -> It
             yield sandbox
 
 
+@contextmanager
+def unlimited_sandbox(root: Path) -> Iterator[Sandbox]:
+    """A sandbox in this process without rate limits, with the settings pointing to it."""
+    with (
+        running(root, read_bucket=UNLIMITED, anonymous_bucket=UNLIMITED) as sandbox,
+        environment(service_variables(sandbox)),
+    ):
+        yield sandbox
+
+
 def service_variables(sandbox: Sandbox) -> dict[str, str]:
-    """Environment of a process that reads from `sandbox` without an account."""
+    """Environment variables of a process that uses `sandbox` without an account."""
     return {
         "KALSHI_API_URL": sandbox.api_url,
         "VISUAL_CROSSING_URL": sandbox.url,
@@ -158,12 +164,12 @@ def service_variables(sandbox: Sandbox) -> dict[str, str]:
 
 
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""For processes of which there is one a core."""
+"""For processes that run one per core."""
 
 
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """These environment variables, for a while."""
+    """Set environment variables temporarily."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:

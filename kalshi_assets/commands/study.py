@@ -1,4 +1,4 @@
-"""Verification studies: forecasts judged on recorded days, from one command to a page.
+"""`kalshi-assets study weather`: the weather hazard verified on recorded days.
 
 Here: reading recordings through the real clients, progress, printing, writing. Not here: the
 evaluation (`studies`), the page (`pages.verification_page`).
@@ -7,7 +7,7 @@ evaluation (`studies`), the page (`pages.verification_page`).
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cache, partial
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from kalshi_assets.commands.services import UNLIMITED, find_archive, recordings
+from kalshi_assets.commands.services import find_archive, recordings, unlimited_sandbox
 from kalshi_assets.commands.study_output import keep, print_json, print_paths, rich_table, tracked
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.exchange.client import KalshiClient
@@ -50,29 +50,21 @@ from kalshi_assets.ladder.market_pmf import load_market_pmf_params, market_pmf
 from kalshi_assets.pages.markdown import estimate
 from kalshi_assets.pages.svg import svg_data_uri
 from kalshi_assets.pages.verification_page import log_loss_figure, write_page
-from kalshi_assets.sandbox.server import running
 from kalshi_assets.settings import Settings
 from kalshi_assets.studies.artificial_ladders import centre, synthetic_events
 from kalshi_assets.studies.references import maxima_around
 from kalshi_assets.studies.scoring import ALL_HOURS, NOTHING
 from kalshi_assets.studies.weather_days import StudyDay, evaluated
 from kalshi_assets.studies.weather_study import WEATHER_METHODS, WeatherStudy
-from kalshi_assets.tables import VERIFICATION
+from kalshi_assets.tables import SETTLEMENTS, VERIFICATION
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedCity:
-    """A city's recordings as the clients read them.
+    """A city's recordings, read through the clients of a sandbox.
 
-    Attributes
-    ----------
-    exchange
-        A client of a sandbox that serves the archive.
-    observations, settlements, forecasts
-        Tables of these names of a climate day, each day read once; settlements are of the climate
-        report alone.
-    maxima
-        Official maxima of all years: date, tmax_f.
+    `observations`, `settlements` (from climate reports only) and `forecasts` return the tables of a
+    climate day, cached; `maxima` holds the official maxima of all years: date, tmax_f.
     """
 
     city: City
@@ -83,9 +75,12 @@ class RecordedCity:
     maxima: pl.DataFrame
 
     def study_day(self, key: LadderDay) -> StudyDay:
-        """All frames of a day, with its recorded ladder and market or a synthetic ladder."""
+        """All frames of a day, with its recorded ladder and market, or else a synthetic ladder."""
         start, _ = self.city.climate_day(key.date)
-        earlier = self._earlier(key)
+        days = [day.date for day in key.earlier(LOOK_BACK_DAYS)]
+        earlier = [
+            (self.city.climate_day(day)[0], day) for day in days if self.observations(day).height
+        ]
         observed = [(at, self.observations(day)) for at, day in earlier]
         settled = [(at, self.settlements(day)) for at, day in earlier]
         expected = [(at, self.forecasts(day)) for at, day in earlier]
@@ -103,16 +98,8 @@ class RecordedCity:
             market=market,
         )
 
-    def _earlier(self, key: LadderDay) -> list[tuple[datetime, date]]:
-        """Days of the look-back with a report."""
-        return [
-            (self.city.climate_day(day.date)[0], day.date)
-            for day in key.earlier(LOOK_BACK_DAYS)
-            if self.observations(day.date).height
-        ]
-
     def _event(self, key: LadderDay) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame | None]:
-        """Events, settlements and market PMF."""
+        """Events, settlements and market PMF of a day."""
         official = self.settlements(key.date)
         try:
             listing = listing_of(self.city, key.date)
@@ -120,11 +107,9 @@ class RecordedCity:
         except EventNotFoundError:
             return self._synthetic(key.date), official, None
         events = with_reading(None, contract, self.exchange.now(), listing.regular_closes)
-        settlements = pl.concat([fetch_settlement(self.exchange, contract), official])
+        settlements = pl.concat([fetch_settlement(self.exchange, contract, SETTLEMENTS), official])
         panel = minute_panel(
-            events,
-            fetch_candles(self.exchange, contract),
-            fetch_trades(self.exchange, contract),
+            events, fetch_candles(self.exchange, contract), fetch_trades(self.exchange, contract)
         )
         return events, settlements, market_pmf(panel, load_market_pmf_params())
 
@@ -154,18 +139,10 @@ def run_weather_study(
     end: date,
     as_json: bool,
 ) -> None:
-    """Judge the weather hazard on recorded days; print, and write the page and its figures.
+    """Score the weather hazard on recorded days; print, and write the page and its figures.
 
-    Parameters
-    ----------
-    archive
-        Recordings; None: those beside the project.
-    out
-        Folder of `verification.md`; its pictures go to `pictures` below it.
-    name
-        Of the city.
-    start, end
-        First and last day; days without reports are listed as left out.
+    Without an `archive` it uses the recordings next to the project. `verification.md` is written to
+    the folder `out`, its figures to the subfolder `pictures`. `name` is the city.
 
     Raises
     ------
@@ -195,7 +172,7 @@ def run_weather_study(
 
 
 def _keep(study: WeatherStudy, key: LadderDay, origin: str) -> str:
-    """Write the scores to the lake and tell Dagster, unless the lake is of another origin."""
+    """Write the scores to the lake and report them to Dagster, if the lake has the same origin."""
     lake = the_lake()
     if lake.origin not in (None, origin):
         return (
@@ -223,9 +200,7 @@ def _read(progress: Console, root: Path, keys: Sequence[LadderDay]) -> Iterator[
         .select("date", "tmax_f")
     )
     with ExitStack() as stack:
-        sandbox = stack.enter_context(
-            running(root, read_bucket=UNLIMITED, anonymous_bucket=UNLIMITED)
-        )
+        sandbox = stack.enter_context(unlimited_sandbox(root))
         weather = VisualCrossingClient(sandbox.url, sandbox.weather_key)
         reports = ClimateReportClient(sandbox.url)
         exchange = KalshiClient(sandbox.api_url)

@@ -1,7 +1,7 @@
-"""City-days of the market study: made once, kept, and read as what is judged.
+"""City-days of the market study: computed once, stored, and read for the evaluation.
 
-Here: a lake of the study's own, its city-days made by several processes, and one city-day as the
-study looks at it. Not here: judging (`studies`), documents (`pages`), printing (`study_market`).
+Here: filling the study's own lake with several processes, and reading a city-day from it. Not here:
+the evaluation (`studies`), documents (`pages`), printing (`study_market`).
 """
 
 import multiprocessing
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
+from functools import partial
 from queue import Empty, Queue
 from time import perf_counter
 
@@ -19,12 +19,14 @@ import stamina
 
 from kalshi_assets.exchange.ingest import EventNotFoundError
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city, city_day, with_starts
+from kalshi_assets.families.temperature.features import FEATURES, TARGETS
 from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
+from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
-from kalshi_assets.features.examples import FEATURES
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.history import History
 from kalshi_assets.lake.store import Lake, Partitions
 from kalshi_assets.learning.classifiers.controls import shuffled_labels
@@ -37,7 +39,7 @@ from kalshi_assets.pipeline.graph import BEFORE_TRADING, city_runner
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.pooling.fused import fused_pmf
-from kalshi_assets.pooling.weights import PRIOR_WEIGHTS, PoolWeights
+from kalshi_assets.pooling.weights import PoolWeights
 from kalshi_assets.settlement.rule import settled_by
 from kalshi_assets.studies.classifier_skill import CLASSIFIER_DAYS
 from kalshi_assets.studies.evaluations import MarketDay, known_hours
@@ -67,51 +69,35 @@ READ = (EVENTS, SETTLEMENTS, EXAMPLES, CLASSIFIERS, PREDICTIONS, CALIBRATED, MIN
 
 @dataclass(frozen=True)
 class Made:
-    """A city-day that was made, or why not.
-
-    Attributes
-    ----------
-    missing
-        Why there is nothing of it; None: it is there.
-    """
+    """A city-day, and why it could not be computed (`missing`); None: it was."""
 
     key: LadderDay
     missing: str | None
 
 
-def make_days(data: Path, keys: Sequence[LadderDay], processes: int) -> Iterator[Made]:
-    """Make what is not there yet of the city-days, city by city, each in order of days.
+def make_days(files: Files, keys: Sequence[LadderDay], processes: int) -> Iterator[Made]:
+    """Compute the missing city-days, cities in parallel, each in order of days.
 
-    Parameters
-    ----------
-    data
-        Folder of the study's lake, raw answers and models.
-    keys
-        City-days.
-    processes
-        Cities made at once.
-
-    Yields
-    ------
-    Made
-        As they come; those that were there already, too.
+    Yields all city-days as they are completed, including those that already existed. `files` are
+    the study's lake, raw responses and models.
     """
-    cities = list(dict.fromkeys(key.ladder for key in keys))
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:
         told = manager.Queue()
-        running = [
-            pool.submit(_make_city, data, [key for key in keys if key.ladder == name], told)
-            for name in cities
-        ]
+        running = [pool.submit(_make_city, files, of_city, told) for of_city in _by_city(keys)]
         for _ in keys:
             yield _next(told, running)
         for future in running:
             future.result()
 
 
+def _by_city(keys: Sequence[LadderDay]) -> list[list[LadderDay]]:
+    cities = dict.fromkeys(key.ladder for key in keys)
+    return [[key for key in keys if key.ladder == name] for name in cities]
+
+
 def _next(told: "Queue[Made]", running: Sequence["Future[None]"]) -> Made:
-    """The next city-day that is told of, or the error of the process that should have."""
+    """The next city-day from the queue, or the error of a failed process."""
     while True:
         try:
             found: Made = told.get(timeout=1.0)
@@ -123,10 +109,10 @@ def _next(told: "Queue[Made]", running: Sequence["Future[None]"]) -> Made:
             return found
 
 
-def _make_city(data: Path, keys: Sequence[LadderDay], told: "Queue[Made]") -> None:
+def _make_city(files: Files, keys: Sequence[LadderDay], told: "Queue[Made]") -> None:
     stamina.instrumentation.set_on_retry_hooks([])
-    os.environ["KALSHI_ASSETS_DATA"] = str(data)
-    chain = city_runner(data, KalshiService(unthrottled=True), WeatherService(), perf_counter)
+    os.environ["KALSHI_ASSETS_DATA"] = str(files.root)
+    chain = city_runner(files, KalshiService(unthrottled=True), WeatherService(), perf_counter)
     for key in keys:
         told.put(Made(key, _make_day(chain, key)))
 
@@ -141,33 +127,30 @@ def _make_day(chain: Runner, key: LadderDay) -> str | None:
     return None
 
 
-def control_scores(data: Path, keys: Sequence[LadderDay], processes: int) -> Iterator[pl.DataFrame]:
-    """Daily scores of classifiers fitted to, and judged on, the labels of other days, by city.
+def control_scores(
+    files: Files, keys: Sequence[LadderDay], processes: int
+) -> Iterator[pl.DataFrame]:
+    """Daily scores of classifiers fitted to, and scored on, the labels of other days, by city.
 
-    Every third fold is enough to see a skill that is none. Fits are kept like others, so that a
-    study that was stopped finds them.
+    Every third fold suffices to detect spurious skill. Fits are stored like all others, so that an
+    interrupted study can resume.
     """
-    cities = list(dict.fromkeys(key.ladder for key in keys))
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context) as pool:
-        yield from pool.map(
-            _control_of_city,
-            [data] * len(cities),
-            [[key for key in keys if key.ladder == name] for name in cities],
-        )
+        yield from pool.map(partial(_control_of_city, files), _by_city(keys))
 
 
-def _control_of_city(data: Path, keys: Sequence[LadderDay]) -> pl.DataFrame:
-    lake, store = Lake(data / "lake", TEMPERATURE), ModelStore(data / "models")
+def _control_of_city(files: Files, keys: Sequence[LadderDay]) -> pl.DataFrame:
+    lake, store = Lake(files, TEMPERATURE), ModelStore(files)
     examples = {key.date: lake.read(EXAMPLES, key) for key in keys}
     shuffled = shuffled_labels(examples, SHUFFLE_SEED)
     found = [pl.DataFrame(schema=CLASSIFIER_DAYS)]
     for start in [day for day in examples if fold_of(day).start == day][::EVERY_FOLD]:
         as_of, _ = city(keys[0].ladder).climate_day(start)
-        models = classifiers(start, as_of, shuffled, FEATURES, store)
+        models = classifiers(start, as_of, shuffled, FEATURES, store, TARGETS)
         for day in fold_of(start).prediction:
             if day in shuffled:
-                said = predictions(day, examples[day], models, store)
+                said = predictions(day, examples[day], models, store, WEATHER.impossible)
                 scores = daily_scores(said, shuffled[day], models)
                 named = scores.with_columns(city=pl.lit(keys[0].ladder), date=pl.lit(day))
                 found.append(named.select(CLASSIFIER_DAYS.names()))
@@ -175,7 +158,7 @@ def _control_of_city(data: Path, keys: Sequence[LadderDay]) -> pl.DataFrame:
 
 
 def study_day(lake: Lake, key: LadderDay) -> tuple[MarketDay, pl.DataFrame] | None:
-    """A city-day as it is judged: its PMFs, and the classifiers' scores; None: never settled."""
+    """A city-day for the evaluation: its PMFs, and the classifiers' scores; None: not settled."""
     read = {table: lake.read(table, key) for table in READ}
     events = read[EVENTS]
     settled = settled_by(read[SETTLEMENTS], events)
@@ -185,7 +168,7 @@ def study_day(lake: Lake, key: LadderDay) -> tuple[MarketDay, pl.DataFrame] | No
     day = MarketDay(
         city=key.ladder,
         date=key.date,
-        climate_start=events["climate_start"][0],
+        day_start=events["day_start"][0],
         winner=settled.winner,
         sources={**_sources(full, read[CALIBRATED]), **_controls(lake, key)},
         hours=known_hours(full),
@@ -203,7 +186,7 @@ def _sources(full: pl.DataFrame, calibrated: pl.DataFrame) -> dict[str, pl.DataF
     return {
         **{source: full.select(*at, p=column) for source, column in named.items()},
         "weather": known.select(*at, p="p_wx"),
-        # Where the market gave all to brackets that are dead, nothing is left of it.
+        # Undefined where the market gives all probability to dead brackets.
         "market_alive": known.filter(alive.sum().over("minute") > 0).select(
             *at, p=alive / alive.sum().over("minute")
         ),
@@ -212,17 +195,17 @@ def _sources(full: pl.DataFrame, calibrated: pl.DataFrame) -> dict[str, pl.DataF
 
 
 def _controls(lake: Lake, key: LadderDay) -> dict[str, pl.DataFrame]:
-    """The pool at its prior weights; and weather and pool with the weather of the day before."""
+    """Controls: the pool at prior weights, and weather and pool with the previous day's weather."""
     market, panel = (lake.read(t, key) for t in (MARKET_PMF, MINUTE_PANEL_WITH_WEATHER))
     hazard = lake.read(HAZARD_PMF, key)
     if not (hazard["status"] == "ok").any():
         return {}
     at = ["minute", "bracket"]
-    prior = fused_pmf(market, hazard, panel, PRIOR_WEIGHTS)
+    prior = fused_pmf(market, hazard, panel, PoolWeights.prior(WEATHER))
     found = {"prior_pool": prior.select(*at, p="p_fused")}
     lagged = _lagged_hazard(lake, key)
     if lagged is not None:
-        weights = PoolWeights.from_frame(lake.read(FUSION_WEIGHTS, key))
+        weights = PoolWeights.from_frame(lake.read(FUSION_WEIGHTS, key), WEATHER)
         pooled = fused_pmf(market, lagged, panel, weights)
         known = lagged.filter((pl.col("status") == "ok").all().over("minute"))
         found["weather_lagged"] = known.select(*at, p="p_wx")
@@ -231,9 +214,9 @@ def _controls(lake: Lake, key: LadderDay) -> dict[str, pl.DataFrame]:
 
 
 def _lagged_hazard(lake: Lake, key: LadderDay) -> pl.DataFrame | None:
-    """What the hazard would say if the day's reports and forecasts were those of the day before.
+    """The hazard computed from the reports and forecasts of the previous day.
 
-    Its evidence kills no bracket: it is of another day.
+    It rules out no bracket, because its evidence is for another day.
     """
     before = city_day(key.ladder, key.date - DAY)
     if not lake.has(OBSERVATIONS, before):

@@ -1,8 +1,8 @@
-"""`kalshi-assets study market`: what helps beside the market, on recorded days.
+"""`kalshi-assets study market`: what improves on the market's probabilities, on recorded days.
 
-Every city-day is made in order from earlier days alone and kept in a lake of the study's own, so
-that a study that was stopped goes on where it was. Here: making and judging the days. Not
-here: a day (`study_days`), judging (`studies`), the page (`pages`).
+City-days are computed in order, from earlier days only, and stored in the study's own lake, so that
+an interrupted study can resume. Here: running the study and printing. Not here: a single day
+(`study_days`), the evaluation (`studies`), the page (`pages`).
 """
 
 from collections.abc import Sequence
@@ -14,27 +14,24 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from kalshi_assets.commands.services import (
-    UNLIMITED,
-    ServedArchive,
-    environment,
     find_archive,
     recordings,
-    service_variables,
+    unlimited_sandbox,
 )
 from kalshi_assets.commands.study_days import control_scores, make_days, study_day
 from kalshi_assets.commands.study_output import keep, print_json, print_paths, rich_table, tracked
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city, city_days
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pages.scoreboard_page import verdicts, write_page
-from kalshi_assets.sandbox.server import running
 from kalshi_assets.settings import Settings
 from kalshi_assets.studies.market_study import MarketStudy
 from kalshi_assets.tables import SCOREBOARD
 
 PROCESSES = 2
 EVERY_CITY = "every_city"
-"""Stands for the city where a study of several is kept; the graph has no such partition."""
+"""Used as the city of a study of several cities; not a partition of the graph."""
 EVERYWHERE = ("market", "fused", "calibrated")
 SHOWN = ("market", "market_alive", "fused", "calibrated", "weather", "prior_pool")
 
@@ -50,37 +47,31 @@ def run_market_study(
     as_json: bool,
     command: str,
 ) -> None:
-    """Judge market, weather, pool, calibration and classifiers on recorded days.
+    """Score market, weather, pool, calibration and classifiers on recorded days.
 
-    Parameters
-    ----------
-    archive
-        Recordings; None: those beside the project.
-    out
-        Folder of `scoreboard.md`; its pictures go to `pictures` below it.
-    cities, start, end
-        City-days; those without an event or an outcome are left out.
-    command
-        What the page says made it.
+    Without an `archive` it uses the recordings next to the project. `scoreboard.md` is written to
+    the folder `out`, its figures to the subfolder `pictures`. `command` is shown on the page.
 
     Raises
     ------
     FileNotFoundError
         There is no archive.
     ValueError
-        No day could be judged.
+        No day could be scored.
     """
     keys = city_days(cities, start, end)
     recordings(archive)
     served = find_archive(archive, Settings().data)
     progress = Console(stderr=True, quiet=as_json)
-    data = Settings().data.resolve() / "study"
-    lake = Lake(data / "lake", TEMPERATURE)
-    made = _made(progress, served, data, keys)
-    study = _judged(progress, data, made)
+    lake = Lake(Files(Settings().data.resolve() / "study"), TEMPERATURE)
+    lake.claim(served.origin)
+    with unlimited_sandbox(served.root):
+        days = make_days(lake.files, keys, PROCESSES)
+        made = list(tracked(progress, days, "city-days", len(keys)))
+    study = _study(progress, lake, sorted(each.key for each in made if each.missing is None))
     if not study.days.height:
         raise ValueError(
-            f"no day of {', '.join(cities)} from {start} to {end} could be judged; events with an "
+            f"no day of {', '.join(cities)} from {start} to {end} could be scored; events with an "
             "outcome are needed"
         )
     titles = {name: city(name).title for name in cities}
@@ -96,30 +87,16 @@ def run_market_study(
     print_paths(console, *written, kept)
 
 
-def _made(
-    progress: Console, served: ServedArchive, data: Path, keys: Sequence[LadderDay]
-) -> list[LadderDay]:
-    """The city-days that there are, made where they were not there yet."""
-    Lake(data / "lake", TEMPERATURE).claim(served.origin)
-    with (
-        running(served.root, read_bucket=UNLIMITED, anonymous_bucket=UNLIMITED) as sandbox,
-        environment(service_variables(sandbox)),
-    ):
-        made = list(tracked(progress, make_days(data, keys, PROCESSES), "city-days", len(keys)))
-    return sorted(each.key for each in made if each.missing is None)
-
-
-def _judged(progress: Console, data: Path, keys: Sequence[LadderDay]) -> MarketStudy:
-    lake = Lake(data / "lake", TEMPERATURE)
+def _study(progress: Console, lake: Lake, keys: Sequence[LadderDay]) -> MarketStudy:
     days = (study_day(lake, key) for key in keys)
-    read = [found for found in tracked(progress, days, "judged", len(keys)) if found is not None]
-    scores, cities = control_scores(data, keys, PROCESSES), len({key.ladder for key in keys})
+    read = [found for found in tracked(progress, days, "scored", len(keys)) if found is not None]
+    scores, cities = control_scores(lake.files, keys, PROCESSES), len({key.ladder for key in keys})
     control = list(tracked(progress, scores, "classifiers on other days' labels, cities", cities))
     return MarketStudy.of([day for day, _ in read], [scores for _, scores in read], control)
 
 
 def _table(study: MarketStudy) -> RichTable:
-    """Mean log loss by city and source; a row's sources at the same instants."""
+    """Mean log loss by city and source; the sources in a row are scored at the same instants."""
     rows = study.scoreboard.filter(
         pl.col("score") == "log_loss",
         pl.col("slice").is_in(["all", "city"]),

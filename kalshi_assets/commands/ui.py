@@ -1,4 +1,7 @@
-"""The Dagster UI and daemon, with a sandbox beside them unless services are configured."""
+"""The Dagster UI and daemon, with a sandbox unless services are configured.
+
+Not here: the definitions that they load (`definitions`).
+"""
 
 import os
 import signal
@@ -14,32 +17,33 @@ from rich.console import Console
 
 from kalshi_assets.commands.services import prepared_archive, sandbox_environment
 from kalshi_assets.families.temperature.cities import TEMPERATURE
-from kalshi_assets.lake.catalogue import create_catalogue
+from kalshi_assets.lake.catalogue import ensure_catalogue
 from kalshi_assets.lake.store import Lake
+from kalshi_assets.sandbox.server import stop
 from kalshi_assets.settings import Settings
 
 HOST = "127.0.0.1"
 WORKSPACE = Path("workspace.yaml")
-# The advice to use `dg dev` does not fit: it takes no workspace file.
+# `dg dev`, which the warning recommends, does not accept a workspace file.
 SUPERSEDED = "ignore:Function `dev_command` is superseded"
 PATIENCE_S = 15.0
 
 
 def run_ui(console: Console, archive: Path | None, port: int) -> int:
-    """Run until interrupted; the exit code of `dagster dev`.
+    """Run until interrupted; returns the exit code of `dagster dev`.
 
     Raises
     ------
     FileNotFoundError
-        Not started from the project folder.
+        The current folder is not the project folder.
     RuntimeError
-        The port is taken, or the lake was filled from other services.
+        The port is in use, or the lake was filled from other services.
     """
     if not WORKSPACE.is_file():
-        raise FileNotFoundError(f"no {WORKSPACE} here; start the UI from the project folder")
+        raise FileNotFoundError(f"no {WORKSPACE} here; run this command in the project folder")
     _demand_free(port)
     settings = Settings()
-    lake = Lake(settings.data / "lake", TEMPERATURE)
+    lake = Lake(settings.files, TEMPERATURE)
     os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
     signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
@@ -52,7 +56,7 @@ def run_ui(console: Console, archive: Path | None, port: int) -> int:
             console.print(f"sandbox with {served.origin} at {sandbox.url}")
             for name, (start, end) in served.shown.items():
                 console.print(f"  try a backfill of {name} {start}..{end}")
-        create_catalogue(settings.data / "kalshi.duckdb", lake)
+        ensure_catalogue(lake)
         console.print(f"Dagster UI at http://{HOST}:{port} in half a minute", highlight=False)
         return _dagster_dev(port)
 
@@ -63,23 +67,12 @@ def _dagster_dev(port: int) -> int:
     try:
         return child.wait()
     except KeyboardInterrupt:
-        # A terminal interrupts the whole group: the child is on its way out.
+        # Ctrl-C is sent to the whole process group, so the child is already shutting down.
         with suppress(subprocess.TimeoutExpired):
             child.wait(PATIENCE_S)
         return 0
     finally:
-        _end(child)
-
-
-def _end(child: subprocess.Popen) -> None:
-    if child.poll() is not None:
-        return
-    child.terminate()
-    try:
-        child.wait(PATIENCE_S)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+        stop(child, PATIENCE_S)
 
 
 def _demand_free(port: int) -> None:
@@ -89,8 +82,8 @@ def _demand_free(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             raise RuntimeError(
-                f"port {port} cannot be had ({error.strerror}); perhaps a UI still runs there; "
-                f"choose another: kalshi-assets ui --port {port + 1}"
+                f"port {port} is not available ({error.strerror}); stop the program that uses it, "
+                f"or choose another port: kalshi-assets ui --port {port + 1}"
             ) from error
 
 

@@ -92,12 +92,12 @@ def _meaning(spec: Any) -> str:
 
 def the_lake() -> Lake:
     """The lake below the settings' data folder."""
-    return Lake(Settings().data / "lake", TEMPERATURE)
+    return Lake(Settings().files, TEMPERATURE)
 
 
 def the_request_counts() -> RequestCounts:
     """The counts of requests below the settings' data folder."""
-    return RequestCounts(Settings().data / "requests")
+    return RequestCounts(Settings().files)
 
 
 class LakeIOManager(dg.IOManager):

@@ -209,7 +209,7 @@ def _one_behind(made: Iterator[_Made]) -> Iterator[_Made]:
 def _facts(lake: Lake, table: Table, key: LadderDay, frame: pl.DataFrame) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "dagster/partition_row_count": frame.height,
-        "file": dg.MetadataValue.path(str(lake.path(table, key))),
+        "file": dg.MetadataValue.path(lake.address(table, key)),
     }
     clock = next((c for c in ("minute", "event_time") if c in table.dtypes), None)
     if clock and not frame.is_empty():

@@ -13,7 +13,7 @@ from dagster_duckdb import DuckDBResource
 
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.families.temperature.services import WeatherService
-from kalshi_assets.lake.catalogue import ensure_catalogue
+from kalshi_assets.lake.catalogue import CATALOGUE, ensure_catalogue
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pipeline.services import KalshiService
@@ -51,7 +51,7 @@ class WeatherResource(dg.ConfigurableResource[WeatherService]):
 @dg.resource(description="Fitted models, below the settings' data folder.")
 def models(context: dg.InitResourceContext) -> ModelStore:
     """The store of a run."""
-    return ModelStore(Settings().data / "models")
+    return ModelStore(Settings().files)
 
 
 @dg.resource(description="The catalogue, read-only: what is asked over many days is SQL.")
@@ -59,7 +59,7 @@ def catalogue(context: dg.InitResourceContext) -> DuckDBResource:
     """DuckDB over the settings' data folder."""
     # Opened for writing it would lock out everyone else.
     return DuckDBResource(
-        database=str(Settings().data / "kalshi.duckdb"),
+        database=Settings().files.address(CATALOGUE),
         connection_config={"access_mode": "READ_ONLY"},
     )
 
@@ -72,8 +72,8 @@ def pages(context: dg.InitResourceContext) -> PageStore:
 
     @contextmanager
     def opened() -> Iterator[duckdb.DuckDBPyConnection]:
-        ensure_catalogue(Settings().data / "kalshi.duckdb", the_lake())
+        ensure_catalogue(the_lake())
         with context.resources.catalogue.get_connection() as connection:
             yield connection
 
-    return PageStore(Settings().data, opened)
+    return PageStore(Settings().files, opened)

@@ -1,6 +1,6 @@
 """Kalshi: signing, REST reads, wire decoding, the event contract, settlement, fees.
 
-Here: everything that knows the exchange's wire format, and the one value per event (`contract`)
-that everyone else reads instead. Not here: what a quote means for a probability (ladder), storage
-(lake), decisions and orders' logic (trading), sockets held open (live).
+Here: everything that knows the exchange's wire format, and the event contract (`contract`) that the
+other rooms read instead. Not here: probabilities from quotes (ladder), storage (lake), trading
+decisions and order logic (trading), open WebSocket connections (live).
 """

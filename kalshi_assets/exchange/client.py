@@ -1,11 +1,11 @@
-"""The REST client: the exchange's reads, by endpoint, from whichever tier holds the data.
+"""The REST client: one method per kind of read, from the live or historical tier as needed.
 
-Here: paths, limits, chunks and tiers. Not here: sending (rest), what a value means (wire), which
-reads make up a city-day (ingest).
+Here: paths, limits, chunking and tiers. Not here: sending requests (rest), decoding values (wire),
+which reads make up a city-day (ingest).
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,11 +13,7 @@ from urllib.parse import quote
 
 import polars as pl
 
-from kalshi_assets.exchange.errors import (
-    MalformedAnswerError,
-    NotFoundError,
-    PaginationError,
-)
+from kalshi_assets.exchange.errors import MalformedAnswerError, NotFoundError
 from kalshi_assets.exchange.rest import Answer, RestReader
 from kalshi_assets.exchange.wire import Market, candles_of, market_of, trades_of
 from kalshi_assets.exchange.wire_candles import (
@@ -38,7 +34,7 @@ MAX_PERIODS = 5_000
 BATCH_TICKERS = 100
 BATCH_PERIODS = 10_000
 CUTOFF_MAX_AGE_S = 600.0
-# The tiers have been seen overlapping, and the cutoff moves while a client lives.
+# The tiers have been observed to overlap, and the cutoff moves during a client's lifetime.
 TIER_OVERLAP = timedelta(days=2)
 
 _MINUTE_S = 60
@@ -48,7 +44,7 @@ Groups = list[tuple[str, list[Any]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Cutoff:
-    """Where the historical tier ends: markets settled and trades made before are archived."""
+    """End of the historical tier: markets settled and trades made before it are archived."""
 
     market_settled_ts: datetime
     trades_created_ts: datetime
@@ -59,12 +55,8 @@ class KalshiClient(RestReader):
 
     _cutoff: tuple[float, Cutoff] | None = None
 
-    def exchange_status(self) -> Answer:
-        """Whether the exchange is up and trades."""
-        return self.get("/exchange/status")
-
     def cutoff(self) -> Cutoff:
-        """The historical cutoff, read at most every ten minutes."""
+        """The historical cutoff, cached for ten minutes."""
         now = self._clock()
         if self._cutoff is None or now - self._cutoff[0] > CUTOFF_MAX_AGE_S:
             self._cutoff = (now, self.get("/historical/cutoff").decode(_cutoff_of))
@@ -87,14 +79,12 @@ class KalshiClient(RestReader):
         return self._object(f"/events/{_segment(event_ticker)}", "event")
 
     def listed_events(self, event_tickers: Sequence[str]) -> frozenset[str]:
-        """Those of `event_tickers` that the exchange has, in one question."""
-        pages = self.pages(
-            "/events", {"tickers": ",".join(event_tickers), "limit": EVENT_LIMIT}, "events"
-        )
-        return frozenset(_event_tickers(pages, "events"))
+        """The subset of `event_tickers` that exists on the exchange, from one query."""
+        params = {"tickers": ",".join(event_tickers), "limit": EVENT_LIMIT}
+        return frozenset(_event_tickers(self.pages("/events", params, "events"), "events"))
 
     def event_markets(self, event_ticker: str) -> list[Market]:
-        """The event's markets, from whichever tier holds them; each knows its answer's hash."""
+        """The event's markets from the tiers that hold them, each with its response's hash."""
         markets = self._markets("/markets", {"event_ticker": event_ticker})
         cutoff = self.cutoff()
         if not markets or any(m.close_time < cutoff.market_settled_ts for m in markets):
@@ -102,14 +92,14 @@ class KalshiClient(RestReader):
         return list({market.ticker: market for market in reversed(markets)}.values())[::-1]
 
     def archived_tickers(self, event_ticker: str) -> frozenset[str]:
-        """Those of the event's markets that the historical tier holds."""
+        """Tickers of the event's markets that are in the historical tier."""
         markets = self._markets("/historical/markets", {"event_ticker": event_ticker})
         return frozenset(market.ticker for market in markets)
 
     def settled_events(self, series: str, since: datetime) -> list[str]:
-        """Tickers of the events of `series` that settled at `since` or later, of the live tier.
+        """Tickers of live-tier events of `series` that settled at `since` or later.
 
-        Only the tickers are read: what else a market says, and cannot be read, is no matter here.
+        Only tickers are decoded, so that other malformed fields cause no error here.
         """
         params = {
             "series_ticker": series,
@@ -123,81 +113,31 @@ class KalshiClient(RestReader):
             return []
         return list(dict.fromkeys(_event_tickers(pages, "markets")))
 
-    def market_candles(
-        self,
-        series: str,
-        ticker: str,
-        start: datetime,
-        end: datetime,
-        archived: bool | None = None,
-    ) -> pl.DataFrame:
-        """One-minute candles of one market that end within `start`..`end`: `tables.CANDLES`.
-
-        Parameters
-        ----------
-        archived
-            Which tier holds the market: True: the historical one; False: the live one; None:
-            unknown, the live one first and then the other, should it have nothing.
-
-        Raises
-        ------
-        NotFoundError
-            No tier that was asked knows the market.
-        """
-        live = f"/series/{_segment(series)}/markets/{_segment(ticker)}/candlesticks"
-        historical = _historical_candles(ticker)
-        if archived is not None:
-            return self._market_candles({ticker: historical if archived else live}, start, end)
-        try:
-            frame = self._market_candles({ticker: live}, start, end)
-        except NotFoundError:
-            return self._market_candles({ticker: historical}, start, end)
-        if len(frame):
-            return frame
-        try:
-            return self._market_candles({ticker: historical}, start, end)
-        except NotFoundError:
-            return frame
-
     def archived_candles(
         self, tickers: Sequence[str], start: datetime, end: datetime
     ) -> pl.DataFrame:
-        """One-minute candles of many markets, of the historical tier: `tables.CANDLES`.
+        """One-minute candles (`tables.CANDLES`) of several markets of the historical tier.
 
         Raises
         ------
         NotFoundError
-            The historical tier does not know one of the markets.
+            One of the markets is not in the historical tier.
         """
-        paths = {ticker: _historical_candles(ticker) for ticker in tickers}
-        return self._market_candles(paths, start, end, MARKET_SHAPE)
-
-    def event_candles(
-        self, series: str, event_ticker: str, start: datetime, end: datetime
-    ) -> pl.DataFrame:
-        """One-minute candles of all markets of an event, of the live tier: `tables.CANDLES`."""
-        path = f"/series/{_segment(series)}/events/{_segment(event_ticker)}/candlesticks"
-        frames: list[pl.DataFrame] = []
-        for first, last in _windows(start, end, MAX_PERIODS):
-            while first < last:
-                answer = self.get(path, _candle_params(first, last))
-                frame, reached = answer.decode(_event_candles_of)
-                frames.append(frame)
-                if reached <= first:
-                    raise PaginationError(
-                        f"adjusted_end_ts {reached} does not advance beyond start_ts {first}",
-                        endpoint=answer.endpoint,
-                    )
-                first = reached
-        return _joined(CANDLES, frames)
+        asked = [
+            ([ticker], self.get(path, _candle_params(*window), MARKET_SHAPE))
+            for ticker in tickers
+            for path in [f"/historical/markets/{_segment(ticker)}/candlesticks"]
+            for window in _windows(start, end, MAX_PERIODS)
+        ]
+        return _candles(asked, HISTORICAL, _market_candles_of)
 
     def batch_candles(self, tickers: Sequence[str], start: datetime, end: datetime) -> pl.DataFrame:
-        """One-minute candles of many markets, of the live tier: `tables.CANDLES`.
+        """One-minute candles (`tables.CANDLES`) of several markets of the live tier.
 
         Raises
         ------
         NotFoundError
-            The exchange left a market out, which is how it says that the live tier has none.
+            The response omits a market, which means that it is not in the live tier.
         """
         asked = []
         for i in range(0, len(tickers), BATCH_TICKERS):
@@ -207,12 +147,8 @@ class KalshiClient(RestReader):
                 asked.append((some, self.get("/markets/candlesticks", params, MARKETS_SHAPE)))
         return _candles(asked, LIVE, _batch_candles_of)
 
-    def trades(self, ticker: str, start: datetime, end: datetime) -> pl.DataFrame:
-        """Trades of one market within `start`..`end`, from both tiers: `tables.TRADES`."""
-        return self.event_trades([ticker], start, end)
-
     def event_trades(self, tickers: Sequence[str], start: datetime, end: datetime) -> pl.DataFrame:
-        """Trades of markets within `start`..`end`, from both tiers: `tables.TRADES`."""
+        """Trades (`tables.TRADES`) of several markets within `start`..`end`, from both tiers."""
         cutoff = self.cutoff().trades_created_ts
         paths = []
         if end >= cutoff - TIER_OVERLAP:
@@ -236,7 +172,7 @@ class KalshiClient(RestReader):
             ]
             frames = [trades_of([trade for trade, _ in trades], [sha256 for _, sha256 in trades])]
         except MalformedAnswerError:
-            # Page by page, so that the error names the endpoint.
+            # Decoding page by page makes the error name the endpoint.
             frames = [
                 page.decode(lambda a: trades_of(a.payload["trades"], a.raw_sha256))
                 for page in pages
@@ -244,7 +180,7 @@ class KalshiClient(RestReader):
         return _joined(TRADES, frames)
 
     def order_book(self, ticker: str) -> OrderBook:
-        """The market's book now, every level."""
+        """The market's current order book, all levels."""
         answer = self.get(f"/markets/{_segment(ticker)}/orderbook", {"depth": 0})
         return answer.decode(lambda a: order_book_of(a.payload, ticker))
 
@@ -265,23 +201,9 @@ class KalshiClient(RestReader):
         except NotFoundError:
             return []
 
-    def _market_candles(
-        self,
-        paths: Mapping[str, str],
-        start: datetime,
-        end: datetime,
-        shape: pl.Schema | None = None,
-    ) -> pl.DataFrame:
-        asked = [
-            ([ticker], self.get(path, _candle_params(*window), shape))
-            for ticker, path in paths.items()
-            for window in _windows(start, end, MAX_PERIODS)
-        ]
-        return _candles(asked, HISTORICAL, _market_candles_of)
-
 
 def _event_tickers(pages: Iterable[Answer], name: str) -> Iterator[str]:
-    # Whatever stands in a ticker's place is taken for one: whoever asked will name it as odd.
+    # A malformed ticker is passed on as text; the caller reports it as unknown.
     for page in pages:
         for record in page.payload[name]:
             ticker = record.get("event_ticker") if isinstance(record, dict) else record
@@ -296,25 +218,12 @@ def _cutoff_of(answer: Answer) -> Cutoff:
     )
 
 
-def _event_candles_of(answer: Answer) -> tuple[pl.DataFrame, int]:
-    record = answer.record("answer")
-    tickers, lists = record.rows("market_tickers"), record.rows("market_candlesticks")
-    if len(tickers) != len(lists):
-        raise MalformedAnswerError(
-            f"{len(tickers)} market_tickers but {len(lists)} market_candlesticks"
-        )
-    frame = candles_of(
-        [(str(t), c or []) for t, c in zip(tickers, lists, strict=True)], answer.raw_sha256
-    )
-    return frame, record.integer("adjusted_end_ts")
-
-
 def _candles(
     asked: Sequence[tuple[Sequence[str], Answer]],
     keys: CandleKeys,
     groups_of: Callable[[Answer, Sequence[str]], Groups],
 ) -> pl.DataFrame:
-    """Of answers about some tickers each: in columns, or where that cannot be, by objects."""
+    """Decode responses, each about some tickers, in columns if possible, else object by object."""
     usual = usual_candles([(some, a.payload, a.raw_sha256) for some, a in asked], keys)
     if usual is not None:
         return _joined(CANDLES, [usual])
@@ -336,7 +245,7 @@ def _batch_candles_of(answer: Answer, tickers: Sequence[str]) -> Groups:
     groups = [(r.text("market_ticker"), r.rows("candlesticks")) for r in records]
     if missing := sorted(set(tickers) - {ticker for ticker, _ in groups}):
         raise NotFoundError(
-            f"left out of the answer, so not in the live tier: {', '.join(missing)}",
+            f"missing from the response, so not in the live tier: {', '.join(missing)}",
             endpoint=answer.endpoint,
         )
     return groups
@@ -354,7 +263,7 @@ def _joined(table: Table, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _windows(start: datetime, end: datetime, periods: int) -> Iterator[tuple[int, int]]:
-    # Neighbours share their boundary second, whichever end the exchange leaves out.
+    # Adjacent windows share their boundary second, in case the exchange excludes one end.
     first, last = _floor_s(start), math.ceil(end.timestamp())
     while first < last:
         yield first, min(first + periods * _MINUTE_S, last)
@@ -363,10 +272,6 @@ def _windows(start: datetime, end: datetime, periods: int) -> Iterator[tuple[int
 
 def _candle_params(start_ts: int, end_ts: int) -> dict[str, Any]:
     return {"start_ts": start_ts, "end_ts": end_ts, "period_interval": 1}
-
-
-def _historical_candles(ticker: str) -> str:
-    return f"/historical/markets/{_segment(ticker)}/candlesticks"
 
 
 def _floor_s(instant: datetime) -> int:

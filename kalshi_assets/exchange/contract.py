@@ -1,4 +1,4 @@
-"""The event contract: one value per event, everything that its six markets agree on.
+"""The event contract: one value per event, everything that its markets agree on.
 
 Here: the value and its table form. Not here: reading it from the exchange's answers
 (contract_reading) and anything that changes while the event trades.
@@ -13,13 +13,14 @@ from typing import Literal
 import polars as pl
 
 from kalshi_assets.exchange.wire import TickRange
-from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.ladder.brackets import Bracket, Ladder
-from kalshi_assets.ladder.terms import latest_terms
+from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.ladder.legs import ValueGrid
+from kalshi_assets.ladder.terms import atoms_of, latest_terms
 from kalshi_assets.tables import EVENTS
+from kalshi_assets.units import CC_A_DOLLAR
 
-LINEAR_CENT = (TickRange(start=0, end=CC_PER_DOLLAR, step=100),)
+LINEAR_CENT = (TickRange(start=0, end=CC_A_DOLLAR, step=100),)
 
 
 class ContractError(ValueError):
@@ -32,7 +33,7 @@ class StationChangedError(ContractError):
 
 @dataclass(frozen=True, kw_only=True)
 class MarketTerms:
-    """What is particular to one bracket's market.
+    """What is particular to one market.
 
     Attributes
     ----------
@@ -41,7 +42,7 @@ class MarketTerms:
     strike_type, floor_strike, cap_strike
         As stated; empty and None where they were not.
     bracket_from
-        Where the degrees that pay were read; see `tables.EVENTS`.
+        Where the numbers that pay were read; see `tables.EVENTS`.
     rules_sha256
         Fingerprint of the rules text; None: none was given.
     tick_grid, tick_grid_from
@@ -56,8 +57,8 @@ class MarketTerms:
     market_ticker: str
     label: str
     strike_type: str
-    floor_strike: float | None
-    cap_strike: float | None
+    floor_strike: str | None
+    cap_strike: str | None
     bracket_from: str
     rules_sha256: str | None
     tick_grid: tuple[TickRange, ...]
@@ -72,9 +73,15 @@ class EventContract:
 
     Attributes
     ----------
-    climate_start, climate_end
-        The climate day, local standard midnight to midnight, UTC; the end is exclusive.
-    station
+    ladder
+        The legs; a `Ladder` where they are a partition.
+    grid
+        The numbers that can settle.
+    day_start, day_end
+        The day that the number is of, UTC; the end is exclusive.
+    authorities
+        Whose word settles, the first that has spoken.
+    place
         Where the number is taken; of a temperature the settlement station's ICAO identifier.
     *_from
         Where the value was read; see `tables.EVENTS`.
@@ -83,14 +90,16 @@ class EventContract:
     key: LadderDay
     series_ticker: str
     event_ticker: str
-    ladder: Ladder
+    ladder: Atoms
+    grid: ValueGrid
     markets: tuple[MarketTerms, ...]
     open_time: dt.datetime
     close_time: dt.datetime
-    climate_start: dt.datetime
-    climate_end: dt.datetime
-    station: str
-    station_from: str
+    day_start: dt.datetime
+    day_end: dt.datetime
+    authorities: tuple[str, ...]
+    place: str
+    place_from: str
     settlement_source: str
     settlement_source_from: str
     fee_type: str
@@ -161,6 +170,9 @@ class EventContract:
         """
         same = {name: getattr(self, name) for name in _SHARED_COLUMNS}
         same |= {
+            "unit": self.grid.unit,
+            "scale": self.grid.scale,
+            "authorities": list(self.authorities),
             "event_time": self.open_time,
             "known_at": self.open_time if known_at is None else known_at,
             "known_at_from": known_at_from,
@@ -175,8 +187,8 @@ class EventContract:
                 "strike_type": terms.strike_type,
                 "floor_strike": terms.floor_strike,
                 "cap_strike": terms.cap_strike,
-                "lo_f": bracket.lo,
-                "hi_f": bracket.hi,
+                "lo": leg.lo,
+                "hi": leg.hi,
                 "bracket_from": terms.bracket_from,
                 "rules_sha256": terms.rules_sha256,
                 "tick_grid": _grid_text(terms.tick_grid),
@@ -184,8 +196,8 @@ class EventContract:
                 "fee_waiver_until": terms.fee_waiver_until,
                 "raw_sha256": terms.raw_sha256,
             }
-            for position, (terms, bracket) in enumerate(
-                zip(self.markets, self.ladder.brackets, strict=True)
+            for position, (terms, leg) in enumerate(
+                zip(self.markets, self.ladder.legs, strict=True)
             )
         ]
         return EVENTS.conform(pl.DataFrame(rows, schema=EVENTS.dtypes, orient="row"))
@@ -205,20 +217,18 @@ class EventContract:
         for name in _SHARED_COLUMNS:
             if len({row[name] for row in rows}) > 1:
                 raise ContractError(f"the event rows of {key} disagree on {name}")
-        brackets = [
-            Bracket(market_ticker=row["market_ticker"], lo=row["lo_f"], hi=row["hi_f"])
-            for row in rows
-        ]
         terms = tuple(
             MarketTerms(
                 **{name: row[name] for name in _OWN_COLUMNS},
-                tick_grid=_grid_of_text(row["tick_grid"]),
+                tick_grid=tick_ranges(row["tick_grid"]),
             )
             for row in rows
         )
         return cls(
             key=key,
-            ladder=Ladder.of(brackets),
+            ladder=atoms_of(frame),
+            grid=ValueGrid(rows[0]["unit"], rows[0]["scale"]),
+            authorities=tuple(rows[0]["authorities"]),
             markets=terms,
             **{name: rows[0][name] for name in _SHARED_COLUMNS},
         )
@@ -229,10 +239,10 @@ _SHARED_COLUMNS = (
     "event_ticker",
     "open_time",
     "close_time",
-    "climate_start",
-    "climate_end",
-    "station",
-    "station_from",
+    "day_start",
+    "day_end",
+    "place",
+    "place_from",
     "settlement_source",
     "settlement_source_from",
     "fee_type",
@@ -263,8 +273,8 @@ def round_to_tick(grid: Sequence[TickRange], price_cc: int, side: Literal["bid",
     price_cc
         1/10,000 dollar of YES, 0 to 10,000.
     """
-    if not 0 <= price_cc <= CC_PER_DOLLAR:
-        raise ValueError(f"price {price_cc} cc is not within 0 and {CC_PER_DOLLAR}")
+    if not 0 <= price_cc <= CC_A_DOLLAR:
+        raise ValueError(f"price {price_cc} cc is not within 0 and {CC_A_DOLLAR}")
     for ticks in grid:
         if ticks.start <= price_cc <= ticks.end:
             down = ticks.start + (price_cc - ticks.start) // ticks.step * ticks.step
@@ -278,5 +288,6 @@ def _grid_text(grid: Sequence[TickRange]) -> str:
     return json.dumps([[ticks.start, ticks.end, ticks.step] for ticks in grid])
 
 
-def _grid_of_text(text: str) -> tuple[TickRange, ...]:
+def tick_ranges(text: str) -> tuple[TickRange, ...]:
+    """The price grid of `market.events`, tick_grid."""
     return tuple(TickRange(start=s, end=e, step=d) for s, e, d in json.loads(text))

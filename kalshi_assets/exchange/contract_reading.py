@@ -1,33 +1,21 @@
-"""Reading the event contract from the exchange's answers, with the provenance of each part.
+"""Reading the event contract from the exchange's responses, with the origin of each part.
 
-Here: the station and the publisher in the rules, the fee terms of the day. Not here: the degrees
-that a market pays on (bracket_reading), asking the exchange (ingest), the value itself (contract).
+Here: the place and the publisher in the rules, the fee terms of the day. Not here: the numbers that
+a market pays on (`listing`), requests (`ingest`), the contract's data types (`contract`).
 """
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from kalshi_assets.exchange.bracket_reading import read_brackets
-from kalshi_assets.exchange.contract import (
-    LINEAR_CENT,
-    ContractError,
-    EventContract,
-    MarketTerms,
-)
+from kalshi_assets.exchange.contract import LINEAR_CENT, ContractError, EventContract, MarketTerms
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.listing import Listing
 from kalshi_assets.exchange.wire import Market
 from kalshi_assets.exchange.wire_account import fee_changes_of
 from kalshi_assets.exchange.wire_values import Record
-from kalshi_assets.ladder.brackets import Ladder
-
-_PUBLISHERS = (
-    ("The Weather Company", re.compile(r"The Weather Company")),
-    ("National Weather Service", re.compile(r"National Weather Service|\bNWS\b")),
-)
+from kalshi_assets.ladder.brackets import ladder_of
 
 
 def read_event_contract(
@@ -37,48 +25,46 @@ def read_event_contract(
     series_payload: Mapping[str, Any],
     fee_changes: Sequence[Mapping[str, Any]],
 ) -> EventContract:
-    """Read an event from the exchange's answers.
+    """Read an event's contract from the exchange's responses.
 
     Parameters
     ----------
     listing
-        What is expected.
-    event_payload, series_payload
-        The objects under ``event`` and ``series``.
+        The expected event.
+    event_payload, series_payload, fee_changes
+        The objects in ``event``, ``series`` and ``series_fee_change_arr`` (with history).
     markets
         All markets of the event, any order.
-    fee_changes
-        The objects under ``series_fee_change_arr``, with history.
 
     Raises
     ------
     ContractError
-        Siblings disagree, a bracket cannot be read, or the event is another day's or series'.
+        Markets disagree, a bracket cannot be read, or the event is of another day or series.
     StationChangedError
-        The rules name another station than the registry.
+        The rules name another place than the registry.
     LadderError
-        The brackets leave a gap, overlap or lack a tail.
+        The legs are not of the listing's shape: of a partition they leave a gap, overlap or lack a
+        tail.
     MalformedAnswerError
-        An answer lacks the fee terms, states a fee waiver that is no instant, or a strike lies
-        outside every range.
+        Fee terms are missing, a fee waiver is not an instant, or a strike is out of range.
     """
     event_ticker = _common(markets, "event_ticker", listing.tickers[0])
     stated = event_payload.get("event_ticker")
     if event_ticker not in listing.tickers or stated != event_ticker:
         raise ContractError(
-            f"asked for {' or '.join(listing.tickers)}, got event {stated} "
+            f"requested {' or '.join(listing.tickers)}, got event {stated} "
             f"with markets of {event_ticker}"
         )
     series_ticker = series_of_event(listing, event_payload)
-    brackets, brackets_from = read_brackets(markets, listing.largest_strike)
-    ladder = Ladder.of(brackets)
+    legs, legs_from = listing.read_legs(markets)
+    ladder = ladder_of(legs, listing.shape)
     by_ticker = {market.ticker: market for market in markets}
-    ordered = [by_ticker[bracket.market_ticker] for bracket in ladder.brackets]
+    ordered = [by_ticker[leg.market_ticker] for leg in ladder.legs]
     open_time = _common(markets, "open_time", event_ticker)
     close_time = _common(markets, "close_time", event_ticker)
     if close_time <= open_time:
         raise ContractError(f"{event_ticker} closes at {close_time}, before it opens: {open_time}")
-    source, source_from = _settlement_source(event_payload, series_payload, ordered)
+    source, source_from = _settlement_source(listing, event_payload, series_payload, ordered)
     fee_type, multiplier, fee_from = _fee_terms(
         event_payload, series_payload, fee_changes, open_time
     )
@@ -87,13 +73,15 @@ def read_event_contract(
         series_ticker=series_ticker,
         event_ticker=event_ticker,
         ladder=ladder,
-        markets=tuple(_terms(market, brackets_from[market.ticker]) for market in ordered),
+        markets=tuple(_terms(market, legs_from[market.ticker]) for market in ordered),
         open_time=open_time,
         close_time=close_time,
-        climate_start=listing.day_start,
-        climate_end=listing.day_end,
-        station=listing.place,
-        station_from=_station_from(listing, ordered),
+        day_start=listing.day_start,
+        day_end=listing.day_end,
+        grid=listing.grid,
+        authorities=listing.authorities,
+        place=listing.place,
+        place_from=_place_from(listing, ordered),
         settlement_source=source,
         settlement_source_from=source_from,
         fee_type=fee_type,
@@ -103,12 +91,12 @@ def read_event_contract(
 
 
 def series_of_event(listing: Listing, event_payload: Mapping[str, Any]) -> str:
-    """The series that the event says it is of, which may be a former one; else the present one.
+    """The series named by the event, current or former; the current one if it names none.
 
     Raises
     ------
     ContractError
-        It says another ladder's.
+        The event names a series of another ladder.
     """
     event_ticker = event_payload.get("event_ticker")
     series = Record(event_payload, f"event {event_ticker}").maybe_text("series_ticker")
@@ -139,8 +127,8 @@ def _terms(market: Market, bracket_from: str) -> MarketTerms:
         market_ticker=market.ticker,
         label=market.yes_sub_title,
         strike_type=market.strike_type or "",
-        floor_strike=market.floor_strike,
-        cap_strike=market.cap_strike,
+        floor_strike=None if market.floor_strike is None else str(market.floor_strike),
+        cap_strike=None if market.cap_strike is None else str(market.cap_strike),
         bracket_from=bracket_from,
         rules_sha256=None if rules is None else hashlib.sha256(rules.encode()).hexdigest(),
         tick_grid=market.price_ranges or LINEAR_CENT,
@@ -150,24 +138,27 @@ def _terms(market: Market, bracket_from: str) -> MarketTerms:
     )
 
 
-def _station_from(listing: Listing, markets: Sequence[Market]) -> str:
+def _place_from(listing: Listing, markets: Sequence[Market]) -> str:
     found = {listing.read_place(market.ticker, market.rules_primary) for market in markets}
     if len(found) > 1:
         raise ContractError(
-            f"the markets of {markets[0].event_ticker} do not agree how their rules name the "
-            f"station: {', '.join(sorted(found))}"
+            f"the rules of the markets of {markets[0].event_ticker} name the place in different "
+            f"ways: {', '.join(sorted(found))}"
         )
     return found.pop()
 
 
 def _settlement_source(
-    event: Mapping[str, Any], series: Mapping[str, Any], markets: Sequence[Market]
+    listing: Listing,
+    event: Mapping[str, Any],
+    series: Mapping[str, Any],
+    markets: Sequence[Market],
 ) -> tuple[str, str]:
-    # The series' list is today's and comes last: the source changed on 2026-08-14.
+    # The series' list comes last, because it is today's: the source changed on 2026-08-14.
     if names := _source_names(event):
         return names, "event"
     rules = " ".join(market.rules_primary or "" for market in markets)
-    for publisher, pattern in _PUBLISHERS:
+    for publisher, pattern in listing.publishers:
         if pattern.search(rules):
             return publisher, "rules"
     if names := _source_names(series):

@@ -1,7 +1,7 @@
-"""What can go wrong with the exchange, each kind with what to do about it.
+"""The errors of the exchange client, each with a remedy.
 
-Here: the exceptions of this room and the reading of the exchange's four error shapes
-(kalshi.md 3.8). Not here: retrying (client) and naming the city and date (ingest).
+Here: the exceptions of this room, and decoding the exchange's four error formats (kalshi.md 3.8).
+Not here: retries (rest), adding city and date to an error (ingest).
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One request as people write it: method, path and query."""
+    """A request: method, path and query."""
 
     method: str
     path: str
@@ -25,18 +25,10 @@ class Endpoint:
 
 
 class ExchangeError(Exception):
-    """The exchange refused, failed, or answered what cannot be used.
+    """The exchange refused the request, failed, or sent an unusable response.
 
-    Attributes
-    ----------
-    message
-        The exchange's words, or ours where it had none.
-    endpoint
-        What was asked; None where a payload was decoded without a request.
-    status
-        HTTP status; None: there was no answer.
-    code, details
-        The exchange's error code and details, where it gave them.
+    `message`, `code` and `details` are those of the exchange if it sent them. `endpoint` is the
+    request, `status` the HTTP status (None: no response).
     """
 
     remedy = ""
@@ -58,51 +50,44 @@ class ExchangeError(Exception):
         self.details = details
 
     def __str__(self) -> str:
-        what = ": ".join(
-            part for part in (self.code, self.message, self.details) if part and part.strip()
-        )
-        where = " ".join(
-            part
-            for part in (
-                str(self.endpoint) if self.endpoint else "",
-                f"[{self.status}]" if self.status else "",
-            )
-            if part
-        )
-        return ": ".join(part for part in (where, what) if part) + (
-            f" ({self.remedy})" if self.remedy else ""
-        )
+        endpoint = str(self.endpoint or "")
+        where = " ".join(filter(None, [endpoint, f"[{self.status}]" if self.status else ""]))
+        parts = [where, self.code, self.message, self.details]
+        text = ": ".join(part for part in parts if part and part.strip())
+        return f"{text} ({self.remedy})" if self.remedy else text
 
 
 class AuthenticationError(ExchangeError):
-    """The exchange did not accept the key, the signature or the key's rights."""
+    """The exchange rejected the key, the signature or the key's permissions."""
 
     @property
     def remedy(self) -> str:  # type: ignore[override]
-        """What to do about it."""
+        """How to fix it."""
         if self.status == 403:
-            return "the key lacks the scope or is locked to one subaccount: check its rights"
-        known = {
-            "header_timestamp_expired": "this machine's clock is off by more than the exchange "
-            "accepts: set it by NTP, to within 2 s",
-            "signature_is_missing_from_headers": "this endpoint needs a signed request: set "
-            "KALSHI_API_KEY_ID and KALSHI_PRIVATE_KEY_PEM_PATH",
-        }
-        if self.code in known:
-            return known[self.code]
+            return "the key lacks the scope or is locked to one subaccount: check its permissions"
+        if self.code == "header_timestamp_expired":
+            return (
+                "this machine's clock is off by more than the exchange accepts: set it by NTP, "
+                "to within 2 s"
+            )
+        if self.code == "signature_is_missing_from_headers":
+            return (
+                "this endpoint needs a signed request: set KALSHI_API_KEY_ID and "
+                "KALSHI_PRIVATE_KEY_PEM_PATH"
+            )
         if self.details == "NOT_FOUND":
             return (
-                "no such key id in this environment: demo keys do not work on production and "
-                "the other way round"
+                "no such key ID in this environment: demo keys do not work on production and "
+                "vice versa"
             )
         return (
-            "the signature is wrong: key id and private key must be one pair, of the environment "
-            "that is asked"
+            "the signature is wrong: key ID and private key must be a pair, made for the "
+            "environment at this address"
         )
 
 
 class NotFoundError(ExchangeError):
-    """The exchange does not have it, or has moved it to the other tier."""
+    """The exchange does not have it, or has moved it to the other tier (live or historical)."""
 
 
 class RateLimitedError(ExchangeError):
@@ -112,19 +97,19 @@ class RateLimitedError(ExchangeError):
 
 
 class ServerError(ExchangeError):
-    """The exchange failed on its side."""
+    """The exchange failed to process the request."""
 
-    remedy = "see the exchange's status page; Thursdays 03:00-05:00 ET are maintenance"
+    remedy = "see the exchange's status page; maintenance is on Thursdays 03:00-05:00 ET"
 
 
 class UnreachableError(ExchangeError):
-    """No answer: connection refused, cut, or too slow."""
+    """No response: connection refused, lost or timed out."""
 
     remedy = "check the network and the address"
 
 
 class MalformedAnswerError(ExchangeError):
-    """An answer lacks something that matters; names the record and the field."""
+    """A response lacks required content; the message names the record and the field."""
 
     def __init__(
         self,
@@ -144,21 +129,29 @@ class MalformedAnswerError(ExchangeError):
 
 
 class UndecodableAnswerError(MalformedAnswerError):
-    """The body is not JSON: cut short, or not the exchange's."""
+    """The body is not JSON: truncated, or not sent by the exchange."""
 
 
 class PaginationError(ExchangeError):
-    """A cursor came back that was already used, or the pages do not end."""
+    """A cursor was repeated, or the pages do not end."""
+
+
+_KINDS: dict[int, type[ExchangeError]] = {
+    401: AuthenticationError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    429: RateLimitedError,
+}
 
 
 def error_of(status: int, body: bytes, endpoint: Endpoint) -> ExchangeError:
-    """The error that an answer with a failing `status` stands for.
+    """The error for a response with a failing `status`.
 
-    Reads all four shapes: ``{"error": {code, message, details}}``, flat ``{code, message,
-    details}``, ``{"msg": ...}`` and ``{"error": "text"}``; a body in none of them becomes the
-    message, cut short.
+    Decodes all four formats: ``{"error": {code, message, details}}``, flat ``{code, message,
+    details}``, ``{"msg": ...}`` and ``{"error": "text"}``; any other body becomes the message,
+    truncated to 200 bytes.
     """
-    kind = _kind(status)
+    kind = _KINDS.get(status, ServerError if status >= 500 else ExchangeError)
     try:
         payload = from_json(body)
     except ValueError:
@@ -180,15 +173,3 @@ def error_of(status: int, body: bytes, endpoint: Endpoint) -> ExchangeError:
         code=None if code is None else str(code),
         details=None if details is None else str(details),
     )
-
-
-def _kind(status: int) -> type[ExchangeError]:
-    if status in (401, 403):
-        return AuthenticationError
-    if status == 404:
-        return NotFoundError
-    if status == 429:
-        return RateLimitedError
-    if status >= 500:
-        return ServerError
-    return ExchangeError

@@ -6,8 +6,8 @@ client), decoding (wire), storing (lake). Every function takes the client it rea
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import polars as pl
 
@@ -18,17 +18,16 @@ from kalshi_assets.exchange.errors import ExchangeError, MalformedAnswerError, N
 from kalshi_assets.exchange.listing import Listing
 from kalshi_assets.exchange.rest import Answer
 from kalshi_assets.exchange.wire import Market
-from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR, leading_number
+from kalshi_assets.exchange.wire_values import leading_number
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.ladder.brackets import Bracket, LadderError
-from kalshi_assets.tables import CANDLES, SETTLEMENTS, TRADES, Table
+from kalshi_assets.ladder.legs import LadderError
+from kalshi_assets.tables import CANDLES, TRADES, Table
 from kalshi_assets.tables.limits import Limits
+from kalshi_assets.units import CC_A_DOLLAR
 
 SETTLED = ("determined", "finalized")
 FAIR_PRICE = "scalar"
 SETTLEMENT_LAG = timedelta(hours=12)
-
-_TEMPERATURE = Limits.of(SETTLEMENTS.columns["tmax_f"])
 
 # The last candle of a short market ends one minute after the close.
 _AFTER_CLOSE = timedelta(minutes=1)
@@ -106,53 +105,69 @@ def fetch_trades(client: KalshiClient, contract: EventContract) -> pl.DataFrame:
         return _known(client, TRADES, client.event_trades(contract.market_tickers, start, end))
 
 
-def fetch_settlement(client: KalshiClient, contract: EventContract) -> pl.DataFrame:
-    """How the exchange settled the event: one row of `tables.SETTLEMENTS`, none before it did."""
+def fetch_settlement(client: KalshiClient, contract: EventContract, table: Table) -> pl.DataFrame:
+    """How the exchange settled the event: one row of the family's settlements, none before it did.
+
+    Parameters
+    ----------
+    client, contract
+        Who asks, and about which event.
+    table
+        The family's settlements.
+    """
     with _naming(contract.key, f"settlement of {contract.event_ticker}"):
-        return settlement_of(contract, client.event_markets(contract.event_ticker))
+        return settlement_of(contract, client.event_markets(contract.event_ticker), table)
 
 
-def settlement_of(contract: EventContract, markets: list[Market]) -> pl.DataFrame:
+def settlement_of(contract: EventContract, markets: list[Market], table: Table) -> pl.DataFrame:
     """The row that the event's markets make: see `fetch_settlement`.
 
     The value is the one that the siblings state; in 2024 and 2025 only the winner did. Where they
-    state it in words, it is the number that the words begin with, should that agree with the
-    winner; else it is null. Where the exchange settled at a fair price (result scalar), the row
-    holds what each bracket paid.
+    state it in words, it is the number that the words begin with, should that agree with what
+    paid; else it is null. Of a partition the row names the market that pays, of other legs the atom
+    that the results mean. Where the exchange settled at a fair price (result scalar), the row
+    holds what each leg paid.
 
     Raises
     ------
     ContractError
-        Not exactly one winner, values that disagree or lie outside the winning bracket, a market
+        No number would pay the legs that paid, values that disagree or would pay others, a market
         missing, or a fair price that is not stated.
     MalformedAnswerError
-        The value is no temperature.
+        The value is out of the table's range.
     """
     by_ticker = {market.ticker: market for market in markets}
     if missing := [ticker for ticker in contract.market_tickers if ticker not in by_ticker]:
         raise ContractError(f"{contract.event_ticker}: the exchange left out {', '.join(missing)}")
     markets = [by_ticker[ticker] for ticker in contract.market_tickers]
     if not all(market.status in SETTLED and market.result for market in markets):
-        return SETTLEMENTS.empty()
+        return table.empty()
     results = {market.ticker: market.result for market in markets}
     if FAIR_PRICE in results.values():
-        return _row(contract, markets, markets[0], payoffs_cc=_payoffs(contract, markets))
-    if sorted(results.values()) != ["no"] * (len(markets) - 1) + ["yes"]:
+        payoffs = _payoffs(contract, markets)
+        return _row(contract, markets, markets[0], table, payoffs_cc=payoffs)
+    atom = contract.ladder.paid([result == "yes" for result in results.values()])
+    if atom is None or not {"yes", "no"}.issuperset(results.values()):
         raise ContractError(
             f"{contract.event_ticker} is settled without exactly one winner: {results}"
         )
-    winner = next(market for market in markets if market.result == "yes")
-    value = _value(contract, markets, winner)
-    return _row(contract, markets, winner, tmax_f=value, winning_market=winner.ticker)
+    stated = _Stated(contract, markets, atom, Limits.of(table.columns["value"]))
+    value = stated.value()
+    if contract.ladder.shape == "partition":
+        winner = next(market for market in markets if market.result == "yes")
+        return _row(contract, markets, winner, table, value=value, winning_market=winner.ticker)
+    return _row(contract, markets, markets[0], table, value=value, won=atom)
 
 
 def _row(
     contract: EventContract,
     markets: list[Market],
     spokesman: Market,
+    table: Table,
     *,
-    tmax_f: int | None = None,
+    value: int | None = None,
     winning_market: str | None = None,
+    won: int | None = None,
     payoffs_cc: list[int] | None = None,
 ) -> pl.DataFrame:
     """The row of the exchange, with status and answer of the market that speaks for all."""
@@ -160,22 +175,23 @@ def _row(
     row = {
         "source": "exchange",
         "status": spokesman.status,
-        "tmax_f": tmax_f,
+        "value": value,
         "winning_market": winning_market,
+        "won": won,
         "payoffs_cc": payoffs_cc,
-        "event_time": contract.climate_end,
+        "event_time": contract.day_end,
         "issued_at": known_at if known_at_from == "settlement_ts" else None,
         "known_at": known_at,
         "known_at_from": known_at_from,
         "raw_sha256": spokesman.raw_sha256,
         "problem": None,
     }
-    return SETTLEMENTS.conform(pl.DataFrame([row], schema=SETTLEMENTS.dtypes))
+    return table.conform(pl.DataFrame([row], schema=table.dtypes))
 
 
 def _payoffs(contract: EventContract, markets: list[Market]) -> list[int]:
     """What a YES contract of each market paid, cc, where at least one has a fair price."""
-    whole = {"yes": CC_PER_DOLLAR, "no": 0}
+    whole = {"yes": CC_A_DOLLAR, "no": 0}
     payoffs = [whole.get(market.result, market.settlement_value_cc) for market in markets]
     stated = [payoff for payoff in payoffs if payoff is not None]
     if len(stated) < len(markets):
@@ -204,45 +220,61 @@ def _archived(client: KalshiClient, contract: EventContract) -> frozenset[str]:
     return client.archived_tickers(contract.event_ticker)
 
 
-def _value(contract: EventContract, markets: list[Market], winner: Market) -> int | None:
-    stated = {m.ticker: m.expiration_value for m in markets if m.expiration_value is not None}
-    if not stated:
-        return _value_of_words(contract, markets, winner)
-    values = set(stated.values())
-    if len(values) > 1:
-        shown = ", ".join(f"{ticker} {value}" for ticker, value in stated.items())
-        raise ContractError(f"{contract.event_ticker}: expiration values disagree: {shown}")
-    value = values.pop()
-    if value != int(value):
-        raise ContractError(f"{contract.event_ticker} settled at {value}, not a whole degree")
-    if not _is_temperature(value):
-        raise MalformedAnswerError(
-            f"{value} is no temperature",
-            record=f"market {next(iter(stated))}",
-            field="expiration_value",
-        )
-    bracket = _bracket(contract, winner)
-    if not bracket.pays(int(value)):
-        raise ContractError(f"{contract.event_ticker} settled at {value}, but {bracket} won")
-    return int(value)
+@dataclass(frozen=True)
+class _Stated:
+    """What markets that have settled state as the number, where just the legs of `atom` paid."""
 
+    contract: EventContract
+    markets: list[Market]
+    atom: int
+    range: Limits
 
-def _value_of_words(contract: EventContract, markets: list[Market], winner: Market) -> int | None:
-    read = {leading_number(m.expiration_words) for m in markets if m.expiration_words is not None}
-    values = {int(number) for number in read if number is not None}
-    if len(values) != 1:
-        return None
-    value = values.pop()
-    agrees = _is_temperature(value) and _bracket(contract, winner).pays(value)
-    return value if agrees else None
+    def value(self) -> int | None:
+        """The number in ticks; None: it is not stated, or in words that do not agree."""
+        event = self.contract.event_ticker
+        stated = {
+            market.ticker: market.expiration_value
+            for market in self.markets
+            if market.expiration_value is not None
+        }
+        if not stated:
+            return self._value_of_words()
+        values = set(stated.values())
+        if len(values) > 1:
+            shown = ", ".join(f"{ticker} {value}" for ticker, value in stated.items())
+            raise ContractError(f"{event}: expiration values disagree: {shown}")
+        value = values.pop()
+        try:
+            ticks = self.contract.grid.ticks(value)
+        except LadderError as error:
+            raise ContractError(f"{event} settled at {value}: {error}") from error
+        if not self._is_possible(ticks):
+            raise MalformedAnswerError(
+                f"{value} is out of range",
+                record=f"market {next(iter(stated))}",
+                field="expiration_value",
+            )
+        if self.contract.ladder.index_of(ticks) != self.atom:
+            paid = [m.ticker for m in self.markets if m.result == "yes"]
+            raise ContractError(
+                f"{event} settled at {value}, but {', '.join(paid) or 'no market'} paid"
+            )
+        return ticks
 
+    def _value_of_words(self) -> int | None:
+        words = (m.expiration_words for m in self.markets if m.expiration_words is not None)
+        read = {number for each in words if (number := leading_number(each)) is not None}
+        if len(read) != 1:
+            return None
+        try:
+            ticks = self.contract.grid.ticks(read.pop())
+        except LadderError:
+            return None
+        agrees = self._is_possible(ticks) and self.contract.ladder.index_of(ticks) == self.atom
+        return ticks if agrees else None
 
-def _is_temperature(value: Decimal | int) -> bool:
-    return all(bound.holds(value, bound.limit) for bound in _TEMPERATURE.bounds)
-
-
-def _bracket(contract: EventContract, market: Market) -> Bracket:
-    return contract.ladder.brackets[contract.market_tickers.index(market.ticker)]
+    def _is_possible(self, ticks: int) -> bool:
+        return all(bound.holds(ticks, bound.limit) for bound in self.range.bounds)
 
 
 def _known_at(contract: EventContract, markets: list[Market]) -> tuple[datetime, str]:

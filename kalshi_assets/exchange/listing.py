@@ -4,11 +4,15 @@ The exchange's answers are held against it: names, day and settlement place.
 Here: the value. Not here: any registry (`families`).
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from kalshi_assets.exchange.wire import Market
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.ladder.atoms import Shape
+from kalshi_assets.ladder.legs import Leg, ValueGrid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +29,17 @@ class Listing:
         Every name of its series, the present one first.
     day_start, day_end
         The day that the number is of, UTC; the end is exclusive.
+    grid
+        The numbers that can settle.
+    read_legs
+        Which numbers each market pays on, and where that was read (`tables.EVENTS`, bracket_from),
+        from all markets of the event. Raises `ContractError` where a market cannot be read.
+    shape
+        What the legs are together; another shape is an error.
+    authorities
+        Whose word settles, the first that has spoken: the exchange, then sources of the family.
+    publishers
+        Publishers that rules may name, each with the words that name it.
     place
         Where the number is taken, such as a weather station.
     read_place
@@ -32,8 +47,6 @@ class Listing:
         `contract.StationChangedError` where they name another.
     regular_closes
         Every instant at which trading ends when nothing moves it.
-    largest_strike
-        No strike is further from zero.
     """
 
     key: LadderDay
@@ -41,7 +54,11 @@ class Listing:
     series: tuple[str, ...]
     day_start: datetime
     day_end: datetime
+    grid: ValueGrid
+    read_legs: Callable[[Sequence[Market]], tuple[list[Leg], dict[str, str]]]
+    shape: Shape
+    authorities: tuple[str, ...]
+    publishers: tuple[tuple[str, re.Pattern[str]], ...] = ()
     place: str
     read_place: Callable[[str, str | None], str]
     regular_closes: frozenset[datetime]
-    largest_strike: int

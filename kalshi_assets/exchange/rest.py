@@ -1,16 +1,16 @@
-"""GET requests to the exchange: signed, throttled, retried, paged; every answer whole.
+"""GET requests to the exchange: signed, throttled, retried and paginated.
 
-Here: one request and one list. Not here: which endpoints there are (client) and writes: an order
-is never retried blindly.
+Here: single requests and paginated lists. Not here: the endpoints (client), and writes: an order
+must never be retried blindly.
 """
 
 import hashlib
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import httpx
 import polars as pl
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How often a read is tried, and the waits between: initial * 2^n + jitter, seconds."""
+    """Number of attempts per read, and the waits between them: initial * 2^n + jitter, seconds."""
 
     attempts: int = 5
     wait_initial_s: float = 0.5
@@ -52,9 +52,9 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Answer:
-    """One whole answer: its JSON, the hash of its bytes, and what was asked.
+    """A complete response: decoded JSON, SHA-256 of the body, and the request.
 
-    Where it was asked for in columns and has the shape, `payload` is a frame of one row.
+    If a `shape` was requested and the body matches it, `payload` is a frame with one row.
     """
 
     payload: Any
@@ -63,17 +63,17 @@ class Answer:
     body: bytes = b""
 
     def objects(self) -> "Answer":
-        """The same answer, surely with its JSON as objects."""
+        """This answer with `payload` decoded to Python objects."""
         if not isinstance(self.payload, pl.DataFrame):
             return self
         return replace(self, payload=_json(self.body, self.endpoint))
 
     def record(self, name: str) -> Record:
-        """The answer as a record; its complaints name the endpoint through `decode`."""
+        """The payload as a record; `decode` adds the endpoint to its errors."""
         return Record(self.payload, name)
 
     def decode(self, read: Callable[["Answer"], T]) -> T:
-        """`read` of this answer; a malformed one names the endpoint."""
+        """Apply `read` to this answer; a `MalformedAnswerError` gets the endpoint added."""
         try:
             return read(self)
         except MalformedAnswerError as error:
@@ -81,27 +81,21 @@ class Answer:
             raise
 
 
-class RestReader:
-    """GET requests to the exchange. Safe to use from several threads.
+class RestReader(AbstractContextManager):
+    """GET requests to the exchange. Thread-safe; as a context manager it closes its connections.
 
     Parameters
     ----------
     base_url
-        With /trade-api/v2.
+        Including /trade-api/v2.
     transport
-        httpx transport; None: the network. A store of raw answers wraps it.
-    signer
-        Signs every request where given; public reads need none.
-    bucket
-        The read budget; None: unlimited.
-    clock
-        Unix seconds.
-    as_of
-        What counts as the present where an answer is cut off at it; None: the clock's.
-    timeout_s
-        Per request.
+        httpx transport, such as the store of raw responses; None: the network.
+    signer, bucket
+        Signs every request (public reads need none); limits the rate (None: unlimited).
+    clock, as_of
+        Unix seconds; the time to use as the present instead, if any.
     retry
-        How reads are retried: on lost connections, timeouts, 429, 5xx and cut-off JSON.
+        Applies to lost connections, timeouts, 429, 5xx and truncated JSON.
     """
 
     def __init__(
@@ -128,44 +122,28 @@ class RestReader:
         self._as_of = as_of
         self._retry = retry or RetryPolicy()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
+    def __exit__(self, *error: object) -> None:
         self._http.close()
 
     def now(self) -> datetime:
-        """What counts as the present, UTC."""
-        if self._as_of is not None:
-            return self._as_of
-        return datetime.fromtimestamp(self._clock(), tz=UTC)
+        """The present for this client (`as_of` if set), UTC."""
+        return self._as_of or datetime.fromtimestamp(self._clock(), tz=UTC)
 
     def get(
         self, path: str, params: dict[str, Any] | None = None, shape: pl.Schema | None = None
     ) -> Answer:
-        """Read `path`, retrying what a second try may cure.
+        """Read `path`, retrying transient failures.
 
         Parameters
         ----------
-        path, params
-            What is asked.
         shape
-            Types of what is read of the answer, to read it in columns where it has them: long
-            lists cost half as much as in objects.
+            Expected types; a body that matches is decoded to columns, which for long lists takes
+            half as long as decoding to objects.
 
         Raises
         ------
         ExchangeError
-            The exchange refused, or failed on every attempt.
+            The exchange refused the request, or every attempt failed.
         """
         endpoint = Endpoint("GET", path, params or {})
         for attempt in stamina.retry_context(
@@ -178,12 +156,12 @@ class RestReader:
         ):
             with attempt:
                 return self._get_once(endpoint, shape)
-        raise AssertionError("stamina ends with a value or an error")
+        raise AssertionError("unreachable: stamina returns or raises")
 
     def _get_once(self, endpoint: Endpoint, shape: pl.Schema | None) -> Answer:
         if self._bucket is not None:
             self._bucket.take(READ_COST)
-        # Not by the client's own build_request, which parses every address three times.
+        # httpx.Client.build_request would parse every URL three times.
         request = httpx.Request(
             "GET",
             self.base_url + endpoint.path,
@@ -208,13 +186,13 @@ class RestReader:
         return Answer(payload, hashlib.sha256(body).hexdigest(), endpoint, body)
 
     def pages(self, path: str, params: dict[str, Any], rows: str) -> Iterator[Answer]:
-        """Every page of a list, whose rows lie under `rows`; empty pages are not the end.
+        """All pages of a list with its rows in the field `rows`; an empty page may not be the last.
 
         Raises
         ------
         PaginationError
-            A cursor came back that was already used, twenty pages in a row were empty, or there
-            is no end.
+            A cursor was repeated, 20 consecutive pages were empty, or the list has more than
+            10,000 pages.
         MalformedAnswerError
             A page lacks the rows or the cursor.
         """
@@ -235,7 +213,7 @@ class RestReader:
                 )
             if cursor in seen:
                 raise PaginationError(
-                    f"cursor {cursor[:40]!r} came back after {len(seen)} pages: the list does "
+                    f"cursor {cursor[:40]!r} was repeated after {len(seen)} pages: the list does "
                     "not advance",
                     endpoint=answer.endpoint,
                 )
@@ -244,7 +222,7 @@ class RestReader:
 
 
 def _columns(body: bytes, shape: pl.Schema) -> pl.DataFrame | None:
-    # Polars reads a list of objects, too, as rows.
+    # Polars would also read a JSON array of objects, as rows.
     if not body.startswith(b"{"):
         return None
     try:
@@ -255,14 +233,14 @@ def _columns(body: bytes, shape: pl.Schema) -> pl.DataFrame | None:
 
 def _json(body: bytes, endpoint: Endpoint) -> Any:
     try:
-        # NaN and Infinity pass, for the readers to refuse where they matter, by record and field.
+        # NaN and Infinity are accepted here; the field readers reject them and name the record.
         payload = from_json(body, cache_strings="all")
     except ValueError as error:
         raise UndecodableAnswerError(
             f"the body ({len(body)} bytes) is not JSON: {error}", endpoint=endpoint, status=200
         ) from None
     if not isinstance(payload, dict):
-        raise MalformedAnswerError("the answer is not an object", endpoint=endpoint, status=200)
+        raise MalformedAnswerError("the response is not an object", endpoint=endpoint, status=200)
     return payload
 
 
@@ -271,6 +249,6 @@ def _next_cursor(page: Answer, rows: str) -> str:
     record.rows(rows)
     if "cursor" not in page.payload:
         raise MalformedAnswerError(
-            "missing: cannot tell whether the list is whole", record="page", field="cursor"
+            "missing: cannot tell whether the list is complete", record="page", field="cursor"
         )
     return record.maybe_text("cursor") or ""

@@ -1,7 +1,7 @@
-"""Signatures of requests: RSA-PSS or Ed25519, by the kind of key (kalshi.md 1).
+"""Request signatures: RSA-PSS or Ed25519, depending on the key (kalshi.md 1).
 
-Here: one signing function for REST and WebSocket. Not here: where a key is kept (settings) and
-the checking of signatures (the exchange does that).
+Here: one signing function for REST and WebSocket. Not here: where the key is stored (settings),
+verification of signatures (done by the exchange).
 """
 
 import base64
@@ -15,27 +15,27 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 
 class SigningKeyError(ValueError):
-    """A private key that cannot sign for the exchange; the message says what is accepted."""
+    """The private key cannot be used; the message says which keys are accepted."""
 
 
 @dataclass(frozen=True)
 class Signer:
-    """A key pair's identifier and its private half."""
+    """Key ID and private key."""
 
     key_id: str
     private_key: RSAPrivateKey | Ed25519PrivateKey = field(repr=False)
 
     @classmethod
     def from_pem(cls, key_id: str, pem: bytes) -> "Signer":
-        """Read an unencrypted PEM private key, RSA or Ed25519 by its content.
+        """Read an unencrypted RSA or Ed25519 private key in PEM format.
 
         Raises
         ------
         SigningKeyError
-            Not a PEM private key, encrypted, of another kind, or no key id.
+            Not a PEM private key, encrypted, another kind of key, or an empty key ID.
         """
         if not key_id.strip():
-            raise SigningKeyError("the key id is empty: set KALSHI_API_KEY_ID")
+            raise SigningKeyError("the key ID is empty: set KALSHI_API_KEY_ID")
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except TypeError:
@@ -45,31 +45,25 @@ class Signer:
             ) from None
         except (ValueError, UnsupportedAlgorithm):
             raise SigningKeyError(
-                "not a private key in PEM form: it starts with -----BEGIN PRIVATE KEY----- or "
+                "not a private key in PEM format: it starts with -----BEGIN PRIVATE KEY----- or "
                 "-----BEGIN RSA PRIVATE KEY-----"
             ) from None
         if not isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
             raise SigningKeyError(
-                f"the exchange takes RSA and Ed25519 keys, this is {type(key).__name__}"
+                f"the exchange accepts RSA and Ed25519 keys, not {type(key).__name__}"
             )
         return cls(key_id.strip(), key)
 
     def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
-        """The three headers that sign one request.
+        """The three headers that sign a request.
 
-        Parameters
-        ----------
-        method
-            HTTP method, in any case.
-        path
-            From the host's root, with /trade-api/v2 and without the query.
-        now_ms
-            Unix milliseconds, read just before sending.
+        `path` includes /trade-api/v2 but no query; `now_ms` are Unix milliseconds, read just before
+        sending.
 
         Raises
         ------
         ValueError
-            The path carries a query, which the exchange does not sign.
+            The path contains a query, which is not part of the signature.
         """
         if "?" in path:
             raise ValueError(f"sign the path without its query, got {path!r}")

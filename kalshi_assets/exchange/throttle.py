@@ -1,10 +1,10 @@
-"""The request budget: a token bucket like the exchange's own (kalshi.md 3.7), of a whole machine.
+"""The request budget: a token bucket like the exchange's own (kalshi.md 3.7), per machine.
 
-The exchange counts by account, not by process. So the bucket lies on disk, and every process that
-uses the account takes from it: runs, watchers, commands.
+The exchange limits accounts, not processes. The bucket is therefore a file that all processes using
+the account share: runs, sensors, commands.
 
-Here: waiting until a request may be sent. Not here: what a request costs (rest), and which account
-has which limits (defs.resources).
+Here: waiting until a request may be sent. Not here: the cost of a request (rest), the limits of an
+account (defs.resources).
 """
 
 import math
@@ -12,64 +12,32 @@ import os
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from kalshi_assets.shared_files import locked
 
-# Debt beyond this can only come from callers that were killed, and is forgiven.
+# A larger debt can only stem from callers that were killed, and is written off.
 MAX_DEBT_S = 60.0
+# Content of the file: tokens, negative while callers wait, and the second of the clock.
 _LEVEL = struct.Struct("<dd")
 
 
-@dataclass(frozen=True)
-class Level:
-    """Tokens in a bucket, negative where callers wait for theirs, and the second they were counted.
-
-    Attributes
-    ----------
-    tokens
-        How many.
-    at
-        Seconds of the clock.
-    """
-
-    tokens: float
-    at: float
-
-    @classmethod
-    def unpacked(cls, data: bytes) -> Self | None:
-        """The level in a file; None: there is none that makes sense."""
-        if len(data) != _LEVEL.size:
-            return None
-        level = cls(*_LEVEL.unpack(data))
-        return level if math.isfinite(level.tokens) and math.isfinite(level.at) else None
-
-    def packed(self) -> bytes:
-        """What `unpacked` reads."""
-        return _LEVEL.pack(self.tokens, self.at)
-
-
 class TokenBucket:
-    """A bucket that refills steadily; `take` waits until it holds enough.
+    """A bucket that refills at a constant rate; `take` waits until it holds enough tokens.
 
-    Any number of threads and processes may take from it. Whoever comes later waits longer: a debt
-    reserves the place in the queue. A process that dies loses what it has taken, and nothing else.
+    Safe for any number of threads and processes. Taking tokens that are not there yet puts the
+    bucket into debt, so that later callers wait longer. A process that dies loses only the tokens
+    that it has taken.
 
     Parameters
     ----------
     path
-        The file that all of them share. It begins full; one that makes no sense begins empty.
-    rate
-        Tokens a second.
-    capacity
-        Most tokens that it holds.
+        The shared file. A missing file is a full bucket, an invalid one an empty bucket.
+    rate, capacity
+        Tokens per second, and maximum number of tokens.
     clock
-        Seconds that all processes agree on: those since the machine was started, which nobody sets.
-        Where they fall back, with a restart, time begins anew and the tokens stay.
-    sleep
-        How to wait.
+        Seconds, the same in all processes: by default those since boot, which cannot be set. After
+        a reboot, when they start again, the tokens are kept.
     """
 
     def __init__(
@@ -92,29 +60,29 @@ class TokenBucket:
         self._sleep = sleep
 
     def take(self, tokens: float) -> None:
-        """Take `tokens`, waiting for them in the order of arrival.
+        """Take `tokens`, waiting for them in order of arrival.
 
         Raises
         ------
         ValueError
-            More than the bucket ever holds.
+            `tokens` exceeds the capacity.
         OSError
-            The file cannot be had.
+            The file cannot be opened or locked.
         """
         if tokens > self.capacity:
-            raise ValueError(f"{tokens} tokens never fit a bucket that holds {self.capacity}")
+            raise ValueError(f"{tokens} tokens exceed the bucket's capacity of {self.capacity}")
         with locked(self.path) as descriptor:
-            left = self._refilled(os.pread(descriptor, 1024, 0), self._clock())
-            left = Level(left.tokens - tokens, left.at)
+            now = self._clock()
+            left = self._refilled(os.pread(descriptor, 1024, 0), now) - tokens
             os.ftruncate(descriptor, _LEVEL.size)
-            os.pwrite(descriptor, left.packed(), 0)
-        if left.tokens < 0:
-            self._sleep(-left.tokens / self.rate)
+            os.pwrite(descriptor, _LEVEL.pack(left, now), 0)
+        if left < 0:
+            self._sleep(-left / self.rate)
 
-    def _refilled(self, data: bytes, now: float) -> Level:
-        level = Level.unpacked(data)
-        if level is None:
-            return Level(0.0 if data else self.capacity, now)
-        tokens = max(level.tokens, -MAX_DEBT_S * self.rate)
-        tokens += max(0.0, now - level.at) * self.rate
-        return Level(min(self.capacity, tokens), now)
+    def _refilled(self, data: bytes, now: float) -> float:
+        stored = _LEVEL.unpack(data) if len(data) == _LEVEL.size else (math.nan, math.nan)
+        if not all(map(math.isfinite, stored)):
+            return 0.0 if data else self.capacity
+        tokens, at = stored
+        tokens = max(tokens, -MAX_DEBT_S * self.rate) + max(0.0, now - at) * self.rate
+        return min(self.capacity, tokens)

@@ -70,7 +70,7 @@ def _at_open(
         else replace(terms, tick_grid=LINEAR_CENT, tick_grid_from="default")
         for terms in contract.markets
     )
-    close = contract.close_time if regular else contract.climate_end
+    close = contract.close_time if regular else contract.day_end
     return replace(contract, close_time=close, markets=markets).to_frame(
         known_at_from="assumed" if read_at < contract.close_time else "after_the_fact",
         close_time_from="read" if regular else "regular",

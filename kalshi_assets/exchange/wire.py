@@ -1,8 +1,8 @@
-"""Market data of the wire: markets, candles and trades, from JSON to typed rows.
+"""Decoding market data: markets, candles and trades, from JSON to typed rows.
 
-Strict about what matters (a missing price or ticker is an error that names the record), tolerant
-of the rest (unknown fields, unknown words). Here: whole lists, decoded at once. Not here: single
-values (wire_values), accounts and orders (wire_account), books and the stream (wire_stream).
+Strict about required fields (a missing price or ticker is an error that names the record), tolerant
+of the rest (unknown fields and enum values). Here: lists, decoded as a whole. Not here: single
+values (wire_values), accounts and orders (wire_account), order books and the stream (wire_stream).
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +17,7 @@ from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.wire_values import (
     FIRST_INSTANT,
     LAST_INSTANT,
+    SIDE_OF_BOOK,
     Record,
     amount,
     count,
@@ -41,7 +42,6 @@ _UNREADABLE = (
     ValueError,
     pl.exceptions.PolarsError,
 )
-_SIDE_OF_BOOK = {"bid": "yes", "ask": "no"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,43 +54,37 @@ class TickRange:
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.end or self.step <= 0:
-            raise ValueError(f"no price grid: {self.start} to {self.end} by {self.step}")
+            raise ValueError(f"invalid price grid: {self.start} to {self.end} by {self.step}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Market:
-    """One market as the exchange states it; what is not used is not kept.
+    """One market as sent by the exchange, without unused fields.
 
     Attributes
     ----------
     floor_strike, cap_strike
-        The exchange's strikes; `strike_type` says whether they pay.
+        The exchange's strikes; `strike_type` determines whether they pay.
     status
-        initialized, inactive, active, closed, determined, disputed, amended, finalized; others
-        may come.
+        initialized, inactive, active, closed, determined, disputed, amended, finalized, or a
+        value added later.
     result
-        yes, no, scalar; empty: none yet.
-    expiration_value
-        The value that settled it; None: not given, or not as a number.
-    expiration_words
-        What was given in place of a number, such as "84. As reported."; None: a number or nothing.
+        yes, no, scalar; empty: not settled.
+    expiration_value, expiration_words
+        The settlement value, or the text given instead of a number, such as "84. As reported.".
     settlement_value_cc
-        What a YES contract paid, 1/10,000 dollar; None: not given.
-    price_ranges
-        The price grid; None: not given.
+        What a YES contract paid, 1/10,000 dollar.
     fee_waiver_expiration_time
-        When fees begin; None: there is no waiver.
+        When fees begin; None: no waiver.
     yes_bid_cc, yes_ask_cc
-        Best quotes, 1/10,000 dollar; 0 and 10,000 together: none.
-    raw_sha256
-        Content hash of the answer that said so.
+        Best quotes, 1/10,000 dollar; 0 and 10,000 together: no quotes.
     """
 
     ticker: str
     event_ticker: str
     strike_type: str | None
-    floor_strike: float | None
-    cap_strike: float | None
+    floor_strike: Decimal | None
+    cap_strike: Decimal | None
     yes_sub_title: str
     open_time: datetime
     close_time: datetime
@@ -115,17 +109,16 @@ def market_of(payload: Any, raw_sha256: str) -> Market:
     Raises
     ------
     MalformedAnswerError
-        Something that matters is missing or unreadable; names the market and the field.
+        A required field is missing or malformed; the message names the market and the field.
     """
-    record = Record(payload, "market")
-    record.name = f"market {record.text('ticker')}"
+    record = Record(payload, "market", "ticker")
     expiration_value, expiration_words = _expiration(record.payload.get("expiration_value"))
     return Market(
         ticker=record.text("ticker"),
         event_ticker=record.text("event_ticker"),
         strike_type=record.maybe_text("strike_type"),
-        floor_strike=record.maybe_number("floor_strike"),
-        cap_strike=record.maybe_number("cap_strike"),
+        floor_strike=_strike(record, "floor_strike"),
+        cap_strike=_strike(record, "cap_strike"),
         yes_sub_title=record.maybe_text("yes_sub_title") or "",
         open_time=record.get("open_time", utc),
         close_time=record.get("close_time", utc),
@@ -145,8 +138,16 @@ def market_of(payload: Any, raw_sha256: str) -> Market:
     )
 
 
+def _strike(record: Record, name: str) -> Decimal | None:
+    """A strike as the exchange wrote it: the shortest text of the float that JSON made of it."""
+    number = record.maybe_number(name)
+    if number is None:
+        return None
+    return Decimal(int(number)) if number == int(number) else Decimal(repr(number))
+
+
 def _expiration(value: object) -> tuple[Decimal | None, str | None]:
-    # Whatever stands here, the terms of the market are as they were.
+    # A malformed value must not prevent reading the market's terms.
     if value is None or value == "":
         return None, None
     try:
@@ -170,34 +171,31 @@ def _price_ranges(value: object) -> tuple[TickRange, ...] | None:
 def candles_of(
     groups: Sequence[tuple[str, Sequence[Any]]], raw_sha256: str, lag: timedelta = CANDLE_LAG
 ) -> pl.DataFrame:
-    """Decode candles of one answer, live keys (``close_dollars``) or historical (``close``).
+    """Decode candle objects to `tables.CANDLES`.
+
+    Keys may be those of the live tier (``close_dollars``) or of the historical (``close``). The
+    synthetic first candle (no quotes) that ``include_latest_before_start`` adds is dropped.
 
     Parameters
     ----------
     groups
-        Per market its ticker and its list of candle objects.
-    raw_sha256
-        Content hash of the answer.
+        Ticker and candle objects of each market.
     lag
-        How long after its end a candle can be read.
-
-    Returns
-    -------
-    pl.DataFrame
-        Columns and types of `tables.CANDLES`, in the order of the answer. The synthetic candle
-        that ``include_latest_before_start`` puts first (no quote at all) is left out.
+        From the end of a candle until it is available.
 
     Raises
     ------
     MalformedAnswerError
         Names the market, the candle's time and the field.
     """
-    groups = [(ticker, _real(candles)) for ticker, candles in groups]
+    groups = [(t, c[1:] if c and _is_synthetic(c[0]) else c) for t, c in groups]
     candles = [candle for _, group in groups for candle in group]
     if not candles:
         return CANDLES.empty()
     tickers = [ticker for ticker, group in groups for _ in group]
-    dollars, fp = ("_dollars", "_fp") if _is_live(candles[0]) else ("", "")
+    first = candles[0]
+    archived = isinstance(first, dict) and "volume_fp" not in first and "volume" in first
+    dollars, fp = ("", "") if archived else ("_dollars", "_fp")
     try:
         columns = _candle_columns(tickers, candles, dollars, fp)
     except _UNREADABLE as error:
@@ -258,12 +256,9 @@ def _check_candle(ticker: str, candle: Any, dollars: str, fp: str) -> None:
     record.get("open_interest" + fp, count)
 
 
-def _real(candles: Sequence[Any]) -> Sequence[Any]:
-    first = candles[0] if candles else None
-    return candles[1:] if isinstance(first, dict) and _is_synthetic(first) else candles
-
-
-def _is_synthetic(candle: dict[str, Any]) -> bool:
+def _is_synthetic(candle: Any) -> bool:
+    if not isinstance(candle, dict):
+        return False
     sides = [candle.get(name) for name in ("yes_bid", "yes_ask", "price")]
     if not all(side is None or isinstance(side, dict) for side in sides):
         return False
@@ -274,31 +269,20 @@ def _is_synthetic(candle: dict[str, Any]) -> bool:
     )
 
 
-def _is_live(candle: Any) -> bool:
-    return not (isinstance(candle, dict) and "volume_fp" not in candle and "volume" in candle)
-
-
 def trades_of(
     trades: Sequence[Any], raw_sha256: str | Sequence[str], lag: timedelta = TRADE_LAG
 ) -> pl.DataFrame:
-    """Decode trades of one answer, or of several.
+    """Decode trade objects to `tables.TRADES`, keeping their order.
 
     The taker's side is ``taker_outcome_side``, else ``taker_book_side`` (bid is yes), else the
     deprecated ``taker_side``.
 
     Parameters
     ----------
-    trades
-        The trade objects.
     raw_sha256
-        Content hash of the answer, or of every trade's answer.
+        Content hash of the response, or one per trade.
     lag
-        How long after its match a trade can be read.
-
-    Returns
-    -------
-    pl.DataFrame
-        Columns and types of `tables.TRADES`, in the order of the answer.
+        From the match until the trade is available.
 
     Raises
     ------
@@ -336,14 +320,14 @@ def _trade_columns(trades: Sequence[Any], lag: timedelta) -> dict[str, pl.Series
         or any((columns[name] == "").any() for name in ("trade_id", "market_ticker"))
         or (columns["count"] <= 0).any()
     ):
-        raise ValueError("a trade lacks something")
+        raise ValueError("a trade lacks a required field or has a value out of range")
     return columns | times_of(times.to_physical(), lag)
 
 
 def _taker_side(trade: Any) -> str:
     side = (
         trade.get("taker_outcome_side")
-        or _SIDE_OF_BOOK.get(trade.get("taker_book_side"))
+        or SIDE_OF_BOOK.get(trade.get("taker_book_side"))
         or trade.get("taker_side")
     )
     if side not in ("yes", "no"):
@@ -352,8 +336,7 @@ def _taker_side(trade: Any) -> str:
 
 
 def _check_trade(trade: Any) -> None:
-    record = Record(trade, "trade")
-    record.name = f"trade {record.text('trade_id')}"
+    record = Record(trade, "trade", "trade_id")
     record.name += f" of {record.text('ticker')}"
     record.get("created_time", utc)
     record.get("yes_price_dollars", price_cc)
@@ -366,14 +349,14 @@ def _check_trade(trade: Any) -> None:
     except (TypeError, ValueError):
         shown = {name: value for name, value in trade.items() if name.startswith("taker_")}
         raise MalformedAnswerError(
-            f"no field tells whether the taker bought yes or no: {shown}",
+            f"no field says whether the taker bought yes or no: {shown}",
             record=record.name,
             field="taker_outcome_side",
         ) from None
 
 
 class Memo(dict[Any, Any]):
-    """Values by wire string; the few strings that prices have are each parsed once."""
+    """Cache of decoded values by wire string; prices take few distinct values."""
 
     def __init__(self, read: Callable[[object], Any]) -> None:
         super().__init__()
@@ -385,7 +368,7 @@ class Memo(dict[Any, Any]):
 
 
 def times_of(microseconds: pl.Series, lag: timedelta) -> dict[str, pl.Series]:
-    """The times of facts, in microseconds since 1970, and of knowing them."""
+    """Columns event_time and known_at; `microseconds` is the event's Unix time."""
     utc_time = pl.Datetime("us", "UTC")
     lag_us = lag // timedelta(microseconds=1)
     return {

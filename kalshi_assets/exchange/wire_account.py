@@ -1,22 +1,21 @@
-"""The account on the wire: limits, balance, orders, fills, positions, settlements, status.
+"""Decoding account data: limits, balance, orders, fills, positions, settlements, status.
 
-Here: decoding what the trading side reads. Not here: market data (wire, wire_stream) and what to
-do about an order (trading, live). Money and counts are exact `Decimal`s in dollars and contracts.
+Here: what trading sessions read. Not here: market data (wire, wire_stream), order logic (trading,
+live). Amounts and counts are exact `Decimal`s in dollars and contracts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.wire_values import Record, amount, epoch_ms, price_cc, utc
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExchangeStatus:
-    """Whether the exchange is up, and whether it trades."""
+    """Whether the exchange is up, and whether trading is active."""
 
     exchange_active: bool
     trading_active: bool
@@ -25,7 +24,7 @@ class ExchangeStatus:
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """A token bucket as the exchange grants it: tokens a second, and the most it holds."""
+    """A token bucket granted by the exchange: tokens per second, and maximum tokens."""
 
     refill_rate: float
     bucket_capacity: float
@@ -33,7 +32,7 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class AccountLimits:
-    """The account's tier and budgets."""
+    """The account's usage tier and budgets."""
 
     usage_tier: str
     read: Budget
@@ -42,7 +41,7 @@ class AccountLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointCosts:
-    """Tokens per request: the default, and the exceptions by (method, path pattern)."""
+    """Tokens per request: the default, and exceptions by (method, path pattern)."""
 
     default: float
     exceptions: Mapping[tuple[str, str], float]
@@ -50,7 +49,7 @@ class EndpointCosts:
 
 @dataclass(frozen=True, kw_only=True)
 class Balance:
-    """Cash in dollars, over all shards."""
+    """Cash in dollars, over all exchange shards."""
 
     dollars: Decimal
     updated_ts: int
@@ -58,7 +57,7 @@ class Balance:
 
 @dataclass(frozen=True, kw_only=True)
 class Position:
-    """Contracts of one market; positive: YES, negative: NO."""
+    """Contracts held in one market; positive: YES, negative: NO."""
 
     ticker: str
     contracts: Decimal
@@ -69,7 +68,7 @@ class Position:
 
 @dataclass(frozen=True, kw_only=True)
 class Fill:
-    """One execution of an order of ours, with the fee that was charged."""
+    """One execution of one of our orders, with the fee charged."""
 
     trade_id: str
     order_id: str
@@ -84,7 +83,7 @@ class Fill:
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """An order of ours as the exchange's books have it; reads lag writes."""
+    """One of our orders, as recorded by the exchange; reads may lag behind writes."""
 
     order_id: str
     client_order_id: str | None
@@ -99,7 +98,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderCreated:
-    """The reply to a created order."""
+    """The response to creating an order."""
 
     order_id: str
     client_order_id: str | None
@@ -112,7 +111,7 @@ class OrderCreated:
 
 @dataclass(frozen=True, kw_only=True)
 class OrderCancelled:
-    """The reply to a cancel: how much was still resting."""
+    """The response to cancelling an order; `reduced_by`: contracts that were still resting."""
 
     order_id: str
     reduced_by: Decimal
@@ -120,7 +119,7 @@ class OrderCancelled:
 
 @dataclass(frozen=True, kw_only=True)
 class FeeChange:
-    """A series' fee terms from an instant on."""
+    """A series' fee terms from `scheduled_ts` on."""
 
     series_ticker: str
     fee_type: str
@@ -130,7 +129,7 @@ class FeeChange:
 
 @dataclass(frozen=True, kw_only=True)
 class PortfolioSettlement:
-    """What a settled market paid us, dollars."""
+    """What a settled market paid into the account, dollars."""
 
     ticker: str
     market_result: str
@@ -178,31 +177,54 @@ def balance_of(payload: Any) -> Balance:
 
 def positions_of(payload: Any) -> list[Position]:
     """Decode one page of /portfolio/positions."""
-    return [_position(row) for row in Record(payload, "positions").rows("market_positions")]
+    return [
+        Position(
+            ticker=record.text("ticker"),
+            contracts=record.get("position_fp", amount),
+            exposure=record.get("market_exposure_dollars", amount),
+            realized_pnl=record.get("realized_pnl_dollars", amount),
+            fees_paid=record.get("fees_paid_dollars", amount),
+        )
+        for record in _records(payload, "market_positions", "position in", "ticker")
+    ]
 
 
 def fills_of(payload: Any) -> list[Fill]:
     """Decode one page of /portfolio/fills."""
-    return [_fill(row) for row in Record(payload, "fills").rows("fills")]
+    return [
+        Fill(
+            trade_id=record.text("trade_id"),
+            order_id=record.text("order_id"),
+            ticker=record.text("ticker"),
+            outcome_side=record.outcome("outcome_side", "book_side"),
+            contracts=record.get("count_fp", amount),
+            yes_price_cc=record.get("yes_price_dollars", price_cc),
+            is_taker=record.flag("is_taker"),
+            fee=record.get("fee_cost", amount),
+            created_time=record.get("created_time", utc),
+        )
+        for record in _records(payload, "fills", "fill", "trade_id")
+    ]
 
 
 def orders_of(payload: Any) -> list[Order]:
     """Decode one page of /portfolio/orders."""
-    return [_order(row) for row in Record(payload, "orders").rows("orders")]
+    return [_order(record) for record in _records(payload, "orders", "order", "order_id")]
 
 
 def order_of(payload: Any) -> Order:
     """Decode /portfolio/orders/{order_id}."""
-    return _order(Record(payload, "answer").payload.get("order"))
+    order = Record(payload, "response").payload.get("order")
+    return _order(Record(order, "order", "order_id"))
 
 
 def order_created_of(payload: Any) -> OrderCreated:
-    """Decode the reply to a created order.
+    """Decode the response to creating an order.
 
     Raises
     ------
     MalformedAnswerError
-        No order_id: whatever the status said, the order may not exist.
+        No order_id: the order may not exist, whatever the HTTP status was.
     """
     record = Record(payload, "created order")
     return OrderCreated(
@@ -217,7 +239,7 @@ def order_created_of(payload: Any) -> OrderCreated:
 
 
 def order_cancelled_of(payload: Any) -> OrderCancelled:
-    """Decode the reply to a cancelled order; without order_id it is a failure."""
+    """Decode the response to cancelling an order; without order_id the cancel failed."""
     record = Record(payload, "cancelled order")
     return OrderCancelled(
         order_id=record.text("order_id"), reduced_by=record.get("reduced_by", amount)
@@ -226,12 +248,33 @@ def order_cancelled_of(payload: Any) -> OrderCancelled:
 
 def fee_changes_of(rows: Sequence[Any]) -> list[FeeChange]:
     """Decode the objects under ``series_fee_change_arr``."""
-    return [_fee_change(row) for row in rows]
+    return [
+        FeeChange(
+            series_ticker=record.text("series_ticker"),
+            fee_type=record.text("fee_type"),
+            fee_multiplier=record.number("fee_multiplier"),
+            scheduled_ts=record.get("scheduled_ts", utc),
+        )
+        for record in (Record(row, "fee change") for row in rows)
+    ]
 
 
 def settlements_of(payload: Any) -> list[PortfolioSettlement]:
-    """Decode one page of /portfolio/settlements, whose `revenue` is still whole cents."""
-    return [_settlement(row) for row in Record(payload, "settlements").rows("settlements")]
+    """Decode one page of /portfolio/settlements, whose `revenue` is still in integer cents."""
+    return [
+        PortfolioSettlement(
+            ticker=record.text("ticker"),
+            market_result=record.text("market_result"),
+            revenue=Decimal(record.integer("revenue")) / 100,
+            settled_time=record.get("settled_time", utc),
+        )
+        for record in _records(payload, "settlements", "settlement of", "ticker")
+    ]
+
+
+def _records(payload: Any, field: str, name: str, id_field: str) -> Iterator[Record]:
+    for row in Record(payload, field).rows(field):
+        yield Record(row, name, id_field)
 
 
 def _budget(record: Record, name: str) -> Budget:
@@ -241,76 +284,15 @@ def _budget(record: Record, name: str) -> Budget:
     )
 
 
-def _position(row: Any) -> Position:
-    record = Record(row, "position")
-    record.name = f"position in {record.text('ticker')}"
-    return Position(
-        ticker=record.text("ticker"),
-        contracts=record.get("position_fp", amount),
-        exposure=record.get("market_exposure_dollars", amount),
-        realized_pnl=record.get("realized_pnl_dollars", amount),
-        fees_paid=record.get("fees_paid_dollars", amount),
-    )
-
-
-def _fill(row: Any) -> Fill:
-    record = Record(row, "fill")
-    record.name = f"fill {record.text('trade_id')}"
-    return Fill(
-        trade_id=record.text("trade_id"),
-        order_id=record.text("order_id"),
-        ticker=record.text("ticker"),
-        outcome_side=_outcome(record),
-        contracts=record.get("count_fp", amount),
-        yes_price_cc=record.get("yes_price_dollars", price_cc),
-        is_taker=record.flag("is_taker"),
-        fee=record.get("fee_cost", amount),
-        created_time=record.get("created_time", utc),
-    )
-
-
-def _order(row: Any) -> Order:
-    record = Record(row, "order")
-    record.name = f"order {record.text('order_id')}"
+def _order(record: Record) -> Order:
     return Order(
         order_id=record.text("order_id"),
         client_order_id=record.maybe_text("client_order_id"),
         ticker=record.text("ticker"),
-        outcome_side=_outcome(record),
+        outcome_side=record.outcome("outcome_side", "book_side"),
         status=record.text("status"),
         yes_price_cc=record.get("yes_price_dollars", price_cc),
         initial=record.get("initial_count_fp", amount),
         filled=record.get("fill_count_fp", amount),
         remaining=record.get("remaining_count_fp", amount),
     )
-
-
-def _fee_change(row: Any) -> FeeChange:
-    record = Record(row, "fee change")
-    return FeeChange(
-        series_ticker=record.text("series_ticker"),
-        fee_type=record.text("fee_type"),
-        fee_multiplier=record.number("fee_multiplier"),
-        scheduled_ts=record.get("scheduled_ts", utc),
-    )
-
-
-def _settlement(row: Any) -> PortfolioSettlement:
-    record = Record(row, "settlement")
-    record.name = f"settlement of {record.text('ticker')}"
-    return PortfolioSettlement(
-        ticker=record.text("ticker"),
-        market_result=record.text("market_result"),
-        revenue=Decimal(record.integer("revenue")) / 100,
-        settled_time=record.get("settled_time", utc),
-    )
-
-
-def _outcome(record: Record) -> str:
-    book_side = {"bid": "yes", "ask": "no"}.get(record.maybe_text("book_side") or "")
-    side = record.maybe_text("outcome_side") or book_side
-    if side not in ("yes", "no"):
-        raise MalformedAnswerError(
-            f"{side!r} is neither yes nor no", record=record.name, field="outcome_side"
-        )
-    return side

@@ -1,10 +1,10 @@
-"""Level 2 of the wire: order books over REST, and the frames of the WebSocket.
+"""Decoding order books (REST) and WebSocket frames.
 
-Books show bids only, of both outcomes; an ask is the other outcome's bid. Here: decoding one
-book or one frame. Not here: keeping a book up to date or watching sequence numbers (live).
+Books contain only bids, for both outcomes; an ask is a bid for the other outcome. Here: decoding
+one book or one frame. Not here: maintaining a book, checking sequence numbers (live).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,25 +13,22 @@ from pydantic_core import from_json
 
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.wire_values import (
-    CC_PER_DOLLAR,
     Record,
     amount,
     count,
     epoch_ms,
     price_cc,
 )
+from kalshi_assets.units import CC_A_DOLLAR
 
 Levels = tuple[tuple[int, float], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrderBook:
-    """A market's resting orders: bids for YES, and bids for NO seen as asks of YES.
+    """A market's resting orders; bids for NO are shown as asks of YES.
 
-    Attributes
-    ----------
-    bids, asks
-        (price in 1/10,000 dollar of YES, contracts), best first; empty: that side is empty.
+    Levels are (price of YES in 1/10,000 dollar, contracts), best first.
     """
 
     ticker: str
@@ -41,7 +38,7 @@ class OrderBook:
 
 @dataclass(frozen=True, kw_only=True)
 class BookDelta:
-    """A change of one level. `price_cc` is as sent: see `use_yes_price` of the subscription."""
+    """A change of one level. `price_cc` is as sent, see `use_yes_price` of the subscription."""
 
     ticker: str
     side: str
@@ -52,7 +49,7 @@ class BookDelta:
 
 @dataclass(frozen=True, kw_only=True)
 class BookSnapshot:
-    """All levels of both sides as sent: see `use_yes_price` of the subscription."""
+    """All levels of both sides as sent; prices depend on the subscription's `use_yes_price`."""
 
     ticker: str
     yes: Levels
@@ -61,7 +58,7 @@ class BookSnapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamTrade:
-    """A trade of the stream."""
+    """A trade message."""
 
     trade_id: str
     ticker: str
@@ -71,52 +68,46 @@ class StreamTrade:
     time_ms: int
 
 
+Body = BookSnapshot | BookDelta | StreamTrade | Mapping[str, Any]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """One message: its envelope, and its body where the kind is known.
+    """One message: type, subscription ID, sequence number in the subscription, and body.
 
-    Attributes
-    ----------
-    type
-        The exchange's word.
-    sid, seq
-        Subscription, and the message's number within it; None: it has none.
-    body
-        Typed for snapshots, deltas and trades; the JSON for every other kind.
+    The body is decoded for snapshots, deltas and trades, and raw JSON for every other type.
     """
 
     type: str
     sid: int | None
     seq: int | None
     id: int | None
-    body: BookSnapshot | BookDelta | StreamTrade | Mapping[str, Any]
+    body: Body
 
 
 def order_book_of(payload: Any, ticker: str) -> OrderBook:
-    """Decode the answer of the order-book endpoint; a missing side or book is empty.
+    """Decode a response of the order-book endpoint; a missing side or book is empty.
 
     Raises
     ------
     MalformedAnswerError
-        A level is not [price, count]; or a book of the cents era.
+        A level is not [price, count], or the book is in the old format with integer cents.
     """
     record = Record(payload, f"order book of {ticker}")
     book = record.payload.get("orderbook_fp")
     if book is None:
         if record.payload.get("orderbook"):
             raise MalformedAnswerError(
-                "missing, but there is 'orderbook': an answer of the cents era",
+                "missing, but 'orderbook' is present: the old format with integer cents",
                 record=record.name,
                 field="orderbook_fp",
             )
         book = {}
     sides = Record(book, record.name)
     bids = _levels(sides, "yes_dollars")
-    asks = [(CC_PER_DOLLAR - price, size) for price, size in _levels(sides, "no_dollars")]
+    asks = [(CC_A_DOLLAR - price, size) for price, size in _levels(sides, "no_dollars")]
     return OrderBook(
-        ticker=ticker,
-        bids=tuple(sorted(bids, reverse=True)),
-        asks=tuple(sorted(asks)),
+        ticker=ticker, bids=tuple(sorted(bids, reverse=True)), asks=tuple(sorted(asks))
     )
 
 
@@ -126,7 +117,7 @@ def frame_of(text: str | bytes) -> Frame | None:
     Raises
     ------
     MalformedAnswerError
-        Not JSON, no type, or a snapshot, delta or trade that lacks what matters.
+        Not JSON, no type, or a snapshot, delta or trade without a required field.
     """
     if not text.strip():
         return None
@@ -139,13 +130,9 @@ def frame_of(text: str | bytes) -> Frame | None:
     record.name = f"{kind} frame"
     sid, seq, ident = (_maybe_integer(record, name) for name in ("sid", "seq", "id"))
     message = record.payload.get("msg") or {}
-    body: BookSnapshot | BookDelta | StreamTrade | Mapping[str, Any]
-    if kind == "orderbook_snapshot":
-        body = _snapshot(Record(message, record.name))
-    elif kind == "orderbook_delta":
-        body = _delta(Record(message, record.name))
-    elif kind == "trade":
-        body = _trade(Record(message, record.name))
+    body: Body
+    if kind in _BODIES:
+        body = _BODIES[kind](Record(message, record.name))
     else:
         body = message if isinstance(message, dict) else {"msg": message}
     return Frame(type=kind, sid=sid, seq=seq, id=ident, body=body)
@@ -162,7 +149,7 @@ def _snapshot(message: Record) -> BookSnapshot:
 def _delta(message: Record) -> BookDelta:
     return BookDelta(
         ticker=message.text("market_ticker"),
-        side=_outcome(message, "side", message.text("side")),
+        side=message.outcome("side"),
         price_cc=message.get("price_dollars", price_cc),
         change=message.get("delta_fp", amount),
         time_ms=message.maybe("ts_ms", epoch_ms),
@@ -170,24 +157,21 @@ def _delta(message: Record) -> BookDelta:
 
 
 def _trade(message: Record) -> StreamTrade:
-    book_side = {"bid": "yes", "ask": "no"}.get(message.maybe_text("taker_book_side") or "")
-    side = message.maybe_text("taker_outcome_side") or book_side or message.text("taker_side")
     return StreamTrade(
         trade_id=message.text("trade_id"),
         ticker=message.text("market_ticker"),
         yes_price_cc=message.get("yes_price_dollars", price_cc),
         count=message.get("count_fp", count),
-        taker_side=_outcome(message, "taker_outcome_side", side),
+        taker_side=message.outcome("taker_outcome_side", "taker_book_side", "taker_side"),
         time_ms=message.get("ts_ms", epoch_ms),
     )
 
 
-def _outcome(message: Record, field: str, side: str) -> str:
-    if side not in ("yes", "no"):
-        raise MalformedAnswerError(
-            f"{side!r} is neither yes nor no", record=message.name, field=field
-        )
-    return side
+_BODIES: Mapping[str, Callable[[Record], Body]] = {
+    "orderbook_snapshot": _snapshot,
+    "orderbook_delta": _delta,
+    "trade": _trade,
+}
 
 
 def _levels(record: Record, field: str) -> Levels:

@@ -1,8 +1,9 @@
-"""Single values of the wire: prices, counts, instants, and records that know their name.
+"""Decoding single values: prices, counts, instants, and the fields of named records.
 
-Here: what one string of the exchange means, exactly, and the range that its type has: what lies
-beyond is refused here, so that no reader overflows later. Not here: whole answers (wire,
-wire_account, wire_stream).
+Functions for values raise `ValueError` for another type or format and for values out of range.
+
+Here: exact conversion of the exchange's strings, with range checks, so that no reader overflows
+later. Not here: whole responses (wire, wire_account, wire_stream).
 """
 
 import math
@@ -13,13 +14,14 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from kalshi_assets.exchange.errors import MalformedAnswerError
+from kalshi_assets.units import CC_A_DOLLAR
 
-CC_PER_DOLLAR = 10_000
-# Beyond any number of contracts, and any sum of dollars; two decimals are still exact in a float.
+SIDE_OF_BOOK = {"bid": "yes", "ask": "no"}
+# Above any number of contracts or dollars, but two decimals are still exact in a float.
 MOST = 10**12
 MOST_INTEGER = 2**63 - 1
-# Before the exchange was, so that no zero is taken for an instant; and a day before the end of
-# Python's calendar, since lags are added.
+# From before the exchange existed, so that 0 is not taken for an instant, until a day before the
+# end of Python's calendar, since lags are added.
 FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
 LAST_INSTANT = datetime(9999, 12, 31, tzinfo=UTC)
 FIRST_SECOND, LAST_SECOND = int(FIRST_INSTANT.timestamp()), int(LAST_INSTANT.timestamp())
@@ -37,35 +39,21 @@ T = TypeVar("T")
 
 
 def price_cc(text: object) -> int:
-    """A price such as ``"0.5600"`` in 1/10,000 dollar, exactly.
-
-    Raises
-    ------
-    ValueError
-        Not a decimal string of at most six places, above one dollar, or finer than 1/10,000.
-    """
-    if not isinstance(text, str):
-        raise ValueError(f"{_shown(text)} is not a dollar string such as '0.5600'")
-    match = _PRICE.fullmatch(text)
+    """A price such as ``"0.5600"``, up to one dollar, exactly in 1/10,000 dollar."""
+    match = _PRICE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f"{_shown(text)} is not a dollar string such as '0.5600'")
     fraction = (match[2] or "").ljust(6, "0")
     if fraction[4:] != "00":
         raise ValueError(f"{_shown(text)} is finer than 1/10,000 dollar")
-    return _at_most_one_dollar(int(match[1]) * CC_PER_DOLLAR + int(fraction[:4]), text)
+    return _at_most_one_dollar(int(match[1]) * CC_A_DOLLAR + int(fraction[:4]), text)
 
 
 def mean_price_cc(text: object) -> int:
-    """A mean of prices, which may fall between two ticks, to the nearest 1/10,000 dollar.
-
-    Raises
-    ------
-    ValueError
-        Not a decimal string of at most six places, or above one dollar, as no price is.
-    """
+    """A mean of prices, which may lie between two ticks, to the nearest 1/10,000 dollar."""
     if not isinstance(text, str) or _PRICE.fullmatch(text) is None:
         raise ValueError(f"{_shown(text)} is not a dollar string such as '0.5600'")
-    return _at_most_one_dollar(round(Decimal(text) * CC_PER_DOLLAR), text)
+    return _at_most_one_dollar(round(Decimal(text) * CC_A_DOLLAR), text)
 
 
 def count(text: object) -> float:
@@ -74,38 +62,36 @@ def count(text: object) -> float:
         raise ValueError(f"{_shown(text)} is not a count string such as '7.77'")
     value = float(text)
     if value > MOST:
-        raise ValueError(f"{_shown(text)} is more contracts than there can be")
+        raise ValueError(f"{_shown(text)} exceeds the greatest possible number of contracts")
     return value
 
 
 def amount(text: object) -> Decimal:
-    """A signed sum of dollars or contracts such as ``"-54.00"``, exact, within `MOST`."""
+    """A signed amount of dollars or contracts such as ``"-54.00"``, exact, within `MOST`."""
     if not isinstance(text, str) or _AMOUNT.fullmatch(text) is None:
         raise ValueError(f"{_shown(text)} is not a decimal string such as '-54.00'")
     value = Decimal(text)
     if abs(value) > MOST:
-        raise ValueError(f"{_shown(text)} is beyond any sum of an account")
+        raise ValueError(f"{_shown(text)} exceeds the greatest possible amount")
     return value
 
 
 def utc(text: object) -> datetime:
     """An instant such as ``"2026-06-11T05:39:31.28563Z"``, to the microsecond, from 2000 on."""
-    if not isinstance(text, str):
-        raise ValueError(f"{_shown(text)} is not an instant such as '2026-06-11T05:39:31Z'")
     try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
+        instant = datetime.fromisoformat(text)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
         raise ValueError(
             f"{_shown(text)} is not an instant such as '2026-06-11T05:39:31Z'"
         ) from None
     if instant.tzinfo is None:
-        raise ValueError(f"{text!r} does not say its zone")
+        raise ValueError(f"{text!r} has no time zone")
     try:
         instant = instant.astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"{text!r} lies beyond the calendar") from None
+        raise ValueError(f"{text!r} lies outside the calendar") from None
     if not FIRST_INSTANT <= instant < LAST_INSTANT:
-        raise ValueError(f"{text!r} does not lie within 2000 and 9999")
+        raise ValueError(f"{text!r} is not between the years 2000 and 9999")
     return instant
 
 
@@ -120,17 +106,17 @@ def epoch_ms(value: object) -> int:
 
 
 def leading_number(words: str) -> Decimal | None:
-    """The whole number that words begin with, such as 84 of ``"84. As reported."``; else None.
+    """The whole number at the start of a text, such as 84 in ``"84. As reported."``; else None.
 
-    It counts as a number of its own: what goes on as a date, a time, a range or a fraction
-    (``"16 January"``, ``"11:59"``, ``"84-85"``, ``"84.5"``) does not begin with one.
+    The start of a date, time, range or fraction does not count (``"16 January"``, ``"11:59"``,
+    ``"84-85"``, ``"84.5"``).
     """
     match = _NUMBER_FIRST.match(words)
     return None if match is None else Decimal(match[1].replace("−", "-"))
 
 
 def _at_most_one_dollar(cc: int, text: object) -> int:
-    if cc > CC_PER_DOLLAR:
+    if cc > CC_A_DOLLAR:
         raise ValueError(f"{_shown(text)} is above one dollar")
     return cc
 
@@ -138,13 +124,13 @@ def _at_most_one_dollar(cc: int, text: object) -> int:
 def _within_calendar(value: object, per_second: int) -> int:
     instant = _integer(value)
     if not FIRST_SECOND * per_second <= instant < LAST_SECOND * per_second:
-        raise ValueError(f"{_shown(instant)} does not lie within 2000 and 9999")
+        raise ValueError(f"{_shown(instant)} is not between the years 2000 and 9999")
     return instant
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{_shown(value)} is not a text")
+        raise ValueError(f"{_shown(value)} is not a non-empty string")
     return value
 
 
@@ -152,7 +138,7 @@ def _integer(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"{_shown(value)} is not an integer")
     if abs(value) > MOST_INTEGER:
-        raise ValueError(f"{_shown(value)} is beyond 64 bits")
+        raise ValueError(f"{_shown(value)} does not fit into 64 bits")
     return value
 
 
@@ -160,7 +146,7 @@ def _number(value: object) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool):
         raise ValueError(f"{_shown(value)} is not a number")
     if not abs(value) <= MOST_INTEGER or not math.isfinite(value):
-        raise ValueError(f"{_shown(value)} is beyond any number that the exchange has")
+        raise ValueError(f"{_shown(value)} is out of range")
     return float(value)
 
 
@@ -174,35 +160,35 @@ def _shown(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return repr(value)[:80]
     if isinstance(value, int) and value.bit_length() > 200:
-        # Python refuses to write integers of more than 4,300 digits.
-        return f"the number of {value.bit_length()} bits"
+        # Python refuses to format integers of more than 4,300 digits.
+        return f"a number of {value.bit_length()} bits"
     return f"the number {value!r}"
 
 
 class Record:
-    """One JSON object of an answer, read field by field; every complaint names it.
+    """A JSON object, read field by field; errors name it, e.g. ``market KXHIGHNY-26JUN15-T78``.
 
     Parameters
     ----------
-    payload
-        The object.
-    name
-        What people call it, such as ``market KXHIGHNY-26JUN15-T78``.
+    id_field
+        Required field whose text is appended to `name`.
     """
 
-    def __init__(self, payload: Any, name: str) -> None:
+    def __init__(self, payload: Any, name: str, id_field: str | None = None) -> None:
         if not isinstance(payload, dict):
             raise MalformedAnswerError(f"{_shown(payload)} is not an object", record=name)
         self.payload = payload
         self.name = name
+        if id_field is not None:
+            self.name = f"{name} {self.text(id_field)}"
 
     def get(self, field: str, read: Callable[[object], T]) -> T:
-        """The field `field`, which must be there, read by `read`.
+        """A required field, decoded by `read`.
 
         Raises
         ------
         MalformedAnswerError
-            It is absent, null or not what `read` takes.
+            The field is missing, null, or rejected by `read`.
         """
         value = self.payload.get(field)
         if value is None:
@@ -210,43 +196,56 @@ class Record:
         return self._read(field, value, read)
 
     def maybe(self, field: str, read: Callable[[object], T]) -> T | None:
-        """The field `field` read by `read`; None where it is absent, null or empty."""
+        """An optional field, decoded by `read`; None if it is missing, null or empty."""
         value = self.payload.get(field)
         return None if value is None or value == "" else self._read(field, value, read)
 
     def text(self, field: str) -> str:
-        """A text that must be there and not be empty."""
+        """A required, non-empty string."""
         return self.get(field, _text)
 
     def word(self, field: str) -> str:
-        """A text that must be there and may be empty."""
+        """A required string that may be empty."""
         value = self.payload.get(field)
         if not isinstance(value, str):
             raise self._missing(field)
         return value
 
     def integer(self, field: str) -> int:
-        """A JSON integer."""
+        """A required integer."""
         return self.get(field, _integer)
 
     def number(self, field: str) -> float:
-        """A JSON number."""
+        """A required number."""
         return self.get(field, _number)
 
     def maybe_number(self, field: str) -> float | None:
-        """A JSON number; None where it is absent."""
+        """A number; None if it is missing."""
         return self.maybe(field, _number)
 
     def maybe_text(self, field: str) -> str | None:
-        """A text; None where it is absent or empty."""
+        """A string; None if it is missing or empty."""
         return self.maybe(field, _text)
 
+    def outcome(self, field: str, book_field: str = "", old_field: str = "") -> str:
+        """Outcome, yes or no: `field`, else that of a book side (bid is yes), else `old_field`."""
+        side = (
+            self.maybe_text(field)
+            or SIDE_OF_BOOK.get(self.maybe_text(book_field) or "")
+            or self.maybe_text(old_field)
+        )
+        if side not in ("yes", "no"):
+            raise MalformedAnswerError(
+                f"{side!r} is neither yes nor no", record=self.name, field=field
+            )
+        return side
+
     def flag(self, field: str) -> bool:
-        """A JSON true or false."""
+        """A required boolean."""
         return self.get(field, _flag)
 
     def rows(self, field: str) -> list[Any]:
-        """A JSON array that must be there."""
+        """A required array."""
         value = self.payload.get(field)
         if not isinstance(value, list):
             raise self._missing(field)
@@ -262,8 +261,8 @@ class Record:
         bare = field.removesuffix("_dollars").removesuffix("_fp")
         if bare != field and bare in self.payload:
             problem = (
-                f"missing, but there is {bare!r}: an answer of the cents era, whose integer "
-                "fields the exchange removed in March 2026"
+                f"missing, but {bare!r} is present: a response in the old format with integer "
+                "cents, which the exchange removed in March 2026"
             )
         else:
             problem = "missing"

@@ -12,16 +12,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.instants import (
-    MINUTE_US,
     NEVER,
-    Array,
-    Ints,
     as_times,
     microseconds,
     microseconds_of,
 )
 from kalshi_assets.ladder.grid import Grid, gridded
 from kalshi_assets.tables.panel import ACTIVITY
+from kalshi_assets.units import MINUTE_US, Array, Ints
 
 MEASURES = ("flow", "spread", "volatility", "volume")
 KNOTS = 17
@@ -31,14 +29,14 @@ LEAST_DAYS = 5
 _HOUR = 60
 
 
-def activity(panel: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
+def activity(panel: pl.DataFrame, day_start: datetime) -> pl.DataFrame:
     """What was usual on a day, by hour since its start, over all its brackets.
 
     Parameters
     ----------
     panel
         `panel.minute_panel` of one event, whole.
-    climate_start
+    day_start
         Start of the climate day, UTC.
 
     Returns
@@ -48,7 +46,7 @@ def activity(panel: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
         ranks, so that each stands for one 17th of the hour.
     """
     rows, grid = gridded(panel)
-    minute = minutes_since(grid, climate_start)
+    minute = minutes_since(grid, day_start)
     first = minute[0] // _HOUR
     values = _of_hours(_measured(rows, grid), minute - first * _HOUR)
     known = np.count_nonzero(~np.isnan(values), axis=2)
@@ -70,9 +68,9 @@ def activity(panel: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
     )
 
 
-def minutes_since(grid: Grid, climate_start: datetime) -> Ints:
+def minutes_since(grid: Grid, day_start: datetime) -> Ints:
     """Minutes from the start of the climate day to every minute of the grid."""
-    return (grid.minutes - microseconds_of(climate_start)) // MINUTE_US
+    return (grid.minutes - microseconds_of(day_start)) // MINUTE_US
 
 
 def _measured(panel: pl.DataFrame, grid: Grid) -> Array:
@@ -104,7 +102,7 @@ def _of_hours(values: Array, minute: Ints) -> Array:
 
 
 def percentiles(
-    panel: pl.DataFrame, climate_start: datetime, earlier: Sequence[pl.DataFrame]
+    panel: pl.DataFrame, day_start: datetime, earlier: Sequence[pl.DataFrame]
 ) -> pl.DataFrame:
     """Where every minute stands among the same hour of earlier days.
 
@@ -112,7 +110,7 @@ def percentiles(
     ----------
     panel
         `panel.minute_panel` of one event.
-    climate_start
+    day_start
         Start of its climate day, UTC.
     earlier
         `panel.activity` of other days of the city, any order. A day counts from the first hour
@@ -128,14 +126,14 @@ def percentiles(
     from kalshi_assets.features.kernels import mid_ranks
 
     rows, grid = gridded(panel)
-    hour = minutes_since(grid, climate_start) // _HOUR
+    hour = minutes_since(grid, day_start) // _HOUR
     hours = np.arange(hour[0], hour[-1] + 1)
     days = sorted(earlier, key=lambda day: day["event_time"][0])
     over, known_at = (
         np.array([microseconds(day[name])[0] for day in days], dtype=np.int64)
         for name in ("event_time", "known_at")
     )
-    counts = _that_count(over, microseconds_of(climate_start) + hours * _HOUR * MINUTE_US)
+    counts = _that_count(over, microseconds_of(day_start) + hours * _HOUR * MINUTE_US)
     knots = np.where(counts[:, :, None], _knots_of(days, hours), np.nan)
     has = np.count_nonzero(~np.isnan(knots[..., 0]), axis=2)
     ranks = mid_ranks(

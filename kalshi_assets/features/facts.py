@@ -7,10 +7,9 @@ A fact enters the first minute that is not before its `known_at`. Arrays of the 
 import numpy as np
 import polars as pl
 
-from kalshi_assets.instants import MINUTE_US, Ints, microseconds
+from kalshi_assets.instants import microseconds
 from kalshi_assets.ladder.grid import Grid
-
-CC_A_DOLLAR = 10_000
+from kalshi_assets.units import MINUTE_US, Ints
 
 
 def candles_of(grid: Grid, candles: pl.DataFrame) -> pl.DataFrame:

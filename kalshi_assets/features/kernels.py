@@ -1,12 +1,9 @@
 """Compiled recursions over minutes; imported only by the functions that run them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.kernel_cache import njit
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 
 @njit(cache=True)

@@ -5,9 +5,8 @@ unknown. Every function is causal: column t depends on columns up to t only, and
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 HALF_CENT = 0.005
 

@@ -4,7 +4,6 @@ Here: moves and leaders after the latency, the evidence that passed a bracket, w
 here: features, which know nothing after the minute.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -12,12 +11,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from kalshi_assets.features.facts import CC_A_DOLLAR
-from kalshi_assets.instants import Array
+from kalshi_assets.exchange.contract import tick_ranges
+from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
-from kalshi_assets.ladder.terms import terms_at, versions
+from kalshi_assets.ladder.terms import atoms_of, terms_at, versions
 from kalshi_assets.settlement.rule import Settled, SettledAs, outcomes, settled_as
 from kalshi_assets.tables.panel import LABELS
+from kalshi_assets.units import CC_A_DOLLAR, Array
 
 # In minutes. A candle of a minute is known two seconds after its end, so the panel's next row is
 # the first that shows what an order decided now would meet.
@@ -66,9 +66,10 @@ def labels(
         evidence by measurement, on no report measured later.
     """
     panel, grid = gridded(panel)
+    ladder = atoms_of(events)
     columns = {
         **_moves(panel, grid, events),
-        **_leaders(panel, grid),
+        **_leaders(panel, grid, ladder),
         **crossings(grid, terms_at(events).sort("market_ticker")),
     }
     found = [
@@ -76,17 +77,20 @@ def labels(
         for name, values in columns.items()
     ]
     known_at = panel["minute"] + LATEST
-    outcome = _outcome(grid, outcomes(settlements, events), settled_as(settlements, events))
+    said, how = outcomes(settlements, events), settled_as(settlements, events)
+    outcome = _outcome(grid, ladder, said, how)
     return LABELS.arranged(
         panel[[*KEY, "bracket"]].hstack([*found, *outcome, known_at.alias("known_at")])
     )
 
 
-def _outcome(grid: Grid, said: Sequence[Settled], how: SettledAs | None) -> list[pl.Series]:
+def _outcome(
+    grid: Grid, ladder: Atoms, said: Sequence[Settled], how: SettledAs | None
+) -> list[pl.Series]:
     """The outcome of every row by every word on it and by the last, and how it was settled."""
     paid = [
-        [None if each.winner is None else bool(bracket == each.winner) for each in said]
-        for bracket in grid.brackets
+        [None if each.winner is None else bool(ladder.payoff[leg, each.winner]) for each in said]
+        for leg in grid.brackets
     ]
     of_market: dict[str, list[Any]] = {
         "pays": [words[-1] if words else None for words in paid],
@@ -132,17 +136,21 @@ def _moves(panel: pl.DataFrame, grid: Grid, events: pl.DataFrame) -> dict[str, A
 
 def _tick_cents(grid: str, price: Array) -> Array:
     """The price step at a price in dollars, in cents."""
-    starts, _, steps = np.array(json.loads(grid), dtype=np.float64).T
+    ticks = [(each.start, each.step) for each in tick_ranges(grid)]
+    starts, steps = np.array(ticks, dtype=np.float64).T
     band = np.searchsorted(starts, np.round(price * CC_A_DOLLAR), side="right") - 1
     return steps[np.clip(band, 0, steps.size - 1)] / 100
 
 
-def _leaders(panel: pl.DataFrame, grid: Grid) -> dict[str, Array]:
+def _leaders(panel: pl.DataFrame, grid: Grid, ladder: Atoms) -> dict[str, Array]:
     """Which bracket has the greatest price of the curve, where that can be told.
 
-    Prices of an event sum to about one, so nothing unquoted is dearer than one above a half.
+    Prices of a partition sum to about one, so nothing unquoted is dearer than one above a half. Of
+    nested legs none leads.
     """
-    bid, ask = grid.matrix(panel["bid"]), grid.matrix(panel["ask"])
+    if ladder.shape != "partition":
+        return {f"y_win_{minutes}m": np.full(grid.shape, np.nan) for minutes in HORIZONS}
+    bid, ask = (grid.matrix(panel[f"{side}_cc"]) / CC_A_DOLLAR for side in ("bid", "ask"))
     unquoted = np.isnan(bid) & np.isnan(ask)
     price = (np.where(np.isnan(bid), 0.0, bid) + np.where(np.isnan(ask), 1.0, ask)) / 2
     price = np.where(unquoted, -1.0, np.round(price, 6))

@@ -5,11 +5,9 @@ bit.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.features.kinematics import lagged
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 LAGS = (1, 2, 3, 4, 5)
 WINDOW_MINUTES = 120

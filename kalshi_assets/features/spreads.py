@@ -4,12 +4,9 @@ Not here: the quoted spread, which is in the panel where there are quotes.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kalshi_assets.features.facts import CC_A_DOLLAR
 from kalshi_assets.features.kinematics import trailing_sum
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import CC_A_CENT, Array
 
 WINDOW_MINUTES = 60
 
@@ -23,18 +20,18 @@ def spread_proxy_cents(high: Array, low: Array) -> Array:
     Parameters
     ----------
     high, low
-        Trades of every minute, dollars, shape (brackets, minutes); NaN in minutes without one.
+        Trades of every minute, whole cc, shape (brackets, minutes); NaN in minutes without one.
 
     Returns
     -------
     Array
         Not negative; NaN where the estimate has no minute to rest on. Causal, bit for bit.
     """
-    # Prices are whole hundredths of a cent, so that sums over a window are exact in any order.
-    span = np.round(high * CC_A_DOLLAR) - np.round(low * CC_A_DOLLAR)
+    # Whole numbers, so that sums over a window are exact in any order.
+    span = high - low
     moved = span > 0
     with np.errstate(invalid="ignore"):
         mean = trailing_sum(np.where(moved, span, 0.0), WINDOW_MINUTES) / trailing_sum(
             moved.astype(np.float64), WINDOW_MINUTES
         )
-    return np.round(mean / 100, 6)
+    return np.round(mean / CC_A_CENT, 6)

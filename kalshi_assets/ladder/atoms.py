@@ -8,6 +8,7 @@ what is held (`positions`).
 
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -16,8 +17,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import Array, Ints
 from kalshi_assets.ladder.legs import LadderError, Leg
+from kalshi_assets.units import Array, Ints
 
 Shape = Literal["partition", "thresholds", "other"]
 
@@ -45,6 +46,9 @@ class Atoms:
         ticker, times = Counter(leg.market_ticker for leg in self.legs).most_common(1)[0]
         if times > 1:
             raise LadderError(f"{ticker} is given {times} times")
+
+    def __len__(self) -> int:
+        return len(self.legs)
 
     @cached_property
     def cuts(self) -> tuple[int, ...]:
@@ -85,7 +89,7 @@ class Atoms:
         payoff.flags.writeable = False
         return payoff
 
-    @property
+    @cached_property
     def shape(self) -> Shape:
         """What the legs are together.
 
@@ -104,6 +108,17 @@ class Atoms:
     def indices_of(self, values: Ints) -> NDArray[np.intp]:
         """Positions of the atoms that numbers lie in, the same shape."""
         return np.searchsorted(np.array(self.cuts, dtype=np.int64), values, side="right")
+
+    def paid(self, paying: Sequence[bool]) -> int | None:
+        """Position of the atom on which just these legs pay; None: there is none.
+
+        Parameters
+        ----------
+        paying
+            Of every leg whether it pays.
+        """
+        found = np.flatnonzero((self.payoff == np.array(paying)[:, None]).all(axis=0))
+        return int(found[0]) if found.size == 1 else None
 
     def leg_probabilities(self, atom_p: Array) -> Array:
         """Probabilities of the legs.
@@ -124,6 +139,8 @@ class Atoms:
             Another number of atoms.
         """
         atom_p = self._checked(atom_p, self.count, "atoms")
+        if self.shape == "partition":
+            return atom_p[self.payoff.argmax(axis=1)]
         unknown = np.isnan(atom_p)
         runs = self.payoff.astype(np.float64)
         p = np.tensordot(runs, np.where(unknown, 0.0, atom_p), axes=1)
@@ -131,31 +148,58 @@ class Atoms:
         return p
 
     def atom_probabilities(self, leg_p: Array) -> Array:
-        """Probabilities of the atoms of a partition, where every leg is one atom.
+        """Probabilities of the atoms from those of the legs.
 
         Parameters
         ----------
         leg_p
-            Shape (legs, ...); NaN: not known.
+            Shape (legs, ...); NaN: not known. Those of thresholds must fall as they rise.
 
         Returns
         -------
         Array
-            Shape (atoms, ...): the same numbers, lowest atom first.
+            Shape (atoms, ...), lowest atom first: of a partition the same numbers, of thresholds
+            their differences, never below 0. NaN where a leg that bounds the atom is not known.
 
         Raises
         ------
         LadderError
-            The legs are no partition: their probabilities do not say those of the atoms. (Those of
-            thresholds do: `thresholds.atoms_of`.)
+            The legs are neither: their probabilities do not say those of the atoms.
         ValueError
             Another number of legs.
         """
-        if self.shape != "partition":
+        leg_p = self._checked(leg_p, len(self.legs), "legs")
+        if self.shape == "partition":
+            return leg_p[self.payoff.argmax(axis=0)]
+        if self.shape == "other":
             raise LadderError(
-                f"{', '.join(map(str, self.legs))} are no partition: not exactly one pays"
+                f"{', '.join(map(str, self.legs))} are neither a partition nor thresholds"
             )
-        return self._checked(leg_p, len(self.legs), "legs")[self.payoff.argmax(axis=0)]
+        above = np.empty((self.count + 1, *leg_p.shape[1:]))
+        above[0], above[-1] = 1.0, 0.0
+        for (first, end), p in zip(self.runs, leg_p, strict=True):
+            if end == self.count:
+                above[first] = p
+            else:
+                above[end] = 1 - p
+        return np.maximum(above[:-1] - above[1:], 0.0)
+
+    def atom_flags(self, leg_flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whether any leg that pays on the atom has the flag.
+
+        Parameters
+        ----------
+        leg_flags
+            Shape (legs, ...).
+
+        Returns
+        -------
+        NDArray
+            Shape (atoms, ...).
+        """
+        if self.shape == "partition":
+            return leg_flags[self.payoff.argmax(axis=0)]
+        return np.tensordot(self.payoff.T.astype(np.int64), leg_flags.astype(np.int64), axes=1) > 0
 
     @staticmethod
     def _checked(p: Array, many: int, what: str) -> Array:
@@ -163,3 +207,22 @@ class Atoms:
         if p.ndim == 0 or len(p) != many:
             raise ValueError(f"probabilities of shape {p.shape} are not those of {many} {what}")
         return p
+
+
+def by_rising_lo(legs: Iterable[Leg]) -> tuple[Leg, ...]:
+    """Threshold legs in their order, which is that of a curve's rows.
+
+    Raises
+    ------
+    LadderError
+        A leg is not open above and closed below, or two have the same lo.
+    """
+    legs = tuple(legs)
+    for leg in legs:
+        if leg.lo is None or leg.hi is not None:
+            raise LadderError(f"{leg} is no threshold that is open above")
+    ordered = tuple(sorted(legs, key=lambda leg: leg.lo or 0))
+    for below, above in pairwise(ordered):
+        if below.lo == above.lo:
+            raise LadderError(f"{below} and {above} are the same threshold")
+    return ordered

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.ladder.atoms import Atoms, Shape, by_rising_lo
 from kalshi_assets.ladder.legs import LadderError, Leg
 
-__all__ = ["Bracket", "Ladder", "LadderError"]
+__all__ = ["Bracket", "Ladder", "LadderError", "ladder_of"]
 
 Bracket = Leg
 
@@ -54,9 +54,6 @@ class Ladder(Atoms):
                 raise LadderError(f"overlap of {below} and {above}")
         super().__post_init__()
 
-    def __len__(self) -> int:
-        return len(self.brackets)
-
     @property
     def brackets(self) -> tuple[Bracket, ...]:
         """The legs, lowest first."""
@@ -66,3 +63,26 @@ class Ladder(Atoms):
     def upper(self) -> tuple[int, ...]:
         """Greatest whole number of every bracket but the last."""
         return tuple(cut - 1 for cut in self.cuts)
+
+
+def ladder_of(legs: Sequence[Leg], shape: Shape) -> Atoms:
+    """The legs of an event in their order, which is that of `market.events`.
+
+    Parameters
+    ----------
+    legs
+        In any order.
+    shape
+        What they have to be together: a partition, lowest first, or thresholds that are open
+        above, by rising bound.
+
+    Raises
+    ------
+    LadderError
+        They are something else, or the shape is none that an event may have.
+    """
+    if shape == "partition":
+        return Ladder.of(legs)
+    if shape == "thresholds":
+        return Atoms(by_rising_lo(legs))
+    raise LadderError(f"an event of shape {shape!r} has no order of legs")

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import Ints, as_times, known_by, microseconds
+from kalshi_assets.instants import as_times, known_by, microseconds
+from kalshi_assets.units import Ints
 
 KEY = ("market_ticker", "minute")
 

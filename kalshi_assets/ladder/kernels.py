@@ -4,14 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kalshi_assets.kernel_cache import njit
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import CC_A_DOLLAR, Array
 
 _BISECTIONS = 200
 _NEWTON_STEPS = 12
 # Relative; some last digits of a double.
 _NEAR = 2e-15
-_CC_A_DOLLAR = 10_000
 
 
 @njit(cache=True)
@@ -24,11 +22,11 @@ def _projected(centre: Array, bid: Array, ask: Array, out: Array) -> int:
         bids += bid[i]
         asks += ask[i]
     # Compared as whole cc: .33 + .56 + .11 is above 1 by its last bit, and no arbitrage.
-    if np.rint(bids * _CC_A_DOLLAR) > _CC_A_DOLLAR:
+    if np.rint(bids * CC_A_DOLLAR) > CC_A_DOLLAR:
         for i in range(n):
             out[i] = bid[i] / bids
         return 1
-    if np.rint(asks * _CC_A_DOLLAR) < _CC_A_DOLLAR:
+    if np.rint(asks * CC_A_DOLLAR) < CC_A_DOLLAR:
         for i in range(n):
             out[i] = ask[i] / asks
         return -1

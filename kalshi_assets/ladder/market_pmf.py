@@ -14,9 +14,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.config import method_section
-from kalshi_assets.instants import Array, as_times
+from kalshi_assets.instants import as_times
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
 from kalshi_assets.tables import MARKET_PMF
+from kalshi_assets.units import CC_A_DOLLAR, Array
 
 MINUTES_A_SECOND = 1 / 60
 # Prices are whole hundredths of a cent: room for a limit's last bit, and for no other price.
@@ -41,7 +42,7 @@ class MarketPmfParams:
         Minutes without a new quote and without a trade after which a bracket is called stale.
     tail_width
         Dollars. An ask so near to 0, or a bid so near to 1, needs no other side: nobody bids for
-        a bracket that is all but dead, and the book still says so.
+        a bracket that almost surely does not pay, and the book still says so.
     min_coverage
         Share of brackets that are quoted for the PMF to be valid.
     max_total_spread
@@ -107,7 +108,7 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     from kalshi_assets.ladder.kernels import market_implied
 
     panel, grid = gridded(panel)
-    bid, ask, last, last_age, stale = _books(panel, grid, params)
+    bid, ask, last, last_age, stale = books_of(panel, grid, params)
     p, centre = np.empty(bid.shape), np.empty(bid.shape)
     thin, arbitrage = market_implied(bid, ask, last, last_age, params.limits, p, centre)
 
@@ -136,7 +137,7 @@ def market_pmf(panel: pl.DataFrame, params: MarketPmfParams = DEFAULTS) -> pl.Da
     return MARKET_PMF.arranged(panel[[*KEY, "bracket"]].hstack(said))
 
 
-def _books(
+def books_of(
     panel: pl.DataFrame, grid: Grid, params: MarketPmfParams
 ) -> tuple[Array, Array, Array, Array, NDArray[np.bool_]]:
     """Bid, ask, last trade, its age in minutes, shape (minutes, brackets), ladder order; staleness.
@@ -152,7 +153,7 @@ def _books(
     def by_minute(values: Array) -> Array:
         return np.ascontiguousarray(grid.in_ladder(values).T)
 
-    bid, ask = matrix("bid"), matrix("ask")
+    bid, ask, last = (matrix(f"{name}_cc") / CC_A_DOLLAR for name in ("bid", "ask", "last_price"))
     quote_age, trade_age = matrix("quote_age_s"), matrix("last_trade_age_s")
     inferred = grid.matrix(panel["quote_source"] == "inferred")
     unusable = (inferred & (quote_age > params.inferred_quote_life_min * 60)) | (bid > ask)
@@ -160,7 +161,7 @@ def _books(
     return (
         by_minute(np.where(unusable | np.isnan(bid), 0.0, bid)),
         by_minute(np.where(unusable | np.isnan(ask), 1.0, ask)),
-        by_minute(matrix("last_price")),
+        by_minute(last),
         by_minute(trade_age * MINUTES_A_SECOND),
         (quote_age > long_ago) & ~(trade_age <= long_ago),
     )

@@ -1,66 +1,45 @@
 """What positions in legs are worth on each atom, in integers of 1/10,000 dollar (cc).
 
-Here: gains by atom, their worst case. Not here: how positions came about, fees, limits (`trading`).
+Here: gains by atom. Not here: how positions came about, fees, limits (`trading`).
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 
-import numpy as np
-from numpy.typing import NDArray
+from kalshi_assets.units import CC_A_DOLLAR
 
-from kalshi_assets.instants import Ints
-
-PAYS_CC = 10_000
-"""What a YES contract pays when its leg does: 1 dollar."""
-
-# Below it no sum of int64 can have wrapped.
-_MOST_CC = 2**62
+Runs = Sequence[tuple[int, int]]
+"""Of every leg the first atom on which it pays and the one after the last; `Atoms.runs`."""
 
 
-def gain_by_atom(
-    positions: Sequence[int] | Ints, payoff: NDArray[np.bool_], cash_cc: int = 0
-) -> Ints:
-    """What positions and cash are worth on each atom.
+def gain_by_atom(positions: Sequence[int], runs: Runs, atoms: int, cash_cc: int = 0) -> list[int]:
+    """What positions and cash are worth on each atom, cc, exact.
 
     Parameters
     ----------
     positions
-        Contracts of every leg, shape (legs,): YES above 0, below 0 sold YES, which owes 1 dollar
-        when the leg pays. A NO contract is a sold YES and 1 dollar of cash.
-    payoff
-        `Atoms.payoff`, shape (legs, atoms), of a partition, of thresholds, or of any other legs.
+        Contracts of every leg: YES above 0, below 0 sold YES, which owes 1 dollar when the leg
+        pays. A NO contract is a sold YES and 1 dollar of cash.
+    runs
+        Of every leg; of a partition, of thresholds, or of any other legs.
+    atoms
+        How many there are.
     cash_cc
-        What was received less what was paid, fees included, cc.
+        What was received less what was paid, fees included.
 
     Returns
     -------
-    Ints
-        cc, shape (atoms,), exact.
+    list of int
+        An entry per atom; the least is the worst case.
 
     Raises
     ------
-    TypeError
-        Positions that are no integers.
     ValueError
-        Another number of positions than legs, or amounts that 64 bits do not hold.
+        Another number of positions than legs.
     """
-    held = np.asarray(positions)
-    if held.size and held.dtype.kind not in "iu":
-        raise TypeError(f"positions are whole contracts, not {held.dtype}: {positions}")
-    if held.shape != payoff.shape[:1]:
-        raise ValueError(f"positions of shape {held.shape} are not those of {len(payoff)} legs")
-    contracts = [int(position) for position in held]
-    if abs(cash_cc) + PAYS_CC * sum(map(abs, contracts)) > _MOST_CC:
-        raise ValueError(f"{contracts} contracts and {cash_cc} cc are too many for 64 bits")
-    return cash_cc + PAYS_CC * (np.array(contracts, dtype=np.int64) @ payoff.astype(np.int64))
-
-
-def worst_case(positions: Sequence[int] | Ints, payoff: NDArray[np.bool_], cash_cc: int = 0) -> int:
-    """What positions and cash are worth on the atom where they are worth least, cc.
-
-    Parameters
-    ----------
-    positions, payoff, cash_cc
-        As in `gain_by_atom`.
-    """
-    return int(gain_by_atom(positions, payoff, cash_cc).min())
+    steps = [0] * (atoms + 1)
+    steps[0] = cash_cc
+    for position, (first, end) in zip(positions, runs, strict=True):
+        steps[first] += CC_A_DOLLAR * position
+        steps[end] -= CC_A_DOLLAR * position
+    return list(accumulate(steps[:-1]))

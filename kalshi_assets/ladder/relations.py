@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import Array
 from kalshi_assets.ladder.legs import Leg
 from kalshi_assets.ladder.thresholds import envelopes
+from kalshi_assets.units import Array
 
 
 @dataclass(frozen=True, kw_only=True)

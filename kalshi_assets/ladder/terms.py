@@ -10,7 +10,11 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from kalshi_assets.instants import Ints, microseconds, microseconds_of
+from kalshi_assets.instants import microseconds, microseconds_of
+from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.ladder.brackets import Ladder
+from kalshi_assets.ladder.legs import Leg
+from kalshi_assets.units import Ints
 
 
 def terms_at(events: pl.DataFrame, known_by: datetime | None = None) -> pl.DataFrame:
@@ -29,6 +33,21 @@ def terms_at(events: pl.DataFrame, known_by: datetime | None = None) -> pl.DataF
     until = known_at.min() if known_by is None else microseconds_of(known_by)
     heard = known_at.filter(known_at <= until)
     return events.filter(known_at == (known_at.min() if heard.is_empty() else heard.max()))
+
+
+def atoms_of(events: pl.DataFrame) -> Atoms:
+    """The legs of an event in the order of their brackets; a `Ladder` where they are a partition.
+
+    Parameters
+    ----------
+    events
+        `market.events` of one event: the brackets are the same in every version.
+    """
+    columns = (latest_terms(events)[name] for name in ("bracket", "market_ticker", "lo", "hi"))
+    rows = sorted(zip(*(column.to_list() for column in columns), strict=True))
+    atoms = Atoms(tuple(Leg(market_ticker=ticker, lo=lo, hi=hi) for _, ticker, lo, hi in rows))
+    tiled = len(atoms) > 1 and atoms.shape == "partition"
+    return Ladder(atoms.legs) if tiled else atoms
 
 
 def latest_terms(events: pl.DataFrame) -> pl.DataFrame:

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import Array
 from kalshi_assets.kernel_cache import njit
 from kalshi_assets.ladder.kernels import centre_of
+from kalshi_assets.units import Array
 
 
 @njit(cache=True)

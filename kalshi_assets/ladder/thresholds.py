@@ -7,21 +7,16 @@ arbitrage and its quality. Not here: ranges beside thresholds (`relations`), par
 (`market_pmf`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kalshi_assets.instants import Array
-from kalshi_assets.ladder.legs import LadderError, Leg
+from kalshi_assets.ladder.legs import Leg
 from kalshi_assets.ladder.market_pmf import DEFAULTS, HALF_CC, MarketPmfParams
-
-Bools = NDArray[np.bool_]
+from kalshi_assets.units import CC_A_DOLLAR, Array, Bools
 
 TICK = 0.01
-CC_A_DOLLAR = 10_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,25 +70,6 @@ class Crossing:
 
     def __str__(self) -> str:
         return f"{self.sell} is bid {self.bid_cc} cc, {self.buy} is asked {self.ask_cc} cc"
-
-
-def by_rising_lo(legs: Iterable[Leg]) -> tuple[Leg, ...]:
-    """Threshold legs in the order of a curve's rows.
-
-    Raises
-    ------
-    LadderError
-        A leg is not open above and closed below, or two have the same lo.
-    """
-    legs = tuple(legs)
-    for leg in legs:
-        if leg.lo is None or leg.hi is not None:
-            raise LadderError(f"{leg} is no threshold that is open above")
-    ordered = tuple(sorted(legs, key=lambda leg: leg.lo or 0))
-    for below, above in pairwise(ordered):
-        if below.lo == above.lo:
-            raise LadderError(f"{below} and {above} are the same threshold")
-    return ordered
 
 
 def envelopes(bid: Array, ask: Array) -> tuple[Array, Array]:

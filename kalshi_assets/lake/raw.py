@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -24,7 +23,7 @@ import httpx
 
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.errors import NotRecordedError
-from kalshi_assets.lake.files import write_atomically
+from kalshi_assets.lake.files import Files
 
 SECRET_PARAMETERS = frozenset({"key"})
 # httpx has already undone these; a kept or replayed answer must not name them again.
@@ -52,18 +51,18 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True)
 class RawArchive:
-    """All raw answers below one folder: ``<service>/city=<city>/date=<date>/<sha256>.json.gz``.
+    """All raw answers, ``raw/<service>/city=<city>/date=<date>/<sha256>.json.gz``.
 
     Beside them lies a list per purpose, ``<purpose>.requests.json``: for every request the hash,
     status and type of its last answer. Lists from before refusals were kept have the hash only.
     """
 
-    root: Path
+    files: Files
     clock: Callable[[], datetime] = utc_now
 
-    def folder(self, service: str, key: LadderDay) -> Path:
+    def folder(self, service: str, key: LadderDay) -> str:
         """Where a service's answers for a city-day lie."""
-        return self.root / service / f"{key.family.dimension}={key.ladder}" / f"date={key.date}"
+        return f"raw/{service}/{key.family.dimension}={key.ladder}/date={key.date}"
 
     @contextmanager
     def recording(
@@ -76,16 +75,16 @@ class RawArchive:
         it neither replaces the list that the partition was made from nor is lost; the next clean
         exit removes it. A killed process leaves bodies without a list; the next run completes them.
         """
-        recorder = _Recorder(self.folder(service, key), transport, self.clock)
+        recorder = _Recorder(self, self.folder(service, key), transport)
         listed, failed = self._lists(service, key, purpose)
         try:
             yield recorder
         except Exception:
             if recorder.requests:
-                _write_json(failed, recorder.requests)
+                self.files.write(failed, recorder.listed)
             raise
-        _write_json(listed, recorder.requests)
-        failed.unlink(missing_ok=True)
+        self.files.write(listed, recorder.listed)
+        self.files.delete(failed)
 
     def replaying(self, service: str, key: LadderDay, purpose: str) -> RawTransport:
         """A transport that answers from what `recording` kept.
@@ -97,32 +96,30 @@ class RawArchive:
         NotRecordedError
             Nothing was recorded for this service, city-day and purpose.
         """
-        for path in self._lists(service, key, purpose):
-            if path.is_file():
-                requests = json.loads(path.read_text("utf-8"))
-                return _Replayer(self.folder(service, key), requests, self.clock)
-        raise NotRecordedError(
-            f"no raw answers of {service} for {purpose} of {key} below {self.root}"
-        )
+        for listed in self._lists(service, key, purpose):
+            if self.files.exists(listed):
+                requests = json.loads(self.files.read(listed))
+                return _Replayer(self, self.folder(service, key), requests)
+        below = self.files.address("raw")
+        raise NotRecordedError(f"no raw answers of {service} for {purpose} of {key} below {below}")
 
-    def _lists(self, service: str, key: LadderDay, purpose: str) -> tuple[Path, Path]:
+    def _lists(self, service: str, key: LadderDay, purpose: str) -> tuple[str, str]:
         """Where the lists of the last success and of a later failure lie."""
-        folder = self.folder(service, key)
-        return folder / f"{purpose}.requests.json", folder / f"{purpose}.requests.failed.json"
+        names = f"{self.folder(service, key)}/{purpose}.requests"
+        return f"{names}.json", f"{names}.failed.json"
 
     def read(self, service: str, key: LadderDay, sha256: str) -> bytes:
         """The bytes with this content hash."""
-        return _unpacked(self.folder(service, key) / f"{sha256}.json.gz")
+        return _unpacked(self.files, self.folder(service, key), sha256)
 
 
 class _Recorder(RawTransport):
-    def __init__(
-        self, folder: Path, inner: httpx.BaseTransport, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, archive: RawArchive, folder: str, inner: httpx.BaseTransport) -> None:
+        self.files = archive.files
         self.folder = folder
         self.inner = inner
-        self.clock = clock
-        self.as_of = clock()
+        self.clock = archive.clock
+        self.as_of = archive.clock()
         self.requests: dict[str, dict[str, Any]] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -135,11 +132,9 @@ class _Recorder(RawTransport):
             raise
         kept = body if response.is_success else _without_secrets(body, request.url)
         sha256 = hashlib.sha256(kept).hexdigest()
-        path = self.folder / f"{sha256}.json.gz"
-        if not path.is_file():
-            write_atomically(
-                path, lambda p: p.write_bytes(gzip.compress(kept, compresslevel=3, mtime=0))
-            )
+        name = _name_of(self.folder, sha256)
+        if not self.files.exists(name):
+            self.files.write(name, gzip.compress(kept, compresslevel=3, mtime=0))
         self._keep(
             request,
             sha256=sha256,
@@ -148,6 +143,11 @@ class _Recorder(RawTransport):
         )
         headers = [(k, v) for k, v in response.headers.multi_items() if k not in _HOP_HEADERS]
         return httpx.Response(response.status_code, headers=headers, content=body, request=request)
+
+    @property
+    def listed(self) -> bytes:
+        """The list of requests as it is kept."""
+        return json.dumps(self.requests, indent=1).encode()
 
     def _keep(self, request: httpx.Request, **answer: Any) -> None:
         self.requests[_name(request.url)] = {
@@ -162,18 +162,20 @@ class _Recorder(RawTransport):
 
 class _Replayer(RawTransport):
     def __init__(
-        self, folder: Path, requests: dict[str, dict[str, Any]], clock: Callable[[], datetime]
+        self, archive: RawArchive, folder: str, requests: dict[str, dict[str, Any]]
     ) -> None:
+        self.files = archive.files
         self.folder = folder
         self.requests = requests
         times = [kept.get("as_of") or kept["fetched_at"] for kept in requests.values()]
-        self.as_of = max(map(datetime.fromisoformat, times)) if times else clock()
+        self.as_of = max(map(datetime.fromisoformat, times)) if times else archive.clock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         name = _name(request.url)
         kept = self.requests.get(name)
         if kept is None:
-            raise NotRecordedError(f"{self.folder} holds no answer to {name}")
+            folder = self.files.address(self.folder)
+            raise NotRecordedError(f"{folder} holds no answer to {name}")
         if failure := kept.get("failure"):
             # Not as the error that it was: a service that cannot be reached would end the run.
             raise httpx.ReadError(f"no answer when it was asked, {failure}", request=request)
@@ -181,13 +183,9 @@ class _Replayer(RawTransport):
         return httpx.Response(
             kept.get("status", httpx.codes.OK),
             headers={} if content_type is None else {"content-type": content_type},
-            content=_unpacked(self.folder / f"{kept['sha256']}.json.gz"),
+            content=_unpacked(self.files, self.folder, kept["sha256"]),
             request=request,
         )
-
-
-def _write_json(path: Path, requests: dict[str, dict[str, Any]]) -> None:
-    write_atomically(path, lambda p: p.write_text(json.dumps(requests, indent=1), "utf-8"))
 
 
 def _without_secrets(body: bytes, url: httpx.URL) -> bytes:
@@ -199,8 +197,12 @@ def _without_secrets(body: bytes, url: httpx.URL) -> bytes:
     return body
 
 
-def _unpacked(path: Path) -> bytes:
-    return zlib.decompress(path.read_bytes(), wbits=_GZIP)
+def _name_of(folder: str, sha256: str) -> str:
+    return f"{folder}/{sha256}.json.gz"
+
+
+def _unpacked(files: Files, folder: str, sha256: str) -> bytes:
+    return zlib.decompress(files.read(_name_of(folder, sha256)), wbits=_GZIP)
 
 
 def _name(url: httpx.URL) -> str:

@@ -4,14 +4,14 @@ Here: a file for each provider and day that grows by a byte a request, so that p
 for each other and a killed one loses nothing. Not here: what was asked or answered (`raw`).
 """
 
-import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 
 import httpx
+
+from kalshi_assets.lake.files import Files
 
 _SENT: Counter[str] = Counter()
 
@@ -23,27 +23,21 @@ def sent_by_this_process() -> Counter[str]:
 
 @dataclass(frozen=True)
 class RequestCounts:
-    """All counts below one folder: ``<day>/<provider>``, a byte a request."""
+    """All counts below ``requests``: ``<day>/<provider>``, a byte a request."""
 
-    root: Path
+    files: Files
 
     def add(self, provider: str, day: date) -> None:
         """Count one request."""
         _SENT[provider] += 1
-        path = self.root / f"{day}" / provider
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(descriptor, b".")
-        finally:
-            os.close(descriptor)
+        self.files.append(f"requests/{day}/{provider}", b".")
 
     def of(self, day: date) -> dict[str, int]:
         """Requests of a UTC day by provider."""
-        folder = self.root / f"{day}"
-        if not folder.is_dir():
-            return {}
-        return {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+        folder = f"requests/{day}"
+        return {
+            name: self.files.stamp(f"{folder}/{name}").size for name in self.files.names(folder)
+        }
 
 
 class CountedTransport(httpx.BaseTransport):

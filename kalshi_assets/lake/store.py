@@ -5,18 +5,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from pathlib import Path
+from io import BytesIO
 from types import MappingProxyType
 
 import polars as pl
 
 from kalshi_assets.keys import Family, LadderDay
-from kalshi_assets.lake.files import Stamp, create_once, write_atomically
-from kalshi_assets.lake.recent import RecentFrames
-from kalshi_assets.tables import Table
+from kalshi_assets.lake.files import Files, Stamp
+from kalshi_assets.lake.recent import Recent, RecentFrames
+from kalshi_assets.tables import VERDICTS, Table
 from kalshi_assets.tables.contract import PartsDisagreeError
 
-ORIGIN_NAME = "origin.txt"
+FOLDER = "lake"
+ORIGIN = f"{FOLDER}/origin.txt"
+PART = "part"
 PARTS = "kalshi_assets.parts"
 """Name in a file's metadata of what the files held that its shared columns lie in."""
 # An empty partition that keeps the catalogue's globs from matching nothing.
@@ -87,21 +89,9 @@ def _with_files(table: Table) -> list[Table]:
     return list(found)
 
 
-def _content_of(path: Path) -> str:
-    try:
-        return _content(path, Stamp.of(path))
-    except FileNotFoundError:
-        return "missing"
-
-
 @lru_cache(maxsize=4096)
-def _content(path: Path, stamp: Stamp) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-@lru_cache(maxsize=4096)
-def _recorded(path: Path, stamp: Stamp) -> str | None:
-    return pl.read_parquet_metadata(path).get(PARTS)
+def _content(files: Files, name: str, stamp: Stamp) -> str:
+    return hashlib.sha256(files.read(name)).hexdigest()[:16]
 
 
 class OriginMismatchError(RuntimeError):
@@ -110,35 +100,41 @@ class OriginMismatchError(RuntimeError):
 
 @dataclass(frozen=True)
 class Lake:
-    """All partitions of all tables of a family, below one folder.
+    """All partitions of all tables of a family, below the folder ``lake``.
 
     Writing a partition replaces it whole; any number of processes may read and write at once.
     """
 
-    root: Path
+    files: Files
     family: Family
 
-    def folder(self, table: Table) -> Path:
-        """Where a table lies."""
-        return self.root / table.schema / table.name
+    def address(self, table: Table, key: LadderDay) -> str:
+        """Where people find a partition, whether or not it is there."""
+        return self.files.address(self.name(table, key))
 
-    def path(self, table: Table, key: LadderDay) -> Path:
-        """Where a partition lies, whether or not it is there."""
-        return self._path(table, key.ladder, str(key.date))
+    def pattern(self, table: Table, ladder: str = "*", day: str = "*") -> str:
+        """Where DuckDB finds the partitions of a table."""
+        several = table is VERDICTS
+        return self.files.address(self._file(table, ladder, day, "*" if several else PART))
 
-    def every(self, table: Table) -> Path:
-        """A glob of all partitions of a table."""
-        return self._path(table, "*", "*")
+    def name(self, table: Table, key: LadderDay, part: str = PART) -> str:
+        """The name of a partition's file, or of one of several."""
+        return self._file(table, key.ladder, f"{key.date}", part)
 
-    def _path(self, table: Table, ladder: str, day: str) -> Path:
-        dimension = self.family.dimension
-        return self.folder(table) / f"{dimension}={ladder}" / f"date={day}" / "part.parquet"
+    def _file(self, table: Table, ladder: str, day: str, part: str = PART) -> str:
+        ladder = f"{self.family.dimension}={ladder}"
+        return f"{_folder(table)}/{ladder}/date={day}/{part}.parquet"
+
+    @property
+    def root(self) -> str:
+        """Where people find the lake."""
+        return self.files.address(FOLDER)
 
     @property
     def origin(self) -> str | None:
         """What the lake was filled from; None: nothing wrote to it yet."""
         try:
-            return (self.root / ORIGIN_NAME).read_text("utf-8").strip()
+            return self.files.read(ORIGIN).decode().strip()
         except FileNotFoundError:
             return None
 
@@ -159,8 +155,7 @@ class Lake:
         """
         # Looked at first: whoever claims it again, as every run does, writes nothing.
         if self.origin is None:
-            path = self.root / ORIGIN_NAME
-            create_once(path, lambda p: p.write_text(origin + "\n", "utf-8"))
+            self.files.create(ORIGIN, f"{origin}\n".encode())
         if (present := self.origin) != origin:
             raise OriginMismatchError(
                 f"{self.root} was filled from {present!r} and must not be mixed with {origin!r}; "
@@ -181,31 +176,39 @@ class Lake:
 
     def put(self, table: Table, key: LadderDay, frame: pl.DataFrame) -> None:
         """Replace a partition by a frame that was checked before."""
-        path = self.path(table, key)
+        name, content = self.name(table, key), BytesIO()
         own = frame.select(list(table.stored)) if table.shares else frame
-        parts = {PARTS: self._parts(table, key)} if table.shares else None
-        stamp = write_atomically(
-            path,
-            # A partition is read whole: statistics would cost a fifth of the write. zstd takes no
-            # longer than lz4 and makes files a quarter smaller.
-            lambda path: own.write_parquet(
-                path, compression="zstd", compression_level=3, statistics=False, metadata=parts
-            ),
+        parts = self._parts(table, key) if table.shares else None
+        # A partition is read whole: statistics would cost a fifth of the write. zstd takes no
+        # longer than lz4 and makes files a quarter smaller.
+        own.write_parquet(
+            content,
+            compression="zstd",
+            compression_level=3,
+            statistics=False,
+            metadata=None if parts is None else {PARTS: parts},
         )
-        _RECENT.keep(path, stamp, own)
+        stamp = self.files.write(name, content.getvalue())
+        _RECENT.keep((self.files, name), Recent(stamp, own, parts))
 
     def has(self, table: Table, key: LadderDay) -> bool:
         """Whether a partition is there, with all that it shares."""
-        if table.stored and not self.path(table, key).is_file():
+        if table.stored and not self.files.exists(self.name(table, key)):
             return False
         return all(self.has(each.table, key) for each in table.shares)
 
     def is_current(self, table: Table, key: LadderDay) -> bool:
         """Whether a partition is there and has the table's columns."""
-        path = self.path(table, key)
-        if table.stored and not (path.is_file() and pl.read_parquet_schema(path) == table.stored):
+        if table.stored and self._columns(self.name(table, key)) != table.stored:
             return False
         return all(self.is_current(each.table, key) for each in table.shares)
+
+    def _columns(self, name: str) -> Mapping[str, pl.DataType] | None:
+        """The columns of a file; None: there is no file."""
+        try:
+            return pl.read_parquet_schema(BytesIO(self.files.read(name)))
+        except FileNotFoundError:
+            return None
 
     def read_current(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
         """One partition; None: it is not there, or another version of the platform wrote it."""
@@ -225,56 +228,85 @@ class Lake:
         """
         own = self._own(table, key) if table.stored else None
         if not table.shares:
-            return own if own is not None else table.empty()
+            return table.empty() if own is None else own.frame
         parts = {each.table: self.read(each.table, key) for each in table.shares}
-        if own is not None and self._recorded_parts(table, key) != self._parts(table, key):
+        if own is not None and own.parts != self._parts(table, key):
             names = " or ".join(part.full_name for part in _with_files(table))
             raise PartsDisagreeError(
                 f"{table.full_name} {key} shares columns with {names}, which changed since it was "
                 f"written: materialise it again: {_backfill(key)}"
             )
-        return table.assembled(parts, own)
+        return table.assembled(parts, None if own is None else own.frame)
 
     def _parts(self, table: Table, key: LadderDay) -> str:
         """What the files hold now that its shared columns lie in."""
-        return " ".join(_content_of(self.path(part, key)) for part in _with_files(table))
+        return " ".join(self._held(part, key) for part in _with_files(table))
 
-    def _recorded_parts(self, table: Table, key: LadderDay) -> str | None:
-        """What they held when the partition was written."""
-        path = self.path(table, key)
-        return _recorded(path, Stamp.of(path))
+    def content(self, key: LadderDay, *tables: Table) -> str:
+        """What the files of some tables' partitions hold now, those they share columns with too."""
+        parts = [part for table in tables for part in (table, *_with_files(table)) if part.stored]
+        return " ".join(self._held(part, key) for part in dict.fromkeys(parts))
 
-    def _own(self, table: Table, key: LadderDay) -> pl.DataFrame:
-        """What is in the table's own file."""
-        path = self.path(table, key)
+    def _held(self, table: Table, key: LadderDay) -> str:
+        name = self.name(table, key)
         try:
-            stamp = Stamp.of(path)
-            if (recent := _RECENT.get(path, stamp)) is not None:
-                return recent
-            frame = pl.read_parquet(path, hive_partitioning=False)
+            return _content(self.files, name, self.files.stamp(name))
+        except FileNotFoundError:
+            return "missing"
+
+    def _own(self, table: Table, key: LadderDay) -> Recent:
+        """What is in the table's own file."""
+        name = self.name(table, key)
+        recent = _RECENT.get((self.files, name))
+        try:
+            changed = self.files.read_unless(name, None if recent is None else recent.stamp)
         except FileNotFoundError:
             raise MissingPartitionError(table, key) from None
+        if recent is not None and changed is None:
+            return recent
+        assert changed is not None
+        stamp, content = changed
+        frame = pl.read_parquet(content, hive_partitioning=False)
         if frame.schema != table.stored:
             raise OutdatedPartitionError(table, key, frame.schema)
-        _RECENT.keep(path, stamp, frame)
-        return frame
+        parts = pl.read_parquet_metadata(BytesIO(content)).get(PARTS) if table.shares else None
+        _RECENT.keep((self.files, name), read := Recent(stamp, frame, parts))
+        return read
 
-    def keys(self, table: Table) -> Iterator[LadderDay]:
-        """The partitions that are there, by ladder and date."""
-        folder = self.folder(table)
-        for path in sorted(folder.glob(str(self.every(table).relative_to(folder)))):
-            ladder, day = (part.name.partition("=")[2] for part in (path.parents[1], path.parent))
-            if ladder != PLACEHOLDER:
-                yield LadderDay(self.family, ladder, date.fromisoformat(day))
+    def keys(self, *tables: Table) -> list[LadderDay]:
+        """The city-days of which a table has a partition, in order.
+
+        Folders are listed, and of each day one file is looked for, not every table's: a large lake
+        has hundreds of thousands.
+        """
+        found: set[tuple[str, str]] = set()
+        for table in tables:
+            for ladder in self.files.names(_folder(table)):
+                days = self.files.names(f"{_folder(table)}/{ladder}")
+                for day in days:
+                    at = (ladder.partition("=")[2], day.partition("=")[2])
+                    if at not in found and self.files.exists(self._file(table, *at)):
+                        found.add(at)
+        return [
+            LadderDay(self.family, ladder, date.fromisoformat(day))
+            for ladder, day in sorted(found)
+            if ladder != PLACEHOLDER
+        ]
 
     def write_placeholder(self, table: Table) -> None:
         """Make sure that the table has at least one (empty) file for globs to find.
 
         It is the first that they find, so its columns are those that the table's files have.
         """
-        path = self._path(table, PLACEHOLDER, str(PLACEHOLDER_DATE))
-        if not path.is_file() or pl.read_parquet_schema(path) != table.stored:
-            write_atomically(path, table.empty().select(list(table.stored)).write_parquet)
+        name = self._file(table, PLACEHOLDER, f"{PLACEHOLDER_DATE}")
+        if self._columns(name) != table.stored:
+            content = BytesIO()
+            table.empty().select(list(table.stored)).write_parquet(content)
+            self.files.write(name, content.getvalue())
+
+
+def _folder(table: Table) -> str:
+    return f"{FOLDER}/{table.schema}/{table.name}"
 
 
 class Partitions(Mapping[LadderDay, pl.DataFrame]):

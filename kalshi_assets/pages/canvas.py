@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from kalshi_assets.pages.inputs import Floats
+from kalshi_assets.units import Array
 
 Size = tuple[float, float]
 Span = tuple[float, float]
@@ -35,7 +35,7 @@ _LEFT, _RIGHT, _BOTTOM, _GAP = 0.72, 0.06, 0.20, 0.22  # inches
 class Lines:
     """Open lines, points of shape (n, 2) in inches; one that is not finite is a gap."""
 
-    points: Floats
+    points: Array
     colour: str
     width: float
     dashes: Span | None
@@ -49,7 +49,7 @@ class Areas:
     the outline's colour.
     """
 
-    points: Floats
+    points: Array
     colour: str
     rim: str | None
     alpha: float
@@ -121,14 +121,14 @@ class Panel:
     x: Span
     y: Span
 
-    def place(self, points: npt.ArrayLike) -> Floats:
+    def place(self, points: npt.ArrayLike) -> Array:
         """Inches on the sheet of `points`, both of shape (n, 2)."""
         origin, span, size, corner = self._scale
         share = (np.asarray(points, dtype=np.float64) - origin) / span
         return np.minimum(np.maximum(share, 0.0), 1.0) * size + corner
 
     @cached_property
-    def _scale(self) -> Floats:
+    def _scale(self) -> Array:
         (x0, x1), (y0, y1) = self.x, self.y
         return np.array(
             [(x0, y0), (x1 - x0, y1 - y0), (self.width, self.height), (self.left, self.bottom)]
@@ -231,7 +231,7 @@ class Panel:
         self.write(self.x[0], self.y[1], title, shift=(0, 0.05), up="bottom", bold=True)
 
 
-def joined(lines: Iterable[npt.ArrayLike]) -> Floats:
+def joined(lines: Iterable[npt.ArrayLike]) -> Array:
     """Lines, each of shape (n, 2), as one with a gap behind each."""
     gap = np.full((1, 2), np.nan)
     parts = [part for line in lines for part in (np.asarray(line, dtype=np.float64), gap)]
@@ -296,7 +296,7 @@ def _hour_label(day: dt.date, hour: int) -> str:
     return f"{midnight:%a} {midnight.day} {midnight:%b}"
 
 
-def thin_out(values: Floats, columns: int) -> npt.NDArray[np.int64]:
+def thin_out(values: Array, columns: int) -> npt.NDArray[np.int64]:
     """Indices of the columns of `values` worth drawing.
 
     Parameters

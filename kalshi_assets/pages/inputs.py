@@ -32,8 +32,7 @@ from kalshi_assets.tables import (
     SETTLEMENTS,
     Table,
 )
-
-Floats = npt.NDArray[np.float64]
+from kalshi_assets.units import Array
 
 PAGE_TABLES: tuple[Table, ...] = (
     EVENTS,
@@ -62,13 +61,13 @@ class Rung:
     bracket: int
     market_ticker: str
     label: str
-    lo_f: int | None
-    hi_f: int | None
+    lo: int | None
+    hi: int | None
 
     def pays(self, degrees: int) -> bool:
         """Whether a maximum of `degrees` pays this bracket."""
-        above = self.lo_f is None or degrees >= self.lo_f
-        return above and (self.hi_f is None or degrees <= self.hi_f)
+        above = self.lo is None or degrees >= self.lo
+        return above and (self.hi is None or degrees <= self.hi)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +113,7 @@ class DayInputs:
         return cls(city=city, date=date, **{t.name: frames[t] for t in PAGE_TABLES})
 
     @cached_property
-    def climate_start(self) -> dt.datetime:
+    def day_start(self) -> dt.datetime:
         """First instant of the climate day, UTC."""
         return self.city.climate_day(self.date)[0]
 
@@ -136,29 +135,29 @@ class DayInputs:
     @cached_property
     def grid(self) -> "MinuteGrid":
         """The panel as arrays."""
-        return MinuteGrid.of(self.minute_panel_full, self.climate_start, len(self.ladder))
+        return MinuteGrid.of(self.minute_panel_full, self.day_start, len(self.ladder))
 
     @cached_property
     def hazard(self) -> "HazardGrid":
         """What the weather implies, as arrays."""
-        return HazardGrid.of(self.hazard_pmf, self.climate_start, len(self.ladder))
+        return HazardGrid.of(self.hazard_pmf, self.day_start, len(self.ladder))
 
 
 def ladder_of(events: pl.DataFrame) -> tuple[Rung, ...]:
     """The brackets of `events`, coldest first."""
-    columns = ["bracket", "market_ticker", "label", "lo_f", "hi_f"]
+    columns = ["bracket", "market_ticker", "label", "lo", "hi"]
     rows = sorted(terms_at(events)[columns].to_dicts(), key=itemgetter("bracket"))
     return tuple(
-        Rung(**{**row, "label": row["label"].strip() or _degrees(row["lo_f"], row["hi_f"])})
+        Rung(**{**row, "label": row["label"].strip() or _degrees(row["lo"], row["hi"])})
         for row in rows
     )
 
 
-def _degrees(lo_f: int | None, hi_f: int | None) -> str:
+def _degrees(lo: int | None, hi: int | None) -> str:
     # Some recorded markets have no words of their own (KXHIGHCHI-25MAY09).
-    if lo_f is None:
-        return f"{hi_f}° or below"
-    return f"{lo_f}° or above" if hi_f is None else f"{lo_f}° to {hi_f}°"
+    if lo is None:
+        return f"{hi}° or below"
+    return f"{lo}° or above" if hi is None else f"{lo}° to {hi}°"
 
 
 def winner_of(daily_pnl: pl.DataFrame) -> int | None:
@@ -167,7 +166,7 @@ def winner_of(daily_pnl: pl.DataFrame) -> int | None:
     return int(known[0]) if len(known) else None
 
 
-def hours_since(times: pl.Series, start: dt.datetime) -> Floats:
+def hours_since(times: pl.Series, start: dt.datetime) -> Array:
     """Hours from `start` to each of `times`: local standard hours, if `start` is the climate day's.
 
     Returns
@@ -200,10 +199,10 @@ class _Spread:
         minutes, column = np.unique(minute, return_inverse=True)
         return cls(frame, row, column, minutes, brackets)
 
-    def hours(self, start: dt.datetime) -> Floats:
+    def hours(self, start: dt.datetime) -> Array:
         return (self.minutes.astype(np.float64) - start.timestamp() * 1e6) / 3.6e9
 
-    def each(self, name: str) -> Floats:
+    def each(self, name: str) -> Array:
         """A value per bracket and minute."""
         out = np.full((self.brackets, len(self.minutes)), np.nan)
         values = self.frame[name].cast(pl.Float64).to_numpy()
@@ -213,7 +212,7 @@ class _Spread:
             out[self.row, self.column] = values
         return out
 
-    def shared(self, name: str) -> Floats:
+    def shared(self, name: str) -> Array:
         """A value per minute, the same in all brackets."""
         if self.column is None:
             last = self.frame[name].tail(len(self.minutes))
@@ -262,22 +261,22 @@ class MinuteGrid:
         Probability of a new high within the hour, shape (N,).
     """
 
-    hours: Floats
-    p_fused: Floats
-    p_mkt: Floats
-    p_wx: Floats
+    hours: Array
+    p_fused: Array
+    p_mkt: Array
+    p_wx: Array
     dead: npt.NDArray[np.bool_]
-    weather_weight: Floats
-    running_max_lo_f: Floats
-    forecast_max_f: Floats
-    hazard_next_60m: Floats
+    weather_weight: Array
+    running_max_lo_f: Array
+    forecast_max_f: Array
+    hazard_next_60m: Array
 
     @classmethod
-    def of(cls, panel: pl.DataFrame, climate_start: dt.datetime, brackets: int) -> "MinuteGrid":
+    def of(cls, panel: pl.DataFrame, day_start: dt.datetime, brackets: int) -> "MinuteGrid":
         """The grid of `panel` (any order of rows, holes allowed)."""
         of = _Spread.over(panel, brackets)
         return cls(
-            hours=of.hours(climate_start),
+            hours=of.hours(day_start),
             p_fused=of.each("p_fused"),
             p_mkt=of.each("p_mkt"),
             p_wx=of.each("p_wx"),
@@ -327,23 +326,23 @@ class HazardGrid:
         Shape (N,); degrees Fahrenheit, and nats a report.
     """
 
-    hours: Floats
+    hours: Array
     status: npt.NDArray[np.object_]
     method: npt.NDArray[np.object_]
     baseline: npt.NDArray[np.object_]
-    p_wx: Floats
+    p_wx: Array
     dead: npt.NDArray[np.bool_]
-    analogue_share: Floats
-    running_max_lo_f: Floats
-    hazard_next_60m: Floats
-    log_likelihood: Floats
+    analogue_share: Array
+    running_max_lo_f: Array
+    hazard_next_60m: Array
+    log_likelihood: Array
 
     @classmethod
-    def of(cls, hazard: pl.DataFrame, climate_start: dt.datetime, brackets: int) -> Self:
+    def of(cls, hazard: pl.DataFrame, day_start: dt.datetime, brackets: int) -> Self:
         """The grid of `hazard` (any order of rows, holes allowed)."""
         of = _Spread.over(hazard, brackets)
         return cls(
-            hours=of.hours(climate_start),
+            hours=of.hours(day_start),
             status=of.words("status"),
             method=of.words("method"),
             baseline=of.words("baseline"),
@@ -383,6 +382,6 @@ def runs(values: npt.NDArray[Any]) -> Iterator[tuple[int, int, Any]]:
         yield from ((a, b, values[a]) for a, b in pairwise(bounds))
 
 
-def _first(happened: npt.NDArray[np.bool_], hours: Floats) -> float | None:
+def _first(happened: npt.NDArray[np.bool_], hours: Array) -> float | None:
     where = np.flatnonzero(happened)
     return float(hours[where[0]]) if len(where) else None

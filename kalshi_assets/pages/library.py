@@ -4,59 +4,57 @@ import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import polars as pl
 
+from kalshi_assets.lake.files import Files
 from kalshi_assets.pages.day_page import render_day
 from kalshi_assets.pages.index_page import render_index
 from kalshi_assets.pages.inputs import DayInputs
-from kalshi_assets.pages.page import day_path, index_path, write_page
 from kalshi_assets.pages.verdict import DaySummary, summary_of
 from kalshi_assets.tables import DAY_PAGE
 
 Connect = Callable[[], AbstractContextManager[duckdb.DuckDBPyConnection]]
 """Opens the catalogue, read-only."""
+INDEX = "reports/index.html"
 
 
 @dataclass(frozen=True)
 class PageStore:
-    """All pages below a data folder.
+    """All pages.
+
+    The disk is not waited for: it is busy with the partitions that a page can be made of again.
 
     Attributes
     ----------
-    data
-        The folder.
+    files
+        Where they lie.
     catalogue
         Opens the catalogue, from which the index is made.
     """
 
-    data: Path
+    files: Files
     catalogue: Connect
-
-    def path(self, file: str) -> Path:
-        """Where a page of `pages.day_page` lies."""
-        return self.data / file
 
     def write_day(self, day: DayInputs) -> pl.DataFrame:
         """Render and write the page of a city-day; its row of `pages.day_page`."""
-        html = render_day(day)
-        path = write_page(day_path(self.data, day.city.name, day.date), html)
-        content = html.encode()
+        content = render_day(day).encode()
+        file = f"reports/{day.city.name}/{day.date}.html"
+        self.files.write(file, content, flush=False)
         row = {
-            "file": path.relative_to(self.data).as_posix(),
+            "file": file,
             "sha256": hashlib.sha256(content).hexdigest(),
             "size": len(content),
             "summary": summary_of(day).to_json(),
         }
         return pl.DataFrame([row], schema=DAY_PAGE.dtypes)
 
-    def write_index(self) -> Path:
-        """Render and write the index of every city-day that has a page; where it lies."""
+    def write_index(self) -> None:
+        """Render and write the index of every city-day that has a page."""
         with self.catalogue() as connection:
             rows = summaries(connection)
-        return write_page(index_path(self.data), render_index(rows))
+        self.files.write(INDEX, render_index(rows).encode(), flush=False)
 
 
 def summaries(catalogue: duckdb.DuckDBPyConnection) -> list[DaySummary]:

@@ -1,51 +1,15 @@
-"""From templates to files: the environment that renders pages, and how a page is written.
+"""The environment that renders pages: Jinja's, with HTML escaped and unknown names refused.
 
-Here: Jinja's environment with HTML escaped and unknown names refused, the paths of pages, the
-atomic write. Not here: what stands on a page.
+Not here: what stands on a page, or where it lies (`library`).
 """
 
-import datetime as dt
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kalshi_assets.lake.files import write_atomically
 from kalshi_assets.pages import words
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-
-def day_path(root: Path, city: str, date: dt.date) -> Path:
-    """Where the page of a city-day lies under the data folder `root`."""
-    return root / "reports" / city / f"{date}.html"
-
-
-def index_path(root: Path) -> Path:
-    """Where the index of all city-days lies under the data folder `root`."""
-    return root / "reports" / "index.html"
-
-
-def write_page(path: Path, html: str) -> Path:
-    """Write `html` so that a reader sees the old page or the new one, never half of one.
-
-    The disk is not waited for: it is busy with the partitions that the page can be made of again.
-
-    Parameters
-    ----------
-    path
-        The page; folders are made.
-    html
-        Its text.
-
-    Returns
-    -------
-    `path`.
-    """
-    write_atomically(
-        path, lambda temporary: temporary.write_text(html, encoding="utf-8"), flush=False
-    )
-    return path
 
 
 def render(template: str, **context: Any) -> str:

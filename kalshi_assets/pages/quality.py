@@ -66,7 +66,7 @@ def settlement_sentence(day: DayInputs) -> str:
             "first, and none won. Nothing is learnt of which bracket pays."
         )
     said = day.final_words
-    maxima = {row["source"]: row["tmax_f"] for row in said if row["tmax_f"] is not None}
+    maxima = {row["source"]: row["value"] for row in said if row["value"] is not None}
     brackets = {row["source"]: row["bracket"] for row in _settlements(day, said) if row["bracket"]}
     if not said:
         return "No source has said what the day's maximum was."
@@ -142,9 +142,7 @@ def _settlements(day: DayInputs, said: Sequence[dict[str, Any]]) -> list[dict[st
     by_market = {rung.market_ticker: rung.label for rung in day.ladder}
     rows = []
     for row in sorted(said, key=itemgetter("source", "status")):
-        implied = [
-            r.label for r in day.ladder if row["tmax_f"] is not None and r.pays(row["tmax_f"])
-        ]
+        implied = [r.label for r in day.ladder if row["value"] is not None and r.pays(row["value"])]
         named = by_market.get(row["winning_market"], row["winning_market"])
         rows.append({**row, "bracket": named or next(iter(implied), None)})
     return rows

@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from kalshi_assets.pages.canvas import FONT, INK, Panel, Sheet, Span, panels
-from kalshi_assets.pages.inputs import Floats
 from kalshi_assets.pages.palette import SOURCE_COLOURS
 from kalshi_assets.statistics.reliability import Diagram
+from kalshi_assets.units import Array
 
 COLOURS = {
     **SOURCE_COLOURS,
@@ -195,5 +195,5 @@ def _range(rows: pl.DataFrame, *, around_zero: bool = False) -> Span:
 
 def _ticks(y: Span) -> list[tuple[float, str]]:
     step = next((s for s in _STEPS if (y[1] - y[0]) / s <= 6), _STEPS[-1])
-    marks: Floats = np.arange(np.ceil(y[0] / step), np.floor(y[1] / step) + 1) * step
+    marks: Array = np.arange(np.ceil(y[0] / step), np.floor(y[1] / step) + 1) * step
     return [(float(mark), f"{mark + 0.0:.2f}".replace("-", "−")) for mark in marks]

@@ -74,7 +74,7 @@ class DaySummary:
         The event; empty where the day has none.
     settled_by
         A source of `weather.settlements`, or unsettled.
-    tmax_f, outcome
+    value, outcome
         The maximum and the words of the bracket that paid; None: not known.
     contest
         Who forecast better.
@@ -89,7 +89,7 @@ class DaySummary:
     date: dt.date
     event_ticker: str
     settled_by: str
-    tmax_f: int | None
+    value: int | None
     outcome: str | None
     contest: Contest
     net_cc: Mapping[str, int | None]
@@ -156,7 +156,7 @@ def summarise(
         date=date,
         event_ticker=events["event_ticker"][0] if len(events) else "",
         settled_by=daily_pnl["settled_by"][0] if len(daily_pnl) else "unsettled",
-        tmax_f=daily_pnl["tmax_f"][0] if len(daily_pnl) else None,
+        value=daily_pnl["value"][0] if len(daily_pnl) else None,
         outcome=next((rung.label for rung in ladder if rung.bracket == winner), None),
         contest=contest_of(report),
         net_cc={model: row["net_cc"] for model, row in by_model.items()},

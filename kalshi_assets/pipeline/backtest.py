@@ -7,7 +7,8 @@ import polars as pl
 
 from kalshi_assets.config import load_toml
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.ladder.terms import terms_at
+from kalshi_assets.ladder.terms import atoms_of, terms_at
+from kalshi_assets.pipeline.family import LadderFamily
 from kalshi_assets.pipeline.market import counts
 from kalshi_assets.pipeline.step import Input, Made, Parameters, Step, step
 from kalshi_assets.settlement.rule import fair_price, settled_by
@@ -19,20 +20,19 @@ from kalshi_assets.tables import (
     EVENTS,
     FILLS,
     FUSED_PMF,
-    MINUTE_PANEL_FULL,
     REPORT,
-    SETTLEMENTS,
     Table,
 )
 from kalshi_assets.trading.engine import FILL_MODELS, run_day
-from kalshi_assets.trading.params import CONFIG_NAME, params_of
+from kalshi_assets.trading.params import CONFIG_NAME
 from kalshi_assets.trading.records import Outcome, daily_pnl
 from kalshi_assets.trading.signal import priced
 from kalshi_assets.trading.terms import EventTerms
+from kalshi_assets.units import CC_A_DOLLAR
 
 
-def backtest_steps(ladders: Mapping[str, Any]) -> tuple[Step, ...]:
-    """The steps of a family with these ladders, by name."""
+def backtest_steps(of: LadderFamily) -> tuple[Step, ...]:
+    """The steps of a family."""
 
     def trade(
         key: LadderDay,
@@ -42,23 +42,33 @@ def backtest_steps(ladders: Mapping[str, Any]) -> tuple[Step, ...]:
         settlements: pl.DataFrame | None,
         document: Mapping[str, Any],
     ) -> dict[Table, pl.DataFrame]:
+        params = of.trading_params(document, key.ladder)
         day = run_day(
-            priced(panel, calibrated),
+            priced(panel, calibrated, of.veto(panel, params)),
             terms=terms_of(events),
-            params=params_of(document, key.ladder, ladders),
+            params=params,
             outcome=None if settlements is None else outcome_of(settlements, events),
         )
         return {DECISIONS: day.decisions, FILLS: day.fills}
+
+    def scored(fused: pl.DataFrame, events: pl.DataFrame, pnl: pl.DataFrame) -> pl.DataFrame:
+        return scoreboard(
+            fused,
+            events["day_start"][0],
+            pnl["winning_bracket"][0],
+            model=of.model.name,
+            ladder=atoms_of(events),
+        )
 
     return (
         step(
             (DECISIONS, FILLS),
             trade,
             events=Input(EVENTS),
-            panel=Input(MINUTE_PANEL_FULL),
+            panel=Input(of.full),
             calibrated=Input(CALIBRATED),
             # Decisions need none; without one the gains of fills are not known.
-            settlements=Input(SETTLEMENTS, optional=True),
+            settlements=Input(of.settlements, optional=True),
             document=Parameters(lambda: load_toml(CONFIG_NAME)),
             kinds={"python"},
             describe={DECISIONS: lambda made: {"reasons": counts(made, "reason")}},
@@ -68,13 +78,13 @@ def backtest_steps(ladders: Mapping[str, Any]) -> tuple[Step, ...]:
             _earned,
             events=Input(EVENTS),
             fills=Input(FILLS),
-            settlements=Input(SETTLEMENTS),
+            settlements=Input(of.settlements),
             kinds={"python"},
             describe=_describe_pnl,
         ),
         step(
             REPORT,
-            _scored,
+            scored,
             fused=Input(FUSED_PMF),
             events=Input(EVENTS),
             pnl=Input(DAILY_PNL),
@@ -94,23 +104,29 @@ def outcome_of(settlements: pl.DataFrame, events: pl.DataFrame) -> Outcome | Non
     if paid is not None:
         return Outcome(
             settled_by="exchange",
-            tmax_f=None,
+            value=None,
             winning_bracket=None,
-            fair_price_cc=paid.payoffs_cc,
+            payoffs_cc=paid.payoffs_cc,
         )
     settled = settled_by(settlements, events)
     if settled is None:
         return None
-    return Outcome(settled_by=settled.source, tmax_f=settled.tmax_f, winning_bracket=settled.winner)
+    ladder = atoms_of(events)
+    payoffs_cc = None
+    if ladder.shape != "partition" and settled.winner is not None:
+        payoffs_cc = tuple(CC_A_DOLLAR * int(pays) for pays in ladder.payoff[:, settled.winner])
+    return Outcome(
+        settled_by=settled.source,
+        value=settled.value,
+        winning_bracket=settled.winner,
+        payoffs_cc=payoffs_cc,
+    )
 
 
 def _earned(events: pl.DataFrame, fills: pl.DataFrame, settlements: pl.DataFrame) -> pl.DataFrame:
-    markets = terms_at(events).sort("bracket")["market_ticker"].to_list()
-    return daily_pnl(fills, markets, FILL_MODELS, outcome_of(settlements, events))
-
-
-def _scored(fused: pl.DataFrame, events: pl.DataFrame, pnl: pl.DataFrame) -> pl.DataFrame:
-    return scoreboard(fused, events["climate_start"][0], pnl["winning_bracket"][0])
+    ladder = atoms_of(events)
+    markets = [leg.market_ticker for leg in ladder.legs]
+    return daily_pnl(fills, markets, ladder, FILL_MODELS, outcome_of(settlements, events))
 
 
 def _describe_pnl(made: Made) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 What is learnt as of a day rests on the days before it that had settled.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
-from kalshi_assets.features.examples import FEATURES, examples, model_features
+from kalshi_assets.features.examples import examples
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.ladder.terms import atoms_of
 from kalshi_assets.learning.calibration.calibrators import calibrated, calibrators
 from kalshi_assets.learning.calibration.days import CalibrationDay, as_of, as_settled
 from kalshi_assets.learning.classifiers.predict import predictions
@@ -18,6 +19,7 @@ from kalshi_assets.learning.classifiers.schedule import LOOK_BACK_DAYS as CLASSI
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.learning.classifiers.walk_forward import classifiers
 from kalshi_assets.pages.markdown import table as markdown_table
+from kalshi_assets.pipeline.family import Classified, LadderFamily
 from kalshi_assets.pipeline.market import counts, shares
 from kalshi_assets.pipeline.step import Input, LookBack, Made, Markdown, Service, Step, step
 from kalshi_assets.pooling.fused import fused_pmf
@@ -29,16 +31,11 @@ from kalshi_assets.tables import (
     CALIBRATORS,
     CLASSIFIERS,
     EVENTS,
-    EXAMPLES,
     FUSED_PMF,
     FUSION_WEIGHTS,
-    HAZARD_PMF,
     LABELS,
     MARKET_PMF,
-    MINUTE_PANEL_WITH_WEATHER,
-    MODEL_FEATURES,
     PREDICTIONS,
-    SETTLEMENTS,
 )
 
 FUSION_DAYS = 150
@@ -46,25 +43,49 @@ CALIBRATION_DAYS = 150
 
 AT_FAIR_PRICE = "the exchange settled at a fair price: no bracket won"
 
-DayStart = Callable[[LadderDay], datetime]
-"""When a ladder's day begins, UTC."""
-
 Earlier = Sequence[tuple[LadderDay, Any]]
 
 
-def belief_steps(day_start: DayStart) -> tuple[Step, ...]:
-    """The steps of a family whose days begin as `day_start` says."""
-    return (
-        *_LEARNT_FROM,
-        *_pool_steps(day_start),
-        *_classifier_steps(day_start),
-        *_calibration_steps(day_start),
+def belief_steps(of: LadderFamily) -> tuple[Step, ...]:
+    """The steps of a family."""
+    classified = () if of.classified is None else _classifier_steps(of, of.classified)
+    return (_examples_step(of), *_pool_steps(of), *classified, *_calibration_steps(of))
+
+
+def _examples_step(of: LadderFamily) -> Step:
+    def learnt_from(features: pl.DataFrame, labels: pl.DataFrame) -> pl.DataFrame:
+        return examples(features, labels, of.examples)
+
+    def describe(made: Made) -> dict[str, Any]:
+        return {"regime": shares(made.frame["regime"])} if "regime" in made.frame.columns else {}
+
+    return step(
+        of.examples,
+        learnt_from,
+        features=Input(of.features),
+        labels=Input(LABELS),
+        kinds={"polars"},
+        describe=describe,
     )
 
 
-def _pool_steps(day_start: DayStart) -> tuple[Step, ...]:
+def _pool_steps(of: LadderFamily) -> tuple[Step, ...]:
     def fit_weights(key: LadderDay, earlier: Earlier) -> pl.DataFrame:
-        return fusion_weights(day_start(key), [(day_start(day), rows) for day, rows in earlier])
+        days = [(of.day_start(day), rows) for day, rows in earlier]
+        return fusion_weights(of.model, of.day_start(key), days)
+
+    def kept(_: LadderDay, rows: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
+        return half_hours(rows, of.model, atoms_of(events))
+
+    def pool(
+        market: pl.DataFrame,
+        model: pl.DataFrame,
+        panel: pl.DataFrame,
+        events: pl.DataFrame,
+        weights: pl.DataFrame,
+    ) -> pl.DataFrame:
+        in_force = PoolWeights.from_frame(weights, of.model)
+        return fused_pmf(market, model, panel, in_force, atoms_of(events))
 
     return (
         step(
@@ -72,43 +93,50 @@ def _pool_steps(day_start: DayStart) -> tuple[Step, ...]:
             fit_weights,
             earlier=LookBack(
                 FUSION_DAYS,
-                (EXAMPLES,),
-                keep=lambda _, rows: half_hours(rows),
-                left_out=not_learnt_from,
+                (of.examples, EVENTS),
+                keep=kept,
+                left_out=lambda rows, events: not_learnt_from(rows),
             ),
             kinds={"numpy"},
             describe=_describe_weights,
         ),
         step(
             FUSED_PMF,
-            _pool,
+            pool,
             market=Input(MARKET_PMF),
-            hazard=Input(HAZARD_PMF),
-            panel=Input(MINUTE_PANEL_WITH_WEATHER),
+            model=Input(of.model_pmf),
+            panel=Input(of.panel),
+            events=Input(EVENTS),
             weights=Input(FUSION_WEIGHTS),
             kinds={"polars"},
         ),
     )
 
 
-def _classifier_steps(day_start: DayStart) -> tuple[Step, ...]:
+def _classifier_steps(of: LadderFamily, classified: Classified) -> tuple[Step, ...]:
     def fit_classifiers(key: LadderDay, earlier: Earlier, models: ModelStore) -> pl.DataFrame:
         days: dict[date, pl.DataFrame] = {day.date: rows for day, rows in earlier}
-        return classifiers(key.date, day_start(key), days, FEATURES, models)
+        as_of, seen, targets = of.day_start(key), classified.features, classified.targets
+        return classifiers(key.date, as_of, days, seen, models, targets)
+
+    def predict(
+        key: LadderDay, features: pl.DataFrame, fitted: pl.DataFrame, models: ModelStore
+    ) -> pl.DataFrame:
+        return predictions(key.date, features, fitted, models, of.model.impossible)
 
     return (
         step(
             CLASSIFIERS,
             fit_classifiers,
-            earlier=LookBack(CLASSIFIER_DAYS, (EXAMPLES,), left_out=not_learnt_from),
+            earlier=LookBack(CLASSIFIER_DAYS, (of.examples,), left_out=not_learnt_from),
             models=Service(),
             kinds={"lightgbm"},
             describe=_describe_classifiers,
         ),
         step(
             PREDICTIONS,
-            _predict,
-            features=Input(MODEL_FEATURES),
+            predict,
+            features=Input(of.features),
             fitted=Input(CLASSIFIERS),
             models=Service(),
             kinds={"lightgbm"},
@@ -117,17 +145,19 @@ def _classifier_steps(day_start: DayStart) -> tuple[Step, ...]:
     )
 
 
-def _calibration_steps(day_start: DayStart) -> tuple[Step, ...]:
+def _calibration_steps(of: LadderFamily) -> tuple[Step, ...]:
     def fit_calibrators(key: LadderDay, earlier: Earlier) -> pl.DataFrame:
-        return calibrators_of(day_start(key), [days for _, days in earlier])
+        return calibrators_of(of.day_start(key), [days for _, days in earlier])
 
     def settled_day(
         day: LadderDay, fused: pl.DataFrame, events: pl.DataFrame, settlements: pl.DataFrame
     ) -> list[CalibrationDay] | None:
-        return as_settled(day_start(day), fused, events, settlements) or None
+        return as_settled(of.day_start(day), fused, events, settlements) or None
 
-    def calibrate(key: LadderDay, fused: pl.DataFrame, maps: pl.DataFrame) -> pl.DataFrame:
-        return calibrated(fused, maps, day_start(key))
+    def calibrate(
+        key: LadderDay, fused: pl.DataFrame, events: pl.DataFrame, maps: pl.DataFrame
+    ) -> pl.DataFrame:
+        return calibrated(fused, maps, of.day_start(key), atoms_of(events))
 
     return (
         step(
@@ -135,7 +165,7 @@ def _calibration_steps(day_start: DayStart) -> tuple[Step, ...]:
             fit_calibrators,
             earlier=LookBack(
                 CALIBRATION_DAYS,
-                (FUSED_PMF, EVENTS, SETTLEMENTS),
+                (FUSED_PMF, EVENTS, of.settlements),
                 keep=settled_day,
                 left_out=lambda fused, events, said: _at_fair_price(said),
             ),
@@ -146,32 +176,12 @@ def _calibration_steps(day_start: DayStart) -> tuple[Step, ...]:
             CALIBRATED,
             calibrate,
             fused=Input(FUSED_PMF),
+            events=Input(EVENTS),
             maps=Input(CALIBRATORS),
             kinds={"numpy"},
             describe=lambda made: {"map": counts(made, "map")},
         ),
     )
-
-
-_LEARNT_FROM: tuple[Step, ...] = (
-    step(
-        MODEL_FEATURES,
-        model_features,
-        panel=Input(MINUTE_PANEL_WITH_WEATHER),
-        market=Input(MARKET_PMF),
-        hazard=Input(HAZARD_PMF),
-        kinds={"polars"},
-        describe=lambda made: {"hazard": counts(made, "hazard_status")},
-    ),
-    step(
-        EXAMPLES,
-        examples,
-        features=Input(MODEL_FEATURES),
-        labels=Input(LABELS),
-        kinds={"polars"},
-        describe=lambda made: {"regime": shares(made.frame["regime"])},
-    ),
-)
 
 
 def calibrators_of(
@@ -198,18 +208,6 @@ def not_learnt_from(examples: pl.DataFrame) -> str | None:
 def _at_fair_price(settlements: pl.DataFrame) -> str | None:
     paid = fair_price(settlements)
     return None if paid is None else f"{paid}; left out from {paid.known_at:%Y-%m-%d %H:%MZ}"
-
-
-def _pool(
-    market: pl.DataFrame, hazard: pl.DataFrame, panel: pl.DataFrame, weights: pl.DataFrame
-) -> pl.DataFrame:
-    return fused_pmf(market, hazard, panel, PoolWeights.from_frame(weights))
-
-
-def _predict(
-    key: LadderDay, features: pl.DataFrame, fitted: pl.DataFrame, models: ModelStore
-) -> pl.DataFrame:
-    return predictions(key.date, features, fitted, models)
 
 
 def _describe_weights(made: Made) -> dict[str, Any]:

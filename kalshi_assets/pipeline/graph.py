@@ -6,20 +6,20 @@ Here: putting steps together and looking them up. Not here: a step (`market`, `b
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 import duckdb
 
-from kalshi_assets.families.temperature.cities import CITIES, TEMPERATURE
+from kalshi_assets.families.temperature import steps as temperature
+from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.families.temperature.services import WeatherService
-from kalshi_assets.families.temperature.steps import STEPS as TEMPERATURE_STEPS
-from kalshi_assets.families.temperature.steps import day_start
 from kalshi_assets.lake.catalogue import connect, ensure_catalogue
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pipeline.backtest import backtest_steps
 from kalshi_assets.pipeline.beliefs import belief_steps
+from kalshi_assets.pipeline.family import LadderFamily
 from kalshi_assets.pipeline.market import MARKET_STEPS
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
@@ -75,14 +75,12 @@ def _of_the_day(of: Step) -> set[Table]:
     return {part for each in inputs for part in parts_of(each.table)}
 
 
-TEMPERATURE_GRAPH = in_order(
-    (
-        *TEMPERATURE_STEPS,
-        *MARKET_STEPS,
-        *belief_steps(day_start),
-        *backtest_steps(CITIES),
-    )
-)
+def graph_of(family: LadderFamily, own: Iterable[Step]) -> tuple[Step, ...]:
+    """Every step of a family: its own, and those that any ladder has."""
+    return in_order((*own, *MARKET_STEPS, *belief_steps(family), *backtest_steps(family)))
+
+
+TEMPERATURE_GRAPH = graph_of(temperature.FAMILY, temperature.STEPS)
 """Every step of a city-day."""
 
 MADE_BY: dict[Table, Step] = {table: each for each in TEMPERATURE_GRAPH for table in each.makes}
@@ -121,25 +119,24 @@ BEFORE_TRADING = frozenset(table for table in TABLES if table.schema not in ("ba
 
 
 def city_runner(
-    data: Path, kalshi: KalshiService, weather: WeatherService, clock: Callable[[], float]
+    files: Files, kalshi: KalshiService, weather: WeatherService, clock: Callable[[], float]
 ) -> Runner:
     """A runner over a data folder.
 
     Parameters
     ----------
-    data
-        Folder of the lake, raw answers, models and pages.
+    files
+        Those of the lake, raw answers, models and pages.
     kalshi, weather
         The services.
     clock
         Seconds.
     """
-    lake = Lake(data / "lake", TEMPERATURE)
-    catalogue = data / "kalshi.duckdb"
+    lake = Lake(files, TEMPERATURE)
 
     def connected() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        ensure_catalogue(catalogue, lake)
-        return connect(catalogue)
+        ensure_catalogue(lake)
+        return connect(files)
 
-    stores = {"models": ModelStore(data / "models"), "pages": PageStore(data, connected)}
+    stores = {"models": ModelStore(files), "pages": PageStore(files, connected)}
     return Runner(lake, TEMPERATURE_GRAPH, {"kalshi": kalshi, "weather": weather, **stores}, clock)

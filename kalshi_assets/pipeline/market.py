@@ -7,7 +7,13 @@ from kalshi_assets.exchange.ingest import fetch_candles, fetch_trades
 from kalshi_assets.features.activity import activity
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.ladder.market_pmf import load_market_pmf_params, market_pmf
+from kalshi_assets.ladder.market_pmf import (
+    MarketPmfParams,
+    load_market_pmf_params,
+    market_pmf,
+)
+from kalshi_assets.ladder.terms import atoms_of
+from kalshi_assets.ladder.threshold_pmf import threshold_market_pmf
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.pipeline.step import Input, Made, Parameters, Service, Step, step
 from kalshi_assets.tables import ACTIVITY, CANDLES, EVENTS, MARKET_PMF, MINUTE_PANEL, TRADES
@@ -24,7 +30,14 @@ def _trades(key: LadderDay, kalshi: KalshiService, events: pl.DataFrame) -> pl.D
 
 
 def _activity(panel: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    return activity(panel, events["climate_start"][0])
+    return activity(panel, events["day_start"][0])
+
+
+def _market_pmf(panel: pl.DataFrame, events: pl.DataFrame, params: MarketPmfParams) -> pl.DataFrame:
+    ladder = atoms_of(events)
+    if ladder.shape == "partition":
+        return market_pmf(panel, params)
+    return threshold_market_pmf(panel, params)
 
 
 MARKET_STEPS: tuple[Step, ...] = (
@@ -62,8 +75,9 @@ MARKET_STEPS: tuple[Step, ...] = (
     ),
     step(
         MARKET_PMF,
-        market_pmf,
+        _market_pmf,
         panel=Input(MINUTE_PANEL),
+        events=Input(EVENTS),
         params=Parameters(load_market_pmf_params),
         kinds={"polars", "numba"},
         describe=lambda made: {"valid_share": made.frame.select(pl.mean("valid")).item()},

@@ -55,7 +55,7 @@ class Service:
 
     @contextmanager
     def _transport_for(self, service: str, key: LadderDay, purpose: str) -> Iterator[RawTransport]:
-        raw = RawArchive(self._settings.data / "raw", self._clock)
+        raw = RawArchive(self._settings.files, self._clock)
         if self.replay:
             yield raw.replaying(service, key, purpose)
             return
@@ -74,7 +74,7 @@ class Service:
 
     @property
     def _counts(self) -> RequestCounts:
-        return RequestCounts(self._settings.data / "requests")
+        return RequestCounts(self._settings.files)
 
 
 class KalshiService(Service):

@@ -4,7 +4,7 @@ Between the market's PMF (share 0) and the pool's (share 1) lies the path p ~ p_
 along which the log score is concave. Every block of hours gets the greatest share for which
 days that the pool had not learnt from exclude harm above `MARGIN`; a share grows as days come in.
 
-What the rule does was simulated: a calibrated market, readings of the outcome by a weather that
+What the rule does was simulated: a calibrated market, readings of the outcome by a model that
 knows nothing and says much (harm of the whole prior pool 0.138 nats a day), that repeats the market
 with noise (0.019), that knows a little or something (gain of the fitted pool 0.02 or 0.12), 60
 to 150 replications.
@@ -16,7 +16,7 @@ to 150 replications.
 | 60 | 0.04 | 0.003, 0.003 | 0.002, 0.007 | 0.27 | 0.91 |
 | 150 | 0.06 | 0.001, 0.008 | 0.003, 0.014 | 0.81 | 1.00 |
 
-By the mean alone (no bound) a weather that knows nothing is adopted in 37 to 49 % of cases and does
+By the mean alone (no bound) a model that knows nothing is adopted in 37 to 49 % of cases and does
 up to 0.20 of harm at that quantile; a bound of 0 keeps one that knows a little at 0.06 after 60
 days and 0.47 after 150. Thirty days are the worst: the pool is fitted for the first time, and has
 been judged by its prior.
@@ -30,10 +30,9 @@ from numpy.typing import NDArray
 
 from kalshi_assets.pooling.inputs import Training
 from kalshi_assets.pooling.simplex import MARKET_FLOOR, floored
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
-
-# Hours of standard time, split where the weather's knowledge of the maximum changes.
+# Hours since the day's start, split where a model of temperatures comes to know the maximum.
 BLOCK_EDGES = (0, 9, 12, 15, 18, 24)
 BLOCKS = len(BLOCK_EDGES) - 1
 SHARES = np.linspace(0, 1, 9)

@@ -1,8 +1,8 @@
 """The conditional logit: a log-linear pool whose two exponents depend on the conditions.
 
-p ~ p_m^w_m p_w^w_w with w_m = theta . (1, flow, volatility, tightness) and
-w_w = phi . (1, no new high, quiet, freshness), no coefficient below zero. The log score is concave
-in (theta, phi), so that the fit is one Newton iteration to the only optimum.
+p ~ p_market^w_m p_model^w_x with w_m = theta . (1, flow, volatility, tightness) and
+w_x = phi . (1, the model's conditions), no coefficient below zero. The log score is concave in
+(theta, phi), so that the fit is one Newton iteration to the only optimum.
 """
 
 from dataclasses import dataclass
@@ -10,24 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.pooling.inputs import (
-    MARKET_CONDITIONS,
-    WEATHER_CONDITIONS,
-    PoolInputs,
-    Training,
-)
-from kalshi_assets.pooling.simplex import MARKET_FLOOR, WEATHER_FLOOR, floored, log_pool
+from kalshi_assets.pooling.inputs import PoolInputs, Training
+from kalshi_assets.pooling.model import MARKET_CONDITIONS, PooledModel
+from kalshi_assets.pooling.simplex import MARKET_FLOOR, MODEL_FLOOR, floored, log_pool
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
-
-COEFFICIENTS = tuple(
-    f"{source}_{condition}"
-    for source, conditions in (("market", MARKET_CONDITIONS), ("weather", WEATHER_CONDITIONS))
-    for condition in conditions
-)
 _WIDTH = len(MARKET_CONDITIONS)
-# methods.md 5: in force until there are thirty days to learn from.
-PRIOR = np.array([0.65, 0.0, 0.0, 0.0, 0.35, 0.0, 0.0, 0.0])
+# methods.md 5: until there are thirty days to learn from the prior is in force.
 MIN_DAYS = 30
 # Of squared distance from the prior, per day: 5 per 100.
 RIDGE = 0.05
@@ -41,31 +30,37 @@ _NEVER = -1e6
 
 @dataclass(frozen=True, kw_only=True)
 class FittedLogit:
-    """Coefficients in the order of `COEFFICIENTS`.
+    """Coefficients in the order of `PooledModel.coefficients`.
 
     Attributes
     ----------
     coefficients
-        Shape (8,), none below zero.
+        Shape (coefficients,), none below zero.
     standard_errors
-        Shape (8,), days being the sample; NaN: not fitted, or held at zero.
+        The same shape, days being the sample; NaN: not fitted, or held at zero.
+    is_prior
+        Whether there were too few days to fit.
     """
 
     coefficients: Array
     standard_errors: Array
+    is_prior: bool = False
+
+    @classmethod
+    def prior(cls, model: PooledModel) -> "FittedLogit":
+        """What is in force without days to learn from."""
+        unknown = np.full(len(model.prior), np.nan)
+        return cls(coefficients=model.prior, standard_errors=unknown, is_prior=True)
 
     def exponents(self, inputs: PoolInputs) -> tuple[Array, Array]:
-        """w_m and w_w of every row, each of shape (rows,)."""
+        """w_m and w_x of every row, each of shape (rows,)."""
         market = (inputs.market_conditions * self.coefficients[:_WIDTH]).sum(axis=1)
-        weather = (inputs.weather_conditions * self.coefficients[_WIDTH:]).sum(axis=1)
-        return market, weather
+        model = (inputs.model_conditions * self.coefficients[_WIDTH:]).sum(axis=1)
+        return market, model
 
     def pool(self, inputs: PoolInputs) -> Array:
-        """The pooled PMF of every row, shape (rows, brackets); the weather has to be known."""
-        return log_pool(inputs.market, inputs.weather, *self.exponents(inputs))
-
-
-UNFITTED = FittedLogit(coefficients=PRIOR, standard_errors=np.full(len(PRIOR), np.nan))
+        """The pooled PMF of every row, shape (rows, brackets); the model has to be known."""
+        return log_pool(inputs.market, inputs.model, *self.exponents(inputs))
 
 
 def conditional_logit(training: Training) -> FittedLogit:
@@ -76,9 +71,9 @@ def conditional_logit(training: Training) -> FittedLogit:
     (Bertsekas 1982) with halved steps.
     """
     if training.n_days < MIN_DAYS:
-        return UNFITTED
+        return FittedLogit.prior(training.model)
     problem = _Problem.of(training)
-    at = PRIOR
+    at = problem.prior
     value, slope, curvature = problem.expand(at)
     for _ in range(_STEPS):
         free = (at > 0) | (slope < 0)
@@ -111,10 +106,11 @@ def _descended(
 class _Problem:
     """The penalised loss; brackets before rows, so that sums over brackets run over whole rows."""
 
+    prior: Array
     market: Array
-    weather: Array
+    model: Array
     market_conditions: Array
-    weather_conditions: Array
+    model_conditions: Array
     excluded: Array
     winner: NDArray[np.int64]
     weight: Array
@@ -123,11 +119,12 @@ class _Problem:
     def of(cls, training: Training) -> "_Problem":
         inputs = training.inputs
         return cls(
+            prior=training.model.prior,
             market=np.ascontiguousarray(np.log(floored(inputs.market, MARKET_FLOOR)).T),
-            weather=np.ascontiguousarray(np.log(floored(inputs.weather, WEATHER_FLOOR)).T),
+            model=np.ascontiguousarray(np.log(floored(inputs.model, MODEL_FLOOR)).T),
             market_conditions=inputs.market_conditions,
-            weather_conditions=inputs.weather_conditions,
-            excluded=np.where(training.dead.T, _NEVER, 0.0),
+            model_conditions=inputs.model_conditions,
+            excluded=np.where(training.impossible.T, _NEVER, 0.0),
             winner=training.winner,
             weight=training.weight / training.n_days,
         )
@@ -135,33 +132,33 @@ class _Problem:
     def expand(self, at: Array) -> tuple[float, Array, Array]:
         """Loss, gradient and Hessian."""
         market_weight = np.einsum("rk,k->r", self.market_conditions, at[:_WIDTH])
-        weather_weight = np.einsum("rk,k->r", self.weather_conditions, at[_WIDTH:])
-        score = market_weight * self.market + weather_weight * self.weather + self.excluded
+        model_weight = np.einsum("rk,k->r", self.model_conditions, at[_WIDTH:])
+        score = market_weight * self.market + model_weight * self.model + self.excluded
         score -= score.max(axis=0)
         p = np.exp(score)
         total = p.sum(axis=0)
         p /= total
         rows = np.arange(len(self.winner))
         loss = (self.weight * (np.log(total) - score[self.winner, rows])).sum()
-        by_market, by_weather = p * self.market, p * self.weather
-        m, w = by_market.sum(axis=0), by_weather.sum(axis=0)
+        by_market, by_model = p * self.market, p * self.model
+        m, w = by_market.sum(axis=0), by_model.sum(axis=0)
         mm = (by_market * self.market).sum(axis=0) - m * m
-        mw = (by_market * self.weather).sum(axis=0) - m * w
-        ww = (by_weather * self.weather).sum(axis=0) - w * w
+        mw = (by_market * self.model).sum(axis=0) - m * w
+        ww = (by_model * self.model).sum(axis=0) - w * w
         slope = np.concatenate(
             [
                 self._slope(self.market_conditions, m - self.market[self.winner, rows]),
-                self._slope(self.weather_conditions, w - self.weather[self.winner, rows]),
+                self._slope(self.model_conditions, w - self.model[self.winner, rows]),
             ]
         )
-        across = self._curvature(self.market_conditions, self.weather_conditions, mw)
+        across = self._curvature(self.market_conditions, self.model_conditions, mw)
         curvature = np.block(
             [
                 [self._curvature(self.market_conditions, self.market_conditions, mm), across],
-                [across.T, self._curvature(self.weather_conditions, self.weather_conditions, ww)],
+                [across.T, self._curvature(self.model_conditions, self.model_conditions, ww)],
             ]
         )
-        off = at - PRIOR
+        off = at - self.prior
         return (
             float(loss + RIDGE * (off**2).sum()),
             slope + 2 * RIDGE * off,

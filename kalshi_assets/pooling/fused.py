@@ -1,83 +1,94 @@
-"""The fused PMF of a city-day: market and weather pooled, hard zeros by evidence only and last."""
+"""The fused PMF of a day: market and model pooled, hard zeros by evidence only and last."""
 
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.grid import KEY, aligned, in_force
-from kalshi_assets.pooling.inputs import ENTERS, inputs_of
-from kalshi_assets.pooling.simplex import without_dead
+from kalshi_assets.pooling.inputs import OF_PANEL, enters, inputs_of
+from kalshi_assets.pooling.model import PooledModel
+from kalshi_assets.pooling.simplex import without_impossible
 from kalshi_assets.pooling.weights import PoolWeights, pooled
 from kalshi_assets.tables import FUSED_PMF
 
-# Of the panel, what the weights depend on.
-CONDITIONS = (
-    "hour_lst",
-    "volume_percentile",
-    "volatility_percentile",
-    "spread_percentile",
-    "observation_age_s",
-)
 _OF_MARKET = (*KEY, "bracket", "known_at", "p_mkt", pl.col("valid").alias("market_valid"))
-_OF_PANEL = (*CONDITIONS, pl.col("known_at").alias("condition_known_at"))
-_OF_HAZARD = (
-    *("p_wx", "dead", "hazard_next_60m"),
-    pl.col("status").alias("hazard_status"),
-    pl.col("known_at").alias("hazard_known_at"),
-)
 
 
 def fused_pmf(
     market: pl.DataFrame,
-    hazard: pl.DataFrame,
+    model: pl.DataFrame,
     panel: pl.DataFrame,
     weights: PoolWeights,
+    ladder: Atoms | None = None,
 ) -> pl.DataFrame:
-    """Pool the market's PMF of every minute with the latest weather PMF known then.
+    """Pool the market's PMF of every minute with the latest PMF of the model known then.
 
     Parameters
     ----------
     market
         `probability.market_pmf` of one event.
-    hazard
-        `probability.hazard_pmf` of it; minutes before its first row have no weather.
+    model
+        The model's PMF of it; minutes before its first row have none.
     panel
-        `panel.minute_panel_with_weather` of it: the conditions that the weights depend on.
+        The family's panel of it: the conditions that the weights depend on.
     weights
-        In force on the day.
+        In force on the day; they say whose PMF the model's is.
+    ladder
+        The event's legs by bracket; None: a partition.
 
     Returns
     -------
     DataFrame
-        `probability.fused_pmf`. Where the weather is unknown, or is of the eve only, the pool is
-        the market's PMF, its weather weight is 0 and `weather_status` says why. With status ok a
-        weather weight of 0 says that the weights hold to the market at that hour.
+        `probability.fused_pmf`. Where the model's PMF is not known or does not count, the pool is
+        the market's PMF, `model_weight` is 0 and `model_status` says why. With status ok a
+        weight of 0 says that the weights hold to the market at that hour.
 
     Raises
     ------
     ValueError
         The panel is of another event or of other minutes.
     """
+    of = weights.model
     grid, (market, panel) = aligned(market, panel)
     rows = (
         market.select(_OF_MARKET)
-        .hstack(panel.select(_OF_PANEL))
-        .hstack(in_force(grid, hazard, *_OF_HAZARD))
-        .with_columns(pl.col("dead").fill_null(value=False), enters=ENTERS)
+        .hstack(panel.select(*OF_PANEL, *of.of_panel, condition_known_at="known_at"))
+        .hstack(in_force(grid, model, *_columns_of(of)))
+        .with_columns(pl.col("impossible").fill_null(value=False), enters=enters("model_status"))
     )
 
-    def by_bracket(name: str) -> NDArray:
-        return grid.in_ladder(grid.matrix(rows[name]))
+    nested = None if ladder is None or ladder.shape == "partition" else ladder
 
-    inputs = inputs_of(by_bracket, grid.minutes)
+    def column(name: str) -> NDArray:
+        values = grid.in_ladder(grid.matrix(rows[name]))
+        if nested is None or name not in ("p_mkt", "p_model", "impossible"):
+            return values
+        of_atoms = nested.atom_flags if name == "impossible" else nested.atom_probabilities
+        return of_atoms(values)
+
+    inputs = inputs_of(column, grid.minutes, of)
     exponents = weights.exponents(inputs)
-    p_fused = without_dead(pooled(inputs, *exponents), by_bracket("dead").T)
-    market_weight, weather_weight = map(grid.of_minutes, exponents)
+    p_fused = without_impossible(pooled(inputs, *exponents), column("impossible").T).T
+    if nested is not None:
+        p_fused = nested.leg_probabilities(p_fused)
+    market_weight, model_weight = map(grid.of_minutes, exponents)
     return FUSED_PMF.arranged(
         rows.with_columns(
-            known_at=pl.max_horizontal("known_at", "hazard_known_at", "condition_known_at"),
-            p_fused=pl.Series(grid.in_table(p_fused.T).ravel()),
+            known_at=pl.max_horizontal("known_at", "model_known_at", "condition_known_at"),
+            p_fused=pl.Series(grid.in_table(p_fused).ravel()),
             market_weight=pl.Series(market_weight),
-            weather_weight=pl.Series(weather_weight),
-            weather_status=pl.col("hazard_status").fill_null("before_climate_day"),
+            model_weight=pl.Series(model_weight),
+            model_status=pl.col("model_status").fill_null(of.before),
         )
+    )
+
+
+def _columns_of(model: PooledModel) -> tuple[pl.Expr, ...]:
+    """What the pool reads of the model's PMF, by the names of the pool."""
+    return (
+        pl.col(model.p).alias("p_model"),
+        pl.col(model.impossible).alias("impossible"),
+        pl.col(model.status).alias("model_status"),
+        pl.col("known_at").alias("model_known_at"),
+        *map(pl.col, model.of_model),
     )

@@ -11,35 +11,27 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import MINUTE_US, UTC_TIME, Array, Ints, microseconds
-from kalshi_assets.pooling.simplex import without_dead
+from kalshi_assets.instants import UTC_TIME, microseconds
+from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.pooling.model import MARKET_CONDITIONS, Column, PooledModel
+from kalshi_assets.pooling.simplex import without_impossible
 from kalshi_assets.settlement.rule import outcome_known_at, pays_as_known
+from kalshi_assets.units import MINUTE_US, MINUTES_A_DAY, Array, Ints
 
-# Minutes in which an observation's freshness falls to 1/e.
-FRESH_MIN = 30.0
 # Half-hours are enough: neighbouring instants share their day's outcome.
 TRAINING_EVERY_MIN = 30
 # What is not known of a condition is taken to be its middle.
 UNKNOWN = 0.5
 
-MARKET_CONDITIONS = ("constant", "flow", "volatility", "tightness")
-WEATHER_CONDITIONS = ("constant", "no_new_high", "quiet", "freshness")
+OF_PANEL = ("hour_lst", "volume_percentile", "volatility_percentile", "spread_percentile")
+"""Columns of any ladder's panel that the market's weight depends on."""
 
-# Columns that a pool reads, and those that it learns from.
-COLUMNS = (
-    "bracket",
-    "minute",
-    "hour_lst",
-    "p_mkt",
-    "p_wx",
-    "hazard_status",
-    "hazard_next_60m",
-    "volume_percentile",
-    "volatility_percentile",
-    "spread_percentile",
-    "observation_age_s",
-)
-LEARNT_FROM = [*COLUMNS, "dead", "pays", "outcome_known_at", "outcome_pays"]
+
+def columns_learnt_from(model: PooledModel) -> list[str]:
+    """Columns of a family's examples that its pool learns from."""
+    read = ("bracket", "minute", "p_mkt", *OF_PANEL, *model.of_panel, *model.of_model)
+    own = (model.p, model.status_in_features, model.impossible)
+    return [*dict.fromkeys((*read, *own)), "pays", "outcome_known_at", "outcome_pays"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,24 +40,23 @@ class PoolInputs:
 
     Attributes
     ----------
-    market, weather
-        Shape (rows, brackets); every row a PMF. The weather is NaN where it does not enter.
+    market, model
+        Shape (rows, brackets); every row a PMF. The model's is NaN where it does not enter.
     market_conditions
         Shape (rows, 4): 1; mean volume percentile; mean volatility percentile; 1 less the mean
         spread percentile. Means over brackets, 1/2 where no earlier day tells.
-    weather_conditions
-        Shape (rows, 4): 1; 1 less the probability of a new high within the hour; 1 less the mean
-        volatility percentile; exp(-age of the latest report / 30 minutes).
+    model_conditions
+        Shape (rows, conditions): 1, then `PooledModel.conditions`.
     hour
-        Shape (rows,): hours since the climate day's start.
+        Shape (rows,): hours since the day's start.
     minute
         Shape (rows,): minutes since the epoch.
     """
 
     market: Array
-    weather: Array
+    model: Array
     market_conditions: Array
-    weather_conditions: Array
+    model_conditions: Array
     hour: Array
     minute: NDArray[np.int64]
 
@@ -74,12 +65,12 @@ class PoolInputs:
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Whether the weather enters, shape (rows,)."""
-        return np.asarray(~np.isnan(self.weather).any(axis=-1))
+        """Whether the model enters, shape (rows,)."""
+        return np.asarray(~np.isnan(self.model).any(axis=-1))
 
     @property
     def start(self) -> NDArray[np.int64]:
-        """Start of the row's climate day, minutes since the epoch, shape (rows,)."""
+        """Start of the row's day, minutes since the epoch, shape (rows,)."""
         return self.minute - np.round(self.hour * 60).astype(np.int64)
 
     def where(self, rows: NDArray | slice) -> "PoolInputs":
@@ -89,32 +80,35 @@ class PoolInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """Instants of settled days at which the weather was known.
+    """Instants of settled days at which the model was known.
 
     Attributes
     ----------
+    model
+        Whose PMF the pool mixes with the market's.
     inputs
-        In order of time; the market's PMF without dead brackets, as it would be alone.
-    dead
-        Shape (rows, brackets): the evidence had passed the bracket. What the evidence rules out is
-        ruled out of every pool, so that the weather earns no weight by it.
+        In order of time; the market's PMF without impossible brackets, as it would be alone.
+    impossible
+        Shape (rows, brackets): the bracket could no longer pay. What is impossible is ruled out of
+        every pool, so that the model earns no weight by it.
     winner
         Shape (rows,): position of the bracket that paid.
     day
-        Shape (rows,): the climate day, in days since the epoch.
+        Shape (rows,): the day, in days since the epoch.
     known_at
         Shape (rows,): when the outcome was known, microseconds since the epoch.
     """
 
+    model: PooledModel
     inputs: PoolInputs
-    dead: NDArray[np.bool_]
+    impossible: NDArray[np.bool_]
     winner: NDArray[np.int64]
     day: NDArray[np.int64]
     known_at: Ints
 
     @property
     def days(self) -> NDArray[np.int64]:
-        """The climate days, each once, in order."""
+        """The days, each once, in order."""
         return np.unique(self.day)
 
     @property
@@ -131,90 +125,96 @@ class Training:
     def where(self, rows: NDArray | slice) -> "Training":
         """Some of the rows, by mask, position or slice."""
         return Training(
+            model=self.model,
             inputs=self.inputs.where(rows),
-            dead=self.dead[rows],
+            impossible=self.impossible[rows],
             winner=self.winner[rows],
             day=self.day[rows],
             known_at=self.known_at[rows],
         )
 
 
-def pool_inputs(frame: pl.DataFrame) -> PoolInputs:
+def pool_inputs(frame: pl.DataFrame, model: PooledModel) -> PoolInputs:
     """What a pool sees, from one row per bracket and minute.
 
     Parameters
     ----------
     frame
-        `COLUMNS`; sorted by minute and bracket, every minute with all brackets.
+        Examples; sorted by minute and bracket, every minute with all brackets.
+    model
+        What its columns are called.
     """
-    rows = frame.with_columns(enters=ENTERS)
+    rows = frame.with_columns(enters=enters(model.status_in_features), p_model=model.p)
     brackets = frame["bracket"].n_unique()
 
     def column(name: str) -> NDArray:
         return np.ascontiguousarray(rows[name].to_numpy().reshape(-1, brackets).T)
 
-    return inputs_of(column, microseconds(frame["minute"])[::brackets])
+    return inputs_of(column, microseconds(frame["minute"])[::brackets], model)
 
 
-# Of a row, whether its weather may enter.
-ENTERS = pl.col("hazard_status").eq_missing("ok")
+def enters(status: str) -> pl.Expr:
+    """Whether the model may enter in a row, from its column of statuses."""
+    return pl.col(status).eq_missing("ok")
 
 
-def inputs_of(column: Callable[[str], NDArray], minutes: Ints) -> PoolInputs:
+def inputs_of(column: Callable[[str], NDArray], minutes: Ints, model: PooledModel) -> PoolInputs:
     """What a pool sees, from one array per condition.
 
     Parameters
     ----------
     column
-        Of a name of `COLUMNS`, or of ``enters``, the values, shape (brackets, rows), in ladder
-        order; NaN where nothing is known.
+        Values by name, shape (brackets, rows), in ladder order, NaN where nothing is known: of
+        `OF_PANEL`, ``p_mkt``, ``p_model``, ``enters``, and what the conditions read.
     minutes
         Shape (rows,), microseconds since the epoch.
+    model
+        Its conditions.
     """
 
-    def percentile(name: str) -> Array:
-        values = column(name)
-        known = ~np.isnan(values)
-        count = known.sum(axis=0)
-        total = np.where(known, values, 0.0).sum(axis=0)
-        return np.where(count > 0, total / np.maximum(count, 1), UNKNOWN)
-
-    def known_or(values: Array, otherwise: float) -> Array:
-        return np.where(np.isnan(values), otherwise, values)
-
-    weather = np.where(column("enters").all(axis=0), column("p_wx"), np.nan)
-    volatility = percentile("volatility_percentile")
-    hazard = known_or(column("hazard_next_60m")[0], UNKNOWN)
-    age_min = known_or(column("observation_age_s")[0], np.inf) / 60
+    p_model = np.where(column("enters").all(axis=0), column("p_model"), np.nan)
     one = np.ones(len(minutes))
     return PoolInputs(
         market=np.ascontiguousarray(column("p_mkt").T),
-        weather=np.ascontiguousarray(weather.T),
+        model=np.ascontiguousarray(p_model.T),
         market_conditions=np.stack(
             [
                 one,
-                percentile("volume_percentile"),
-                volatility,
-                1 - percentile("spread_percentile"),
+                mean_percentile(column, "volume_percentile"),
+                mean_percentile(column, "volatility_percentile"),
+                1 - mean_percentile(column, "spread_percentile"),
             ],
             axis=1,
         ),
-        weather_conditions=np.stack(
-            [one, 1 - hazard, 1 - volatility, np.exp(-age_min / FRESH_MIN)], axis=1
+        model_conditions=np.stack(
+            [one, *(each.value(column) for each in model.conditions)], axis=1
         ),
         hour=column("hour_lst")[0],
         minute=minutes // MINUTE_US,
     )
 
 
-def training_of(earlier: Sequence[pl.DataFrame], known_by: datetime | None = None) -> Training:
-    """The half-hours of settled climate days at which the weather was known.
+def mean_percentile(column: Column, name: str) -> Array:
+    """Mean over the brackets where it is known; the middle where it is known of none."""
+    values = column(name)
+    known = ~np.isnan(values)
+    count = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), UNKNOWN)
+
+
+def training_of(
+    earlier: Sequence[pl.DataFrame], model: PooledModel, known_by: datetime | None = None
+) -> Training:
+    """The half-hours of settled days at which the model was known.
 
     Parameters
     ----------
     earlier
         `panel.examples` of earlier days, one frame each. Days that are not settled are left out,
         and days with another number of brackets than the latest.
+    model
+        What its columns are called.
     known_by
         Outcomes count as they were known then; None: as they are stored.
 
@@ -223,23 +223,24 @@ def training_of(earlier: Sequence[pl.DataFrame], known_by: datetime | None = Non
     Training
         Perhaps without rows.
     """
-    days = [_with_outcome(_columns_of(frame), known_by) for frame in earlier if frame.height]
+    days = [_with_outcome(_columns_of(frame, model), known_by) for frame in earlier if frame.height]
     if not days:
-        return _NO_TRAINING
+        return _no_training(model)
     instants = _on_the_half_hour(pl.concat(days))
-    rows, brackets = _usable(instants)
+    rows, brackets = _usable(instants, model)
     if rows.is_empty():
-        return _NO_TRAINING
-    inputs = pool_inputs(rows)
-    dead, pays = (
+        return _no_training(model)
+    inputs = pool_inputs(rows, model)
+    impossible, pays = (
         rows[name].fill_null(value=False).to_numpy().reshape(-1, brackets)
-        for name in ("dead", "pays")
+        for name in (model.impossible, "pays")
     )
     return Training(
-        inputs=replace(inputs, market=without_dead(inputs.market, dead)),
-        dead=dead,
+        model=model,
+        inputs=replace(inputs, market=without_impossible(inputs.market, impossible)),
+        impossible=impossible,
         winner=pays.argmax(axis=1),
-        day=inputs.start // _MINUTES_A_DAY,
+        day=inputs.start // MINUTES_A_DAY,
         known_at=microseconds(rows["known_at"])[::brackets],
     )
 
@@ -258,12 +259,73 @@ def _with_outcome(examples: pl.DataFrame, known_by: datetime | None) -> pl.DataF
 _EVER = datetime.max.replace(tzinfo=UTC)
 
 
-def half_hours(examples: pl.DataFrame) -> pl.DataFrame:
-    """Rows and columns of `panel.examples` that pools learn from; what a caller may keep of a day.
+def half_hours(
+    examples: pl.DataFrame, model: PooledModel, ladder: Atoms | None = None
+) -> pl.DataFrame:
+    """Rows and columns of examples that pools learn from; what a caller may keep of a day.
 
-    Applied again it changes nothing.
+    Parameters
+    ----------
+    examples
+        Of one event, a row per leg and instant.
+    model
+        What its columns are called.
+    ladder
+        The event's legs by bracket; None: a partition.
+
+    Returns
+    -------
+    DataFrame
+        A row per atom and instant. Of a partition, applying it again changes nothing.
     """
-    return _on_the_half_hour(_columns_of(examples))
+    rows = _on_the_half_hour(_columns_of(examples, model))
+    return rows if ladder is None or ladder.shape == "partition" else _on_atoms(rows, model, ladder)
+
+
+def _on_atoms(rows: pl.DataFrame, model: PooledModel, ladder: Atoms) -> pl.DataFrame:
+    """Rows of nested legs as rows of their atoms; of what is no probability the legs' mean."""
+    rows = rows.sort("minute", "bracket")
+    legs, atoms = len(ladder.legs), ladder.count
+
+    def column(name: str, dtype: pl.DataType) -> pl.Series:
+        values: NDArray
+        if name == "bracket":
+            values = np.repeat(np.arange(atoms)[:, None], rows.height // legs, axis=1)
+        elif name in ("p_mkt", model.p):
+            values = ladder.atom_probabilities(rows[name].to_numpy().reshape(-1, legs).T)
+        elif name == model.impossible:
+            values = ladder.atom_flags(rows[name].to_numpy().reshape(-1, legs).T)
+        elif name in ("pays", "outcome_pays"):
+            return _outcome_on_atoms(rows[name].head(legs), ladder, rows.height // legs)
+        elif dtype.is_float():
+            each = rows[name].to_numpy().reshape(-1, legs)
+            known = ~np.isnan(each)
+            count = known.sum(axis=1)
+            total = np.where(known, each, 0.0).sum(axis=1)
+            mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+            values = np.repeat(mean[None], atoms, axis=0)
+        else:
+            first = rows[name].gather_every(legs)
+            return first[np.repeat(np.arange(len(first)), atoms)]
+        return pl.Series(name, values.T.ravel(), nan_to_null=True).cast(dtype)
+
+    return pl.DataFrame([column(name, dtype) for name, dtype in rows.schema.items()])
+
+
+def _outcome_on_atoms(of_legs: pl.Series, ladder: Atoms, instants: int) -> pl.Series:
+    """Which atom the number lies in, from which legs pay, by the last word or by every word."""
+    words = of_legs.to_list()
+    if of_legs.dtype == pl.Boolean:
+        found: list[object] = list(_paid_atom(words, ladder))
+    else:
+        by_word = [_paid_atom(word, ladder) for word in zip(*words, strict=True)]
+        found = [[word[atom] for word in by_word] for atom in range(ladder.count)]
+    return pl.Series(of_legs.name, found * instants, dtype=of_legs.dtype)
+
+
+def _paid_atom(pays: Sequence[bool | None], ladder: Atoms) -> list[bool | None]:
+    atom = None if None in pays else ladder.paid([bool(each) for each in pays])
+    return [None if atom is None else position == atom for position in range(ladder.count)]
 
 
 def _on_the_half_hour(rows: pl.DataFrame) -> pl.DataFrame:
@@ -273,18 +335,16 @@ def _on_the_half_hour(rows: pl.DataFrame) -> pl.DataFrame:
     return rows if instants.all() else rows[np.flatnonzero(instants)]
 
 
-def _columns_of(examples: pl.DataFrame) -> pl.DataFrame:
-    return examples if examples.columns == LEARNT_FROM else examples[LEARNT_FROM]
+def _columns_of(examples: pl.DataFrame, model: PooledModel) -> pl.DataFrame:
+    names = columns_learnt_from(model)
+    return examples if examples.columns == names else examples[names]
 
 
-_MINUTES_A_DAY = 24 * 60
-
-
-def _usable(instants: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+def _usable(instants: pl.DataFrame, model: PooledModel) -> tuple[pl.DataFrame, int]:
     """Rows to learn from, sorted by minute and bracket, and how many brackets their ladders have.
 
-    Of an instant that has a ladder as long as the latest instant's, a weather PMF, and one living
-    bracket that paid.
+    Of an instant that has a ladder as long as the latest instant's, a model's PMF, and one
+    bracket that paid and was not impossible.
     """
     if instants.is_empty():
         return instants, 0
@@ -295,8 +355,8 @@ def _usable(instants: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     known, paid = (
         np.add.reduceat(of.to_numpy()[order].astype(np.int64), starts)
         for of in instants.select(
-            known=ENTERS & pl.col("p_wx").is_not_null(),
-            paid=(pl.col("pays") & ~pl.col("dead")).fill_null(value=False),
+            known=enters(model.status_in_features) & pl.col(model.p).is_not_null(),
+            paid=(pl.col("pays") & ~pl.col(model.impossible)).fill_null(value=False),
         )
     )
     brackets = int(size[-1])
@@ -304,18 +364,21 @@ def _usable(instants: pl.DataFrame) -> tuple[pl.DataFrame, int]:
     return instants[order[usable.repeat(size)]], brackets
 
 
-_NO_ROWS = np.empty(0)
-_NO_TRAINING = Training(
-    inputs=PoolInputs(
-        market=np.empty((0, 1)),
-        weather=np.empty((0, 1)),
-        market_conditions=np.empty((0, len(MARKET_CONDITIONS))),
-        weather_conditions=np.empty((0, len(WEATHER_CONDITIONS))),
-        hour=_NO_ROWS,
-        minute=_NO_ROWS.astype(np.int64),
-    ),
-    dead=np.empty((0, 1), dtype=bool),
-    winner=_NO_ROWS.astype(np.int64),
-    day=_NO_ROWS.astype(np.int64),
-    known_at=_NO_ROWS.astype(np.int64),
-)
+def _no_training(model: PooledModel) -> Training:
+    none, no_times = np.empty(0), np.empty(0, dtype=np.int64)
+    widths = (len(MARKET_CONDITIONS), 1 + len(model.conditions))
+    return Training(
+        model=model,
+        inputs=PoolInputs(
+            market=np.empty((0, 1)),
+            model=np.empty((0, 1)),
+            market_conditions=np.empty((0, widths[0])),
+            model_conditions=np.empty((0, widths[1])),
+            hour=none,
+            minute=no_times,
+        ),
+        impossible=np.empty((0, 1), dtype=bool),
+        winner=no_times,
+        day=no_times,
+        known_at=no_times,
+    )

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import MINUTE_US
 from kalshi_assets.pooling.conditional_logit import conditional_logit
 from kalshi_assets.pooling.inputs import Training
-from kalshi_assets.pooling.simplex import without_dead
-
-Array = NDArray[np.float64]
+from kalshi_assets.pooling.simplex import without_impossible
+from kalshi_assets.units import MINUTE_US, MINUTES_A_DAY, Array
 
 # Fronts last over midnight: between the last day learnt from and the first one predicted lies one
 # that is neither. When an outcome was known is said by its day (`Training.known_at`).
@@ -34,12 +32,13 @@ def out_of_sample(training: Training) -> Array:
     Returns
     -------
     Array
-        Shape (rows, brackets); dead brackets at zero.
+        Shape (rows, brackets); impossible brackets at zero.
     """
     pooled = np.empty(training.inputs.market.shape)
     for earlier, rows in _origins(training):
         fitted = conditional_logit(training.where(earlier))
-        pooled[rows] = without_dead(fitted.pool(training.inputs.where(rows)), training.dead[rows])
+        pmf = fitted.pool(training.inputs.where(rows))
+        pooled[rows] = without_impossible(pmf, training.impossible[rows])
     return pooled
 
 
@@ -54,9 +53,6 @@ def _origins(training: Training) -> Iterator[tuple[NDArray[np.bool_], slice]]:
         last_learnt, begin, end = np.searchsorted(
             training.day, [first - PURGE_DAYS, first, first + ORIGIN_EVERY_DAYS]
         )
-        began = training.inputs.start[begin] - (training.day[begin] - first) * _MINUTES_A_DAY
+        began = training.inputs.start[begin] - (training.day[begin] - first) * MINUTES_A_DAY
         known = training.known_at <= began * MINUTE_US
         yield (number < last_learnt) & known, slice(begin, end)
-
-
-_MINUTES_A_DAY = 24 * 60

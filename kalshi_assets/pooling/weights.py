@@ -1,4 +1,4 @@
-"""The weights of the pool in force, as of a climate day's first instant.
+"""The weights of the pool in force, as of a day's first instant.
 
 Here: coefficients and shares, how they are learnt from earlier days, and their form as the table
 `probability.fusion_weights`. Not here: the fit itself (`conditional_logit`), the test that sets
@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import Array, as_times, microseconds_of
+from kalshi_assets.instants import as_times, microseconds_of
 from kalshi_assets.pooling.anchor import (
     BLOCK_EDGES,
     BLOCKS,
@@ -22,17 +22,13 @@ from kalshi_assets.pooling.anchor import (
     anchored,
     block_of,
 )
-from kalshi_assets.pooling.conditional_logit import (
-    COEFFICIENTS,
-    PRIOR,
-    UNFITTED,
-    FittedLogit,
-    conditional_logit,
-)
+from kalshi_assets.pooling.conditional_logit import FittedLogit, conditional_logit
 from kalshi_assets.pooling.inputs import PoolInputs, Training, training_of
+from kalshi_assets.pooling.model import PooledModel
 from kalshi_assets.pooling.rolling_origin import PURGE_DAYS, out_of_sample
 from kalshi_assets.pooling.simplex import log_pool
 from kalshi_assets.tables.probability import FUSION_WEIGHTS
+from kalshi_assets.units import Array
 
 DAY = timedelta(days=1)
 
@@ -43,111 +39,128 @@ class PoolWeights:
 
     Attributes
     ----------
+    model
+        Whose PMF is pooled with the market's.
     coefficients
-        In the order of `COEFFICIENTS`: the market's exponent, then the weather's.
+        In the order of `PooledModel.coefficients`: the market's exponent, then the model's.
     shares
         By block of hours, 0 (the market alone) to 1 (the whole pool).
+
+    Raises
+    ------
+    ValueError
+        Another number of coefficients or shares, a negative one, or a share above 1.
     """
 
-    coefficients: tuple[float, ...] = tuple(PRIOR)
+    model: PooledModel
+    coefficients: tuple[float, ...]
     shares: tuple[float, ...] = (1.0,) * BLOCKS
 
     def __post_init__(self) -> None:
-        if len(self.coefficients) != len(COEFFICIENTS) or len(self.shares) != BLOCKS:
+        names = self.model.coefficients
+        if len(self.coefficients) != len(names) or len(self.shares) != BLOCKS:
             raise ValueError(
-                f"pool weights need {len(COEFFICIENTS)} coefficients and {BLOCKS} shares, got "
+                f"pool weights need {len(names)} coefficients and {BLOCKS} shares, got "
                 f"{len(self.coefficients)} and {len(self.shares)}"
             )
         if min(self.coefficients) < 0:
-            negative = dict(zip(COEFFICIENTS, self.coefficients, strict=True))
+            negative = dict(zip(names, self.coefficients, strict=True))
             raise ValueError(f"pool weights must not be negative: {negative}")
         if not all(0 <= share <= 1 for share in self.shares):
             raise ValueError(f"shares of a pool lie between 0 and 1: {self.shares}")
 
     @classmethod
-    def from_frame(cls, frame: pl.DataFrame) -> "PoolWeights":
+    def prior(cls, model: PooledModel) -> "PoolWeights":
+        """The whole pool by its prior coefficients."""
+        return cls(model=model, coefficients=tuple(model.prior))
+
+    @classmethod
+    def from_frame(cls, frame: pl.DataFrame, model: PooledModel) -> "PoolWeights":
         """The weights that a partition of `probability.fusion_weights` holds."""
         values = {
             (name, hour): value
             for name, hour, value in frame.select("parameter", "hour_from", "value").iter_rows()
         }
         return cls(
-            coefficients=tuple(values[name, 0] for name in COEFFICIENTS),
+            model=model,
+            coefficients=tuple(values[name, 0] for name in model.coefficients),
             shares=tuple(values["share", hour] for hour in BLOCK_EDGES[:-1]),
         )
 
     def exponents(self, inputs: PoolInputs) -> tuple[Array, Array]:
-        """Exponents of market and weather in every row, each of shape (rows,).
+        """Exponents of market and model in every row, each of shape (rows,).
 
-        Of share s they are 1 - s + s w_m and s w_w: the geometric path from the market to the pool.
+        Of share s they are 1 - s + s w_m and s w_x: the geometric path from the market to the pool.
         """
-        fitted = FittedLogit(coefficients=np.array(self.coefficients), standard_errors=PRIOR)
-        market, weather = fitted.exponents(inputs)
+        unknown = np.full(len(self.coefficients), np.nan)
+        fitted = FittedLogit(coefficients=np.array(self.coefficients), standard_errors=unknown)
+        market, model = fitted.exponents(inputs)
         share = np.array(self.shares)[block_of(inputs.hour)] * inputs.known
-        return 1 - share + share * market, share * weather
+        return 1 - share + share * market, share * model
 
 
-def pooled(inputs: PoolInputs, market_weight: Array, weather_weight: Array) -> Array:
+def pooled(inputs: PoolInputs, market_weight: Array, model_weight: Array) -> Array:
     """The log pool of rows that are moved from the market; of others the market, to the bit."""
     p = inputs.market.copy()
-    moved = (market_weight != 1) | (weather_weight != 0)
+    moved = (market_weight != 1) | (model_weight != 0)
     rows = inputs.where(moved)
-    p[moved] = log_pool(rows.market, rows.weather, market_weight[moved], weather_weight[moved])
+    p[moved] = log_pool(rows.market, rows.model, market_weight[moved], model_weight[moved])
     return p
 
 
-PRIOR_WEIGHTS = PoolWeights()
-
-
 def fusion_weights(
-    climate_start: datetime, earlier: Sequence[tuple[datetime, pl.DataFrame]]
+    model: PooledModel, day_start: datetime, earlier: Sequence[tuple[datetime, pl.DataFrame]]
 ) -> pl.DataFrame:
-    """Weights of a city's pool, learnt from the days before.
+    """Weights of a ladder's pool, learnt from the days before.
 
     Parameters
     ----------
-    climate_start
-        First instant of the climate day that the weights are for.
+    model
+        Whose PMF is pooled with the market's.
+    day_start
+        First instant of the day that the weights are for.
     earlier
-        Start of the climate day and `panel.examples` of earlier days of the city. Later ones and
-        the day right before are left out, and those whose outcome was not known at
-        `climate_start`.
+        Start of the day and `panel.examples` of earlier days of the ladder. Later ones and the day
+        right before are left out, and those whose outcome was not known at `day_start`.
 
     Returns
     -------
     DataFrame
         `probability.fusion_weights`: a row per coefficient and per share.
     """
-    latest = climate_start - (1 + PURGE_DAYS) * DAY
+    latest = day_start - (1 + PURGE_DAYS) * DAY
     counted = [frame for start, frame in earlier if start <= latest]
-    training = training_of(counted, known_by=climate_start)
+    training = training_of(counted, model, known_by=day_start)
     fitted = conditional_logit(training)
     shares = anchored(training, out_of_sample(training))
-    columns = _columns(fitted, shares, training.n_days) | _when(climate_start, training)
+    columns = _columns(model, fitted, shares, training.n_days) | _when(day_start, training)
     return FUSION_WEIGHTS.arranged(
         pl.DataFrame(columns, schema_overrides=FUSION_WEIGHTS.dtypes, nan_to_null=True)
     )
 
 
-def _columns(fitted: FittedLogit, anchor: Anchor, n_days: int) -> dict[str, list | NDArray]:
+def _columns(
+    model: PooledModel, fitted: FittedLogit, anchor: Anchor, n_days: int
+) -> dict[str, list | NDArray]:
     """The coefficients' rows, then the shares'; NaN is unknown."""
-    unjudged, unfitted = np.full(len(COEFFICIENTS), np.nan), np.full(BLOCKS, np.nan)
-    coefficient = "prior" if fitted is UNFITTED else "fitted"
+    names = model.coefficients
+    unjudged, unfitted = np.full(len(names), np.nan), np.full(BLOCKS, np.nan)
+    coefficient = "prior" if fitted.is_prior else "fitted"
     return {
-        "parameter": [*COEFFICIENTS, *["share"] * BLOCKS],
-        "hour_from": [*[BLOCK_EDGES[0]] * len(COEFFICIENTS), *BLOCK_EDGES[:-1]],
-        "hour_to": [*[BLOCK_EDGES[-1]] * len(COEFFICIENTS), *BLOCK_EDGES[1:]],
+        "parameter": [*names, *["share"] * BLOCKS],
+        "hour_from": [*[BLOCK_EDGES[0]] * len(names), *BLOCK_EDGES[:-1]],
+        "hour_to": [*[BLOCK_EDGES[-1]] * len(names), *BLOCK_EDGES[1:]],
         "value": np.concatenate([fitted.coefficients, anchor.share]),
-        "prior": np.concatenate([PRIOR, np.zeros(BLOCKS)]),
+        "prior": np.concatenate([model.prior, np.zeros(BLOCKS)]),
         "standard_error": np.concatenate([fitted.standard_errors, unfitted]),
         "status": [
-            *[coefficient] * len(COEFFICIENTS),
+            *[coefficient] * len(names),
             *map(_status, anchor.share, anchor.n_days),
         ],
         "difference": np.concatenate([unjudged, anchor.difference]),
         "difference_bound": np.concatenate([unjudged, anchor.bound]),
         "whole_difference": np.concatenate([unjudged, anchor.whole_difference]),
-        "n_days": [*[n_days] * len(COEFFICIENTS), *anchor.n_days.tolist()],
+        "n_days": [*[n_days] * len(names), *anchor.n_days.tolist()],
     }
 
 
@@ -159,17 +172,17 @@ def _status(share: float, n_days: int) -> str:
     return "part" if share < 1 else "whole"
 
 
-def _when(climate_start: datetime, training: Training) -> dict[str, list | pl.Series]:
+def _when(day_start: datetime, training: Training) -> dict[str, list | pl.Series]:
     """Window and times: known is what was learnt when its last outcome was."""
-    first, last, known_at = None, None, microseconds_of(climate_start)
+    first, last, known_at = None, None, microseconds_of(day_start)
     if training.n_days:
         first, last = (_EPOCH + int(day) * DAY for day in training.days[[0, -1]])
         known_at = int(training.known_at.max())
-    rows = len(COEFFICIENTS) + BLOCKS
+    rows = len(training.model.coefficients) + BLOCKS
     return {
         "window_start": [first] * rows,
         "window_end": [last] * rows,
-        "event_time": as_times(np.full(rows, microseconds_of(climate_start))),
+        "event_time": as_times(np.full(rows, microseconds_of(day_start))),
         "known_at": as_times(np.full(rows, known_at)),
     }
 

@@ -1,5 +1,5 @@
-"""A simulated exchange and weather service, fed from an archive or a generated world.
+"""A simulated exchange and weather service that serves recordings or a generated world.
 
-Here: the HTTP service and the generator of worlds in the archive's layout. Not here: anything the
-platform itself runs on; only the command line and tests import this room.
+Here: the HTTP service, and the generator of worlds in the archive's layout. Not here: anything that
+the platform itself needs; only commands, benchmarks and tests import this room.
 """

@@ -1,7 +1,7 @@
-"""The exchange's state and the account, as the exchange serves them.
+"""Routes for the exchange's status and the account.
 
-Here: status, schedule, cutoff, limits, costs and the balance of the sandbox's own account.
-Not here: orders; the sandbox takes none.
+Here: status, schedule, cutoff, limits, costs and the balance of the sandbox's account. Not here:
+orders, which the sandbox does not accept.
 """
 
 import re
@@ -42,17 +42,7 @@ _PATTERNS = tuple(
 
 
 class AccountRoutes:
-    """The routes about the exchange itself and the account.
-
-    Parameters
-    ----------
-    exchange
-        The recordings and the clock.
-    read_bucket
-        What the account may read per second.
-    clock
-        The wall clock in Unix seconds, for the balance's time.
-    """
+    """The routes for the exchange itself and the account; `clock` gives Unix seconds."""
 
     def __init__(
         self, exchange: Exchange, *, read_bucket: BucketSize, clock: Callable[[], float]
@@ -62,7 +52,7 @@ class AccountRoutes:
         self._clock = clock
 
     def routes(self) -> list[Route]:
-        """In the order in which they must be matched."""
+        """All routes, in the order of matching."""
         return [
             Route("/exchange/status", self.status),
             Route("/exchange/schedule", self.schedule),
@@ -74,49 +64,30 @@ class AccountRoutes:
 
     def status(self, request: Request) -> JSONResponse:
         """GET /exchange/status."""
-        return JSONResponse(
-            {
-                "exchange_active": True,
-                "trading_active": True,
-                "intra_exchange_transfers_active": True,
-            }
-        )
+        names = ("exchange_active", "trading_active", "intra_exchange_transfers_active")
+        return JSONResponse(dict.fromkeys(names, True))
 
     def schedule(self, request: Request) -> JSONResponse:
-        """GET /exchange/schedule: always open but for Thursday 03:00-05:00 Eastern."""
+        """GET /exchange/schedule: always open except Thursday 03:00-05:00 Eastern."""
         now = self._exchange.moment().now
+        today = rfc3339(now.replace(hour=0, minute=0, second=0, microsecond=0))
+        start, end = map(rfc3339, _next_maintenance(now))
         hours = {day: [{"open_time": "00:00", "close_time": "00:00"}] for day in DAYS}
-        start, end = _next_maintenance(now)
-        return JSONResponse(
-            {
-                "schedule": {
-                    "standard_hours": [
-                        {
-                            "start_time": rfc3339(
-                                now.replace(hour=0, minute=0, second=0, microsecond=0)
-                            ),
-                            "end_time": rfc3339(end),
-                            **hours,
-                        }
-                    ],
-                    "maintenance_windows": [
-                        {"start_datetime": rfc3339(start), "end_datetime": rfc3339(end)}
-                    ],
-                }
-            }
-        )
+        schedule = {
+            "standard_hours": [{"start_time": today, "end_time": end, **hours}],
+            "maintenance_windows": [{"start_datetime": start, "end_datetime": end}],
+        }
+        return JSONResponse({"schedule": schedule})
 
     def cutoff(self, request: Request) -> JSONResponse:
         """GET /historical/cutoff."""
-        cutoff = rfc3339(self._exchange.moment().cutoff)
-        return JSONResponse(
-            {
-                "market_settled_ts": cutoff,
-                "trades_created_ts": cutoff,
-                "orders_updated_ts": cutoff,
-                "market_positions_last_updated_ts": cutoff,
-            }
+        names = (
+            "market_settled_ts",
+            "trades_created_ts",
+            "orders_updated_ts",
+            "market_positions_last_updated_ts",
         )
+        return JSONResponse(dict.fromkeys(names, rfc3339(self._exchange.moment().cutoff)))
 
     def limits(self, request: Request) -> JSONResponse:
         """GET /account/limits."""
@@ -135,7 +106,7 @@ class AccountRoutes:
         return JSONResponse({"default_cost": DEFAULT_COST, "endpoint_costs": costs})
 
     def balance(self, request: Request) -> JSONResponse:
-        """GET /portfolio/balance: the sandbox's account holds cash and nothing else."""
+        """GET /portfolio/balance: the sandbox's account holds only cash."""
         text = dollars(BALANCE_CC)
         return JSONResponse(
             {
@@ -149,7 +120,7 @@ class AccountRoutes:
 
 
 def request_cost(method: str, path: str) -> int:
-    """Tokens that a request takes, from the table that /account/endpoint_costs serves."""
+    """Tokens per request, as served by /account/endpoint_costs."""
     return next(
         (cost for m, pattern, cost in _PATTERNS if m == method and pattern.fullmatch(path)),
         DEFAULT_COST,

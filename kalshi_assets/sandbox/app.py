@@ -1,6 +1,6 @@
-"""The sandbox as one ASGI application.
+"""The sandbox as an ASGI application.
 
-Here: putting routes and layers together. Not here: running it (`server`).
+Here: combining routes and middleware. Not here: running it (`server`).
 """
 
 import time
@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.routing import Mount
 
 from kalshi_assets.sandbox.account_routes import AccountRoutes
@@ -27,11 +27,6 @@ from kalshi_assets.sandbox.tape_routes import TapeRoutes
 from kalshi_assets.sandbox.weather_routes import WeatherPlan, WeatherRoutes
 
 
-def wall_clock_now() -> datetime:
-    """The time it is."""
-    return datetime.now(UTC)
-
-
 def create_app(
     archive: Archive,
     *,
@@ -46,48 +41,33 @@ def create_app(
     wall_clock: Callable[[], float] = time.time,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> Starlette:
-    """The exchange and the weather services, fed from `archive`.
+    """The exchange and the weather services, serving `archive`.
 
     Parameters
     ----------
-    archive
-        The recordings.
     keys
-        Public keys by key id, for signed requests.
+        Public keys by key ID, for signed requests.
     cutoff
-        Between the live and the historical tier; default: inside the recordings.
+        End of the historical tier; default: see `default_cutoff`.
     now
-        What time it is at the services: nothing later is shown. Default: the wall clock.
-    faults
-        Switchable faults; default: none on.
-    oddities
-        Switchable oddities of old events; default: none on.
+        The simulated present, after which nothing is shown; default: the wall clock.
+    faults, oddities
+        Faults, and oddities of old events, that can be switched on; default: none is on.
     read_bucket, anonymous_bucket
-        Token buckets of a key and of a client address without one.
-    weather_plan
-        What the Visual Crossing account may ask for.
+        Token buckets per key, and per client address without a key.
     wall_clock, monotonic
-        Unix seconds for timestamps of signatures, and seconds for the buckets.
+        Unix seconds for the timestamps of signatures; seconds for the buckets.
     """
-    clock = now if now is not None else wall_clock_now
+    clock = now if now is not None else lambda: datetime.now(UTC)
     faults = faults if faults is not None else Faults()
     oddities = oddities if oddities is not None else Oddities()
     exchange = Exchange(archive, clock=clock, cutoff=cutoff)
-    weather = WeatherRoutes(
-        archive, clock=clock, wall_clock=wall_clock, plan=weather_plan or WeatherPlan()
-    )
-    routes = [
-        *TapeRoutes(exchange).routes(),
-        *MarketRoutes(exchange).routes(),
-        *AccountRoutes(exchange, read_bucket=read_bucket, clock=wall_clock).routes(),
-    ]
+    plan = weather_plan or WeatherPlan()
+    weather = WeatherRoutes(archive, clock=clock, wall_clock=wall_clock, plan=plan)
+    account = AccountRoutes(exchange, read_bucket=read_bucket, clock=wall_clock)
+    routes = [*TapeRoutes(exchange).routes(), *MarketRoutes(exchange).routes(), *account.routes()]
     return Starlette(
-        routes=[
-            Mount(API, routes=routes),
-            *weather.routes(),
-            *faults.routes(),
-            *oddities.routes(),
-        ],
+        routes=[Mount(API, routes=routes), *weather.routes(), *faults.routes(), *oddities.routes()],
         middleware=[
             Middleware(FaultLayer, faults=faults),
             Middleware(
@@ -97,12 +77,12 @@ def create_app(
                 anonymous=Buckets(anonymous_bucket, clock=monotonic),
                 clock=wall_clock,
             ),
-            # Within the gate: what was signed is what was asked.
+            # After the gate, so that signatures are verified for the original request.
             Middleware(OddityLayer, oddities=oddities, events=archive.event_markets),
         ],
         exception_handlers={WireError: answer_wire_error, 404: _answer_unknown_path},
     )
 
 
-async def _answer_unknown_path(request: Request, error: Exception) -> JSONResponse:
+async def _answer_unknown_path(request: Request, error: Exception) -> Response:
     return not_found().response()

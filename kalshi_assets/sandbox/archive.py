@@ -1,11 +1,11 @@
-"""The recordings on disk, read as they lie.
+"""Reading the recordings on disk.
 
-Here: finding an archive folder's files, checking their columns, reading them into frames of one
-shape, keeping the last few in memory. Not here: what may be seen of them at an instant
-(`exchange_state`) and how it is written on the wire (`exchange_wire`, `weather_wire`).
+Here: locating an archive's files, checking their columns, reading them into cached frames. Not
+here: what is visible at an instant (`exchange_state`), the wire format (`exchange_wire`,
+`weather_wire`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -15,36 +15,13 @@ from typing import Any
 
 import polars as pl
 
-QUOTE_COLUMNS = tuple(
-    f"{side}_{point}"
-    for side in ("yes_bid", "yes_ask")
-    for point in ("open", "low", "high", "close")
-)
-PRICE_COLUMNS = tuple(
-    f"price_{point}" for point in ("open", "low", "high", "close", "mean", "previous")
-)
+from kalshi_assets.sandbox import world_layout
+from kalshi_assets.sandbox.world_layout import PRICE_COLUMNS, QUOTE_COLUMNS
 
-_MARKETS = (
-    "series_ticker",
-    "event_ticker",
-    "market_ticker",
-    "event_date",
-    "strike_type",
-    "floor_strike",
-    "cap_strike",
-    "yes_sub_title",
-    "open_time",
-    "close_time",
-    "result",
-    "expiration_value",
-    "volume",
-    "open_interest",
-    "rules_primary",
-    "result_source",
+_MARKETS, _SETTLEMENTS, _FORECASTS = (
+    tuple(name for name in schema if name not in ("city", "status", "source"))
+    for schema in (world_layout.MARKETS, world_layout.SETTLEMENTS, world_layout.FORECASTS)
 )
-_SETTLEMENTS = ("station", "date", "tmax_f")
-_FORECASTS = ("station", "model", "issued_utc", "target_date", "variable", "value_f")
-
 _CANDLE_SCHEMA = pl.Schema(
     {
         "market_ticker": pl.String(),
@@ -68,19 +45,14 @@ _OBSERVATION_SCHEMA = pl.Schema({"valid_ts": pl.Int64(), "temp_c": pl.Float64()}
 
 
 class ArchiveError(ValueError):
-    """A folder is not an archive, or a file of it is not as its README says."""
+    """The folder is not an archive, or a file lacks required content."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Market:
-    """One recorded market; only what the exchange itself said of it.
+    """A recorded market, with data from the exchange only.
 
-    Attributes
-    ----------
-    result, expiration_value
-        Empty and None unless the recording took them from the exchange.
-    volume, open_interest
-        As recorded, contracts; None where the recording lacks them.
+    `result` is empty and the other values are None if they were not recorded from the exchange.
     """
 
     ticker: str
@@ -101,21 +73,9 @@ class Market:
 
 
 class Archive:
-    """A folder of recordings: exchange and weather.
+    """A folder of recordings, or of a generated world: exchange and weather.
 
-    Parameters
-    ----------
-    root
-        The folder; its layout is that of the recordings, of a generated world and of a recorder.
-
-    Attributes
-    ----------
-    markets
-        Every market by ticker, in the file's order.
-    settlements
-        station, date, tmax_f.
-    forecasts
-        station, model, issued_utc, target_date, variable, value_f.
+    For the columns of `settlements` and `forecasts` see `world_layout`.
 
     Raises
     ------
@@ -132,11 +92,14 @@ class Archive:
             }
         )
         if not self.markets:
-            raise ArchiveError(f"{root / 'markets.parquet'} holds no markets")
+            raise ArchiveError(f"{root / 'markets.parquet'} contains no markets")
         self.settlements = _read(root / "settlements.parquet", _SETTLEMENTS)
         self.forecasts = _read(root / "forecasts.parquet", _FORECASTS)
+        events: dict[str, list[Market]] = {}
+        for market in self.markets.values():
+            events.setdefault(market.event_ticker, []).append(market)
         self.event_markets: Mapping[str, tuple[Market, ...]] = MappingProxyType(
-            _by_event(self.markets.values())
+            {ticker: tuple(members) for ticker, members in events.items()}
         )
         self.candles = lru_cache(maxsize=16)(self._read_candles)
         self.trades = lru_cache(maxsize=16)(self._read_trades)
@@ -153,7 +116,7 @@ class Archive:
         return max(m.event_date for m in self.markets.values())
 
     def _read_candles(self, event_ticker: str) -> pl.DataFrame:
-        """One-minute candles of an event, by market and time; empty where none are held.
+        """One-minute candles of an event, sorted by market and time; empty if not recorded.
 
         Prices are integers of 1/10,000 dollar; `end_ts` is in Unix seconds.
         """
@@ -175,7 +138,7 @@ class Archive:
         )
 
     def _read_trades(self, event_ticker: str) -> pl.DataFrame:
-        """The tape of an event, newest first; empty where none is held.
+        """The trades of an event, newest first; empty if not recorded.
 
         Prices are integers of 1/10,000 dollar; `created_us` is in Unix microseconds.
         """
@@ -197,9 +160,9 @@ class Archive:
         )
 
     def _read_observations(self, station: str) -> pl.DataFrame:
-        """Temperatures of a station by Unix second; empty where none are held.
+        """Temperatures of a station by Unix second; empty if not recorded.
 
-        Reports without tenths carry the whole degree of the report's body.
+        Reports without tenths have the whole degree of the report's body.
         """
         path = self.root / "observations" / f"station={station}" / "part.parquet"
         if not path.is_file():
@@ -217,13 +180,8 @@ class Archive:
 
     def _event_file(self, kind: str, event_ticker: str) -> Path:
         market = self.event_markets[event_ticker][0]
-        return (
-            self.root
-            / kind
-            / f"series={market.series_ticker}"
-            / f"event_date={market.event_date}"
-            / "part.parquet"
-        )
+        partition = f"series={market.series_ticker}/event_date={market.event_date}"
+        return self.root / kind / partition / "part.parquet"
 
 
 def _read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
@@ -237,28 +195,8 @@ def _read(path: Path, columns: tuple[str, ...]) -> pl.DataFrame:
 
 
 def _market(row: dict[str, Any]) -> Market:
-    from_exchange = row["result_source"] == "exchange"
-    return Market(
-        ticker=row["market_ticker"],
-        event_ticker=row["event_ticker"],
-        series_ticker=row["series_ticker"],
-        event_date=row["event_date"],
-        strike_type=row["strike_type"],
-        floor_strike=row["floor_strike"],
-        cap_strike=row["cap_strike"],
-        yes_sub_title=row["yes_sub_title"] or "",
-        open_time=row["open_time"].astimezone(UTC),
-        close_time=row["close_time"].astimezone(UTC),
-        result=(row["result"] or "") if from_exchange else "",
-        expiration_value=row["expiration_value"] if from_exchange else None,
-        volume=row["volume"],
-        open_interest=row["open_interest"],
-        rules_primary=row["rules_primary"] or "",
-    )
-
-
-def _by_event(markets: Iterable[Market]) -> dict[str, tuple[Market, ...]]:
-    events: dict[str, list[Market]] = {}
-    for market in markets:
-        events.setdefault(market.event_ticker, []).append(market)
-    return {ticker: tuple(members) for ticker, members in events.items()}
+    if row.pop("result_source") != "exchange":
+        row |= {"result": "", "expiration_value": None}
+    row |= {name: row[name] or "" for name in ("yes_sub_title", "result", "rules_primary")}
+    row |= {name: row[name].astimezone(UTC) for name in ("open_time", "close_time")}
+    return Market(ticker=row.pop("market_ticker"), **row)

@@ -1,7 +1,7 @@
-"""Signed requests, verified as the exchange does.
+"""Verification of signed requests as by the exchange.
 
-Here: the three headers, the string that they sign, the window of time, both kinds of key. Not
-here: signing (the exchange client's) and which endpoints need it (`gate`).
+Here: the three headers, the signed string, the time window, both kinds of key. Not here: signing
+(`exchange.signing`), which endpoints require it (`gate`).
 """
 
 import base64
@@ -23,7 +23,7 @@ HEADERS = (KEY, TIMESTAMP, SIGNATURE)
 
 OLDEST_MS = 25_000
 NEWEST_MS = 30_000
-"""Measured: +-5 s passes, -30 s and +-5 min do not; +30 s has been seen to pass."""
+"""Measured: +-5 s is accepted, -30 s and +-5 min are not; +30 s has been accepted once."""
 
 PublicKey = RSAPublicKey | Ed25519PublicKey
 
@@ -36,21 +36,15 @@ def verify(
     keys: Mapping[str, PublicKey],
     now_ms: int,
 ) -> str:
-    """The id of the key that signed the request.
+    """The ID of the key that signed the request.
 
-    Parameters
-    ----------
-    headers
-        Of the request, names in lower case.
-    path
-        From the host's root, with /trade-api/v2, without the query.
-    now_ms
-        Unix milliseconds.
+    `headers` have lower-case names, `path` includes /trade-api/v2 but no query, `now_ms` is in Unix
+    milliseconds.
 
     Raises
     ------
     WireError
-        401 in the exchange's words.
+        401 with the exchange's wording.
     """
     signature = headers.get(SIGNATURE)
     if not signature:

@@ -1,7 +1,7 @@
-"""Token buckets that refuse callers who ask too often.
+"""Token buckets for rate limits.
 
-Here: the arithmetic and who shares a bucket. Not here: what a request costs (`account_routes`) and
-the answer (`exchange_errors`).
+Here: the arithmetic, with a bucket per caller. Not here: the cost of a request (`account_routes`),
+the response to a refused request (`exchange_errors`).
 """
 
 from collections.abc import Callable
@@ -11,15 +11,7 @@ from threading import Lock
 
 @dataclass(frozen=True, kw_only=True)
 class BucketSize:
-    """How much a bucket holds and how fast it fills.
-
-    Attributes
-    ----------
-    refill_rate
-        Tokens per second.
-    capacity
-        Tokens when full.
-    """
+    """Refill rate in tokens per second, and capacity in tokens."""
 
     refill_rate: float
     capacity: float
@@ -34,15 +26,7 @@ ANONYMOUS = BucketSize(refill_rate=100, capacity=250)
 
 
 class Buckets:
-    """One bucket per caller, full at first.
-
-    Parameters
-    ----------
-    size
-        Of every bucket.
-    clock
-        Seconds, never going back.
-    """
+    """One bucket of the same size per caller, initially full; `clock` is monotonic, in seconds."""
 
     def __init__(self, size: BucketSize, *, clock: Callable[[], float]) -> None:
         self._size = size
@@ -51,7 +35,7 @@ class Buckets:
         self._lock = Lock()
 
     def take(self, caller: str, cost: float) -> bool:
-        """Take `cost` tokens of the caller's bucket; where they are not there, none and False."""
+        """Take `cost` tokens from the caller's bucket; False, without effect, if it has fewer."""
         with self._lock:
             now = self._clock()
             level, since = self._levels.get(caller, (self._size.capacity, now))

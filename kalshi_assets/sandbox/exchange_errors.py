@@ -1,27 +1,30 @@
-"""The exchange's refusals, in the shapes that it sends them.
+"""The services' error responses, in their formats.
 
-Here: the error bodies and the exception that carries one. Not here: who decides to refuse.
+Here: the exchange's error bodies, and the exception that carries an error response. Not here: when
+a request is refused.
 """
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 
 class WireError(Exception):
-    """An answer that is not 200: status and body, as the exchange words them."""
+    """An error response: status and body, JSON or plain text."""
 
-    def __init__(self, status: int, body: dict) -> None:
+    def __init__(self, status: int, body: dict | str) -> None:
         super().__init__(f"{status} {body}")
         self.status = status
         self.body = body
 
-    def response(self) -> JSONResponse:
-        """The answer itself."""
+    def response(self) -> Response:
+        """The HTTP response."""
+        if isinstance(self.body, str):
+            return PlainTextResponse(self.body, status_code=self.status)
         return JSONResponse(self.body, status_code=self.status)
 
 
 def coded(status: int, code: str, message: str, details: str | None = None) -> WireError:
-    """The usual shape: ``{"error": {"code", "message", "details"?}}``."""
+    """The usual format: ``{"error": {"code", "message", "details"?}}``."""
     error = {"code": code, "message": message}
     if details is not None:
         error["details"] = details
@@ -29,7 +32,7 @@ def coded(status: int, code: str, message: str, details: str | None = None) -> W
 
 
 def not_found() -> WireError:
-    """404 of an unknown ticker, or of one that this tier does not hold."""
+    """404 for an unknown ticker, or one of the other tier."""
     return coded(404, "not_found", "not found")
 
 
@@ -39,42 +42,29 @@ def bad_request(details: str) -> WireError:
 
 
 def invalid_parameter(operation: str, field: str, tag: str) -> WireError:
-    """400 of the parameter validation: ``{"msg": ...}``.
-
-    Parameters
-    ----------
-    operation
-        The exchange's name of the endpoint, such as GetMarkets.
-    field, tag
-        The field and the rule it broke, such as Limit and lte.
-    """
-    key = f"{operation}Params.{field}"
-    return WireError(
-        400,
-        {
-            "msg": f"Parameter validation failed for {operation}: Key: '{key}' "
-            f"Error:Field validation for '{field}' failed on the '{tag}' tag"
-        },
+    """400 of the parameter validation, e.g. operation GetMarkets, field Limit, tag lte."""
+    return _invalid(
+        operation,
+        f"Key: '{operation}Params.{field}' "
+        f"Error:Field validation for '{field}' failed on the '{tag}' tag",
     )
 
 
 def not_a_number(operation: str, text: str) -> WireError:
-    """400 of a parameter that should be an integer."""
-    return WireError(
-        400,
-        {
-            "msg": f"Parameter validation failed for {operation}: strconv.ParseInt: "
-            f'parsing "{text}": invalid syntax'
-        },
-    )
+    """400 for a parameter that should be an integer."""
+    return _invalid(operation, f'strconv.ParseInt: parsing "{text}": invalid syntax')
+
+
+def _invalid(operation: str, problem: str) -> WireError:
+    return WireError(400, {"msg": f"Parameter validation failed for {operation}: {problem}"})
 
 
 def too_many_requests() -> WireError:
-    """429 of an empty token bucket; there is no Retry-After."""
+    """429 for an empty token bucket, without Retry-After."""
     return WireError(429, {"error": "too many requests"})
 
 
-async def answer_wire_error(request: Request, error: Exception) -> JSONResponse:
-    """Starlette's handler for `WireError`."""
+async def answer_wire_error(request: Request, error: Exception) -> Response:
+    """Exception handler for `WireError`."""
     assert isinstance(error, WireError)
     return error.response()

@@ -1,7 +1,7 @@
-"""Query parameters, as strictly read as by the exchange.
+"""Query parameters, validated as strictly as by the exchange.
 
-Here: turning a query into checked values or a refusal, cursors, and cutting a list into pages.
-Not here: what the values select.
+Here: converting a query to checked values or a refusal, cursors, and pagination. Not here: what the
+values select.
 """
 
 import base64
@@ -15,37 +15,29 @@ from starlette.datastructures import QueryParams
 from kalshi_assets.sandbox.exchange_errors import bad_request, invalid_parameter, not_a_number
 
 AGAIN = "~"
-"""Put before a cursor by the fault that sends an empty page: the same place, another name."""
+"""Prefix of a cursor, added by the fault `empty_page`: a different cursor for the same place."""
 
 _Row = TypeVar("_Row")
 
 
 class Query:
-    """The query of one request to one endpoint.
-
-    Parameters
-    ----------
-    params
-        The query string's parameters.
-    operation
-        The exchange's name of the endpoint, as its validation errors show it.
-    """
+    """The query of a request; `operation` is the endpoint's name in validation errors."""
 
     def __init__(self, params: QueryParams, operation: str) -> None:
         self.params = params
         self.operation = operation
 
     def text(self, name: str) -> str | None:
-        """A parameter, or None where it is absent or empty."""
+        """A string; None if it is missing or empty."""
         return self.params.get(name) or None
 
     def words(self, name: str) -> tuple[str, ...] | None:
-        """A comma list, or None where it is absent or empty."""
+        """A comma-separated list; None if it is missing or empty."""
         value = self.text(name)
         return tuple(w for w in value.split(",") if w) if value else None
 
     def flag(self, name: str) -> bool | None:
-        """A boolean, or None where it is absent."""
+        """A boolean; None if it is missing."""
         value = self.text(name)
         if value is None:
             return None
@@ -54,7 +46,7 @@ class Query:
         return value in ("true", "1")
 
     def integer(self, name: str) -> int | None:
-        """An integer, or None where it is absent."""
+        """An integer; None if it is missing."""
         value = self.text(name)
         if value is None:
             return None
@@ -64,14 +56,15 @@ class Query:
             raise not_a_number(self.operation, value) from None
 
     def required_integer(self, name: str) -> int:
-        """An integer that must be there."""
+        """A required integer."""
         value = self.integer(name)
         if value is None:
-            raise invalid_parameter(self.operation, _field(name), "required")
+            field = "".join(part.capitalize() for part in name.split("_"))
+            raise invalid_parameter(self.operation, field, "required")
         return value
 
     def limit(self, *, default: int, most: int) -> int:
-        """The page size; above `most` is refused, never clamped."""
+        """The page size; values above `most` are refused, not clamped."""
         value = self.integer("limit")
         if value is None or value == 0:
             return default
@@ -82,18 +75,18 @@ class Query:
         return value
 
     def cursor(self) -> list | None:
-        """The place that the cursor names; None at the start, and for one that is garbage."""
+        """The decoded cursor; None if it is missing or invalid."""
         return decode_cursor(self.text("cursor"))
 
 
 def encode_cursor(place: Iterable) -> str:
-    """An opaque name of a place in a list."""
+    """An opaque cursor for a place in a list."""
     raw = json.dumps(list(place), separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str | None) -> list | None:
-    """The place that `cursor` names, or None: the exchange answers garbage with the first page."""
+    """The place in the list; None if invalid, since the exchange then returns the first page."""
     text = (cursor or "").lstrip(AGAIN)
     try:
         place = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
@@ -105,21 +98,12 @@ def decode_cursor(cursor: str | None) -> list | None:
 def page(
     rows: list[_Row], key: Callable[[_Row], tuple], limit: int, after: list | None
 ) -> tuple[list[_Row], str]:
-    """One page of `rows` and the cursor of the next, empty at the end.
+    """One page of `rows` and the cursor of the next page, empty at the end.
 
-    Parameters
-    ----------
-    rows
-        In ascending order of `key`, which is unique.
-    after
-        Key of the last row of the page before; None: from the start. A key of another form is
-        garbage and starts again.
+    The rows are in ascending order of `key`, which is unique; `after` is the key of the last row of
+    the previous page. None, or a key of another type, means the first page.
     """
     if after and rows and [type(v) for v in after] == [type(v) for v in key(rows[0])]:
         rows = [row for row in rows if key(row) > tuple(after)]
     cut = rows[:limit]
     return cut, encode_cursor(key(cut[-1])) if len(rows) > limit else ""
-
-
-def _field(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))

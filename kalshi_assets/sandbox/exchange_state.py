@@ -1,21 +1,23 @@
-"""What the exchange would show of the recordings at one instant.
+"""The state of the exchange at one instant, derived from the recordings.
 
-Here: which markets are there, their status, tier, quotes and volume as of `now`; nothing of the
-future leaks. Not here: the wire format and the routes.
+Here: visible markets, their status, tier, quotes and volume as of `now`, without any later data.
+Not here: the wire format and the routes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
 import polars as pl
+from starlette.requests import Request
 
 from kalshi_assets.sandbox.archive import Archive, Market
+from kalshi_assets.sandbox.exchange_errors import not_found
 
 SETTLEMENT_LAG = timedelta(hours=12)
-"""From the close to the result: the recordings have no settlement time, so one is assumed."""
+"""Assumed time from close to settlement; the recordings have no settlement time."""
 
 USUAL_CUTOFF = datetime(2025, 5, 3, tzinfo=UTC)
 
@@ -24,7 +26,7 @@ EMPTY_BID, EMPTY_ASK = 0, 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """A market's last state, prices in 1/10,000 dollar; None where nothing is recorded."""
+    """A market's last state, prices in 1/10,000 dollar; None: not recorded."""
 
     yes_bid: int
     yes_ask: int
@@ -35,14 +37,9 @@ class Summary:
 
 
 class Moment:
-    """The exchange at `now`.
+    """The exchange at `now`; nothing later is shown.
 
-    Parameters
-    ----------
-    now
-        Nothing later than this is shown.
-    cutoff
-        Markets settled before it, and trades made before it, are in the historical tier.
+    Markets settled and trades made before `cutoff` are in the historical tier.
     """
 
     def __init__(self, exchange: "Exchange", now: datetime) -> None:
@@ -51,55 +48,54 @@ class Moment:
         self.cutoff = min(exchange.cutoff, now)
         self._summaries: dict[str, dict[str, Summary]] = {}
 
-    @property
-    def now_us(self) -> int:
-        """`now` in Unix microseconds."""
-        return int(self.now.timestamp() * 1_000_000)
-
-    @property
-    def cutoff_us(self) -> int:
-        """`cutoff` in Unix microseconds."""
-        return int(self.cutoff.timestamp() * 1_000_000)
-
     def is_visible(self, market: Market) -> bool:
         """Whether the market has opened."""
         return market.open_time <= self.now
 
     def is_archived(self, market: Market) -> bool:
-        """Whether only the historical tier has the market."""
+        """Whether the market is in the historical tier."""
         return market.close_time + SETTLEMENT_LAG < self.cutoff
 
-    def is_closed(self, market: Market) -> bool:
-        """Whether trading in the market is over."""
-        return market.close_time <= self.now
-
     def is_settled(self, market: Market) -> bool:
-        """Whether the exchange has said how the market came out."""
+        """Whether the exchange has published the result."""
         return bool(market.result) and market.close_time + SETTLEMENT_LAG <= self.now
 
     def status(self, market: Market) -> str:
-        """The exchange's word for the market's state."""
-        if not self.is_closed(market):
+        """The market's status on the wire."""
+        if market.close_time > self.now:
             return "active"
         return "finalized" if self.is_settled(market) else "closed"
 
     def markets(self, *, archived: bool, event_ticker: str | None = None) -> list[Market]:
-        """The markets of one tier, of one event or of all, newest first, then by ticker."""
-        markets: Iterable[Market] = self._exchange.newest_first
+        """The markets of one tier, of one event or all events, newest first, then by ticker."""
+        markets = self._exchange.newest_first
         if event_ticker is not None:
             of_event = self._exchange.archive.event_markets.get(event_ticker, ())
             markets = sorted(of_event, key=market_key)
         return [m for m in markets if self.is_visible(m) and self.is_archived(m) is archived]
 
     def market(self, ticker: str, *, archived: bool) -> Market | None:
-        """One market of one tier, if it is there."""
+        """One visible market of one tier; None if there is no such market."""
         market = self._exchange.archive.markets.get(ticker)
         if market is None or not self.is_visible(market):
             return None
         return market if self.is_archived(market) is archived else None
 
+    def requested(self, request: Request, *, archived: bool) -> Market:
+        """The market named in the request's path.
+
+        Raises
+        ------
+        WireError
+            404: there is no such market in the tier.
+        """
+        market = self.market(request.path_params["ticker"], archived=archived)
+        if market is None:
+            raise not_found()
+        return market
+
     def events(self) -> list[tuple[Market, ...]]:
-        """The events with an open or past market, newest first; both tiers."""
+        """The events with a visible market, newest first; both tiers."""
         return [
             markets
             for markets in self._exchange.events_newest_first
@@ -107,12 +103,12 @@ class Moment:
         ]
 
     def event(self, event_ticker: str) -> tuple[Market, ...] | None:
-        """The visible markets of one event, both tiers; None where there are none."""
+        """The visible markets of an event, both tiers; None if there are none."""
         markets = self._exchange.archive.event_markets.get(event_ticker, ())
         return tuple(m for m in markets if self.is_visible(m)) or None
 
     def summary(self, market: Market) -> Summary:
-        """The market's last quote, price and volume as of now."""
+        """The market's last quote, price and volume."""
         event_ticker = market.event_ticker
         if self.now - market.close_time >= timedelta(days=1):
             return self._exchange.final_summaries(event_ticker)[market.ticker]
@@ -123,52 +119,38 @@ class Moment:
 
 
 class Exchange:
-    """The recordings, a clock and the cutoff between the tiers.
-
-    Parameters
-    ----------
-    archive
-        The recordings.
-    clock
-        Says what time it is at the exchange.
-    cutoff
-        Default: 2025-05-03T00:00Z where that lies within the recordings, else their middle.
-    """
+    """The recordings, a clock, and the cutoff between the tiers (default: `default_cutoff`)."""
 
     def __init__(
-        self,
-        archive: Archive,
-        *,
-        clock: Callable[[], datetime],
-        cutoff: datetime | None = None,
+        self, archive: Archive, *, clock: Callable[[], datetime], cutoff: datetime | None = None
     ) -> None:
         self.archive = archive
         self.clock = clock
         self.cutoff = cutoff if cutoff is not None else default_cutoff(archive)
         self.newest_first = sorted(archive.markets.values(), key=market_key)
         self.events_newest_first = sorted(archive.event_markets.values(), key=event_key)
-        self.final_summaries = lru_cache(maxsize=4096)(self._final_summaries)
+        end = datetime.max.replace(tzinfo=UTC)
+        self.final_summaries = lru_cache(maxsize=4096)(
+            lambda event: _summaries(archive, event, end)
+        )
 
     def moment(self) -> Moment:
-        """The exchange now."""
+        """The exchange at the present of the clock."""
         return Moment(self, self.clock())
-
-    def _final_summaries(self, event_ticker: str) -> dict[str, Summary]:
-        return _summaries(self.archive, event_ticker, datetime.max.replace(tzinfo=UTC))
 
 
 def market_key(market: Market) -> tuple[int, str]:
-    """Sorts markets newest first, then by ticker."""
+    """Sort key: newest market first, then by ticker."""
     return -int(market.open_time.timestamp()), market.ticker
 
 
 def event_key(markets: tuple[Market, ...]) -> tuple[int, str]:
-    """Sorts events newest first, then by ticker."""
+    """Sort key: newest event first, then by ticker."""
     return -markets[0].event_date.toordinal(), markets[0].event_ticker
 
 
 def default_cutoff(archive: Archive) -> datetime:
-    """A cutoff inside the recordings, so that both tiers hold something."""
+    """2025-05-03T00:00Z if within the recordings, else their middle: neither tier is empty."""
     first, last = archive.first_day, archive.last_day
     if first < USUAL_CUTOFF.date() < last:
         return USUAL_CUTOFF
@@ -176,9 +158,14 @@ def default_cutoff(archive: Archive) -> datetime:
     return datetime.combine(middle, time(), tzinfo=UTC)
 
 
+def unix_us(instant: datetime) -> int:
+    """Unix microseconds."""
+    return int(instant.timestamp() * 1_000_000)
+
+
 def _summaries(archive: Archive, event_ticker: str, now: datetime) -> dict[str, Summary]:
     markets = archive.event_markets[event_ticker]
-    now_us = int(now.timestamp() * 1_000_000)
+    now_us = unix_us(now)
     tape = archive.trades(event_ticker)
     traded = tape.filter(pl.col("created_us") <= now_us)
     day_before = now_us - 86_400_000_000
@@ -209,15 +196,15 @@ def _summaries(archive: Archive, event_ticker: str, now: datetime) -> dict[str, 
 
 def _summary(market: Market, now: datetime, traded: dict, quoted: dict) -> Summary:
     closed = market.close_time <= now
-    recorded = market.volume if closed else None
-    recorded_interest = market.open_interest if closed else None
     return Summary(
         yes_bid=EMPTY_BID if closed else quoted.get("yes_bid_close", EMPTY_BID),
         yes_ask=EMPTY_ASK if closed else quoted.get("yes_ask_close", EMPTY_ASK),
         last_price=_first(traded.get("last"), quoted.get("last")),
-        volume=_first(traded.get("volume"), recorded, quoted.get("volume")),
+        volume=_first(
+            traded.get("volume"), market.volume if closed else None, quoted.get("volume")
+        ),
         volume_24h=_first(traded.get("volume_24h"), quoted.get("day")),
-        open_interest=_first(recorded_interest, quoted.get("open_interest")),
+        open_interest=_first(market.open_interest if closed else None, quoted.get("open_interest")),
     )
 
 

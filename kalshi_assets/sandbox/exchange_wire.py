@@ -1,34 +1,35 @@
-"""Recordings in the exchange's present wire format.
+"""Recordings in the exchange's current wire format.
 
-Here: values to JSON, fast where there are thousands. Not here: which values may be shown
-(`exchange_state`) and which are asked for (the routes).
+Here: conversion to JSON, with column expressions for candles and trades. Not here: which values are
+visible (`exchange_state`) and requested (the routes).
 
-What the wire has and the recordings do not (created_time, settlement_ts, expiration times, sizes)
-is left out, or sent with the value that the exchange itself uses for nothing.
+Fields that the recordings lack (created_time, settlement_ts, expiration times, sizes) are omitted,
+or sent with the value that the exchange uses for nothing.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 
 import polars as pl
 
+from kalshi_assets.families.temperature.authorities import WEATHER_COMPANY_FROM
 from kalshi_assets.families.temperature.cities import city_of_series
 from kalshi_assets.sandbox.archive import Market
 from kalshi_assets.sandbox.exchange_state import EMPTY_BID, Moment
 
 CATEGORY = "Climate and Weather"
-WEATHER_COMPANY_SINCE = date(2026, 8, 14)
 _POINTS = ("open", "low", "high", "close")
 _PRICE_POINTS = ("open", "low", "high", "close", "mean")
 
 
 def rfc3339(instant: datetime) -> str:
-    """UTC with Z, fractional digits only as needed."""
+    """UTC with Z; fractional digits only if needed."""
     text = instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
     return text.rstrip("0").rstrip(".") + "Z"
 
 
 def dollars(cc: int) -> str:
-    """A price in 1/10,000 dollar as a dollar string with four decimals."""
+    """1/10,000 dollar as a dollar string with four decimals."""
     return f"{cc // 10_000}.{cc % 10_000:04d}"
 
 
@@ -38,17 +39,15 @@ def fixed_point(count: float) -> str:
 
 
 def market_json(market: Market, moment: Moment) -> dict:
-    """One Market."""
+    """A Market object."""
     summary = moment.summary(market)
-    settled = moment.is_settled(market)
-    last = dollars(summary.last_price or 0)
     body = {
         "can_close_early": True,
         "close_time": rfc3339(market.close_time),
         "event_ticker": market.event_ticker,
         "exchange_index": 0,
         "expiration_value": "",
-        "last_price_dollars": last,
+        "last_price_dollars": dollars(summary.last_price or 0),
         "market_type": "binary",
         "no_ask_dollars": dollars(10_000 - summary.yes_bid),
         "no_bid_dollars": dollars(10_000 - summary.yes_ask),
@@ -83,7 +82,7 @@ def market_json(market: Market, moment: Moment) -> dict:
     for name, strike in (("floor_strike", market.floor_strike), ("cap_strike", market.cap_strike)):
         if strike is not None:
             body[name] = int(strike) if strike == int(strike) else strike
-    if settled:
+    if moment.is_settled(market):
         body["result"] = market.result
         body["settlement_value_dollars"] = dollars(10_000 if market.result == "yes" else 0)
         if market.expiration_value is not None:
@@ -92,7 +91,7 @@ def market_json(market: Market, moment: Moment) -> dict:
 
 
 def event_json(markets: tuple[Market, ...]) -> dict:
-    """One EventData without its markets."""
+    """An EventData object without markets."""
     first = markets[0]
     place = _place(first.series_ticker)
     day = f"{first.event_date:%b} {first.event_date.day}, {first.event_date.year}"
@@ -111,7 +110,7 @@ def event_json(markets: tuple[Market, ...]) -> dict:
 
 
 def series_json(series_ticker: str, last_day: date) -> dict:
-    """One Series, as of its last event."""
+    """A Series object, as of its last event."""
     return {
         "additional_prohibitions": None,
         "categories": [CATEGORY],
@@ -130,8 +129,8 @@ def series_json(series_ticker: str, last_day: date) -> dict:
 
 
 def settlement_sources(series_ticker: str, day: date) -> list[dict[str, str]]:
-    """Who settles an event of climate day `day`; the source changed on 2026-08-14."""
-    if day >= WEATHER_COMPANY_SINCE:
+    """The settlement sources of an event on `day`; they changed on 2026-08-14."""
+    if day >= WEATHER_COMPANY_FROM:
         return [{"name": "The Weather Company", "url": "https://weather.com/kalshi"}]
     place = city_of_series(series_ticker)
     report = f"&issuedby={place.cli}" if place else ""
@@ -144,9 +143,9 @@ def settlement_sources(series_ticker: str, day: date) -> list[dict[str, str]]:
 
 
 def coarser_candles(candles: pl.DataFrame, minutes: int) -> pl.DataFrame:
-    """Candles of `minutes`, aligned to Unix time, from those of one minute.
+    """Aggregate one-minute candles to candles of `minutes`, aligned to Unix time.
 
-    The mean is weighted by volume; `end_ts` stays the inclusive end of the period.
+    The mean is weighted by volume; `end_ts` is the inclusive end of the period.
     """
     if minutes == 1:
         return candles
@@ -177,48 +176,38 @@ def coarser_candles(candles: pl.DataFrame, minutes: int) -> pl.DataFrame:
 def candles_json(candles: pl.DataFrame, *, suffixed: bool) -> pl.DataFrame:
     """Candles as JSON objects: columns market_ticker, end_ts, json.
 
-    Parameters
-    ----------
-    suffixed
-        True: the keys of the live tier (`close_dollars`, `volume_fp`); False: those of the
-        historical one (`close`, `volume`). The values are strings in both.
+    The keys are those of the live tier if `suffixed` (`close_dollars`, `volume_fp`), else of the
+    historical tier (`close`, `volume`). The values are strings in both.
     """
     dollar, fp = ("_dollars", "_fp") if suffixed else ("", "")
-    traded = _object([(f"{p}{dollar}", _price(f"price_{p}")) for p in _PRICE_POINTS], closed=False)
+    traded = [_pair(f"{p}{dollar}", _price(f"price_{p}")) for p in _PRICE_POINTS]
     previous = _pair(f"previous{dollar}", _price("price_previous"))
+    never = pl.col("price_previous").is_null()
     price = (
-        pl.when(pl.col("price_open").is_null() & pl.col("price_previous").is_null())
-        .then(pl.lit("{}"))
-        .when(pl.col("price_open").is_null())
-        .then(pl.concat_str(pl.lit("{"), previous, pl.lit("}")))
-        .when(pl.col("price_previous").is_null())
-        .then(pl.concat_str(traded, pl.lit("}")))
-        .otherwise(pl.concat_str(traded, pl.lit(","), previous, pl.lit("}")))
+        pl.when(pl.col("price_open").is_null())
+        .then(pl.when(never).then(pl.lit("{}")).otherwise(_object([previous])))
+        .otherwise(pl.when(never).then(_object(traded)).otherwise(_object([*traded, previous])))
     )
-    sides = [
-        (side, _object([(f"{p}{dollar}", _price(f"{side}_{p}")) for p in _POINTS]))
+    sides = {
+        side: _object(_pair(f"{p}{dollar}", _price(f"{side}_{p}")) for p in _POINTS)
         for side in ("yes_bid", "yes_ask")
-    ]
-    return candles.select(
-        "market_ticker",
-        "end_ts",
-        pl.concat_str(
-            pl.lit('{"end_period_ts":'),
-            pl.col("end_ts").cast(pl.String),
-            *(part for name, side in sides for part in (pl.lit(f',"{name}":'), side)),
-            pl.lit(',"price":'),
-            price,
-            pl.lit(","),
+    }
+    body = _object(
+        [
+            pl.concat_str(pl.lit('"end_period_ts":'), pl.col("end_ts").cast(pl.String)),
+            *(
+                pl.concat_str(pl.lit(f'"{name}":'), value)
+                for name, value in (sides | {"price": price}).items()
+            ),
             _pair(f"volume{fp}", _count("volume")),
-            pl.lit(","),
             _pair(f"open_interest{fp}", _count("open_interest")),
-            pl.lit("}"),
-        ).alias("json"),
+        ]
     )
+    return candles.select("market_ticker", "end_ts", body.alias("json"))
 
 
 def synthetic_candle_json(end_ts: int, previous: int, open_interest: float) -> str:
-    """The candle that stands for the time before the first: no prices but the previous one."""
+    """The candle for the time before the first one: only the previous price."""
     nothing = ",".join(f'"{p}_dollars":null' for p in _POINTS)
     return (
         f'{{"end_period_ts":{end_ts},"yes_bid":{{{nothing}}},"yes_ask":{{{nothing}}},'
@@ -228,7 +217,7 @@ def synthetic_candle_json(end_ts: int, previous: int, open_interest: float) -> s
 
 
 def trades_json(trades: pl.DataFrame) -> pl.DataFrame:
-    """Trades as JSON objects: columns market_ticker, created_us, trade_id, json; order is kept."""
+    """Trades as JSON objects, in order: columns market_ticker, created_us, trade_id, json."""
     created = (
         pl.from_epoch("created_us", time_unit="us")
         .dt.strftime("%Y-%m-%dT%H:%M:%S%.6f")
@@ -237,7 +226,7 @@ def trades_json(trades: pl.DataFrame) -> pl.DataFrame:
     )
     book_side = pl.when(pl.col("taker_side") == "yes").then(pl.lit("bid")).otherwise(pl.lit("ask"))
     side = pl.col("taker_side")
-    pairs = [
+    fields = [
         ("count_fp", _count("count")),
         ("created_time", created + "Z"),
         ("no_price_dollars", _dollar_text(10_000 - pl.col("yes_price"))),
@@ -248,7 +237,8 @@ def trades_json(trades: pl.DataFrame) -> pl.DataFrame:
         ("trade_id", pl.col("trade_id")),
         ("yes_price_dollars", _price("yes_price")),
     ]
-    body = pl.concat_str(_object(pairs, closed=False), pl.lit(',"is_block_trade":false}'))
+    pairs = [_pair(name, text) for name, text in fields]
+    body = _object([*pairs, pl.lit('"is_block_trade":false')])
     return trades.select("market_ticker", "created_us", "trade_id", body.alias("json"))
 
 
@@ -279,9 +269,5 @@ def _pair(name: str, text: pl.Expr) -> pl.Expr:
     return pl.concat_str(pl.lit(f'"{name}":"'), text, pl.lit('"'))
 
 
-def _object(pairs: list[tuple[str, pl.Expr]], *, closed: bool = True) -> pl.Expr:
-    parts: list[pl.Expr] = [pl.lit("{")]
-    for position, (name, text) in enumerate(pairs):
-        parts.extend([pl.lit(",")] if position else [])
-        parts.append(_pair(name, text))
-    return pl.concat_str(*parts, *([pl.lit("}")] if closed else []))
+def _object(pairs: Iterable[pl.Expr]) -> pl.Expr:
+    return pl.concat_str(pl.lit("{"), pl.concat_str(*pairs, separator=","), pl.lit("}"))

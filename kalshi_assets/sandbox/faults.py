@@ -1,7 +1,7 @@
-"""Faults that can be switched on: what goes wrong between a client and a real service.
+"""Faults that can be switched on: failures between a client and a real service.
 
-Here: which request is hit, by counting, and what is done to its answer. Not here: refusals that a
-service means (`gate`, the routes).
+Here: selecting requests by counting, and spoiling their responses. Not here: regular refusals by a
+service (`gate`, the routes).
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kalshi_assets.sandbox.exchange_errors import coded, too_many_requests
+from kalshi_assets.sandbox.exchange_errors import WireError, coded, too_many_requests
 from kalshi_assets.sandbox.exchange_params import AGAIN
 from kalshi_assets.sandbox.gate import API
 
@@ -31,16 +31,8 @@ KINDS = (
     "empty_page",
     "repeated_cursor",
 )
-PAGED = frozenset(
-    API + path
-    for path in (
-        "/events",
-        "/markets",
-        "/markets/trades",
-        "/historical/markets",
-        "/historical/trades",
-    )
-)
+LISTS = ("/events", "/markets", "/markets/trades", "/historical/markets", "/historical/trades")
+PAGED = frozenset(API + path for path in LISTS)
 OWN = "/sandbox/"
 
 
@@ -48,16 +40,8 @@ OWN = "/sandbox/"
 class Fault:
     """One fault.
 
-    Attributes
-    ----------
-    kind
-        One of `KINDS`.
-    every
-        Hits every n-th matching request: 1 is each, 2 is the second, the fourth ...
-    path
-        Only requests whose path starts so.
-    seconds
-        How long `latency` waits.
+    It affects every n-th request whose path begins with `path`: with `every` 2 the second, the
+    fourth ... `kind` is one of `KINDS`, `seconds` the delay of `latency`.
     """
 
     kind: str
@@ -74,13 +58,13 @@ class Fault:
             raise ValueError(f"{self.kind}: seconds must not be negative, got {self.seconds}")
 
     def matches(self, path: str) -> bool:
-        """Whether a request to `path` counts."""
+        """Whether the fault applies to requests to `path`."""
         paged = self.kind in ("empty_page", "repeated_cursor")
         return path.startswith(self.path) and (not paged or path in PAGED)
 
 
 class Faults:
-    """The faults that are on, and the count of requests; shared by all connections."""
+    """The active faults, and counts of requests; shared by all connections."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
         self._lock = Lock()
@@ -90,28 +74,28 @@ class Faults:
         self.set(faults)
 
     def set(self, faults: Iterable[Fault]) -> None:
-        """Replace the faults and start counting anew."""
+        """Replace the faults and reset their counts."""
         with self._lock:
             self._faults = tuple(faults)
             self._seen = [0] * len(self._faults)
 
     def clear(self) -> None:
-        """Switch all faults off."""
+        """Switch off all faults."""
         self.set(())
 
     @property
     def active(self) -> tuple[Fault, ...]:
-        """The faults that are on."""
+        """The active faults."""
         return self._faults
 
     @property
     def requests(self) -> dict[str, int]:
-        """Requests so far, by path."""
+        """Number of requests by path."""
         with self._lock:
             return dict(self._requests)
 
     def hit(self, path: str) -> list[Fault]:
-        """Count a request to `path`; the faults that strike it."""
+        """Count a request to `path`, and return the faults that affect it."""
         with self._lock:
             self._requests[path] += 1
             struck = []
@@ -124,37 +108,40 @@ class Faults:
 
     def routes(self) -> list[Route]:
         """GET and POST /sandbox/faults, GET /sandbox/requests."""
+
+        async def count(request: Request) -> JSONResponse:
+            return JSONResponse({"requests": self.requests})
+
         return [
-            Route(OWN + "faults", self._show, methods=["GET"]),
-            Route(OWN + "faults", self._switch, methods=["POST"]),
-            Route(OWN + "requests", self._count, methods=["GET"]),
+            *switch_routes(
+                "faults",
+                lambda: [asdict(fault) for fault in self.active],
+                lambda given: self.set([Fault(**fault) for fault in given]),
+            ),
+            Route(OWN + "requests", count, methods=["GET"]),
         ]
 
-    async def _show(self, request: Request) -> JSONResponse:
-        return JSONResponse({"faults": [asdict(f) for f in self.active]})
 
-    async def _switch(self, request: Request) -> JSONResponse:
+def switch_routes(
+    name: str, show: Callable[[], list[dict]], switch: Callable[[list[dict]], None]
+) -> list[Route]:
+    """GET and POST /sandbox/`name`, which show and set a list of switches."""
+
+    async def get(request: Request) -> JSONResponse:
+        return JSONResponse({name: show()})
+
+    async def post(request: Request) -> JSONResponse:
         try:
-            body = await request.json()
-            self.set([Fault(**fault) for fault in body["faults"]])
+            switch((await request.json())[name])
         except (ValueError, TypeError, KeyError) as error:
-            return JSONResponse({"error": f"faults: {error}"}, status_code=400)
-        return await self._show(request)
+            return JSONResponse({"error": f"{name}: {error}"}, status_code=400)
+        return await get(request)
 
-    async def _count(self, request: Request) -> JSONResponse:
-        return JSONResponse({"requests": self.requests})
+    return [Route(OWN + name, get, methods=["GET"]), Route(OWN + name, post, methods=["POST"])]
 
 
 class FaultLayer:
-    """Strikes the requests that pass through it.
-
-    Parameters
-    ----------
-    faults
-        Which, and when.
-    sleep
-        Waits for `latency`.
-    """
+    """ASGI middleware that applies the active faults; `sleep` waits for `latency`."""
 
     def __init__(
         self,
@@ -168,7 +155,7 @@ class FaultLayer:
         self._sleep = sleep
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, late, spoilt, or not at all."""
+        """Pass the request on, possibly late or with a spoilt response, or refuse it."""
         if scope["type"] != "http" or scope["path"].startswith(OWN):
             await self._app(scope, receive, send)
             return
@@ -188,7 +175,7 @@ class FaultLayer:
 
 
 async def captured(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Message, bytes]:
-    """The answer of `app`, kept back: its start and its body."""
+    """The buffered response of `app`: its start message and its body."""
     start: Message = {}
     body = bytearray()
 
@@ -203,7 +190,7 @@ async def captured(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[Messag
 
 
 async def send_whole(start: Message, body: bytes, send: Send) -> None:
-    """Send an answer that was kept back, with the length of its `body`."""
+    """Send a buffered response, with the content length of `body`."""
     MutableHeaders(raw=start["headers"])["content-length"] = str(len(body))
     await send(start)
     await send({"type": "http.response.body", "body": body})
@@ -227,7 +214,7 @@ async def _spoilt(start: Message, body: bytes, kinds: set[str], scope: Scope, se
 
 
 def _repaged(body: bytes, scope: Scope, *, empty: bool) -> bytes:
-    """The page without rows but with a cursor to itself, or with the cursor it was asked with."""
+    """The page without rows and with a cursor to itself, or with the cursor of the request."""
     try:
         page = json.loads(body)
     except ValueError:
@@ -242,10 +229,13 @@ def _repaged(body: bytes, scope: Scope, *, empty: bool) -> bytes:
 
 
 def _refusal(kind: str, path: str) -> Response:
-    if path.startswith(API):
-        if kind == "http_429":
-            return too_many_requests().response()
-        return coded(500, "internal_server_error", "internal server error").response()
-    if kind == "http_429":
-        return PlainTextResponse("Maximum concurrent jobs has been exceeded", status_code=429)
-    return PlainTextResponse("Internal server error", status_code=500)
+    at_the_exchange = path.startswith(API)
+    if kind == "http_429" and at_the_exchange:
+        error = too_many_requests()
+    elif kind == "http_429":
+        error = WireError(429, "Maximum concurrent jobs has been exceeded")
+    elif at_the_exchange:
+        error = coded(500, "internal_server_error", "internal server error")
+    else:
+        error = WireError(500, "Internal server error")
+    return error.response()

@@ -1,7 +1,7 @@
-"""Who may pass to the exchange's routes: signatures first, then token buckets.
+"""Access control of the exchange's routes: signatures, then rate limits.
 
-Here: the ASGI layer in front of /trade-api/v2. Not here: how a signature is checked (`auth`) or
-tokens are counted (`buckets`).
+Here: the middleware in front of /trade-api/v2. Not here: verifying a signature (`auth`), counting
+tokens (`buckets`).
 """
 
 from collections.abc import Callable, Mapping
@@ -19,19 +19,11 @@ SIGNED_ONLY = ("/portfolio/", "/account/limits", "/historical/fills", "/historic
 
 
 class Gate:
-    """Lets through what the exchange would.
+    """ASGI middleware that admits the same requests as the exchange.
 
-    Public endpoints need no signature, but one that is given is verified and moves the caller to
-    the bucket of its key.
-
-    Parameters
-    ----------
-    keys
-        Public keys by key id.
-    signed, anonymous
-        Buckets by key id and by client address.
-    clock
-        Unix seconds.
+    Public endpoints need no signature, but a signature that is present is verified, and the request
+    is charged to the bucket of its key (`signed`) instead of the client address (`anonymous`).
+    `clock` gives Unix seconds.
     """
 
     def __init__(
@@ -50,7 +42,7 @@ class Gate:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer with a refusal."""
+        """Pass the request on, or refuse it."""
         if scope["type"] != "http" or not scope["path"].startswith(API + "/"):
             await self._app(scope, receive, send)
             return

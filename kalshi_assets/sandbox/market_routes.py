@@ -1,4 +1,4 @@
-"""Series, events, markets and order books, as the exchange serves them.
+"""Routes for series, events, markets and order books.
 
 Here: the routes of both tiers and their filters. Not here: candles and trades (`tape_routes`).
 """
@@ -28,35 +28,24 @@ STATUS_OF_FILTER = {
     "closed": "closed",
     "settled": "finalized",
 }
-TIME_FAMILIES: dict[str, tuple[str, str | None]] = {
-    "created": ("min_created_ts", "max_created_ts"),
-    "close": ("min_close_ts", "max_close_ts"),
-    "settled": ("min_settled_ts", "max_settled_ts"),
-    "updated": ("min_updated_ts", None),
-}
-STATUS_OF_FAMILY: dict[str, set[str | None]] = {
+STATUSES_OF_TIME_FILTER: dict[str, set[str | None]] = {
     "created": {None, "unopened", "open"},
     "close": {None, "closed"},
     "settled": {None, "settled"},
     "updated": {None},
 }
 MOST_BOOKS = 100
+NO_BOOK: dict[str, list] = {"yes_dollars": [], "no_dollars": []}
 
 
 class MarketRoutes:
-    """The routes about what is traded.
-
-    Parameters
-    ----------
-    exchange
-        The recordings and the clock.
-    """
+    """The routes for what is traded."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
 
     def routes(self) -> list[Route]:
-        """In the order in which they must be matched."""
+        """All routes, in the order of matching."""
         return [
             Route("/series", self.series_list),
             Route("/series/fee_changes", self.series_fee_changes),
@@ -147,19 +136,19 @@ class MarketRoutes:
     def market(self, request: Request) -> JSONResponse:
         """GET /markets/{ticker}, the live tier."""
         moment = self._exchange.moment()
-        market = self._found(request, moment, archived=False)
+        market = moment.requested(request, archived=False)
         return JSONResponse({"market": market_json(market, moment)})
 
     def orderbook(self, request: Request) -> JSONResponse:
-        """GET /markets/{ticker}/orderbook: empty, as the recordings have no sizes."""
+        """GET /markets/{ticker}/orderbook: empty, since the recordings have no sizes."""
         depth = Query(request.query_params, "GetMarketOrderbook").integer("depth")
         if depth is not None and not 0 <= depth <= 100:
             raise invalid_parameter("GetMarketOrderbook", "Depth", "lte" if depth > 0 else "gte")
-        self._found(request, self._exchange.moment(), archived=False)
-        return JSONResponse({"orderbook_fp": _no_book()})
+        self._exchange.moment().requested(request, archived=False)
+        return JSONResponse({"orderbook_fp": NO_BOOK})
 
     def orderbooks(self, request: Request) -> JSONResponse:
-        """GET /markets/orderbooks?tickers=A&tickers=B; unknown tickers are left out."""
+        """GET /markets/orderbooks?tickers=A&tickers=B; unknown tickers are omitted."""
         tickers = request.query_params.getlist("tickers")
         if not tickers:
             raise invalid_parameter("GetMarketOrderbooks", "Tickers", "required")
@@ -167,7 +156,7 @@ class MarketRoutes:
             raise invalid_parameter("GetMarketOrderbooks", "Tickers", "max")
         moment = self._exchange.moment()
         books = [
-            {"ticker": t, "orderbook_fp": _no_book()}
+            {"ticker": t, "orderbook_fp": NO_BOOK}
             for t in tickers
             if moment.market(t, archived=False) is not None
         ]
@@ -187,14 +176,8 @@ class MarketRoutes:
     def historical_market(self, request: Request) -> JSONResponse:
         """GET /historical/markets/{ticker}."""
         moment = self._exchange.moment()
-        market = self._found(request, moment, archived=True)
+        market = moment.requested(request, archived=True)
         return JSONResponse({"market": market_json(market, moment)})
-
-    def _found(self, request: Request, moment: Moment, *, archived: bool) -> Market:
-        market = moment.market(request.path_params["ticker"], archived=archived)
-        if market is None:
-            raise not_found()
-        return market
 
     def _last_days(self) -> dict:
         days: dict = {}
@@ -221,7 +204,7 @@ def _live(markets: tuple[Market, ...], moment: Moment) -> list[Market]:
 
 
 def _selected(moment: Moment, query: Query, *, archived: bool) -> list[Market]:
-    """The markets of one tier that the ticker filters and `mve_filter` leave."""
+    """The markets of one tier that pass the ticker filters and `mve_filter`."""
     multivariate = query.text("mve_filter")
     if multivariate not in (None, "only", "exclude"):
         raise invalid_parameter(query.operation, "MveFilter", "oneof")
@@ -249,16 +232,19 @@ def _has_status(moment: Moment, market: Market, status: str) -> bool:
 
 
 def _time_window(query: Query, status: str | None) -> dict[str, tuple[int | None, int | None]]:
-    """The one family of time filters that is set, as family -> (from, to)."""
+    """The bounds (from, to) by the name of the time filter; at most one is set."""
     bounds = {
-        family: (query.integer(least), query.integer(most) if most else None)
-        for family, (least, most) in TIME_FAMILIES.items()
+        family: (
+            query.integer(f"min_{family}_ts"),
+            None if family == "updated" else query.integer(f"max_{family}_ts"),
+        )
+        for family in STATUSES_OF_TIME_FILTER
     }
     used = [family for family, values in bounds.items() if any(v is not None for v in values)]
     if len(used) > 1:
         raise bad_request("timestamp filters are mutually exclusive: " + ", ".join(used))
     for family in used:
-        if status not in STATUS_OF_FAMILY[family]:
+        if status not in STATUSES_OF_TIME_FILTER[family]:
             raise bad_request(f"{family} timestamp filters cannot be used with status {status}")
     if "updated" in used:
         _check_updated_alone(query)
@@ -274,7 +260,7 @@ def _check_updated_alone(query: Query) -> None:
 
 
 def _within(market: Market, window: dict[str, tuple[int | None, int | None]]) -> bool:
-    """Created is taken as the opening, settled and updated as the close and the assumed lag."""
+    """Created means the open time, settled and updated the close time plus `SETTLEMENT_LAG`."""
     settled = market.close_time + SETTLEMENT_LAG
     instants = {
         "created": market.open_time,
@@ -287,10 +273,6 @@ def _within(market: Market, window: dict[str, tuple[int | None, int | None]]) ->
         and (most is None or _ts(instants[family]) <= most)
         for family, (least, most) in window.items()
     )
-
-
-def _no_book() -> dict[str, list]:
-    return {"yes_dollars": [], "no_dollars": []}
 
 
 def _ts(instant: datetime) -> int:

@@ -1,23 +1,21 @@
-"""Oddities that can be switched on: what the exchange has been seen to answer of days long past.
+"""Oddities that can be switched on: irregular responses observed for old events.
 
-The recordings were repaired; these switches undo that. Here: answers about old events as the
-exchange serves them. Not here: what goes wrong between a client and a service (`faults`).
+The recordings were repaired; these switches undo the repairs. Here: responses about old events as
+the exchange serves them. Not here: failures between a client and a service (`faults`).
 """
 
 import json
 import re
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kalshi_assets.families.temperature.cities import CITIES, EventTickerError, city_day_of_event
-from kalshi_assets.sandbox.faults import OWN, captured, send_whole
+from kalshi_assets.sandbox.faults import captured, send_whole, switch_routes
 from kalshi_assets.sandbox.gate import API
 
 VALUE_IN_WORDS = "value_in_words"
@@ -28,22 +26,15 @@ KINDS = (VALUE_IN_WORDS, WINNER_WITHOUT_STRIKES, FORMER_TICKER)
 WORDS = "{value}. As reported in the climate report of the day."
 STRIKES = ("strike_type", "floor_strike", "cap_strike")
 
-# Of a name that the exchange does not have.
+# A series that does not exist.
 NOWHERE = "GONE"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Oddity:
-    """One oddity of the events of some climate days.
+    """An oddity (one of `KINDS`) of the events in a range of climate days, both inclusive.
 
-    Attributes
-    ----------
-    kind
-        One of `KINDS`.
-    first, last
-        Climate days, both included.
-    words
-        What `value_in_words` says in place of a number; ``{value}`` stands for it.
+    `words` is the text that `value_in_words` sends; ``{value}`` is replaced by the number.
     """
 
     kind: str
@@ -59,22 +50,17 @@ class Oddity:
 
     @classmethod
     def of_json(cls, body: dict[str, Any]) -> "Oddity":
-        """From what POST /sandbox/oddities is given."""
+        """Decode an entry of POST /sandbox/oddities."""
         days = {name: date.fromisoformat(body[name]) for name in body.keys() & {"first", "last"}}
         return cls(**{**body, **days})
 
     def as_json(self) -> dict[str, str]:
-        """What GET /sandbox/oddities shows."""
-        return {
-            "kind": self.kind,
-            "first": self.first.isoformat(),
-            "last": self.last.isoformat(),
-            "words": self.words,
-        }
+        """Encode an entry of GET /sandbox/oddities."""
+        return {name: str(value) for name, value in asdict(self).items()}
 
 
 class Oddities:
-    """The oddities that are on; shared by all connections."""
+    """The active oddities; shared by all connections."""
 
     def __init__(self, oddities: Iterable[Oddity] = ()) -> None:
         self.active = tuple(oddities)
@@ -84,7 +70,7 @@ class Oddities:
         self.active = tuple(oddities)
 
     def of(self, kind: str, event_ticker: str) -> Oddity | None:
-        """The oddity of `kind` that the event has, if any."""
+        """The event's active oddity of this kind, if any."""
         wanted = [oddity for oddity in self.active if oddity.kind == kind]
         if not wanted:
             return None
@@ -96,32 +82,20 @@ class Oddities:
 
     def routes(self) -> list[Route]:
         """GET and POST /sandbox/oddities."""
-        return [
-            Route(OWN + "oddities", self._show, methods=["GET"]),
-            Route(OWN + "oddities", self._switch, methods=["POST"]),
-        ]
-
-    async def _show(self, request: Request) -> JSONResponse:
-        return JSONResponse({"oddities": [oddity.as_json() for oddity in self.active]})
-
-    async def _switch(self, request: Request) -> JSONResponse:
-        try:
-            body = await request.json()
-            self.set([Oddity.of_json(oddity) for oddity in body["oddities"]])
-        except (ValueError, TypeError, KeyError) as error:
-            return JSONResponse({"error": f"oddities: {error}"}, status_code=400)
-        return await self._show(request)
+        return switch_routes(
+            "oddities",
+            lambda: [oddity.as_json() for oddity in self.active],
+            lambda given: self.set([Oddity.of_json(oddity) for oddity in given]),
+        )
 
 
 class OddityLayer:
-    """Lets the exchange's answers be as odd as the switches say; nothing is done while none is on.
+    """ASGI middleware that applies the active oddities to the exchange's responses.
 
     Parameters
     ----------
-    oddities
-        Which are on.
     events
-        Tickers of the events as they are recorded.
+        Tickers of the recorded events.
     """
 
     def __init__(self, app: ASGIApp, *, oddities: Oddities, events: Collection[str]) -> None:
@@ -130,7 +104,7 @@ class OddityLayer:
         self._events = events
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Ask for the events as they are recorded, and answer as the exchange would."""
+        """Request the events by their recorded tickers, and modify the response."""
         at_the_exchange = scope["type"] == "http" and scope["path"].startswith(API + "/")
         if not self._oddities.active or not at_the_exchange:
             await self._app(scope, receive, send)
@@ -156,7 +130,7 @@ class OddityLayer:
         return _renamed(body.decode(), self._former).encode()
 
     def _spoil(self, value: Any) -> None:
-        """Change the markets within `value`, in place."""
+        """Modify the markets in `value`, in place."""
         if isinstance(value, list):
             for item in value:
                 self._spoil(item)
@@ -176,7 +150,7 @@ class OddityLayer:
                 market.pop(name, None)
 
     def _recorded(self, series: str, event_ticker: str) -> str:
-        """The series under which an event that is asked for is recorded."""
+        """The series under which a requested event is recorded."""
         if self._oddities.of(FORMER_TICKER, event_ticker) is None:
             return series
         present = _PRESENT[series]
@@ -193,7 +167,7 @@ class OddityLayer:
 
 _FORMER = {place.series: place.history[0] for place in CITIES.values() if place.history}
 _PRESENT = {name: series for series, former in _FORMER.items() for name in (series, former)}
-# The longest first: a former name is the end of a present one.
+# The longest first, because a former name is a suffix of a present one.
 _NAMES = "|".join(sorted(_PRESENT, key=len, reverse=True))
 _EVENT = re.compile(rf"({_NAMES})-([0-9]{{2}}[A-Z]{{3}}[0-9]{{2}})")
 

@@ -1,4 +1,4 @@
-"""Running the sandbox: in the foreground, in a thread, as a process of its own.
+"""Running the sandbox in the foreground, in a thread, or as a child process.
 
 Here: sockets, keys, the state file, starting and stopping. Not here: what is served (`app`).
 """
@@ -22,7 +22,6 @@ import httpx
 import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from starlette.applications import Starlette
 
 from kalshi_assets.sandbox.app import create_app
 from kalshi_assets.sandbox.archive import Archive
@@ -40,25 +39,15 @@ SERVE_COMMAND = (sys.executable, "-m", "kalshi_assets.cli", "sandbox", "serve", 
 
 
 class SandboxError(RuntimeError):
-    """The sandbox did not start; the message says why."""
+    """The sandbox did not start; the message gives the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
-    """Where a running sandbox answers, and the key that it accepts.
+    """Addresses of a running sandbox, and the keys that it accepts.
 
-    Attributes
-    ----------
-    url
-        Root; the weather services hang below it.
-    api_url
-        Of the exchange, with /trade-api/v2.
-    key_id, private_key_pem
-        Of the key that signs requests to it.
-    weather_key
-        Accepted as Visual Crossing's key.
-    faults
-        The switch; None where the sandbox runs in another process (POST /sandbox/faults there).
+    `url` is the root URL, also of the weather services. `faults` is None if the sandbox runs in
+    another process; use POST /sandbox/faults there.
     """
 
     url: str
@@ -69,40 +58,25 @@ class Sandbox:
 
     @property
     def api_url(self) -> str:
-        """The exchange's root."""
+        """Root URL of the exchange, with /trade-api/v2."""
         return self.url + API
 
 
 @contextmanager
 def running(archive_root: Path, *, port: int = 0, **options: Any) -> Iterator[Sandbox]:
-    """A sandbox in a thread of this process, on loopback.
+    """A sandbox in a thread of this process, on the loopback interface.
 
-    Parameters
-    ----------
-    archive_root
-        Folder of recordings.
-    port
-        0: a free one.
-    options
-        As for `create_app`, but for `keys`.
+    Port 0 selects a free port. `options` are arguments of `create_app` except `keys`.
 
     Raises
     ------
     ArchiveError
         The folder is not an archive.
     """
-    private_key = Ed25519PrivateKey.generate()
-    faults = options.pop("faults", None) or Faults()
-    app = create_app(
-        Archive(archive_root), keys={KEY_ID: private_key.public_key()}, faults=faults, **options
-    )
-    listener = _listen(port)
-    server = _server(app)
+    options["faults"] = options.get("faults") or Faults()
+    sandbox, server, listener = _bound(archive_root, port, options)
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True
-    )
-    sandbox = Sandbox(
-        url=_url(listener), key_id=KEY_ID, private_key_pem=_pem(private_key), faults=faults
     )
     thread.start()
     try:
@@ -122,45 +96,35 @@ def serve(
     announce: Callable[[Mapping[str, Any]], None] = lambda state: None,
     **options: Any,
 ) -> None:
-    """Serve until interrupted; what the command line calls.
+    """Serve until interrupted (used by the command line).
 
-    Writes `sandbox.pem`, a fresh Ed25519 key that only the owner can read, and then `sandbox.json`
-    (url, api_url, key_id, pem, weather_key, pid) into `state_dir`. The port is bound before, so
-    whoever reads the file can connect.
+    Writes `sandbox.pem`, a new Ed25519 key that only the owner can read, and then `sandbox.json`
+    (url, api_url, key_id, pem, weather_key, pid) to `state_dir`. The port is bound before, so that
+    clients can connect as soon as the file exists.
 
     Parameters
     ----------
-    archive_root
-        Folder of recordings.
-    port
-        0: a free one; `sandbox.json` says which.
-    state_dir
-        Made if missing.
     until_eof
-        End when standard input ends, too: whoever holds its other end cannot leave the sandbox
-        behind, however they die.
+        Also stop at the end of standard input, so that the sandbox never outlives its parent.
     announce
-        Called with what `sandbox.json` says, once it can be connected to.
+        Called with the content of `sandbox.json` once clients can connect.
     options
-        As for `create_app`, but for `keys`.
+        Arguments of `create_app` except `keys`.
 
     Raises
     ------
     ArchiveError
         The folder is not an archive.
     SandboxError
-        The port is taken.
+        The port is in use.
     """
-    private_key = Ed25519PrivateKey.generate()
-    app = create_app(Archive(archive_root), keys={KEY_ID: private_key.public_key()}, **options)
-    listener = _listen(port)
+    sandbox, server, listener = _bound(archive_root, port, options)
     state_dir.mkdir(parents=True, exist_ok=True)
     pem = (state_dir / PEM_NAME).resolve()
-    _write_atomically(pem, _pem(private_key))
-    url = _url(listener)
+    _write_atomically(pem, sandbox.private_key_pem)
     state = {
-        "url": url,
-        "api_url": url + API,
+        "url": sandbox.url,
+        "api_url": sandbox.api_url,
         "key_id": KEY_ID,
         "pem": str(pem),
         "weather_key": WEATHER_KEY,
@@ -168,7 +132,6 @@ def serve(
     }
     _write_atomically(state_dir / STATE_NAME, json.dumps(state, indent=2).encode())
     announce(state)
-    server = _server(app)
     if until_eof:
         threading.Thread(target=_end_at_eof, args=(server,), name="eof", daemon=True).start()
     server.run(sockets=[listener])
@@ -183,26 +146,22 @@ def launched(
     command: Sequence[str] = SERVE_COMMAND,
     patience_s: float = 60.0,
 ) -> Iterator[Sandbox]:
-    """A sandbox in a process of its own, ended on leaving and with the process that leaves.
+    """A sandbox in a child process, which ends on leaving the context and with this process.
 
     Parameters
     ----------
-    archive_root
-        Folder of recordings.
-    port
-        0: a free one.
     state_dir
-        Where the child leaves its key, state and log.
+        Folder for the child's key, state and log.
     command
-        Starts the child, which gets ``--archive DIR --port N --state-dir DIR``, and as standard
-        input a pipe that ends with this process.
+        Starts the child; ``--archive DIR --port N --state-dir DIR`` are added. Its standard input
+        is a pipe that is closed when this process ends.
     patience_s
-        How long to wait until it answers.
+        Seconds to wait for the first response.
 
     Raises
     ------
     SandboxError
-        It ended or did not answer in time; the message ends with what it said.
+        The child ended or did not respond in time; the message includes its output.
     """
     state_dir.mkdir(parents=True, exist_ok=True)
     (state_dir / STATE_NAME).unlink(missing_ok=True)
@@ -214,56 +173,68 @@ def launched(
     try:
         yield _answering(child, state_dir, patience_s)
     finally:
-        child.terminate()
-        try:
-            child.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        stop(child, 10.0)
         if child.stdin is not None:
             child.stdin.close()
 
 
+def stop(child: subprocess.Popen, patience_s: float) -> None:
+    """Terminate a child process; kill it if it has not ended after `patience_s` seconds."""
+    child.terminate()
+    try:
+        child.wait(timeout=patience_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+
+
 def connect(state_dir: Path) -> Sandbox | None:
-    """The sandbox that `serve` announced in `state_dir`; None where it announced none."""
+    """The sandbox described by `sandbox.json` in `state_dir`; None if there is none."""
     try:
         state = json.loads((state_dir / STATE_NAME).read_text(encoding="utf-8"))
         pem = Path(state["pem"]).read_bytes()
     except FileNotFoundError:
         return None
-    return Sandbox(
-        url=state["url"],
-        key_id=state["key_id"],
-        private_key_pem=pem,
-        weather_key=state["weather_key"],
-    )
+    known = {name: state[name] for name in ("url", "key_id", "weather_key")}
+    return Sandbox(private_key_pem=pem, **known)
 
 
 def _answering(child: subprocess.Popen, state_dir: Path, patience_s: float) -> Sandbox:
     deadline = time.monotonic() + patience_s
     while time.monotonic() < deadline:
         if child.poll() is not None:
-            raise SandboxError(f"the sandbox ended with {child.returncode}: {_said(state_dir)}")
+            raise SandboxError(
+                f"the sandbox exited with code {child.returncode}: {_log(state_dir)}"
+            )
         sandbox = connect(state_dir)
         if sandbox is not None:
             httpx.get(f"{sandbox.api_url}/exchange/status", timeout=patience_s).raise_for_status()
             return sandbox
         time.sleep(0.05)
-    raise SandboxError(f"the sandbox did not answer in {patience_s} s: {_said(state_dir)}")
+    raise SandboxError(f"the sandbox did not respond in {patience_s} s: {_log(state_dir)}")
 
 
-def _said(state_dir: Path) -> str:
+def _log(state_dir: Path) -> str:
     return (state_dir / LOG_NAME).read_text(encoding="utf-8", errors="replace")[-2000:].strip()
 
 
 def _end_at_eof(server: uvicorn.Server) -> None:
-    # Not sys.stdin: a thread that holds its lock would stop the interpreter from ending.
+    # A thread that reads sys.stdin would hold its lock and keep the interpreter from exiting.
     while os.read(STDIN, 4096):
         pass
     server.should_exit = True
 
 
-def _server(app: Starlette) -> uvicorn.Server:
+def _bound(
+    archive_root: Path, port: int, options: Mapping[str, Any]
+) -> tuple[Sandbox, uvicorn.Server, socket.socket]:
+    private_key = Ed25519PrivateKey.generate()
+    app = create_app(Archive(archive_root), keys={KEY_ID: private_key.public_key()}, **options)
+    listener = _listen(port)
+    pem = private_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    url = f"http://{HOST}:{listener.getsockname()[1]}"
     config = uvicorn.Config(
         app,
         access_log=False,
@@ -274,7 +245,8 @@ def _server(app: Starlette) -> uvicorn.Server:
         timeout_keep_alive=75,
         ws="none",
     )
-    return uvicorn.Server(config)
+    sandbox = Sandbox(url=url, key_id=KEY_ID, private_key_pem=pem, faults=options.get("faults"))
+    return sandbox, uvicorn.Server(config), listener
 
 
 def _listen(port: int) -> socket.socket:
@@ -285,26 +257,14 @@ def _listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise SandboxError(
-            f"port {port} on {HOST} cannot be had ({error.strerror}); choose another, or 0"
+            f"port {port} on {HOST} is not available ({error.strerror}); choose another, or 0"
         ) from error
     listener.listen(2048)
     return listener
 
 
-def _url(listener: socket.socket) -> str:
-    return f"http://{HOST}:{listener.getsockname()[1]}"
-
-
-def _pem(private_key: Ed25519PrivateKey) -> bytes:
-    return private_key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
 def _write_atomically(path: Path, content: bytes) -> None:
-    """Write for the owner's eyes only, whole or not at all."""
+    """Write the file atomically, readable by the owner only."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -1,10 +1,9 @@
-"""Candles and trades, as the exchange serves them.
+"""Routes for candles and trades.
 
-Here: the routes of both tiers, their limits and their ranges. Not here: how a row is written
+Here: the routes of both tiers, their limits and ranges. Not here: the JSON of a row
 (`exchange_wire`).
 """
 
-from datetime import datetime
 from functools import lru_cache
 
 import polars as pl
@@ -15,7 +14,7 @@ from starlette.routing import Route
 from kalshi_assets.sandbox.archive import Archive, Market
 from kalshi_assets.sandbox.exchange_errors import bad_request, invalid_parameter, not_found
 from kalshi_assets.sandbox.exchange_params import Query, encode_cursor
-from kalshi_assets.sandbox.exchange_state import Exchange, Moment
+from kalshi_assets.sandbox.exchange_state import Exchange, Moment, unix_us
 from kalshi_assets.sandbox.exchange_wire import (
     candles_json,
     coarser_candles,
@@ -30,20 +29,14 @@ MOST_BATCH_TICKERS = 100
 
 
 class TapeRoutes:
-    """The routes about what happened in the markets.
-
-    Parameters
-    ----------
-    exchange
-        The recordings and the clock.
-    """
+    """The routes for candles and trades."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._tape = _Tape(exchange.archive)
 
     def routes(self) -> list[Route]:
-        """In the order in which they must be matched."""
+        """All routes, in the order of matching."""
         market = "/series/{series_ticker}/markets/{ticker}/candlesticks"
         event = "/series/{series_ticker}/events/{event_ticker}/candlesticks"
         return [
@@ -57,26 +50,30 @@ class TapeRoutes:
 
     def market_candles(self, request: Request) -> Response:
         """GET /series/{series_ticker}/markets/{ticker}/candlesticks; the series is not checked."""
-        window = _Window(Query(request.query_params, "GetMarketCandlesticks"))
-        window.check()
-        moment = self._exchange.moment()
-        market = _found(request, moment, archived=False)
-        return _json(_market_body(market.ticker, self._tape.candles(market, window, moment)))
+        return self._candles(request, "GetMarketCandlesticks", archived=False)
 
     def historical_candles(self, request: Request) -> Response:
         """GET /historical/markets/{ticker}/candlesticks: keys without suffix."""
-        window = _Window(Query(request.query_params, "GetMarketCandlesticksHistorical"))
-        window.check()
-        window.with_synthetic = False
+        return self._candles(request, "GetMarketCandlesticksHistorical", archived=True)
+
+    def _candles(self, request: Request, operation: str, *, archived: bool) -> Response:
+        window = _Window(Query(request.query_params, operation))
+        if window.periods > MOST_CANDLES:
+            raise bad_request(
+                f"requested time range with candlesticks: {window.periods:.6f}, "
+                f"max candlesticks: {MOST_CANDLES}"
+            )
+        window.with_synthetic &= not archived
         moment = self._exchange.moment()
-        market = _found(request, moment, archived=True)
-        rows = self._tape.candles(market, window, moment, suffixed=False)
-        return _json(_market_body(market.ticker, rows))
+        market = moment.requested(request, archived=archived)
+        rows = self._tape.candles(market, window, moment, suffixed=not archived)
+        return _json(f'{{"ticker":"{market.ticker}","candlesticks":[{rows}]}}')
 
     def event_candles(self, request: Request) -> Response:
         """GET /series/{series_ticker}/events/{event_ticker}/candlesticks: parallel arrays.
 
-        The range is cut where all markets together would exceed the limit; the answer says where.
+        The range is cut so that all markets together stay within the limit; the response contains
+        the end.
         """
         window = _Window(Query(request.query_params, "GetMarketCandlesticksByEvent"))
         moment = self._exchange.moment()
@@ -84,7 +81,8 @@ class TapeRoutes:
         if markets is None:
             raise not_found()
         live = [m for m in markets if not moment.is_archived(m)]
-        window.cut_to(MOST_CANDLES // max(len(live), 1))
+        periods = MOST_CANDLES // max(len(live), 1)
+        window.end_ts = min(window.end_ts, window.start_ts + periods * window.minutes * 60)
         tickers = ",".join(f'"{m.ticker}"' for m in live)
         rows = ",".join(f"[{self._tape.candles(m, window, moment)}]" for m in live)
         return _json(
@@ -93,7 +91,7 @@ class TapeRoutes:
         )
 
     def batch_candles(self, request: Request) -> Response:
-        """GET /markets/candlesticks; unknown and archived tickers are left out."""
+        """GET /markets/candlesticks; unknown and archived tickers are omitted."""
         query = Query(request.query_params, "BatchGetMarketCandlesticks")
         tickers = query.words("market_tickers")
         if not tickers:
@@ -128,12 +126,13 @@ class TapeRoutes:
         limit = query.limit(default=100, most=1000)
         moment = self._exchange.moment()
         least, most = query.integer("min_ts"), query.integer("max_ts")
+        now_us, cutoff_us = unix_us(moment.now), unix_us(moment.cutoff)
         from_us = (least or 0) * 1_000_000
-        to_us = moment.now_us if most is None else min(most * 1_000_000, moment.now_us)
+        to_us = now_us if most is None else min(most * 1_000_000, now_us)
         if archived:
-            to_us = min(to_us, moment.cutoff_us - 1)
+            to_us = min(to_us, cutoff_us - 1)
         else:
-            from_us = max(from_us, moment.cutoff_us)
+            from_us = max(from_us, cutoff_us)
         rows = pl.DataFrame()
         if query.flag("is_block_trade") is not True:
             rows = self._tape.trades(query.text("ticker"), from_us, to_us, query.cursor(), limit)
@@ -146,7 +145,7 @@ class TapeRoutes:
 
 
 class _Window:
-    """The range of a candle request: Unix seconds, both ends inclusive."""
+    """The time range of a candle request: Unix seconds, both ends inclusive."""
 
     def __init__(self, query: Query) -> None:
         self.start_ts = query.required_integer("start_ts")
@@ -160,35 +159,23 @@ class _Window:
 
     @property
     def periods(self) -> float:
-        """How many candles the range could hold."""
+        """Greatest possible number of candles."""
         return (self.end_ts - self.start_ts) / (60 * self.minutes)
-
-    def check(self) -> None:
-        """Refuse a range that could hold too many candles."""
-        if self.periods > MOST_CANDLES:
-            raise bad_request(
-                f"requested time range with candlesticks: {self.periods:.6f}, "
-                f"max candlesticks: {MOST_CANDLES}"
-            )
-
-    def cut_to(self, periods: int) -> None:
-        """End the range after `periods` at the latest."""
-        self.end_ts = min(self.end_ts, self.start_ts + periods * self.minutes * 60)
 
 
 class _Tape:
-    """Candles and trades as JSON, kept for the events asked for last."""
+    """Candles and trades as JSON, cached for the most recent events."""
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._event_candles = lru_cache(maxsize=16)(self._write_candles)
-        self._event_trades = lru_cache(maxsize=16)(self._write_trades)
+        self._event_trades = lru_cache(maxsize=16)(lambda event: trades_json(archive.trades(event)))
 
     def candles(
         self, market: Market, window: _Window, moment: Moment, *, suffixed: bool = True
     ) -> str:
-        """The market's candles that end within the window and have ended: JSON, comma separated."""
-        last = min(window.end_ts, moment.now_us // 1_000_000)
+        """The market's completed candles that end within the window, as comma-separated JSON."""
+        last = min(window.end_ts, unix_us(moment.now) // 1_000_000)
         of_market = pl.col("market_ticker") == market.ticker
         rows = self._event_candles(market.event_ticker, window.minutes, suffixed).filter(
             of_market & pl.col("end_ts").is_between(window.start_ts, last)
@@ -201,7 +188,7 @@ class _Tape:
     def trades(
         self, ticker: str | None, from_us: int, to_us: int, after: list | None, limit: int
     ) -> pl.DataFrame:
-        """Up to `limit` + 1 trades, newest first; of one market, or of all."""
+        """Up to `limit` + 1 trades, newest first, of one market or all markets."""
         frames: list[pl.DataFrame] = []
         newest: list[int] = []
         for event_ticker, close_us in self._events_with(ticker, from_us, to_us):
@@ -223,19 +210,23 @@ class _Tape:
         return together.head(limit + 1)
 
     def _events_with(self, ticker: str | None, from_us: int, to_us: int) -> list[tuple[str, int]]:
-        """Events that may hold such trades with their closes, the last to close first."""
+        """Events that may have such trades and their close times, the latest first."""
         if ticker is not None:
             market = self._archive.markets.get(ticker)
-            return [(market.event_ticker, _us(market.close_time))] if market is not None else []
+            return [] if market is None else [(market.event_ticker, unix_us(market.close_time))]
         spans = [
-            (event, min(_us(m.open_time) for m in markets), max(_us(m.close_time) for m in markets))
+            (
+                event,
+                min(unix_us(m.open_time) for m in markets),
+                max(unix_us(m.close_time) for m in markets),
+            )
             for event, markets in self._archive.event_markets.items()
         ]
         meeting = [(event, end) for event, start, end in spans if start <= to_us and end >= from_us]
         return sorted(meeting, key=lambda span: -span[1])
 
     def _before(self, market: Market, before_ts: int, at_ts: int) -> list[str]:
-        """The synthetic candle at `at_ts`, if the market had a price before."""
+        """The synthetic candle at `at_ts`, if the market had a price before `before_ts`."""
         rows = (
             self._archive.candles(market.event_ticker)
             .filter((pl.col("market_ticker") == market.ticker) & (pl.col("end_ts") < before_ts))
@@ -251,13 +242,6 @@ class _Tape:
         candles = coarser_candles(self._archive.candles(event_ticker), minutes)
         return candles_json(candles, suffixed=suffixed)
 
-    def _write_trades(self, event_ticker: str) -> pl.DataFrame:
-        return trades_json(self._archive.trades(event_ticker))
-
-
-def _us(instant: datetime) -> int:
-    return int(instant.timestamp() * 1_000_000)
-
 
 def _after(rows: pl.DataFrame, place: list | None) -> pl.DataFrame:
     if place is None or len(place) != 2 or not isinstance(place[0], int):
@@ -265,17 +249,6 @@ def _after(rows: pl.DataFrame, place: list | None) -> pl.DataFrame:
     created, trade_id = place[0], str(place[1])
     same = (pl.col("created_us") == created) & (pl.col("trade_id") < trade_id)
     return rows.filter((pl.col("created_us") < created) | same)
-
-
-def _found(request: Request, moment: Moment, *, archived: bool) -> Market:
-    market = moment.market(request.path_params["ticker"], archived=archived)
-    if market is None:
-        raise not_found()
-    return market
-
-
-def _market_body(ticker: str, rows: str) -> str:
-    return f'{{"ticker":"{ticker}","candlesticks":[{rows}]}}'
 
 
 def _json(body: str) -> Response:

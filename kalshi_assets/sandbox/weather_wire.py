@@ -1,8 +1,7 @@
-"""Recordings in the form of a Visual Crossing Timeline, and of the settlement portal.
+"""Recordings in the wire formats of Visual Crossing's Timeline and the settlement portal.
 
-Here: days with nested hours and minutes from observations, forecasts as known at a basis, and a
-station's entry in the portal.
-Not here: parameters, keys and costs (`weather_routes`).
+Here: days with nested hours and minutes from observations, forecasts as known at a basis time, a
+station's entry in the portal. Not here: parameters, keys and costs (`weather_routes`).
 """
 
 from collections.abc import Callable
@@ -15,7 +14,7 @@ import polars as pl
 from kalshi_assets.families.temperature.cities import City
 
 MODELS = ("nws", "NBM", "ecmwf", "gfs", "HRRR")
-"""Which model answers where several are held, the first that is."""
+"""Models in order of preference: the first one with a forecast is served."""
 
 DAILY_MAXIMUM = "daily maximum"
 AFTERNOON = "temperature at 15:00 local"
@@ -33,20 +32,19 @@ UNITS: dict[str, Unit] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """How rows are to be written.
+    """Requested format of the rows.
 
     Attributes
     ----------
     zone
-        Cuts the days and shows their times.
+        Time zone of days and times.
     unit
-        From degrees Celsius.
-    hours
-        Whether hours are nested in days.
-    minute_step
-        Minutes between rows nested in hours; None: no such rows. At 5, every report is shown.
+        Conversion from degrees Celsius.
+    hours, minute_step
+        Whether hours are nested in days; minutes between rows nested in hours (None: no rows, 5:
+        all reports).
     keep
-        Whether an element is wanted, by name.
+        Whether an element is requested, by name.
     """
 
     zone: tzinfo
@@ -57,12 +55,9 @@ class Form:
 
 
 def observed_day(station: str, day: date, reports: list[tuple[int, float]], form: Form) -> dict:
-    """One day of observations.
+    """A day of observations.
 
-    Parameters
-    ----------
-    reports
-        Unix second and degrees Celsius, ascending; those outside the day are ignored.
+    `reports` are Unix seconds and degrees Celsius, ascending; those outside the day are ignored.
     """
     start, end = day_bounds(day, form.zone)
     by_hour: dict[int, list[tuple[int, float]]] = {}
@@ -75,25 +70,22 @@ def observed_day(station: str, day: date, reports: list[tuple[int, float]], form
         if (row := _hour(station, start + hour * 3600, by_hour[hour], form)) is not None
     ]
     row = _row(start, form, full_date=True)
-    temperatures = [c for group in by_hour.values() for _, c in group]
-    if temperatures:
-        row["tempmax"] = _shown(max(temperatures), form)
-        row["tempmin"] = _shown(min(temperatures), form)
-        row |= {"stations": [station], "source": "obs"}
+    if temperatures := [c for group in by_hour.values() for _, c in group]:
+        row |= {
+            "tempmax": _shown(max(temperatures), form),
+            "tempmin": _shown(min(temperatures), form),
+            "stations": [station],
+            "source": "obs",
+        }
     return _kept(row, form) | ({"hours": rows} if form.hours else {})
 
 
 def forecast_day(
     forecasts: pl.DataFrame, day: date, before: datetime, zone: tzinfo, form: Form
 ) -> dict:
-    """One day as it was forecast by `before`; without values where nothing is held.
+    """A day as forecast before `before`; without values if there is no forecast.
 
-    Parameters
-    ----------
-    forecasts
-        Of one station: model, issued_utc, target_date, variable, value_f.
-    zone
-        The station's civil time, in which the hour of the afternoon is meant.
+    `forecasts` are those of one station; `zone` is its civil time zone, for the afternoon hour.
     """
     held = forecasts.filter((pl.col("target_date") == day) & (pl.col("issued_utc") < before))
     start, _ = day_bounds(day, form.zone)
@@ -101,18 +93,18 @@ def forecast_day(
     hours = []
     maximum = _preferred(held, DAILY_MAXIMUM)
     if maximum is not None:
-        row |= {"tempmax": _shown(_celsius(maximum), form), "source": "histfcst"}
+        row |= {"tempmax": _shown((maximum - 32) / 1.8, form), "source": "histfcst"}
     afternoon = _preferred(held, AFTERNOON)
     if afternoon is not None:
         local = datetime.combine(day, time(AFTERNOON_HOUR), tzinfo=zone)
         hour = _row(int(local.timestamp()), form)
-        hour |= {"temp": _shown(_celsius(afternoon), form), "source": "histfcst"}
+        hour |= {"temp": _shown((afternoon - 32) / 1.8, form), "source": "histfcst"}
         hours.append(_kept(hour, form))
     return _kept(row, form) | ({"hours": hours} if form.hours else {})
 
 
 def portal_result(city: City, day: date, tmax_f: int | None) -> dict[str, Any]:
-    """A station's entry in the settlement portal; None: no report yet."""
+    """A station's entry in the settlement portal; `tmax_f` None: no report yet."""
     station = {
         "cliId": f"CLI{city.cli}",
         "icao": city.station,
@@ -126,7 +118,7 @@ def portal_result(city: City, day: date, tmax_f: int | None) -> dict[str, Any]:
 
 
 def day_bounds(day: date, zone: tzinfo) -> tuple[int, int]:
-    """Unix seconds of the day's start and end in `zone`; 23 or 25 hours where clocks change."""
+    """Unix seconds of the day's start and end in `zone`; 23 or 25 hours when clocks change."""
     start = datetime.combine(day, time(), tzinfo=zone)
     end = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
     return int(start.timestamp()), int(end.timestamp())
@@ -141,22 +133,15 @@ def _hour(
         row["temp"] = _shown(on_the_hour[0], form)
     elif form.minute_step is None:
         return None
-    kept = _kept(row | {"stations": [station], "source": "obs"}, form)
+    observed = {"stations": [station], "source": "obs"}
+    kept = _kept(row | observed, form)
     if form.minute_step is not None:
         kept["minutes"] = [
-            _kept(_minute(station, at, celsius, form), form)
+            _kept(_row(at, form) | {"temp": _shown(celsius, form)} | observed, form)
             for at, celsius in reports
             if form.minute_step <= 5 or at % (form.minute_step * 60) == 0
         ]
     return kept
-
-
-def _minute(station: str, at: int, celsius: float, form: Form) -> dict[str, Any]:
-    return _row(at, form) | {
-        "temp": _shown(celsius, form),
-        "stations": [station],
-        "source": "obs",
-    }
 
 
 def _row(at: int, form: Form, *, full_date: bool = False) -> dict[str, Any]:
@@ -173,12 +158,8 @@ def _shown(celsius: float, form: Form) -> float:
     return round(form.unit(celsius), 1)
 
 
-def _celsius(fahrenheit: float) -> float:
-    return (fahrenheit - 32) / 1.8
-
-
 def _preferred(held: pl.DataFrame, variable: str) -> float | None:
-    """The latest value of the most preferred model; models without a rank come last."""
+    """The latest value of the most preferred model; unlisted models come last."""
     rank = pl.col("model").replace_strict(
         {model: place for place, model in enumerate(MODELS)},
         default=len(MODELS),

@@ -1,15 +1,15 @@
 """A generated world in the layout of the archive of recordings.
 
-Here: one city-day put together from weather, station, market and tape, and the folder that holds
-many. Not here: how any of these behave (`world_weather`, `world_station`, `world_market`,
-`world_tape`), nor serving the folder.
+Here: combining weather, station, market and trades into a city-day, and writing a folder of many.
+Not here: the models (`world_weather`, `world_station`, `world_market`, `world_tape`), serving the
+folder.
 
-A city-day depends on (seed, city, date) alone: neither on the other days asked for nor on the
-order or the number of processes that make them.
+A city-day depends only on (seed, city, date): not on the other days generated, their order or the
+number of processes.
 """
 
 import multiprocessing
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -30,7 +30,7 @@ CHUNK_DAYS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class WorldSummary:
-    """What a generated world holds, in rows, and where it lies."""
+    """Number of rows in a generated world, and its folder."""
 
     city_days: int
     candles: int
@@ -41,35 +41,28 @@ class WorldSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedDay:
-    """One generated city-day as frames of the archive's layout."""
+    """A generated city-day as frames with the archive's schemas."""
 
     stress: Stress
     markets: pl.DataFrame
     candles: pl.DataFrame
     trades: pl.DataFrame
     observations: pl.DataFrame
-    settlement: pl.DataFrame
-    forecast: pl.DataFrame
+    settlements: pl.DataFrame
+    forecasts: pl.DataFrame
 
 
-def generated_day(seed: int, of: City, day: date, *, tenths: bool | None = None) -> GeneratedDay:
+UNPARTITIONED = ("markets", "observations", "settlements", "forecasts")
+
+
+def generated_day(seed: int, of: City, day: date) -> GeneratedDay:
     """Generate one city-day.
-
-    Parameters
-    ----------
-    seed
-        Any number from zero up.
-    tenths
-        Whether all reports of the station carry tenths of a degree Celsius; None: as
-        `world_station.reports_tenths` has it.
 
     Raises
     ------
     ValueError
-        The seed is negative, or no climate is known for the station.
+        The seed is negative, or the station's climate is unknown.
     """
-    if tenths is None:
-        tenths = world_station.reports_tenths(of.station)
     stress = day_weather(seed, of, day).stress
     event = world_market.event(seed, of, day)
     rng = generator(seed, of, day, "market")
@@ -89,9 +82,9 @@ def generated_day(seed: int, of: City, day: date, *, tenths: bool | None = None)
         markets=_markets(seed, of, day, event, candles),
         candles=candles,
         trades=world_tape.trades_frame(rng, event, tape),
-        observations=world_station.observations(seed, of, day, tenths=tenths),
-        settlement=_settlement(seed, of, day),
-        forecast=_forecast(seed, of, day),
+        observations=_observations(seed, of, day),
+        settlements=_settlement(seed, of, day),
+        forecasts=_forecast(seed, of, day),
     )
 
 
@@ -137,6 +130,11 @@ def _markets(
     )
 
 
+def _observations(seed: int, of: City, day: date) -> pl.DataFrame:
+    tenths = world_station.reports_tenths(of.station)
+    return world_station.observations(seed, of, day, tenths=tenths)
+
+
 def _settlement(seed: int, of: City, day: date) -> pl.DataFrame:
     value = world_station.official_maximum(seed, of, day)
     row = (of.station, day, value, SOURCE)
@@ -157,7 +155,6 @@ class _Chunk:
     seed: int
     city: str
     days: tuple[date, ...]
-    tenths: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,10 +162,7 @@ class _Made:
     chunk: _Chunk
     candles: int
     trades: int
-    markets: pl.DataFrame
-    observations: pl.DataFrame
-    settlements: pl.DataFrame
-    forecasts: pl.DataFrame
+    tables: dict[str, pl.DataFrame]
 
 
 def generate(
@@ -180,48 +174,36 @@ def generate(
     seed: int,
     progress: Callable[[str, date], None] | None = None,
     workers: int = 1,
-    tenths: Collection[str] | None = None,
 ) -> WorldSummary:
     """Write a generated world in the layout of the archive of recordings.
+
+    Observations begin an hour before the first climate day, when the civil day begins during
+    daylight saving time.
 
     Parameters
     ----------
     out
-        Folder to create; it must be absent or empty.
-    cities
-        Names of the registry.
+        Folder to create; it must be missing or empty.
     start, end
-        First and last climate day, both included. Observations begin an hour earlier, because
-        the civil day does while daylight saving time holds.
-    seed
-        Any number from zero up; the same seed gives the same world.
+        First and last climate day, both inclusive.
     progress
         Called with (city, day) after each city-day.
     workers
-        Processes; 1 stays in this one. The result does not depend on it.
-    tenths
-        Stations all of whose reports carry tenths of a degree Celsius; None: as
-        `world_station.reports_tenths` has it.
+        Number of processes; 1: this process. The result does not depend on it.
 
     Raises
     ------
     FileExistsError
         `out` is not empty.
     ValueError
-        No city or day was asked for, a city was named twice, or the seed is negative.
+        No city or no day, a city given twice, or a negative seed.
     UnknownCityError
         A city is not in the registry.
     """
     _refuse(out, cities, start, end, seed)
     days = [start + timedelta(days=k) for k in range((end - start).days + 1)]
     chunks = [
-        _Chunk(
-            out=out,
-            seed=seed,
-            city=name,
-            days=tuple(days[at : at + CHUNK_DAYS]),
-            tenths=None if tenths is None else city(name).station in tenths,
-        )
+        _Chunk(out=out, seed=seed, city=name, days=tuple(days[at : at + CHUNK_DAYS]))
         for name, at in product(sorted(cities), range(0, len(days), CHUNK_DAYS))
     ]
     made = []
@@ -244,22 +226,22 @@ def _refuse(out: Path, cities: Sequence[str], start: date, end: date, seed: int)
     if seed < 0:
         raise ValueError(f"seed {seed} is negative; give zero or more")
     if not cities:
-        raise ValueError("no city was named; name at least one of the registry")
+        raise ValueError("no city given; give at least one from the registry")
     twice = {name for name in cities if list(cities).count(name) > 1}
     if twice:
-        raise ValueError(f"cities named twice: {', '.join(sorted(twice))}")
+        raise ValueError(f"cities given twice: {', '.join(sorted(twice))}")
     if end < start:
-        raise ValueError(f"the end {end} is before the start {start}; both are included")
+        raise ValueError(f"the end {end} is before the start {start}; both are inclusive")
     for name in cities:
         climate(city(name))
     if out.exists() and any(out.iterdir()):
-        raise FileExistsError(f"{out} is not empty; name a new folder, worlds are never mixed")
+        raise FileExistsError(f"{out} is not empty; choose a new folder")
 
 
 def _run(
     chunks: Sequence[_Chunk], workers: int, progress: Callable[[str, date], None] | None
 ) -> Iterator[_Made]:
-    """Results in the order of the chunks, whichever process made them."""
+    """Results in the order of the chunks."""
     if workers == 1:
         for chunk in chunks:
             yield _make(chunk, progress)
@@ -274,9 +256,10 @@ def _make(chunk: _Chunk, progress: Callable[[str, date], None] | None = None) ->
     made = []
     candles = trades = 0
     for day in chunk.days:
-        one = generated_day(chunk.seed, of, day, tenths=chunk.tenths)
-        _write(one.candles, _partition(chunk.out, "candles", of, day))
-        _write(one.trades, _partition(chunk.out, "trades", of, day))
+        one = generated_day(chunk.seed, of, day)
+        for table, frame in (("candles", one.candles), ("trades", one.trades)):
+            folder = chunk.out / table / f"series={of.series}" / f"event_date={day}"
+            _write(frame, folder / "part.parquet")
         candles += one.candles.height
         trades += one.trades.height
         made.append(one)
@@ -286,23 +269,19 @@ def _make(chunk: _Chunk, progress: Callable[[str, date], None] | None = None) ->
         chunk=chunk,
         candles=candles,
         trades=trades,
-        markets=pl.concat(m.markets for m in made),
-        observations=pl.concat(m.observations for m in made),
-        settlements=pl.concat(m.settlement for m in made),
-        forecasts=pl.concat(m.forecast for m in made),
+        tables={name: pl.concat(getattr(day, name) for day in made) for name in UNPARTITIONED},
     )
 
 
 def _write_tables(out: Path, made: Sequence[_Made], seed: int, start: date) -> int:
-    """Write what is not partitioned by day; return the number of observations."""
-    _write(pl.concat(m.markets for m in made), out / "markets.parquet")
-    _write(pl.concat(m.settlements for m in made), out / "settlements.parquet")
-    _write(pl.concat(m.forecasts for m in made), out / "forecasts.parquet")
+    """Write the tables that are not partitioned by day; returns the number of observations."""
+    for name in ("markets", "settlements", "forecasts"):
+        _write(pl.concat(m.tables[name] for m in made), out / f"{name}.parquet")
     rows = 0
     for name in dict.fromkeys(m.chunk.city for m in made):
         parts = [m for m in made if m.chunk.city == name]
         frame = pl.concat(
-            [_hour_before(parts[0].chunk, seed, start), *(m.observations for m in parts)]
+            [_hour_before(parts[0].chunk, seed, start), *(m.tables["observations"] for m in parts)]
         )
         _write(frame, out / "observations" / f"station={city(name).station}" / "part.parquet")
         rows += frame.height
@@ -311,27 +290,11 @@ def _write_tables(out: Path, made: Sequence[_Made], seed: int, start: date) -> i
 
 def _hour_before(chunk: _Chunk, seed: int, start: date) -> pl.DataFrame:
     of = city(chunk.city)
-    tenths = world_station.reports_tenths(of.station) if chunk.tenths is None else chunk.tenths
-    eve = world_station.observations(seed, of, start - timedelta(days=1), tenths=tenths)
+    eve = _observations(seed, of, start - timedelta(days=1))
     from_time: datetime = of.climate_day(start)[0].astimezone(UTC) - timedelta(hours=1)
     return eve.filter(pl.col("valid_utc") >= from_time)
-
-
-def _partition(out: Path, table: str, of: City, day: date) -> Path:
-    return out / table / f"series={of.series}" / f"event_date={day}" / "part.parquet"
 
 
 def _write(frame: pl.DataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.write_parquet(path)
-
-
-def stress_days(seed: int, cities: Iterable[str], days: Sequence[date]) -> pl.DataFrame:
-    """The city-days under stress: city, date, stress."""
-    rows = [
-        (name, day, stress.name.lower())
-        for name, day in product(cities, days)
-        if (stress := day_weather(seed, city(name), day).stress) is not Stress.NONE
-    ]
-    schema = {"city": pl.String, "date": pl.Date, "stress": pl.String}
-    return pl.DataFrame(rows, schema=schema, orient="row")

@@ -1,13 +1,16 @@
-"""Columns and types of the archive's files, as the recordings have them.
+"""Columns and types of the archive's files.
 
-Here: what a generated world writes, name for name and type for type. Not here: the platform's own
-tables (`kalshi_assets.tables`), which are richer and count in integers of 1/10,000 dollar.
+Here: the schemas of the recordings, which a generated world has too. Not here: the platform's own
+tables (`kalshi_assets.tables`), which have more columns and prices in 1/10,000 dollar.
 """
 
 import polars as pl
 
 UTC_US = pl.Datetime("us", "UTC")
 UTC_NS = pl.Datetime("ns", "UTC")
+POINTS = ("open", "low", "high", "close")
+QUOTE_COLUMNS = tuple(f"{side}_{point}" for side in ("yes_bid", "yes_ask") for point in POINTS)
+PRICE_COLUMNS = tuple(f"price_{point}" for point in (*POINTS, "mean", "previous"))
 
 MARKETS = pl.Schema(
     {
@@ -37,20 +40,8 @@ CANDLES = pl.Schema(
     {
         "market_ticker": pl.String(),
         "end_period_ts": UTC_NS,
-        "yes_bid_open": pl.Int16(),
-        "yes_bid_low": pl.Int16(),
-        "yes_bid_high": pl.Int16(),
-        "yes_bid_close": pl.Int16(),
-        "yes_ask_open": pl.Int16(),
-        "yes_ask_low": pl.Int16(),
-        "yes_ask_high": pl.Int16(),
-        "yes_ask_close": pl.Int16(),
-        "price_open": pl.Float64(),
-        "price_low": pl.Float64(),
-        "price_high": pl.Float64(),
-        "price_close": pl.Float64(),
-        "price_mean": pl.Float64(),
-        "price_previous": pl.Float64(),
+        **dict.fromkeys(QUOTE_COLUMNS, pl.Int16()),
+        **dict.fromkeys(PRICE_COLUMNS, pl.Float64()),
         "volume": pl.Int32(),
         "open_interest": pl.Int32(),
     }

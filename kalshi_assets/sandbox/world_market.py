@@ -1,10 +1,10 @@
-"""The generated world's market: the event's six brackets, what traders believe, and quotes.
+"""The generated world's market: the event's six brackets, the traders' belief, and quotes.
 
-Here: strikes and rules, the belief PMF minute by minute, the market maker's bids and asks. Not
-here: trades and candles (`world_tape`), the weather itself.
+Here: strikes and rules, the belief PMF by minute, the market maker's bids and asks. Not here:
+trades and candles (`world_tape`), the weather itself.
 
-Every quote of a minute stands outside the same belief PMF (bid at or below it, ask at or above),
-so bids never sum above 100 cents and asks never below.
+All quotes of a minute enclose the same belief PMF (bid at or below it, ask at or above), so that
+bids never sum to more than 100 cents and asks never to less.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from kalshi_assets.families.temperature.authorities import WEATHER_COMPANY_FROM
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.ladder.brackets import Bracket, Ladder
 from kalshi_assets.sandbox.world_station import (
@@ -22,17 +23,11 @@ from kalshi_assets.sandbox.world_station import (
     official_maximum,
     whole_fahrenheit,
 )
-from kalshi_assets.sandbox.world_weather import (
-    DAY,
-    Floats,
-    generator,
-    ornstein_uhlenbeck,
-    signal,
-)
+from kalshi_assets.sandbox.world_weather import DAY, generator, ornstein_uhlenbeck, signal
+from kalshi_assets.units import Array
 
 Cents = NDArray[np.int16]
 
-SOURCE_CHANGED = date(2026, 8, 14)
 OPENS = time(14, 0)
 PEAK_NOISE_F = 0.8
 CLIMATE_REPORT_LAG_MIN = 60
@@ -41,7 +36,7 @@ DEAD = 0.002
 
 @dataclass(frozen=True, kw_only=True)
 class Market:
-    """One bracket as the exchange lists it."""
+    """A market as listed by the exchange."""
 
     bracket: Bracket
     strike_type: str
@@ -53,7 +48,7 @@ class Market:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """The six markets of a city-day, coldest first, and when they trade."""
+    """The six markets of a city-day, coldest first, and their trading hours."""
 
     ticker: str
     markets: tuple[Market, ...]
@@ -68,17 +63,30 @@ class Event:
 
 
 def event(seed: int, city: City, day: date) -> Event:
-    """The event: four brackets of 2 F around the forecast, and two tails.
+    """The event: four brackets of 2 °F around the forecast, and two tails.
 
-    It opens at 14:00Z the day before and closes one minute before the climate day ends.
+    It opens at 14:00Z the day before and closes one minute before the end of the climate day.
     """
     rng = generator(seed, city, day, "strikes")
     lowest = forecast(seed, city, day).value_f - int(rng.integers(2, 6))
-    ticker = city.event_ticker(day)
-    markets = (
-        _less(city, day, ticker, lowest),
-        *(_between(city, day, ticker, lowest + 2 * k) for k in range(4)),
-        _greater(city, day, ticker, lowest + 7),
+    ticker, top = city.event_ticker(day), lowest + 7
+    middle = range(lowest, lowest + 8, 2)
+    # The strikes of the tails do not pay (kalshi.md 6.2).
+    listed = [
+        (f"T{lowest}", None, lowest - 1, f"{lowest - 1}° or below", f"less than {lowest}°"),
+        *((f"B{k + 0.5}", k, k + 1, f"{k}° to {k + 1}°", f"between {k}-{k + 1}°") for k in middle),
+        (f"T{top}", top + 1, None, f"{top + 1}° or above", f"greater than {top}°"),
+    ]
+    markets = tuple(
+        Market(
+            bracket=Bracket(market_ticker=f"{ticker}-{strike}", lo=lo, hi=hi),
+            strike_type="less" if lo is None else "greater" if hi is None else "between",
+            floor_strike=lo if lo is None or hi is not None else lo - 1,
+            cap_strike=hi if hi is None or lo is not None else hi + 1,
+            label=label,
+            rules=rules(city, day, words),
+        )
+        for strike, lo, hi, label, words in listed
     )
     return Event(
         ticker=ticker,
@@ -89,47 +97,9 @@ def event(seed: int, city: City, day: date) -> Event:
     )
 
 
-def _less(city: City, day: date, event_ticker: str, cap: int) -> Market:
-    """The lower tail; its strike does not pay (kalshi.md 6.2)."""
-    ticker = f"{event_ticker}-T{cap}"
-    return Market(
-        bracket=Bracket(market_ticker=ticker, lo=None, hi=cap - 1),
-        strike_type="less",
-        floor_strike=None,
-        cap_strike=cap,
-        label=f"{cap - 1}° or below",
-        rules=rules(city, day, f"less than {cap}°"),
-    )
-
-
-def _greater(city: City, day: date, event_ticker: str, floor: int) -> Market:
-    """The upper tail; its strike does not pay (kalshi.md 6.2)."""
-    ticker = f"{event_ticker}-T{floor}"
-    return Market(
-        bracket=Bracket(market_ticker=ticker, lo=floor + 1, hi=None),
-        strike_type="greater",
-        floor_strike=floor,
-        cap_strike=None,
-        label=f"{floor + 1}° or above",
-        rules=rules(city, day, f"greater than {floor}°"),
-    )
-
-
-def _between(city: City, day: date, event_ticker: str, lo: int) -> Market:
-    ticker = f"{event_ticker}-B{lo + 0.5}"
-    return Market(
-        bracket=Bracket(market_ticker=ticker, lo=lo, hi=lo + 1),
-        strike_type="between",
-        floor_strike=lo,
-        cap_strike=lo + 1,
-        label=f"{lo}° to {lo + 1}°",
-        rules=rules(city, day, f"between {lo}-{lo + 1}°"),
-    )
-
-
 def rules(city: City, day: date, words: str) -> str:
-    """`rules_primary` as the exchange worded it on `day`; the source changed on 2026-08-14."""
-    if day >= SOURCE_CHANGED:
+    """`rules_primary` with the exchange's wording on `day`; it changed on 2026-08-14."""
+    if day >= WEATHER_COMPANY_FROM:
         place = city.title.split(" (")[0]
         return (
             f"If the maximum temperature recorded at {place} (CLI{city.cli}) for "
@@ -148,32 +118,24 @@ def rules(city: City, day: date, words: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Belief:
-    """What traders think, minute by minute from open to close.
+    """The traders' belief, by minute from open to close.
 
-    Attributes
-    ----------
-    pmf
-        Probability per minute and bracket, shape (minutes, 6).
-    spread_f
-        Standard deviation of the maximum still to come, shape (minutes,), F.
+    The PMF has shape (minutes, 6); `spread_f` is the standard deviation of the maximum still to
+    come, shape (minutes,), °F.
     """
 
-    pmf: Floats
-    spread_f: Floats
+    pmf: Array
+    spread_f: Array
 
 
 def belief(
-    seed: int, city: City, day: date, market: Event, *, lag_min: int, mood_f: Floats | float = 0.0
+    seed: int, city: City, day: date, market: Event, *, lag_min: int, mood_f: Array | float = 0.0
 ) -> Belief:
-    """Belief about the final maximum given reports `lag_min` minutes old.
+    """Belief about the final maximum, given reports that are `lag_min` minutes old.
 
-    The maximum still to come is logistic around the forecast's own curve, shifted by the anomaly
-    seen so far with a weight that grows over the morning; what the reports have passed is dead.
-
-    Parameters
-    ----------
-    mood_f
-        Error of the traders' own, F, one number or shape (minutes,).
+    The maximum still to come has a logistic distribution around the forecast curve, shifted by the
+    anomaly so far with a weight that grows during the morning. Brackets below the reports are
+    dead. `mood_f` is the traders' own error in °F, a number or shape (minutes,).
     """
     start = city.climate_day(day)[0]
     first = int((market.open_time - start) / timedelta(minutes=1))
@@ -201,16 +163,16 @@ def belief(
     return Belief(pmf=np.diff(np.hstack([edges, below, edges + 1]), axis=1), spread_f=spread)
 
 
-def _trailing_mean(values: Floats, window: int) -> Floats:
+def _trailing_mean(values: Array, window: int) -> Array:
     total = np.concatenate([[0.0], np.cumsum(values)])
     end = np.arange(1, values.size + 1)
     begin = np.maximum(end - window, 0)
-    mean: Floats = (total[end] - total[begin]) / (end - begin)
+    mean: Array = (total[end] - total[begin]) / (end - begin)
     return mean
 
 
-def _news(market: Event, start: datetime) -> Floats:
-    """Share 0 to 1 of what forecasters' later runs reveal before the day: steps, an hour each."""
+def _news(market: Event, start: datetime) -> Array:
+    """Share of the news (0 to 1) that later forecasts reveal before the day, in hourly steps."""
     ahead = (start - market.open_time) / timedelta(minutes=1)
     at = np.arange(market.minutes) / ahead * 3
     steps = np.floor(at) + np.clip((at - np.floor(at)) * 6, 0, 1)
@@ -220,7 +182,7 @@ def _news(market: Event, start: datetime) -> Floats:
 def _known_maximum(
     seed: int, city: City, day: date, k: NDArray[np.int64], lag_min: int
 ) -> NDArray[np.float64]:
-    """Greatest whole F in the reports up to minute k, or in the hourly climate message."""
+    """Greatest whole °F in the reports up to minute k, or in the hourly climate message."""
     whole = whole_fahrenheit(seed, city, day)
     every = np.maximum.accumulate(whole)
     reports = every.min() + np.zeros_like(whole)
@@ -233,34 +195,23 @@ def _known_maximum(
 
 @dataclass(frozen=True, kw_only=True)
 class Quotes:
-    """Best bids and asks at the end of every minute, cents; 0 and 100 mean none.
+    """Best bids and asks at the end of every minute, shape (minutes, 6), cents; 0, 100: none.
 
-    Attributes
-    ----------
-    bid, ask
-        Shape (minutes, 6).
-    touched
-        Whether the book of the bracket changed in the minute, in price or in size.
-    changed_at_s
-        Second of the minute at which that minute's quotes came in, shape (minutes,).
+    `touched` says whether the book of a bracket changed during the minute, in price or size;
+    `changed_at_s` is the second of the minute at which quotes changed, shape (minutes,).
     """
 
     bid: Cents
     ask: Cents
     touched: NDArray[np.bool_]
-    changed_at_s: Floats
+    changed_at_s: Array
 
 
-def quotes(rng: np.random.Generator, view: Belief, lively: Floats) -> Quotes:
+def quotes(rng: np.random.Generator, view: Belief, lively: Array) -> Quotes:
     """The market maker's quotes around the belief.
 
-    Requotes come at random minutes, all brackets at once from one belief; each side of each
-    bracket stands off it by its own slowly changing margin.
-
-    Parameters
-    ----------
-    lively
-        Relative activity per minute, shape (minutes,), about 0 to 1.
+    All brackets are requoted together, at random minutes; each side of each bracket has its own
+    slowly changing margin. `lively` is the relative activity per minute, shape (minutes,), 0 to 1.
     """
     n, brackets = view.pmf.shape
     requote = rng.random(n) < 0.1 + 0.5 * lively
@@ -278,7 +229,10 @@ def quotes(rng: np.random.Generator, view: Belief, lively: Floats) -> Quotes:
     bid = np.clip(np.floor(fair - margin[0]), 0, 99).astype(np.int16)
     ask = np.clip(np.ceil(fair + margin[1]), 1, 100).astype(np.int16)
     _settle(rng, fair / 100, bid, ask)
-    _open(rng, bid, ask)
+    # No quotes before the market maker arrives, some minutes after the open.
+    for j in range(brackets):
+        arrives = int(rng.integers(1, 6))
+        bid[:arrives, j], ask[:arrives, j] = 0, 100
     moved = _moved(bid) | _moved(ask)
     resized = rng.random((n, brackets)) < (0.1 + 0.4 * lively)[:, None]
     quoted = (bid > 0) | (ask < 100)
@@ -287,8 +241,8 @@ def quotes(rng: np.random.Generator, view: Belief, lively: Floats) -> Quotes:
     return Quotes(bid=bid, ask=ask, touched=touched, changed_at_s=rng.uniform(2.0, 58.0, (n,)))
 
 
-def _settle(rng: np.random.Generator, p: Floats, bid: Cents, ask: Cents) -> None:
-    """Brackets that are as good as decided: 0/1, 99/100, and some dead ones with no quote."""
+def _settle(rng: np.random.Generator, p: Array, bid: Cents, ask: Cents) -> None:
+    """Quotes of practically decided brackets: 0/1, 99/100, or none for some dead ones."""
     dead, sure = p < DEAD, p > 1 - DEAD
     bid[dead], ask[dead] = 0, 1
     bid[sure], ask[sure] = 99, 100
@@ -297,13 +251,6 @@ def _settle(rng: np.random.Generator, p: Floats, bid: Cents, ask: Cents) -> None
         if since.size:
             pulled = since[0] + int(rng.integers(60, 240))
             ask[pulled:, j] = np.where(dead[pulled:, j], 100, ask[pulled:, j])
-
-
-def _open(rng: np.random.Generator, bid: Cents, ask: Cents) -> None:
-    """No quotes until the market maker arrives, some minutes after the open."""
-    for j in range(bid.shape[1]):
-        arrives = int(rng.integers(1, 6))
-        bid[:arrives, j], ask[:arrives, j] = 0, 100
 
 
 def _last_true(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -318,8 +265,8 @@ def _moved(quote: Cents) -> NDArray[np.bool_]:
     return moved
 
 
-def liveliness(city: City, day: date, market: Event) -> Floats:
-    """Relative activity 0.1 to 1 per minute: quiet nights, busiest from 9 to 17 on the day."""
+def liveliness(city: City, day: date, market: Event) -> Array:
+    """Relative activity per minute, 0.1 to 1: low at night, highest from 9 to 17 on the day."""
     start = city.climate_day(day)[0]
     first = (market.open_time - start) / timedelta(hours=1)
     hour = first + np.arange(market.minutes) / 60
@@ -328,6 +275,6 @@ def liveliness(city: City, day: date, market: Event) -> Floats:
     return np.clip(0.06 + eve + own, 0, 1)
 
 
-def mood(rng: np.random.Generator, minutes: int) -> Floats:
-    """The traders' common error in F, shape (minutes,): sd 0.35, forgotten within hours."""
+def mood(rng: np.random.Generator, minutes: int) -> Array:
+    """The traders' common error in °F, shape (minutes,): sd 0.35, decays within hours."""
     return 0.35 * ornstein_uhlenbeck(rng.standard_normal(minutes), time_constant=75.0)

@@ -1,7 +1,7 @@
-"""The generated world's stations: what ASOS, its feed, the climate report and a forecaster say.
+"""The generated world's station data: ASOS reports, the climate report and a forecast.
 
-Here: averaging and rounding (methods.md 1.4 and 1.5), five-minute reports with their gaps, the
-official maximum, the day-ahead forecast. Not here: the temperature itself (`world_weather`).
+Here: averaging and rounding (methods.md 1.4 and 1.5), five-minute reports with gaps, the official
+maximum, the day-ahead forecast. Not here: the temperature itself (`world_weather`).
 """
 
 import zlib
@@ -17,14 +17,12 @@ from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.sandbox import world_layout
 from kalshi_assets.sandbox.world_weather import (
     DAY,
-    Floats,
     Stress,
     day_weather,
     generator,
     temperature,
 )
-
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 SOURCE = "generated world"
 AVERAGED = 5
@@ -32,18 +30,18 @@ REPORT_EVERY = 5
 
 
 def tenths_of_celsius(whole_f: Ints) -> Ints:
-    """Tenths of a degree Celsius of an ASOS whole Fahrenheit: half_up(50 (F - 32) / 9)."""
+    """Tenths of °C that ASOS sends for whole °F: half_up(50 (F - 32) / 9)."""
     return (100 * (whole_f - 32) + 9) // 18
 
 
 def whole_celsius(tenths: Ints) -> Ints:
-    """The body of the report: whole degrees Celsius, half up, of tenths."""
+    """Whole °C in the body of the report: tenths rounded half up."""
     return (tenths + 5) // 10
 
 
 @lru_cache(maxsize=16)
-def five_minute_mean(seed: int, city: City, day: date) -> Floats:
-    """Mean of the minute and the four before it, every minute of the climate day, F."""
+def five_minute_mean(seed: int, city: City, day: date) -> Array:
+    """Mean of each minute of the climate day and the four before it, °F."""
     before = temperature(seed, city, day - timedelta(days=1))[-(AVERAGED - 1) :]
     minutes = np.concatenate([before, temperature(seed, city, day)])
     mean = np.convolve(minutes, np.full(AVERAGED, 1 / AVERAGED), mode="valid")
@@ -52,31 +50,28 @@ def five_minute_mean(seed: int, city: City, day: date) -> Floats:
 
 
 def whole_fahrenheit(seed: int, city: City, day: date) -> Ints:
-    """What the station holds every minute: the five-minute mean in whole F, half up; (1440,)."""
+    """The station's value each minute: the five-minute mean in whole °F, half up; (1440,)."""
     return np.floor(five_minute_mean(seed, city, day) + 0.5).astype(np.int64)
 
 
 def official_maximum(seed: int, city: City, day: date) -> int:
-    """The climate day's maximum in whole F: the greatest of the minute values."""
+    """The climate day's maximum in whole °F: the greatest value of any minute."""
     return int(whole_fahrenheit(seed, city, day).max())
 
 
 def reports_tenths(station: str) -> bool:
-    """Whether every report of the station carries tenths, where the caller does not choose.
+    """Whether all reports of the station have tenths of °C; otherwise one per hour has.
 
-    Half of the stations do, picked by a hash of the name; the others give tenths once an hour.
+    True for about half of the stations, by a hash of the name.
     """
     return zlib.crc32(station.encode()) % 2 == 0
 
 
 def observations(seed: int, city: City, day: date, *, tenths: bool) -> pl.DataFrame:
-    """Reports of the climate day, every five minutes but for gaps.
+    """Reports of the climate day, every five minutes except for gaps.
 
-    Parameters
-    ----------
-    tenths
-        Whether every report carries tenths of a degree Celsius; otherwise only that of the
-        55th minute does, and the rest show whole degrees in both columns.
+    Without `tenths` only the report of minute 55 has tenths of °C, and the others have whole
+    degrees in both columns.
     """
     minute = np.arange(0, DAY, REPORT_EVERY)
     c10 = tenths_of_celsius(whole_fahrenheit(seed, city, day)[minute])
@@ -100,7 +95,7 @@ def observations(seed: int, city: City, day: date, *, tenths: bool) -> pl.DataFr
 
 
 def _gaps(seed: int, city: City, day: date, minute: Ints) -> NDArray[np.bool_]:
-    """Which reports never came: short gaps on some days, a long one at the peak under stress."""
+    """Which reports are missing: short gaps on some days, a long one at the peak under stress."""
     rng = generator(seed, city, day, "feed")
     lost = np.zeros(minute.size, dtype=bool)
     how_many = int(rng.choice([0, 1, 2, 3], p=[0.7, 0.16, 0.09, 0.05]))
@@ -115,14 +110,14 @@ def _gaps(seed: int, city: City, day: date, minute: Ints) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """A day-ahead forecast of the climate day's maximum, whole F, as the public sees it."""
+    """A published day-ahead forecast of the climate day's maximum, whole °F."""
 
     issued: datetime
     value_f: int
 
 
 def forecast(seed: int, city: City, day: date) -> Forecast:
-    """The forecast issued at 12:00Z the day before: error sd about 2.3 F, 5 to 9 F on a bust."""
+    """The forecast issued at 12:00Z the day before: error sd about 2.3 °F, 5 to 9 °F on a bust."""
     rng = generator(seed, city, day, "forecast")
     error = float(np.clip(rng.normal(0, 2.5), -4.4, 4.4))
     if day_weather(seed, city, day).stress is Stress.FORECAST_BUST:

@@ -1,7 +1,7 @@
-"""The generated world's tape: trades against the quotes, and the candles that follow from both.
+"""The generated world's trades, and the candles derived from quotes and trades.
 
-Here: noise and informed takers, sizes, one-minute candles as the exchange aggregates them. Not
-here: where quotes come from (`world_market`).
+Here: noise and informed takers, sizes, one-minute candles aggregated as by the exchange. Not here:
+quotes (`world_market`).
 """
 
 from dataclasses import dataclass
@@ -14,9 +14,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.sandbox import world_layout
 from kalshi_assets.sandbox.world_market import Event, Quotes
-from kalshi_assets.sandbox.world_weather import Floats
-
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 INFORMED_SHARE = 0.3
 LONGEST_SWEEP = 4
@@ -24,28 +22,14 @@ LONGEST_SWEEP = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Tape:
-    """Trades in time order, one array entry each.
+    """Trades in time order, with one array entry per trade.
 
-    Attributes
-    ----------
-    minute
-        Minute since the open.
-    second
-        Seconds into that minute, within (0, 60).
-    bracket
-        Position in the ladder.
-    price
-        Cents of YES.
-    count
-        Contracts.
-    bought_yes
-        Whether the taker bought YES.
-    opened
-        Contracts that the trade added to the open interest, 0 to count.
+    Time is given as the minute since the open and the second within it, price in cents of YES;
+    `opened` is the number of contracts added to the open interest, 0 to `count`.
     """
 
     minute: Ints
-    second: Floats
+    second: Array
     bracket: Ints
     price: Ints
     count: Ints
@@ -58,18 +42,13 @@ class Tape:
 
 
 def tape(
-    rng: np.random.Generator, book: Quotes, informed_pmf: Floats, lively: Floats, *, expected: float
+    rng: np.random.Generator, book: Quotes, informed_pmf: Array, lively: Array, *, expected: float
 ) -> Tape:
-    """Takers who hit the bid or lift the ask standing at their second.
+    """Trades of takers who hit the bid or lift the ask in force at their time.
 
-    Parameters
-    ----------
-    informed_pmf
-        What those know who read the weather sooner than the market maker, shape (minutes, 6).
-    lively
-        Relative activity per minute, shape (minutes,).
-    expected
-        Mean number of orders; an order that sweeps prints several trades at one instant.
+    `informed_pmf`, shape (minutes, 6), is the belief of takers who see the weather earlier than the
+    market maker, `lively` the relative activity, shape (minutes,), `expected` the mean number of
+    orders. A sweeping order results in several trades at one instant.
     """
     fair = (book.bid + book.ask) / 200
     intensity = lively[:, None] * (0.02 + fair * (1 - fair))
@@ -105,7 +84,7 @@ def tape(
 
 
 def trades_frame(rng: np.random.Generator, market: Event, trades: Tape) -> pl.DataFrame:
-    """The tape as the archive stores it, in time order."""
+    """The trades in the archive's schema, in time order."""
     n = trades.minute.size
     digits = rng.bytes(16 * n).hex()
     ids = [
@@ -128,10 +107,10 @@ def trades_frame(rng: np.random.Generator, market: Event, trades: Tape) -> pl.Da
 def candles_frame(
     rng: np.random.Generator, market: Event, book: Quotes, trades: Tape
 ) -> pl.DataFrame:
-    """One-minute candles, only of minutes in which the book changed or a trade printed.
+    """One-minute candles of the minutes in which the book changed or a trade occurred.
 
-    A quote opens where the minute before closed. After a trade the side that was hit may step
-    back for a moment, which shows in the low of the bid or the high of the ask.
+    A quote opens where the previous minute closed. After a trade the quote that was hit may be
+    withdrawn briefly, which shows in the low of the bid or the high of the ask.
     """
     n, brackets = book.bid.shape
     traded = np.zeros((n, brackets), dtype=bool)

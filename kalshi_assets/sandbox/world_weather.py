@@ -1,11 +1,11 @@
 """The generated world's weather: temperature as a function of (seed, city, absolute minute).
 
-Here: climatology, the synoptic drift, fronts, cloud, the diurnal wave, minute noise, and which
-days are under stress. Not here: what a station makes of the temperature (`world_station`) and
-what traders make of it (`world_market`).
+Here: climatology, the synoptic drift, fronts, cloud, the diurnal wave, minute noise, and stress
+days. Not here: the station's measurements (`world_station`), the traders' beliefs (`world_market`).
 
-Everything that a day needs is drawn from seeds keyed by (seed, city, date), its own and its
-neighbours', and joined smoothly; so a day is the same whichever days are asked for, in any order.
+All random numbers of a day are drawn from generators keyed by (seed, city, date), for the day
+itself and adjacent days, and joined smoothly. A day is therefore the same whichever days are
+generated, in any order.
 """
 
 import zlib
@@ -15,11 +15,9 @@ from enum import StrEnum
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.cities import City
-
-Floats = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 DAY = 1440
 JOIN = 120
@@ -29,7 +27,7 @@ MEMORY_DAYS = 8
 
 
 class Stress(StrEnum):
-    """What makes a day hard, after the fixed list of stress days that backtests report apart."""
+    """What makes a day difficult; from the list of stress days that backtests report separately."""
 
     NONE = "none"
     COLD_FRONT = "cold front: falls by 10 F or more within an hour of the afternoon"
@@ -50,20 +48,12 @@ _STRESS_SHARES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Climate:
-    """Rough constants of a station's climate, in degrees Fahrenheit.
+    """Rough constants of a station's climate, °F.
 
-    Attributes
-    ----------
-    mean_f
-        Mean temperature of the year.
-    season_f
-        Half of the difference between the warmest and the coldest time of the year.
-    diurnal_f
-        Half of the day's range under a clear sky.
-    synoptic_f
-        Standard deviation of the day-to-day anomaly.
+    Annual mean, amplitudes of the annual cycle and of the diurnal cycle under a clear sky, and
+    standard deviation of the day-to-day anomaly.
     """
 
     mean_f: float
@@ -72,35 +62,31 @@ class Climate:
     synoptic_f: float
 
 
-def _climate(mean_f: float, season_f: float, diurnal_f: float, synoptic_f: float) -> Climate:
-    return Climate(mean_f=mean_f, season_f=season_f, diurnal_f=diurnal_f, synoptic_f=synoptic_f)
-
-
 CLIMATES = {
-    "KNYC": _climate(55.0, 22.0, 7.5, 6.0),
-    "KMDW": _climate(51.0, 25.0, 8.5, 8.0),
-    "KMIA": _climate(77.5, 7.5, 5.5, 2.5),
-    "KLAX": _climate(63.5, 5.5, 6.0, 3.5),
-    "KDEN": _climate(51.0, 21.5, 14.0, 8.0),
-    "KAUS": _climate(69.0, 17.5, 11.0, 6.0),
-    "KPHL": _climate(56.5, 22.0, 8.5, 6.0),
-    "KATL": _climate(63.0, 18.0, 9.5, 5.5),
-    "KBOS": _climate(52.0, 22.0, 7.5, 6.5),
-    "KDFW": _climate(67.0, 20.0, 10.0, 6.5),
-    "KDCA": _climate(58.5, 21.5, 8.5, 6.0),
-    "KHOU": _climate(70.0, 15.5, 8.5, 5.5),
-    "KLAS": _climate(70.5, 22.0, 11.0, 4.5),
-    "KMSP": _climate(47.0, 29.0, 9.0, 8.5),
-    "KMSY": _climate(70.5, 14.5, 7.5, 5.0),
-    "KOKC": _climate(61.5, 21.5, 10.5, 7.5),
-    "KPHX": _climate(76.0, 19.5, 11.5, 4.0),
-    "KSAT": _climate(70.0, 16.5, 10.5, 6.0),
-    "KSEA": _climate(53.0, 12.5, 7.5, 3.5),
-    "KSFO": _climate(58.5, 5.0, 6.5, 3.5),
-    "KSAN": _climate(64.5, 6.0, 5.5, 3.0),
-    "KEWR": _climate(56.0, 22.0, 8.5, 6.0),
-    "KTTN": _climate(54.0, 22.0, 9.5, 6.0),
-    "KSDF": _climate(58.5, 21.5, 9.0, 7.0),
+    "KNYC": Climate(55.0, 22.0, 7.5, 6.0),
+    "KMDW": Climate(51.0, 25.0, 8.5, 8.0),
+    "KMIA": Climate(77.5, 7.5, 5.5, 2.5),
+    "KLAX": Climate(63.5, 5.5, 6.0, 3.5),
+    "KDEN": Climate(51.0, 21.5, 14.0, 8.0),
+    "KAUS": Climate(69.0, 17.5, 11.0, 6.0),
+    "KPHL": Climate(56.5, 22.0, 8.5, 6.0),
+    "KATL": Climate(63.0, 18.0, 9.5, 5.5),
+    "KBOS": Climate(52.0, 22.0, 7.5, 6.5),
+    "KDFW": Climate(67.0, 20.0, 10.0, 6.5),
+    "KDCA": Climate(58.5, 21.5, 8.5, 6.0),
+    "KHOU": Climate(70.0, 15.5, 8.5, 5.5),
+    "KLAS": Climate(70.5, 22.0, 11.0, 4.5),
+    "KMSP": Climate(47.0, 29.0, 9.0, 8.5),
+    "KMSY": Climate(70.5, 14.5, 7.5, 5.0),
+    "KOKC": Climate(61.5, 21.5, 10.5, 7.5),
+    "KPHX": Climate(76.0, 19.5, 11.5, 4.0),
+    "KSAT": Climate(70.0, 16.5, 10.5, 6.0),
+    "KSEA": Climate(53.0, 12.5, 7.5, 3.5),
+    "KSFO": Climate(58.5, 5.0, 6.5, 3.5),
+    "KSAN": Climate(64.5, 6.0, 5.5, 3.0),
+    "KEWR": Climate(56.0, 22.0, 8.5, 6.0),
+    "KTTN": Climate(54.0, 22.0, 9.5, 6.0),
+    "KSDF": Climate(58.5, 21.5, 9.0, 7.0),
 }
 
 
@@ -110,19 +96,19 @@ def climate(city: City) -> Climate:
     Raises
     ------
     ValueError
-        The generated world knows no climate for the station.
+        The station has no entry in `CLIMATES`.
     """
     try:
         return CLIMATES[city.station]
     except KeyError:
         raise ValueError(
             f"no climate for station {city.station} of {city.name}; add it to CLIMATES in "
-            f"{__name__}, which knows {', '.join(CLIMATES)}"
+            f"{__name__}, which has {', '.join(CLIMATES)}"
         ) from None
 
 
 def generator(seed: int, city: City, day: date, purpose: str) -> np.random.Generator:
-    """The random generator of one purpose on one city-day.
+    """The random generator for one purpose on one city-day.
 
     Raises
     ------
@@ -137,21 +123,11 @@ def generator(seed: int, city: City, day: date, purpose: str) -> np.random.Gener
 
 @dataclass(frozen=True, kw_only=True)
 class DayWeather:
-    """What is drawn for a climate day, before it is joined with its neighbours.
+    """The random draws for a climate day, before joining it with adjacent days.
 
-    Attributes
-    ----------
-    anomaly
-        Shock of the synoptic drift, standard normal.
-    cloud
-        0 clear .. 1 overcast; damps the diurnal wave.
-    peak_shift_min
-        Minutes by which the diurnal wave runs late.
-    front_f, front_at_min, front_width_min
-        Change that a front brings, when its middle passes after the day's start, and how long it
-        takes; 0 F: no front.
-    stress
-        What makes the day hard.
+    The shock of the synoptic drift, standard normal; cloud from 0 clear to 1 overcast, which damps
+    the diurnal wave; the delay of that wave; and a front: temperature change (0: no front), time of
+    its middle after the start of the day, and duration.
     """
 
     anomaly: float
@@ -165,7 +141,7 @@ class DayWeather:
 
 @lru_cache(maxsize=4096)
 def day_weather(seed: int, city: City, day: date) -> DayWeather:
-    """The draws of one climate day."""
+    """The random draws for a climate day."""
     rng = generator(seed, city, day, "weather")
     stress = _stress(float(rng.random()))
     anomaly, peak_shift = rng.standard_normal(2)
@@ -198,7 +174,7 @@ def _stress(draw: float) -> Stress:
 def _front(
     rng: np.random.Generator, stress: Stress, constants: Climate
 ) -> tuple[float, float, float]:
-    """Change in F, middle in minutes after the day's start, width in minutes."""
+    """Change in °F, middle in minutes after the start of the day, width in minutes."""
     a, b, c = rng.random(3)
     if stress is Stress.COLD_FRONT:
         return -(15 + 9 * a), 60 * (12.5 + 4 * b), 60 * (1.0 + 0.5 * c)
@@ -212,13 +188,8 @@ def _front(
     return 0.0, 0.0, 60.0
 
 
-def signal(seed: int, city: City, day: date) -> Floats:
-    """Temperature without noise at every minute of the climate day.
-
-    Returns
-    -------
-    array, shape (1440,), degrees Fahrenheit, from the climate day's first minute.
-    """
+def signal(seed: int, city: City, day: date) -> Array:
+    """Temperature without noise at every minute of the climate day, shape (1440,), °F."""
     minute = np.arange(DAY, dtype=np.float64)
     constants = climate(city)
     season = np.cos(2 * np.pi * (day.toordinal() + minute / DAY - _WARMEST) / 365.25)
@@ -232,8 +203,8 @@ def signal(seed: int, city: City, day: date) -> Floats:
 _WARMEST = date(2000, 7, 22).toordinal()
 
 
-def _drift(seed: int, city: City, day: date, minute: Floats) -> Floats:
-    """Day-to-day anomaly, unit variance at each midnight, with a memory of days."""
+def _drift(seed: int, city: City, day: date, minute: Array) -> Array:
+    """Day-to-day anomaly, autocorrelated over days, with unit variance at each midnight."""
     weights = MEMORY ** np.arange(MEMORY_DAYS)
     weights /= np.sqrt((weights**2).sum())
 
@@ -248,9 +219,9 @@ def _drift(seed: int, city: City, day: date, minute: Floats) -> Floats:
 
 
 def _diurnal_parameters(
-    seed: int, city: City, day: date, minute: Floats, constants: Climate
-) -> tuple[Floats, Floats]:
-    """Amplitude in F and lateness in minutes, blended over the night from 20 to 05."""
+    seed: int, city: City, day: date, minute: Array, constants: Climate
+) -> tuple[Array, Array]:
+    """Amplitude in °F and delay in minutes, blended during the night from 20 to 05."""
     days = [day_weather(seed, city, day + timedelta(days=k)) for k in (-1, 0, 1)]
     amplitudes = [constants.diurnal_f * (1 - 0.65 * d.cloud) for d in days]
     shifts = [d.peak_shift_min for d in days]
@@ -258,15 +229,15 @@ def _diurnal_parameters(
     from_yesterday = _smoothstep((minute + 4 * 60) / night)
     to_tomorrow = _smoothstep((minute - 20 * 60) / night)
 
-    def blend(values: list[float]) -> Floats:
+    def blend(values: list[float]) -> Array:
         yesterday, today, tomorrow = values
         return today + (yesterday - today) * (1 - from_yesterday) + (tomorrow - today) * to_tomorrow
 
     return blend(amplitudes), blend(shifts)
 
 
-def _diurnal_wave(hour: Floats) -> Floats:
-    """Wave from -1 at 05:24 to +1 at 15:24 standard time; falls fast first, then slowly."""
+def _diurnal_wave(hour: Array) -> Array:
+    """Wave from -1 at 05:24 to +1 at 15:24 standard time; then falls fast first, slowly later."""
     h = np.mod(hour - 5.4, 24.0)
     rising = -np.cos(np.pi * h / 10)
     fallen = np.clip((h - 10) / 14, 0, 1) ** 0.8
@@ -274,8 +245,8 @@ def _diurnal_wave(hour: Floats) -> Floats:
     return np.where(h < 10, rising, falling)
 
 
-def _fronts(seed: int, city: City, day: date, minute: Floats) -> Floats:
-    """What the fronts of today, the days before and tomorrow add; each fades within four days."""
+def _fronts(seed: int, city: City, day: date, minute: Array) -> Array:
+    """Sum of the fronts of today, tomorrow and earlier days; each fades within four days."""
     total = np.zeros_like(minute)
     for back in range(-1, FRONT_DAYS + 2):
         drawn = day_weather(seed, city, day - timedelta(days=back))
@@ -288,15 +259,11 @@ def _fronts(seed: int, city: City, day: date, minute: Floats) -> Floats:
     return total
 
 
-def noise(seed: int, city: City, day: date) -> Floats:
-    """Minute noise of the climate day: a slow Ornstein-Uhlenbeck part and daytime turbulence.
+def noise(seed: int, city: City, day: date) -> Array:
+    """Minute noise of the climate day, shape (1440,), °F: slow Ornstein-Uhlenbeck and turbulence.
 
-    Days' own paths are cross-faded over two hours either side of midnight with weights whose
-    squares sum to 1, so that the variance does not dip.
-
-    Returns
-    -------
-    array, shape (1440,), degrees Fahrenheit.
+    The paths of adjacent days are cross-faded within two hours of midnight, with weights whose
+    squares sum to 1, so that the variance does not drop.
     """
     path = _noise_path(seed, city, day)
     before = _noise_path(seed, city, day - timedelta(days=1))
@@ -310,8 +277,8 @@ def noise(seed: int, city: City, day: date) -> Floats:
 
 
 @lru_cache(maxsize=16)
-def _noise_path(seed: int, city: City, day: date) -> Floats:
-    """One day's own noise from two hours before it to two hours after it."""
+def _noise_path(seed: int, city: City, day: date) -> Array:
+    """The noise drawn for a day, from two hours before it to two hours after it."""
     rng = generator(seed, city, day, "noise")
     n = DAY + 2 * JOIN
     slow = 1.1 * ornstein_uhlenbeck(rng.standard_normal(n), time_constant=330.0)
@@ -327,33 +294,28 @@ def _noise_path(seed: int, city: City, day: date) -> Floats:
     return path
 
 
-def ornstein_uhlenbeck(shocks: Floats, *, time_constant: float) -> Floats:
+def ornstein_uhlenbeck(shocks: Array, *, time_constant: float) -> Array:
     """Stationary Ornstein-Uhlenbeck path of unit variance, one step per shock.
 
     x[k] = rho x[k-1] + sqrt(1 - rho^2) z[k] with rho = exp(-1 / time_constant), x[0] = z[0].
 
-    Parameters
-    ----------
-    shocks
-        Standard normal draws, shape (n,); n / time_constant below 500 keeps the sum in range.
-    time_constant
-        Steps over which the autocorrelation falls to 1/e.
+    `shocks` are standard normal, shape (n,); n / time_constant must be below 500 to avoid overflow.
     """
     growth = np.exp(np.arange(shocks.size) / time_constant)
     scaled = shocks * growth
     scaled[1:] *= np.sqrt(1 - np.exp(-2 / time_constant))
-    path: Floats = np.cumsum(scaled) / growth
+    path: Array = np.cumsum(scaled) / growth
     return path
 
 
 @lru_cache(maxsize=16)
-def temperature(seed: int, city: City, day: date) -> Floats:
-    """One-minute mean temperatures of the climate day, shape (1440,), degrees Fahrenheit."""
+def temperature(seed: int, city: City, day: date) -> Array:
+    """One-minute mean temperatures of the climate day, shape (1440,), °F."""
     minutes = signal(seed, city, day) + noise(seed, city, day)
     minutes.setflags(write=False)
     return minutes
 
 
-def _smoothstep(x: Floats) -> Floats:
+def _smoothstep(x: Array) -> Array:
     x = np.clip(x, 0, 1)
     return x * x * (3 - 2 * x)

@@ -1,25 +1,25 @@
 """Who settles an event, which values are final, and when they became known: the only rule for both.
 
-Here: the rule, from the stored rows of `weather.settlements` and the event. A word counts from its
-row's `known_at` on, and no earlier. Preliminary and revised values are not final; of a publisher
-the first official one counts, and what it issues later revises it; of the exchange the last word.
-Not here: asking the sources.
+Here: the rule, from the stored rows of a family's settlements and the event, which says in its
+`authorities` whose word counts. A word counts from its row's `known_at` on, and no earlier.
+Preliminary and revised values are not final; of a publisher the first official one counts, and what
+it issues later revises it; of the exchange the last word. What pays is said by the atom of the
+ladder that the number lies in; of a partition it is the bracket that pays. Not here: asking the
+sources.
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
-from kalshi_assets.ladder.terms import terms_at
+from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.ladder.legs import Leg
+from kalshi_assets.ladder.terms import atoms_of
 
-Source = Literal["exchange", "weather_company", "climate_report", "climate_bulletin"]
 SettledAs = Literal["bracket", "fair_price"]
 
-# Events of this climate day and later name The Weather Company, earlier ones the Daily Climate
-# Report of the National Weather Service.
-WEATHER_COMPANY_FROM = date(2026, 8, 14)
 FINALIZED = "finalized"
 """What the exchange does not amend any more."""
 FINAL_OF_EXCHANGE = ("determined", "finalized")
@@ -33,7 +33,7 @@ class FairPrice(NamedTuple):
     Attributes
     ----------
     payoffs_cc
-        What a YES contract of each bracket pays, 1/10,000 dollar, coldest first.
+        What a YES contract of each bracket pays, 1/10,000 dollar, lowest first.
     known_at
         When that could first be acted on.
     """
@@ -54,28 +54,18 @@ class Settled(NamedTuple):
     source
         Whose word counts.
     winner
-        Position of the bracket that pays, 0 is the coldest; None: no bracket won, see `FairPrice`.
-    tmax_f
-        The maximum by that source; None: it names only the market that pays.
+        Position of the atom that the number lies in, of a partition the bracket that pays, 0 is the
+        lowest; None: no bracket won, see `FairPrice`.
+    value
+        The number by that source, in ticks; None: it says only what pays.
     known_at
         When that word was known.
     """
 
-    source: Source
+    source: str
     winner: int | None
-    tmax_f: int | None
+    value: int | None
     known_at: datetime
-
-
-def precedence(day: date) -> tuple[Source, ...]:
-    """Whose word settles events of climate day `day`, the first that has spoken.
-
-    The exchange pays; the authority that its rules name stands in where its result is not known.
-    Since the rules name The Weather Company, the climate report only checks it.
-    """
-    if day >= WEATHER_COMPANY_FROM:
-        return ("exchange", "weather_company")
-    return ("exchange", "climate_report", "climate_bulletin")
 
 
 def final(settlements: pl.DataFrame) -> pl.DataFrame:
@@ -103,7 +93,7 @@ def first_issues(settlements: pl.DataFrame) -> pl.DataFrame:
 def fair_price(settlements: pl.DataFrame) -> FairPrice | None:
     """What the exchange paid where it settled at a fair price.
 
-    None: it has not settled, or one bracket pays a dollar.
+    None: it has not settled, or every leg pays a dollar or nothing.
     """
     for source, status, payoffs, known_at in _rows(
         settlements, "source", "status", "payoffs_cc", "known_at"
@@ -114,13 +104,13 @@ def fair_price(settlements: pl.DataFrame) -> FairPrice | None:
 
 
 def winning_brackets(settlements: pl.DataFrame, events: pl.DataFrame) -> dict[str, list[int]]:
-    """For each source the brackets that pay according to its final value, by position.
+    """For each source where its final word puts the number: positions of atoms, one if all agree.
 
     The exchange is not among them where it settled at a fair price.
     """
-    ladder = _ladder(events)
+    ladder = atoms_of(events)
     return {
-        source: _paid(words, ladder)
+        source: _won(words, ladder)
         for source, words in _by_source(_final_words(settlements))
         if not _at_fair_price(words)
     }
@@ -131,13 +121,13 @@ def settled_by(
 ) -> Settled | None:
     """What settles the event, by what was known at an instant; None: all that is stored.
 
-    None where no source has said its final word yet, see `precedence`, or where the exchange said
+    None where no source has said its final word yet, see `authorities`, or where the exchange said
     that no bracket won, see `fair_price`: its word goes before that of any publisher.
 
     Raises
     ------
     ValueError
-        The source's value pays no bracket, or more than one.
+        The source's words are of no atom, or of more than one.
     """
     found = _settled(_heard(_final_words(settlements), known_by), events)
     return None if found is None or found.winner is None else found
@@ -184,39 +174,41 @@ def outcome_known_at(labelled: pl.DataFrame, known_by: datetime) -> datetime | N
     return max((at for at in _outcome_times(labelled) if at <= known_by), default=None)
 
 
-def official_maximum(
-    settlements: pl.DataFrame, day: date, known_by: datetime | None = None
+def official_value(
+    settlements: pl.DataFrame, authorities: Sequence[str], known_by: datetime | None = None
 ) -> tuple[int, datetime] | None:
-    """The station's maximum of climate day `day` by what was known at an instant, and since when.
+    """The number by what was known at an instant, and since when.
 
-    What models of the weather learn: the number, not who is paid. The authority that the rules
-    name before the exchange, which passes its number on or only names a winner; other publishers
-    last.
+    What models learn: the number, not who is paid. The authority that the rules name before the
+    exchange, which passes its number on or only says what pays; other publishers last.
+
+    Parameters
+    ----------
+    settlements
+        Of one event.
+    authorities
+        Of the event, the exchange first.
+    known_by
+        The instant; None: all that is stored is known.
     """
     latest: dict[str, _Word] = {}
     for word in _heard(_final_words(settlements), known_by):
-        if word.tmax_f is not None:
+        if word.value is not None:
             latest[word.source] = word
-    exchange, *authorities = precedence(day)
-    order = [*authorities, exchange, *sorted(latest)]
+    exchange, *others = authorities
+    order = [*others, exchange, *sorted(latest)]
     found = next((latest[source] for source in order if source in latest), None)
-    return None if found is None or found.tmax_f is None else (found.tmax_f, found.known_at)
+    return None if found is None or found.value is None else (found.value, found.known_at)
 
 
 class _Word(NamedTuple):
     source: str
     status: str
-    tmax_f: int | None
+    value: int | None
     winning_market: str | None
+    won: int | None
     payoffs_cc: list[int] | None
     known_at: datetime
-
-
-class _Rung(NamedTuple):
-    market_ticker: str
-    bracket: int
-    lo_f: int | None
-    hi_f: int | None
 
 
 def _final_words(settlements: pl.DataFrame) -> list[_Word]:
@@ -244,16 +236,15 @@ def _settled(words: Sequence[_Word], events: pl.DataFrame) -> Settled | None:
     last = dict(_by_source(words))
     if not last:
         return None
-    # A climate day begins at 04:00 to 10:00 UTC of its own date.
-    for source in precedence(events["climate_start"][0].date()):
+    for source in events["authorities"][0]:
         if source in last:
             word = last[source][-1]
             if _at_fair_price(last[source]):
                 return Settled(source, None, None, word.known_at)
-            winners = _paid(last[source], _ladder(events))
+            winners = _won(last[source], atoms_of(events))
             if len(winners) != 1:
                 raise ValueError(f"{source} pays brackets {winners}; exactly one must pay")
-            return Settled(source, winners[0], word.tmax_f, word.known_at)
+            return Settled(source, winners[0], word.value, word.known_at)
     return None
 
 
@@ -261,18 +252,28 @@ def _at_fair_price(words: Sequence[_Word]) -> bool:
     return words[-1].payoffs_cc is not None
 
 
-def _paid(words: Sequence[_Word], ladder: Sequence[_Rung]) -> list[int]:
-    return sorted({rung.bracket for word in words for rung in ladder if _pays(word, rung)})
+def _won(words: Sequence[_Word], ladder: Atoms) -> list[int]:
+    """Where words put the number; of a ladder with gaps or overlaps the legs that pay."""
+    if ladder.shape == "other":
+        legs = enumerate(ladder.legs)
+        return [at for at, leg in legs if any(_pays(word, leg) for word in words)]
+    return sorted({atom for word in words if (atom := _atom(word, ladder)) is not None})
 
 
-def _pays(word: _Word, rung: _Rung) -> bool:
+def _pays(word: _Word, leg: Leg) -> bool:
     if word.winning_market is not None:
-        return word.winning_market == rung.market_ticker
-    return _inside(word.tmax_f, rung.lo_f, rung.hi_f)
+        return word.winning_market == leg.market_ticker
+    return word.value is not None and leg.pays(word.value)
 
 
-def _ladder(events: pl.DataFrame) -> list[_Rung]:
-    return [_Rung(*row) for row in _rows(terms_at(events), *_Rung._fields)]
+def _atom(word: _Word, ladder: Atoms) -> int | None:
+    """Where a word puts the number; None: nowhere."""
+    if word.winning_market is not None:
+        named = [leg.market_ticker == word.winning_market for leg in ladder.legs]
+        return ladder.paid(named)
+    if word.won is not None:
+        return word.won
+    return None if word.value is None else ladder.index_of(word.value)
 
 
 def _outcome_times(labelled: pl.DataFrame) -> list[datetime]:
@@ -287,7 +288,3 @@ def _rows(frame: pl.DataFrame, *columns: str) -> list[tuple[Any, ...]]:
 
 def _is_final(source: str, status: str) -> bool:
     return status in FINAL_OF_EXCHANGE if source == "exchange" else status == FINAL_OF_PUBLISHER
-
-
-def _inside(value: int | None, lo: int | None, hi: int | None) -> bool:
-    return value is not None and (lo is None or value >= lo) and (hi is None or value <= hi)

@@ -1,4 +1,5 @@
 """Scores, intervals, tests and reliability: one function for each.
 
-Here: arithmetic on arrays of forecasts and outcomes. Not here: which days are compared (`studies`).
+Here: arithmetic on arrays of forecasts and outcomes. Not here: selecting the days to compare
+(`studies`).
 """

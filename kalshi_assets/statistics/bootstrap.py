@@ -1,9 +1,9 @@
-"""Means over days with intervals by resampling whole days: the only bootstrap.
+"""Means over days with intervals from resampling whole days: the only bootstrap.
 
-A day is the unit: its hours share one outcome. Where several cities are judged together the unit is
-the date, with all its cities: they share the weather. Here: the resampling. Not here: what is
-averaged. Neighbouring days share their weather too, which makes intervals from single days somewhat
-too narrow; blocks of three days widen them.
+The unit is a day, since its hours share one outcome. With several cities the unit is the date with
+all its cities, since they share the weather. Here: the resampling. Not here: what is averaged.
+Adjacent days share their weather too, so intervals from single days are somewhat too narrow; blocks
+of three days widen them.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
+
 Whole = NDArray[np.int64]
 
 RESAMPLES = 2000
@@ -20,15 +21,9 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Resampled:
-    """Means and their intervals, each of shape (cells,).
+    """Means over the days that have a cell, percentile intervals, and numbers of such days.
 
-    Attributes
-    ----------
-    mean, lo, hi
-        Mean over the days that have the cell, and the quantiles of its resampled values (percentile
-        interval); NaN where no day has it.
-    n_days
-        How many have it.
+    All have shape (cells,), with NaN if no day has the cell.
     """
 
     mean: Array
@@ -40,17 +35,8 @@ class Resampled:
 def day_weights(days: int, resamples: int, rng: np.random.Generator, *, block: int = 1) -> Array:
     """How often each day is drawn, shape (resamples, days); rows sum to the number of days.
 
-    Parameters
-    ----------
-    days
-        How many there are, in the order of the calendar.
-    resamples
-        How many times they are drawn.
-    rng
-        Where chance comes from.
-    block
-        Days drawn together: moving blocks that wrap around at the end, the last one cut to fit
-        (circular block bootstrap; Politis and Romano 1992).
+    Days, in calendar order, are drawn in moving blocks that wrap around at the end, the last one
+    truncated (circular block bootstrap; Politis and Romano 1992).
     """
     starts = rng.integers(days, size=(resamples, -(-days // block)))
     runs = (starts[:, :, None] + np.arange(block)) % days
@@ -62,16 +48,9 @@ def day_weights(days: int, resamples: int, rng: np.random.Generator, *, block: i
 
 @dataclass(frozen=True, kw_only=True)
 class Bootstrap:
-    """How days are resampled.
+    """How days are resampled; the same seed and number of days give the same resamples.
 
-    Attributes
-    ----------
-    seed
-        The same seed and number of days, the same resampled days.
-    resamples
-        How many.
-    block
-        Days drawn together, see `day_weights`; 3 allows for weather that persists.
+    `block` is the number of days drawn together (`day_weights`); 3 allows for persistent weather.
     """
 
     seed: int = 0
@@ -79,22 +58,17 @@ class Bootstrap:
     block: int = 1
 
     def weights(self, days: int, rng: np.random.Generator | None = None) -> Array:
-        """`day_weights` from the seed, or from a generator that draws on."""
+        """`day_weights` from the seed, or from an existing generator."""
         rng = rng or np.random.default_rng(self.seed)
         return day_weights(days, self.resamples, rng, block=self.block)
 
     def ratios(self, totals: Array, counts: Array, *, level: float = LEVEL) -> Resampled:
         """Sum of `totals` over sum of `counts`, with the interval of the resampled ratios.
 
-        Parameters
-        ----------
-        totals, counts
-            Shape (days, cells); a count of 0: the day does not have the cell.
-        level
-            Of the intervals.
+        Both have shape (days, cells); a count of 0 means that the day does not have the cell.
         """
         weights = self.weights(len(totals))
-        # einsum and not @: the same bits on any number of cores.
+        # Unlike @, einsum gives the same bits on any number of cores.
         total = np.einsum("rd,dc->rc", weights, totals)
         count = np.einsum("rd,dc->rc", weights, counts)
         with np.errstate(invalid="ignore"):
@@ -104,7 +78,7 @@ class Bootstrap:
         some = n_days > 0
         lo, hi = np.full(len(mean), np.nan), np.full(len(mean), np.nan)
         if some.any():
-            # A resample may miss every day that has the cell.
+            # A resample may contain no day that has the cell.
             lo[some], hi[some] = np.nanquantile(means[:, some], tails(level), axis=0)
         return Resampled(mean=mean, lo=lo, hi=hi, n_days=n_days)
 
@@ -113,21 +87,11 @@ SINGLE_DAYS = Bootstrap()
 
 
 def tails(level: float) -> tuple[float, float]:
-    """The quantiles between which the middle share `level` lies."""
+    """The quantiles that enclose the central share `level`."""
     return (1 - level) / 2, (1 + level) / 2
 
 
 def summed(row: Whole, column: Whole, shape: tuple[int, int], values: Array | None = None) -> Array:
-    """A table of sums, or of counts.
-
-    Parameters
-    ----------
-    row, column
-        Where each value belongs, shape (n,).
-    shape
-        Of the table.
-    values
-        Shape (n,); None: they are counted.
-    """
+    """A table of sums of `values` by `row` and `column`, all of shape (n,); None: of counts."""
     cell = row * shape[1] + column
     return np.bincount(cell, values, shape[0] * shape[1]).reshape(shape).astype(np.float64)

@@ -1,17 +1,17 @@
-"""How far frequencies stray from probabilities, and how far chance alone would take them.
+"""The calibration error of PMFs over ladders, and its distribution for perfect forecasts.
 
-Here: the expected calibration error of PMFs over ladders, plug-in and debiased, with a bootstrap
-over dates and with the band that perfect forecasts would have. Not here: diagrams (`reliability`),
-the decomposition of a score (`corp`).
+Here: the expected calibration error, plug-in and debiased, with a bootstrap over dates and the null
+band of perfect forecasts. Not here: diagrams (`reliability`), the decomposition of a score
+(`corp`).
 
-The plug-in error is the mean over bins of |frequency - mean probability|, weighted by what is in
-them. It is never zero: perfect forecasts of 20 six-bracket ladders have .07 on average, of 1,000
-ladders .01. So it is printed beside the null band: the error when each city-day's bracket is drawn
-from its own PMFs (consistency resampling, Bröcker and Smith 2007). A day's instants share one draw
-u, and each pays the bracket in which its own cumulative distribution passes u: marginally right at
-every instant, and as dependent as one outcome makes them. Drawn independently, 24 hours of a day
-would pass for 24 days. Dates are not resampled as well: outcomes drawn once and then counted twice
-would widen the band by the root of two.
+The plug-in error is the mean over bins of |frequency - mean probability|, weighted by the number of
+forecasts. It is never zero: perfect forecasts of 20 six-bracket ladders have .07 on average, of
+1,000 ladders .01. It is therefore shown with the null band: the error when each city-day's winner
+is drawn from its own PMFs (consistency resampling, Bröcker and Smith 2007). The instants of a day
+share one draw u, and the winner at each is the bracket in which its cumulative distribution passes
+u: correct marginally at every instant, and as dependent as one outcome makes them. With independent
+draws, 24 hours of a day would count as 24 days. Dates are not resampled as well, which would count
+drawn outcomes repeatedly and widen the band by the square root of two.
 """
 
 from dataclasses import dataclass
@@ -21,27 +21,27 @@ from numpy.typing import NDArray
 
 from kalshi_assets.statistics.bootstrap import LEVEL, SINGLE_DAYS, Bootstrap, summed, tails
 from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 BINS = 10
 NULL_RESAMPLES = 300
-"""Of the null band: its 95 % quantile is then known to about a twentieth."""
+"""For the null band; determines its 95 % quantile to about a twentieth."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationError:
-    """The error, its interval, and what perfect forecasts would show.
+    """The calibration error, its interval, and the null band.
 
     Attributes
     ----------
     plug_in, lo, hi
-        Mean absolute difference, and its interval by resampling dates. The interval lies higher
-        than the value where days are few: resampling adds noise, and noise adds error.
+        Mean absolute difference, and its interval from resampling dates. With few days the
+        interval lies above the value, because the noise of resampling adds error.
     null_mean, null_hi
         Mean and 95 % quantile of the plug-in error of perfect forecasts.
     debiased
-        sign * root of |mean squared difference less what chance adds|; about 0 if perfect.
+        Signed square root of the mean squared difference less its expectation by chance; about 0
+        for perfect forecasts.
     """
 
     plug_in: float
@@ -60,16 +60,8 @@ def calibration_error(
 ) -> CalibrationError:
     """Expected calibration error over all pairs of instant and bracket, in ten equal-mass bins.
 
-    Equal probabilities share a bin, so there are fewer bins where many are 0.
-
-    Parameters
-    ----------
-    forecasts
-        At least one.
-    bootstrap
-        Over dates; its seed is that of the null band, too.
-    null_resamples
-        Of the null band.
+    Equal probabilities share a bin, so there are fewer bins if many are 0. The seed of `bootstrap`
+    is also used for the null band.
     """
     rng = np.random.default_rng(bootstrap.seed)
     p, date = forecasts.probability, forecasts.date_of_pair
@@ -101,16 +93,16 @@ def _plug_in(excess: Array, counts: Array) -> Array:
 
 
 def _debiased(excess: Array, counts: Array) -> float:
-    """Root mean squared difference less its variance, the dates being the sample.
+    """Root mean squared difference less its variance over dates.
 
-    With one pair a date the variance is y(1 - y)/(n - 1), the textbook's; with many, whatever their
-    dependence within a date makes it (the sandwich for clusters).
+    With one pair per date the variance is the textbook's y(1 - y)/(n - 1); with several pairs, that
+    of clusters (sandwich estimator), whatever their dependence within a date.
     """
     n = counts.sum(axis=0)
     gap = excess.sum(axis=0) / n
     there = (counts > 0).sum(axis=0)
     squares = ((excess - counts * gap) ** 2).sum(axis=0)
-    # A bin of one date tells nothing of its variance: its difference is taken for chance.
+    # The variance of a bin with one date is unknown: its difference is attributed to chance.
     variance = np.where(there > 1, squares / n**2 * there / np.maximum(there - 1, 1), gap**2)
     total = float((n * (gap**2 - variance)).sum() / n.sum())
     return float(np.sign(total) * np.sqrt(abs(total)))
@@ -127,11 +119,11 @@ def _null_errors(
     counts = np.bincount(of_bin, minlength=bins).astype(np.float64)
     expected = np.bincount(of_bin, forecasts.probability, minlength=bins)
     inner = np.cumsum(np.nan_to_num(forecasts.p), axis=1)[:, :-1]
-    # In a shorter ladder the last bracket must not be passed by a rounding.
+    # In a shorter ladder, rounding must not lead past the last bracket.
     inner[~forecasts.known[:, 1:]] = np.inf
     bin_of = np.zeros(forecasts.p.shape, dtype=np.int64)
     bin_of[forecasts.known] = of_bin
-    # Brackets first, so that a sum over them runs along memory: a third of the time.
+    # With brackets as the first axis, the sum over them takes a third of the time.
     tops, flat = np.ascontiguousarray(inner.T), bin_of.ravel()
     first = np.arange(len(forecasts.day)) * forecasts.p.shape[1]
     happened = np.zeros((resamples, bins))

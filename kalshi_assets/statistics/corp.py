@@ -1,6 +1,6 @@
-"""The reliability curve without bins, and what it says of a Brier score.
+"""The reliability curve without bins, and the decomposition of the Brier score.
 
-Here: CORP of Dimitriadis, Gneiting and Jordan (2021, Proceedings of the National Academy of
+Here: CORP by Dimitriadis, Gneiting and Jordan (2021, Proceedings of the National Academy of
 Sciences 118, e2016191118): probabilities recalibrated by isotonic regression on their own outcomes.
 Not here: binned diagrams (`reliability`), errors with null bands (`calibration_error`).
 """
@@ -10,23 +10,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corp:
-    """A reliability curve and the parts of the mean Brier score of yes-or-no forecasts.
+    """A reliability curve and the components of the mean Brier score of binary forecasts.
 
     Attributes
     ----------
     curve
-        Ends of the curve's flat pieces, shape (n, 2): probability, recalibrated probability.
+        Ends of the curve's flat segments, shape (n, 2): probability, recalibrated probability.
     miscalibration
-        What recalibration would gain, at least 0; optimistic, as the fit knows the outcomes.
-    discrimination
-        What the recalibrated forecasts gain over the frequency of all, at least 0.
-    uncertainty
-        Score of that frequency: score = miscalibration - discrimination + uncertainty.
+        Improvement by recalibration, at least 0; optimistic, since the fit knows the outcomes.
+    discrimination, uncertainty
+        Improvement of the recalibrated forecasts over the overall frequency, at least 0, and the
+        score of that frequency: score = miscalibration - discrimination + uncertainty.
     """
 
     curve: Array
@@ -36,12 +35,9 @@ class Corp:
 
 
 def corp(probability: Array, outcome: NDArray[np.bool_]) -> Corp:
-    """Recalibrate by isotonic regression and split the mean of (p - o)^2.
+    """Recalibrate by isotonic regression and decompose the mean of (p - o)^2.
 
-    Parameters
-    ----------
-    probability, outcome
-        Forecast probabilities and what happened, shape (forecasts,), at least one.
+    Both arrays have shape (forecasts,), with at least one forecast.
     """
     from sklearn.isotonic import IsotonicRegression
 

@@ -1,44 +1,34 @@
-"""Do things that happen get higher probabilities than things that do not?
+"""Discrimination: whether events that occur had higher probabilities than events that do not.
 
-Here: the area under the ROC curve with its bootstrap over days. Not here: whether the probabilities
-are right (`calibration_error`).
+Here: the area under the ROC curve with its bootstrap over dates. Not here: calibration
+(`calibration_error`).
 
-The area is the share of pairs, one thing that happened and one that did not, in which the first had
-the higher probability; ties count half. Pairs are counted once for every pair of dates, so that a
-resample of dates is a weighted sum and the interval is that of the exact statistic: 2,000 resamples
-of 150 dates take as long as one count.
+The area is the share of pairs of an event that occurred and one that did not in which the first had
+the higher probability; ties count half. Pairs are counted once per pair of dates, so that each
+resample of dates is a weighted sum and the interval is exact: 2,000 resamples of 150 dates take as
+long as one count.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 
 def areas_under_curve(
     probability: Array, outcome: NDArray[np.bool_], date: NDArray[np.int64], weights: Array
 ) -> Array:
-    """Areas under the ROC curve, each date counted as often as its weight says.
+    """Areas under the ROC curve, with a weight per date, for several sets of weights.
 
-    Parameters
-    ----------
-    probability, outcome
-        Forecast probabilities and what happened, shape (forecasts,).
-    date
-        Number of the date each belongs to, shape (forecasts,).
-    weights
-        Shape (resamples, dates).
-
-    Returns
-    -------
-    Array
-        Shape (resamples,); NaN where nothing happened, or nothing else.
+    Forecasts, whether the event occurred, and the index of the date have shape (forecasts,),
+    `weights` has (resamples, dates). The result, shape (resamples,), is NaN if all events occurred
+    or none did.
     """
     dates = weights.shape[1]
     p, of = probability[outcome], date[outcome]
     order = np.argsort(p, kind="stable")
     p, of = p[order], of[order]
-    # Pairs in the right order; row: date of what happened, column: date of what did not.
+    # Correctly ordered pairs; row: date of the event that occurred, column: of the other one.
     right = np.zeros((dates, dates))
     others, others_of = probability[~outcome], date[~outcome]
     for d in range(dates):

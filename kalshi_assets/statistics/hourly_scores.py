@@ -1,51 +1,64 @@
-"""How good each PMF was at fixed hours of the day, against the bracket that paid."""
+"""Scores of the market, weather and fused PMFs of a day at its full hours: `backtest.report`.
+
+Not here: the formulas of the scores (`scores`).
+"""
 
 from datetime import datetime
 
 import numpy as np
 import polars as pl
 
-from kalshi_assets.statistics.scores import Array, brier_score, log_loss, ranked_probability_score
+from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.statistics.scores import brier_score, log_loss, ranked_probability_score
 from kalshi_assets.tables import REPORT
-
-SOURCES = {"fused": "p_fused", "market": "p_mkt", "weather": "p_wx"}
-_US_AN_HOUR = 3_600_000_000
+from kalshi_assets.units import HOUR_US, Array
 
 
-def scoreboard(fused: pl.DataFrame, day_start: datetime, winner: int | None) -> pl.DataFrame:
-    """Score market, weather and fused PMF at every full hour of the day.
+def scoreboard(
+    fused: pl.DataFrame,
+    day_start: datetime,
+    winner: int | None,
+    *,
+    model: str,
+    ladder: Atoms | None = None,
+) -> pl.DataFrame:
+    """Score the market, model and fused PMFs at every full hour of the day: `backtest.report`.
 
     Parameters
     ----------
     fused
         `probability.fused_pmf` of one event.
     day_start
-        Start of the day whose hours count; hours outside trading are left out.
+        Start of the day; hours outside trading are omitted.
     winner
-        Position of the bracket that paid; None: not settled, all scores are null.
-
-    Returns
-    -------
-    DataFrame
-        `backtest.report`: a row per source and hour; null where a source had no PMF.
+        Position of the atom that the number lies in, of a partition the bracket that paid; None:
+        not settled, all scores are null.
+    model
+        Name of the model in `source`.
+    ladder
+        The event's legs by bracket; None: a partition.
     """
     minute = fused["minute"].to_physical().to_numpy()
-    hour, rest = np.divmod(minute - round(day_start.timestamp() * 1e6), _US_AN_HOUR)
+    hour, rest = np.divmod(minute - round(day_start.timestamp() * 1e6), HOUR_US)
     rows = np.flatnonzero((rest == 0) & (hour >= 0) & (hour < 24))
     rows = rows[np.lexsort((fused["bracket"].to_numpy()[rows], hour[rows]))]
     if not len(rows):
         return REPORT.empty()
     at, first = np.unique(hour[rows], return_index=True)
-    p = np.stack([fused[column].to_numpy()[rows] for column in SOURCES.values()])
+    sources = {"fused": "p_fused", "market": "p_mkt", model: "p_model"}
+    legs = len(rows) // len(at)
+    pmfs = [fused[column].to_numpy()[rows].reshape(-1, legs) for column in sources.values()]
+    if ladder is not None and ladder.shape != "partition":
+        pmfs = [ladder.atom_probabilities(p.T).T for p in pmfs]
     return REPORT.arranged(
         pl.DataFrame(
             {
-                "source": [source for source in SOURCES for _ in at],
-                "lst_hour": np.tile(at.astype(np.int8), len(SOURCES)),
-                "minute": pl.Series(np.tile(minute[rows[first]], len(SOURCES))).cast(
+                "source": [source for source in sources for _ in at],
+                "lst_hour": np.tile(at.astype(np.int8), len(sources)),
+                "minute": pl.Series(np.tile(minute[rows[first]], len(sources))).cast(
                     REPORT.dtypes["minute"]
                 ),
-                **_scores(p.reshape(len(SOURCES) * len(at), -1), winner),
+                **_scores(np.concatenate(pmfs), winner),
             }
         )
     )

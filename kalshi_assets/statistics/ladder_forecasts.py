@@ -1,6 +1,7 @@
-"""PMFs over ladders and what came, as arrays: what calibration and discrimination are judged on.
+"""PMFs over ladders and their outcomes as arrays.
 
-Here: the arrays. Not here: what is said about them (`calibration_error`, `discrimination`, `corp`).
+Here: the arrays. Not here: what is computed from them (`calibration_error`, `discrimination`,
+`corp`).
 """
 
 from dataclasses import dataclass
@@ -10,25 +11,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-Whole = NDArray[np.int64]
+from kalshi_assets.statistics.bootstrap import Whole
+from kalshi_assets.units import Array
 
 
 @dataclass(frozen=True, kw_only=True)
 class LadderForecasts:
-    """PMFs at instants, the brackets that paid, and which days they belong to.
+    """PMFs at instants, the brackets that paid, and the days of the instants.
 
-    Attributes
-    ----------
-    p
-        Shape (instants, brackets), coldest first; a ladder with fewer brackets than the longest is
-        filled up with NaN.
-    winner
-        Position of the bracket that paid, shape (instants,).
-    day
-        Number of the city-day, 0, 1, ..., shape (instants,): its instants share one outcome.
-    date
-        Number of the date, 0, 1, ..., shape (instants,): its cities share their weather.
+    `p` has shape (instants, brackets), coldest first, with shorter ladders padded with NaN. The
+    other arrays have shape (instants,): the position of the bracket that paid, the index of the
+    city-day, whose instants share one outcome, and of the date, whose cities share the weather.
     """
 
     p: Array
@@ -40,7 +33,7 @@ class LadderForecasts:
     def of(cls, rows: pl.DataFrame) -> "LadderForecasts":
         """From rows with columns city, date, p (list, coldest first) and winner.
 
-        A row without p has NaN for all brackets and must be left out by `at`.
+        A row without p becomes a row of NaN, which must be removed with `at`.
         """
         p = padded(rows["p"])
         day = rows.select(pl.struct("date", "city").rank("dense")).to_series()
@@ -52,7 +45,7 @@ class LadderForecasts:
         )
 
     def at(self, instants: NDArray[np.bool_]) -> "LadderForecasts":
-        """Those at some instants, shape (instants,); days and dates are numbered anew."""
+        """The subset given by a mask of shape (instants,); days and dates are renumbered."""
         return LadderForecasts(
             p=self.p[instants],
             winner=self.winner[instants],
@@ -62,24 +55,24 @@ class LadderForecasts:
 
     @property
     def dates(self) -> int:
-        """How many dates there are."""
+        """Number of dates."""
         return int(self.date.max(initial=-1)) + 1
 
     @property
     def days(self) -> int:
-        """How many city-days there are."""
+        """Number of city-days."""
         return int(self.day.max(initial=-1)) + 1
 
     @cached_property
     def date_of_day(self) -> Whole:
-        """Number of the date of every city-day, shape (days,)."""
+        """Index of each city-day's date, shape (days,)."""
         found = np.zeros(self.days, dtype=np.int64)
         found[self.day] = self.date
         return found
 
     @cached_property
     def known(self) -> NDArray[np.bool_]:
-        """Where there is a bracket, shape (instants, brackets)."""
+        """Whether the ladder has the bracket, shape (instants, brackets)."""
         return ~np.isnan(self.p)
 
     @cached_property
@@ -94,20 +87,17 @@ class LadderForecasts:
 
     @property
     def date_of_pair(self) -> Whole:
-        """Number of the date, shape (pairs,)."""
-        return self._of_pair(self.date)
+        """Index of the date, shape (pairs,)."""
+        return np.broadcast_to(self.date[:, None], self.p.shape)[self.known]
 
     @property
     def day_of_pair(self) -> Whole:
-        """Number of the city-day, shape (pairs,)."""
-        return self._of_pair(self.day)
-
-    def _of_pair(self, of_instant: Whole) -> Whole:
-        return np.broadcast_to(of_instant[:, None], self.p.shape)[self.known]
+        """Index of the city-day, shape (pairs,)."""
+        return np.broadcast_to(self.day[:, None], self.p.shape)[self.known]
 
 
 def padded(pmfs: pl.Series) -> Array:
-    """PMFs as an array of shape (n, most brackets), filled up with NaN; null: all NaN."""
+    """PMFs as an array of shape (n, most brackets), padded with NaN; null becomes all NaN."""
     brackets = pmfs.list.len().fill_null(0).to_numpy().astype(np.int64)
     p = np.full((len(pmfs), int(brackets.max(initial=0))), np.nan)
     p[np.arange(p.shape[1]) < brackets[:, None]] = pmfs.drop_nulls().explode().to_numpy()

@@ -1,15 +1,15 @@
-"""Do things forecast with probability p happen with frequency p?
+"""Reliability: whether events forecast with probability p occur with frequency p.
 
-Here: observed frequencies in bins of probability, with bars or bands, beside the curve without
-bins. Not here: scores, or what the probabilities are of.
+Here: observed frequencies in bins of probability, with error bars or consistency bands, and the
+curve without bins. Not here: scores.
 
-Bars are 90 % intervals of the frequency by resampling dates. Consistency bands are 95 % intervals
-of where the frequency would lie if the forecasts were right: outcomes are drawn from the forecast
-probabilities (Bröcker and Smith 2007, Weather and Forecasting 22, 651-661). The forecasts stay as
-they are: resampled days would count each outcome drawn as often as its day, and the bands be wider
-by the root of two. Outcomes of one day are drawn independently. That is right for forecasts that
-know the day's earlier outcomes, whose errors are then uncorrelated, and wrong for instants that
-share one outcome: those have bars.
+Bars are 90 % intervals of the frequency from resampling dates. Consistency bands are 95 % intervals
+of the frequency if the forecasts were correct: outcomes are drawn from the forecast probabilities
+(Bröcker and Smith 2007, Weather and Forecasting 22, 651-661). The days are not resampled as well,
+which would count each drawn outcome as often as its day and widen the bands by the square root of
+two. Outcomes of one day are drawn independently. That is correct for forecasts that know the day's
+earlier outcomes, whose errors are therefore uncorrelated, but not for instants that share one
+outcome; those get bars.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from kalshi_assets.statistics.bootstrap import LEVEL, SINGLE_DAYS, Bootstrap, summed, tails
 from kalshi_assets.statistics.corp import Corp, corp
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
 Whole = NDArray[np.int64]
 
 BINS = (0.0, 0.05, 0.2, 0.4, 0.6, 0.8, 0.95, 1.0)
@@ -40,20 +40,12 @@ RELIABILITY = pl.Schema(
         "hi": pl.Float64(),
     }
 )
-"""A row per bin that has forecasts: mean probability, frequency, and the ends of bar or band."""
+"""A row per bin with forecasts: mean probability, frequency, and the ends of the bar or band."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagram:
-    """Reliability of one source of forecasts.
-
-    Attributes
-    ----------
-    bins
-        Of schema `RELIABILITY`.
-    curve
-        Recalibration without bins, and the parts of the score.
-    """
+    """Reliability of one source: bins (schema `RELIABILITY`) and the CORP curve."""
 
     bins: pl.DataFrame
     curve: Corp
@@ -73,23 +65,22 @@ def reliability(
     Parameters
     ----------
     probability, outcome
-        Forecast probabilities and what happened, shape (forecasts,), at least one.
-    day
-        Number of the day each belongs to, 0, 1, ..., shape (forecasts,); days are counted.
-    date
-        Number of the date, whose resampling gives bars; None: consistency bands instead.
+        Forecasts and whether the event occurred, shape (forecasts,), at least one.
+    day, date
+        Indices, shape (forecasts,): days are counted, dates resampled for bars; without dates the
+        diagram has consistency bands.
     bins
-        Edges, ascending; a bin has its lower edge, the last one both.
+        Edges, ascending; a bin includes its lower edge, the last bin both edges.
     bootstrap
-        Over dates; of bands, seed and number of draws.
+        Over dates; for bands only the seed and the number of draws are used.
 
     Raises
     ------
     ValueError
-        A probability is not one.
+        A probability is not within [0, 1].
     """
     if not ((probability >= 0) & (probability <= 1)).all():
-        raise ValueError("reliability needs probabilities within [0, 1]; leave out unknown ones")
+        raise ValueError("reliability needs probabilities within [0, 1]; remove unknown ones")
     of_bin = np.clip(np.searchsorted(bins, probability, side="right") - 1, 0, len(bins) - 2)
     pairs = pl.DataFrame({"bin": of_bin, "probability": probability, "o": outcome, "day": day})
     rows = (
@@ -114,13 +105,12 @@ def reliability(
     edges = np.array(bins)
     found = rows.with_columns(bin_lo=edges[filled], bin_hi=edges[filled + 1], lo=lo, hi=hi)
     return Diagram(
-        bins=found.select(RELIABILITY.names()).cast(RELIABILITY),
-        curve=corp(probability, outcome),
+        bins=found.select(RELIABILITY.names()).cast(RELIABILITY), curve=corp(probability, outcome)
     )
 
 
 def _if_right(probability: Array, of_bin: Whole, bins: int, bootstrap: Bootstrap) -> Array:
-    """Frequencies where the forecasts are right: (resamples, bins)."""
+    """Simulated frequencies if the forecasts are correct, shape (resamples, bins)."""
     rng = np.random.default_rng(bootstrap.seed)
     drawn = np.empty((bootstrap.resamples, bins))
     for r in range(bootstrap.resamples):

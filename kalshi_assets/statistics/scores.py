@@ -1,27 +1,21 @@
 """Proper scores of PMFs over a ladder.
 
-A winner is the position of the bracket that paid: one, or one per PMF.
+Throughout, `p` has shape (..., brackets) and `winner` is the position of the bracket that paid:
+one, or one per PMF. Not here: means over days (`bootstrap`).
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
+
 Winner = int | NDArray[np.int64]
 
 LOG_FLOOR = 1e-6
 
 
 def log_loss(p: Array, winner: Winner) -> Array:
-    """-ln of the probability of the bracket that paid, floored at 1e-6, nats.
-
-    Parameters
-    ----------
-    p
-        Shape (..., brackets).
-    winner
-        Position of the bracket that paid.
-    """
+    """-ln of the probability of the bracket that paid, floored at 1e-6, nats."""
     given = np.where(np.eye(p.shape[-1], dtype=bool)[winner], p, 0.0).sum(axis=-1)
     return 0.0 - np.log(np.maximum(given, LOG_FLOOR))
 
@@ -38,13 +32,7 @@ def ranked_probability_score(p: Array, winner: Winner) -> Array:
 
 
 def cross_entropy(probability: Array, outcome: NDArray[np.bool_]) -> Array:
-    """-ln of the probability given to what came, of yes-or-no forecasts, nats; floored at 1e-6.
-
-    Parameters
-    ----------
-    probability, outcome
-        Of any one shape, which is that of the result.
-    """
+    """-ln of the probability given to the outcome of binary forecasts, floored at 1e-6, nats."""
     given = np.where(outcome, probability, 1 - probability)
     return 0.0 - np.log(np.clip(given, LOG_FLOOR, 1.0))
 
@@ -52,13 +40,7 @@ def cross_entropy(probability: Array, outcome: NDArray[np.bool_]) -> Array:
 def proper_scores(p: Array, winner: NDArray[np.int64]) -> Array:
     """Log loss, Brier score, RPS and mean cross-entropy: shape (4, forecasts).
 
-    Parameters
-    ----------
-    p
-        Shape (forecasts, brackets); shorter ladders are filled up with NaN, and a forecast that is
-        NaN throughout has scores of NaN.
-    winner
-        Shape (forecasts,).
+    Shorter ladders in `p` are padded with NaN; a forecast of NaN only has scores of NaN.
     """
     found = np.full((4, len(p)), np.nan)
     brackets = (~np.isnan(p)).sum(axis=1)

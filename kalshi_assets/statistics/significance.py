@@ -1,7 +1,7 @@
-"""Is a mean difference of scores more than noise, and is it still when one looks many times?
+"""Significance of mean score differences, alone and among many tests.
 
-Here: the Diebold-Mariano test on daily differences, the Benjamini-Hochberg rule over a family of
-tests. Not here: the differences, their bootstrap intervals (`bootstrap`).
+Here: the Diebold-Mariano test on daily differences, the Benjamini-Hochberg procedure for a family
+of tests. Not here: the differences, their bootstrap intervals (`bootstrap`).
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 LEAST_DAYS = 3
 DISCOVERY_RATE = 0.10
@@ -17,14 +17,9 @@ DISCOVERY_RATE = 0.10
 
 @dataclass(frozen=True, kw_only=True)
 class DieboldMariano:
-    """A test that two forecasts are equally good.
+    """Mean difference over its standard error, and its two-sided p-value; NaN if undefined.
 
-    Attributes
-    ----------
-    statistic
-        Mean difference over its standard error; NaN where there is no such thing.
-    p_value
-        Two-sided, of Student's t with n - 1 degrees of freedom.
+    The p-value is from Student's t with n - 1 degrees of freedom.
     """
 
     statistic: float
@@ -34,31 +29,26 @@ class DieboldMariano:
 def diebold_mariano(differences: Array, *, lag: int | None = None) -> DieboldMariano:
     """Test whether the mean of daily score differences is zero.
 
-    The long-run variance has Bartlett's weights up to `lag`; the statistic carries the small-sample
-    factor of Harvey, Leybourne and Newbold (1997, International Journal of Forecasting 13, 281-291)
-    at horizon h = 1: a day's forecast is of the day. Without lags that is the t-test.
+    The long-run variance uses Bartlett weights up to `lag`; the statistic has the small-sample
+    correction of Harvey, Leybourne and Newbold (1997, International Journal of Forecasting 13,
+    281-291) at horizon h = 1. Without lags this is the t-test.
 
     Parameters
     ----------
     differences
-        Shape (days,), in the order of the calendar.
+        Shape (days,), in calendar order. The result is NaN for fewer than three days and if all
+        differences are equal.
     lag
         Days; None: the cube root of the number of days, rounded down.
-
-    Returns
-    -------
-    DieboldMariano
-        NaN for fewer than three days, and where all differences are the same: a constant has no
-        noise to be compared with.
     """
     n = len(differences)
     nothing = DieboldMariano(statistic=np.nan, p_value=np.nan)
     if n < LEAST_DAYS:
         return nothing
-    # Of equal numbers the mean may be off by a rounding, and the variance then is not zero.
+    # The mean of equal numbers may have a rounding error, which makes the variance nonzero.
     if np.ptp(differences) <= 1e-12 * np.abs(differences).max():
         return nothing
-    # scipy.stats costs two seconds more.
+    # Importing scipy.stats would take two seconds more.
     from scipy.special import stdtr
 
     mean = float(differences.mean())
@@ -77,17 +67,11 @@ def diebold_mariano(differences: Array, *, lag: int | None = None) -> DieboldMar
 
 
 def discoveries(p_values: Array, *, rate: float = DISCOVERY_RATE) -> NDArray[np.bool_]:
-    """Which tests of a family stay when at most a share `rate` of those kept may be false.
+    """Which tests of a family are significant at a false discovery rate of `rate`.
 
     Benjamini and Hochberg (1995, Journal of the Royal Statistical Society B 57, 289-300): the k
-    smallest p-values, k the greatest number whose k-th smallest is at most rate * k / tests.
-
-    Parameters
-    ----------
-    p_values
-        Shape (tests,); NaN: there was no test, which counts neither way.
-    rate
-        Expected share of false discoveries.
+    smallest p-values, with the greatest k whose k-th smallest p-value is at most rate * k / tests.
+    NaN in `p_values`, shape (tests,), means that there was no test; it is not counted.
     """
     tested = np.flatnonzero(~np.isnan(p_values))
     kept = np.zeros(len(p_values), dtype=bool)

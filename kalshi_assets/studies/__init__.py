@@ -1,6 +1,6 @@
-"""How good forecasts were, against outcomes, with intervals.
+"""Studies: how good forecasts were on many days, with confidence intervals.
 
-Here: scores of PMFs over a ladder, day bootstraps, reliability, reference forecasts, and the study
-of the weather hazard. Not here: the forecasts themselves (`weather`, `ladder`), pictures and pages
-(`pages`), anything that reads a disk or a service.
+Here: the study of the weather hazard, the study of market, pool, calibration and classifiers, and
+reference forecasts. Not here: the forecasts themselves (`families`, `ladder`, `pooling`), formulas
+(`statistics`), figures and pages (`pages`), reading files or services.
 """

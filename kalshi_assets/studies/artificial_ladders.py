@@ -1,23 +1,22 @@
-"""A ladder where the exchange had none: six brackets as it would have made them.
+"""Synthetic ladders for days without a recorded event.
 
 Here: the rule and the rows of `market.events`. Not here: recorded ladders.
 
 The exchange opens four brackets of two degrees between two tails, around a forecast. Without a
-recorded forecast, the centre is what was known when the climate day began: the mean of earlier
-years' official maxima around the date, plus half the departure of the day before. Half is about the
-day-to-day correlation of departures (KNYC, April to August 2022 to 2024: 0.50).
+recorded forecast, the centre is derived from what was known at the start of the climate day: the
+mean of earlier years' official maxima around the date, plus half the anomaly of the day before. 0.5
+is about the day-to-day correlation of anomalies (KNYC, April to August 2022 to 2024: 0.50).
 """
 
 from datetime import date
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from kalshi_assets.families.temperature.authorities import authorities
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.tables import EVENTS
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 PERSISTING = 0.5
 BRACKET_F = 2
@@ -26,15 +25,10 @@ SYNTHETIC = "synthetic"
 
 
 def centre(maxima_f: Array, maxima_before_f: Array, highest_before_f: float | None) -> float:
-    """Where a ladder is centred, degrees F.
+    """The centre of a synthetic ladder, degrees F.
 
-    Parameters
-    ----------
-    maxima_f, maxima_before_f
-        Official maxima of earlier years around the day, and around the day before.
-    highest_before_f
-        Highest whole degree reported on the day before, as known when the day began; None: no
-        report.
+    From official maxima of earlier years around the day and the day before, and the highest whole
+    degree reported on the day before and known when the day began, if any.
 
     Raises
     ------
@@ -43,8 +37,8 @@ def centre(maxima_f: Array, maxima_before_f: Array, highest_before_f: float | No
     """
     if not (maxima_f.size and maxima_before_f.size):
         raise ValueError(
-            "a synthetic ladder needs official maxima of earlier years around the day; there are "
-            "none in settlements.parquet"
+            "a synthetic ladder needs official maxima of earlier years around the day; "
+            "settlements.parquet has none"
         )
     normal = float(maxima_f.mean())
     if highest_before_f is None:
@@ -53,17 +47,18 @@ def centre(maxima_f: Array, maxima_before_f: Array, highest_before_f: float | No
 
 
 def synthetic_events(city: City, day: date, centre_f: float) -> pl.DataFrame:
-    """`market.events` of a ladder that was never traded.
+    """`market.events` of a synthetic ladder.
 
     The inner brackets cover the eight whole degrees whose middle is nearest to `centre_f`.
     """
     start, end = city.climate_day(day)
     least = int(np.floor(centre_f - INNER * BRACKET_F / 2 + 1))
-    lows = [least + BRACKET_F * k for k in range(INNER)]
-    bounds: list[tuple[int | None, int | None]] = [
-        (None, least - 1),
-        *((low, low + BRACKET_F - 1) for low in lows),
-        (least + INNER * BRACKET_F, None),
+    above = least + INNER * BRACKET_F
+    inner = [(lo, lo + BRACKET_F - 1) for lo in range(least, above, BRACKET_F)]
+    brackets = [
+        (None, least - 1, f"{least - 1}° or below", "less", None, str(least)),
+        *((lo, hi, f"{lo}° to {hi}°", "between", str(lo), str(hi)) for lo, hi in inner),
+        (above, None, f"{above}° or above", "greater", str(above - 1), None),
     ]
     event = f"{city.event_ticker(day)}-{SYNTHETIC.upper()}"
     rows = [
@@ -72,20 +67,23 @@ def synthetic_events(city: City, day: date, centre_f: float) -> pl.DataFrame:
             "event_ticker": event,
             "series_ticker": city.series,
             "bracket": position,
-            "label": _label(lo, hi),
-            "strike_type": "less" if lo is None else "greater" if hi is None else "between",
-            "floor_strike": None if lo is None else float(lo if hi is not None else lo - 1),
-            "cap_strike": None if hi is None else float(hi if lo is not None else hi + 1),
-            "lo_f": lo,
-            "hi_f": hi,
+            "label": label,
+            "strike_type": kind,
+            "floor_strike": floor,
+            "cap_strike": cap,
+            "lo": lo,
+            "hi": hi,
+            "unit": "f",
+            "scale": 1,
+            "authorities": list(authorities(day)),
             "bracket_from": "strikes",
             "open_time": start,
             "close_time": end,
             "close_time_from": "regular",
-            "climate_start": start,
-            "climate_end": end,
-            "station": city.station,
-            "station_from": "registry",
+            "day_start": start,
+            "day_end": end,
+            "place": city.station,
+            "place_from": "registry",
             "settlement_source": SYNTHETIC,
             "settlement_source_from": "unknown",
             "rules_sha256": None,
@@ -99,12 +97,6 @@ def synthetic_events(city: City, day: date, centre_f: float) -> pl.DataFrame:
             "known_at_from": "assumed",
             "raw_sha256": "",
         }
-        for position, (lo, hi) in enumerate(bounds)
+        for position, (lo, hi, label, kind, floor, cap) in enumerate(brackets)
     ]
     return EVENTS.conform(pl.DataFrame(rows, schema=EVENTS.dtypes))
-
-
-def _label(lo: int | None, hi: int | None) -> str:
-    if lo is None:
-        return f"{hi}° or below"
-    return f"{lo}° or above" if hi is None else f"{lo}° to {hi}°"

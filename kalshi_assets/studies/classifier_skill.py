@@ -1,6 +1,6 @@
-"""Have the classifiers skill on days they did not learn from, against what is said without them?
+"""Out-of-sample skill of the classifiers against their baseline.
 
-Here: their daily scores gathered, with intervals over dates. Not here: a day's scores
+Here: mean daily scores with intervals over dates. Not here: the scores of a day
 (`learning.classifiers.scores`).
 """
 
@@ -48,28 +48,18 @@ CLASSIFIER_SKILL = pl.Schema(
 )
 """A row per slice (all, city), target and score (cross_entropy, auc): means over city-days.
 
-`difference` is less the baseline's, with the interval of resampled dates; `verdict` says which way
-is better. `skill`, of cross-entropy: 1 - value / baseline. `discovery`: the p-value stays among all
-rows of the score at a false discovery rate of 10 %."""
+`difference` is value minus baseline, with the interval from resampled dates. `skill`, only for
+cross-entropy: 1 - value / baseline. `discovery`: significant among all rows of the score at a false
+discovery rate of 10 %."""
 
 SCORES = {"cross_entropy": 1.0, "auc": -1.0}
-"""Sign that makes less better."""
+"""Sign that makes lower better."""
 
 
 def classifier_skill(days: pl.DataFrame, bootstrap: Bootstrap = SINGLE_DAYS) -> pl.DataFrame:
-    """Mean scores of the classifiers' targets and their differences from the baseline's.
+    """Mean scores by target and their differences from the baseline's.
 
-    Parameters
-    ----------
-    days
-        Of schema `CLASSIFIER_DAYS`.
-    bootstrap
-        Over dates.
-
-    Returns
-    -------
-    DataFrame
-        Of schema `CLASSIFIER_SKILL`.
+    Takes schema `CLASSIFIER_DAYS` and returns schema `CLASSIFIER_SKILL`; `bootstrap` is over dates.
     """
     rows = []
     parts = [("all", "all", days), *(("city", str(c), d) for (c,), d in days.group_by("city"))]

@@ -1,7 +1,7 @@
-"""One city-day of a market study: every source's PMF at full hours, and what is known of the hour.
+"""One city-day of the market study: the PMFs of all sources at full hours, and slice labels.
 
-Here: frames of the lake brought into one shape, with the labels by which instants are divided. Not
-here: scores (`scoreboard`), where PMFs come from.
+Here: converting frames of the lake to one schema, and labelling instants. Not here: scores
+(`scoreboard`), the PMFs themselves.
 """
 
 from collections.abc import Mapping
@@ -25,12 +25,12 @@ EVALUATIONS = pl.Schema(
         "minutes_to_close": pl.Int32(),
     }
 )
-"""A row per city-day, full hour and source that has a PMF there, coldest bracket first.
+"""A row per city-day, full hour and source with a PMF (`p`, coldest bracket first).
 
-`lst_hour` counts from the start of the climate day and is negative on its eve."""
+`lst_hour` counts from the start of the climate day and is negative on the eve."""
 
 PMF = pl.Schema({"minute": pl.Datetime("us", "UTC"), "bracket": pl.Int8(), "p": pl.Float64()})
-"""A source's PMFs of an event; null where it has none."""
+"""A source's PMFs for an event; p is null if the source has none."""
 
 HOURS = pl.Schema(
     {
@@ -40,15 +40,15 @@ HOURS = pl.Schema(
         "minutes_to_close": pl.Int32(),
     }
 )
-"""What is known of an instant whoever forecasts; nulls are shown as unknown."""
+"""Properties of an instant that do not depend on the source; null means unknown."""
 
 EVE, NIGHT, DAY_END = -24, 0, 24
-# The market opens on the eve; the maximum mostly falls between 12 and 18.
+# The market opens on the eve; the maximum usually occurs between 12 and 18.
 TIMES_OF_DAY = ((EVE, "eve"), (NIGHT, "00-06"), (6, "06-09"), (9, "09-12"), (12, "12-15"),
                 (15, "15-18"), (18, "18-24"))  # fmt: skip
 LEADS = ((0, "0-1 h"), (60, "1-3 h"), (180, "3-6 h"), (360, "6-12 h"), (720, "12-24 h"),
          (1440, "over 24 h"))  # fmt: skip
-# Below a twentieth the day is as good as over; above a half the high is still being made.
+# Below 0.05 a new high is unlikely; above 0.5 the temperature is still rising.
 HAZARDS = ((0.0, "low"), (0.05, "mid"), (0.5, "high"))
 UNKNOWN = "unknown"
 
@@ -59,42 +59,29 @@ class MarketDay:
 
     Attributes
     ----------
-    city
-        Its name.
-    date
-        The climate day.
-    climate_start
-        Its first instant, UTC.
+    day_start
+        First instant of the climate day, UTC.
     winner
         Position of the bracket that paid.
     sources
-        PMFs by source, of schema `PMF`; columns beyond it are not looked at.
+        PMFs by source, schema `PMF`; further columns are ignored.
     hours
-        Of schema `HOURS`, a row per instant; instants that are not there are unknown in all.
+        Schema `HOURS`, a row per instant; everything is unknown for missing instants.
     """
 
     city: str
     date: date
-    climate_start: datetime
+    day_start: datetime
     winner: int
     sources: Mapping[str, pl.DataFrame]
     hours: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HOURS))
 
 
 def known_hours(panel: pl.DataFrame) -> pl.DataFrame:
-    """What is known of an event's minutes, as its leading bracket has it.
+    """Schema `HOURS`, from the bracket with the greatest p_mkt (the coldest of equals) per minute.
 
-    Parameters
-    ----------
-    panel
-        `panel.minute_panel_full` of one event, or its columns minute, bracket, p_mkt,
-        hazard_next_60m, regime and minutes_to_close. The regime is a bracket's; the event's is that
-        of the bracket with the greatest p_mkt, the coldest of equals.
-
-    Returns
-    -------
-    DataFrame
-        Of schema `HOURS`, a row per minute.
+    The choice matters for the regime, which differs between brackets. `panel` is
+    `panel.minute_panel_full` of one event, or its columns bracket, p_mkt and those of `HOURS`.
     """
     return (
         panel.sort("minute", "p_mkt", "bracket", descending=[False, True, False])
@@ -104,13 +91,9 @@ def known_hours(panel: pl.DataFrame) -> pl.DataFrame:
 
 
 def evaluations(day: MarketDay) -> pl.DataFrame:
-    """Every source's PMF at the full hours of the eve and of the climate day.
+    """All sources' PMFs at the full hours of the eve and the climate day: schema `EVALUATIONS`.
 
-    Returns
-    -------
-    DataFrame
-        Of schema `EVALUATIONS`. Hours at which a source lacks a bracket's probability are left
-        out for that source.
+    Hours at which a source lacks the probability of a bracket are omitted for that source.
 
     Raises
     ------
@@ -119,7 +102,7 @@ def evaluations(day: MarketDay) -> pl.DataFrame:
         the source.
     """
     hours = pl.DataFrame({"lst_hour": pl.Series(range(EVE, DAY_END), dtype=pl.Int8)}).with_columns(
-        minute=pl.lit(day.climate_start).cast(PMF["minute"]) + pl.duration(hours=pl.col("lst_hour"))
+        minute=pl.lit(day.day_start).cast(PMF["minute"]) + pl.duration(hours=pl.col("lst_hour"))
     )
     frames = [pl.DataFrame(schema=EVALUATIONS)]
     for source, pmf in day.sources.items():
@@ -149,7 +132,7 @@ def _check(day: MarketDay, source: str, found: pl.DataFrame) -> None:
     wrong = found.filter((pl.col("p").list.sum() - 1).abs() > 1e-6)
     if wrong.height:
         at, p = wrong.select("minute", "p").row(0)
-        raise ValueError(f"{where}: the PMF at {at} sums to {sum(p)}, not to 1: {p}")
+        raise ValueError(f"{where}: the PMF at {at} sums to {sum(p)} instead of 1: {p}")
     short = found.filter(pl.col("p").list.len() <= day.winner)
     if short.height:
         raise ValueError(
@@ -159,12 +142,9 @@ def _check(day: MarketDay, source: str, found: pl.DataFrame) -> None:
 
 
 def sliced(rows: pl.DataFrame) -> pl.DataFrame:
-    """The labels that instants are divided by, a column per kind of slice.
+    """Add the slice labels, a column per kind of slice.
 
-    Parameters
-    ----------
-    rows
-        With the columns of `EVALUATIONS` but source and p.
+    `rows` has the columns of `EVALUATIONS` except source and p.
     """
     hour = pl.col("lst_hour")
     season = pl.col("date").dt.month() % 12 // 3

@@ -1,7 +1,7 @@
-"""The study of markets, pool, calibration and classifiers: many city-days together.
+"""The study of market, pool, calibration and classifiers over many city-days.
 
-Here: evaluated days gathered into the scoreboard, reliability, controls and the classifiers' skill.
-Not here: one day's frames (`evaluations`), reading them, documents (`pages`).
+Here: combining days into the scoreboard, reliability, controls and classifier skill. Not here: the
+frames of a day (`evaluations`), reading them, documents (`pages`).
 """
 
 from collections.abc import Iterable
@@ -24,18 +24,10 @@ JUDGED = ("market", "weather", "fused", "calibrated")
 
 @dataclass(frozen=True, kw_only=True)
 class MarketStudy:
-    """Evaluated city-days, and what they say together.
+    """Evaluated city-days (schema `EVALUATIONS`), and their combined results.
 
-    Attributes
-    ----------
-    evaluations
-        Of schema `evaluations.EVALUATIONS`.
-    classifier_days
-        Of schema `classifier_skill.CLASSIFIER_DAYS`; without rows where there are no classifiers.
-    control_days
-        The same of classifiers fitted to, and judged on, the labels of other days.
-    bootstrap
-        Over dates.
+    `classifier_days` has schema `CLASSIFIER_DAYS`, and so has `control_days` for classifiers fitted
+    to, and scored on, the labels of other days. `bootstrap` is over dates.
     """
 
     evaluations: pl.DataFrame
@@ -52,28 +44,19 @@ class MarketStudy:
         classifier_days: Iterable[pl.DataFrame] = (),
         control_days: Iterable[pl.DataFrame] = (),
     ) -> "MarketStudy":
-        """From settled days, each let go once evaluated, and the classifiers' daily scores.
+        """From settled days in any order, each of which is released after its evaluation.
 
-        Parameters
-        ----------
-        days
-            In any order.
-        classifier_days
-            `learning.classifiers.scores.daily_scores` with columns city and date.
-        control_days
-            The same, of labels that belong to other days.
+        The frames are of `learning.classifiers.scores.daily_scores`, with columns city and date.
         """
         return cls(
-            evaluations=pl.concat(
-                [pl.DataFrame(schema=EVALUATIONS), *(evaluations(day) for day in days)]
-            ),
+            evaluations=pl.concat([pl.DataFrame(schema=EVALUATIONS), *map(evaluations, days)]),
             classifier_days=_gathered(classifier_days),
             control_days=_gathered(control_days),
         )
 
     @cached_property
     def days(self) -> pl.DataFrame:
-        """Columns city and date: the city-days that were scored, sorted."""
+        """Columns city and date of the scored city-days, sorted."""
         return self.evaluations.select("city", "date").unique().sort("city", "date")
 
     @cached_property
@@ -83,7 +66,7 @@ class MarketStudy:
 
     @cached_property
     def diagrams(self) -> dict[str, Diagram]:
-        """Reliability by source, where it has a PMF and market, fused and calibrated have."""
+        """Reliability by source, at instants where market, fused and calibrated have PMFs too."""
         instants = Instants.of(self.evaluations)
         _, common = next(iter(instants.samples()))
         found = {}
@@ -96,12 +79,12 @@ class MarketStudy:
 
     @cached_property
     def controls(self) -> pl.DataFrame:
-        """Of schema `negative_controls.CONTROLS`."""
+        """Schema `negative_controls.CONTROLS`."""
         return controls(self.evaluations, self.bootstrap)
 
     @cached_property
     def classifier_skill(self) -> pl.DataFrame:
-        """Of schema `classifier_skill.CLASSIFIER_SKILL`."""
+        """Schema `classifier_skill.CLASSIFIER_SKILL`."""
         return classifier_skill(self.classifier_days, self.bootstrap)
 
     @cached_property

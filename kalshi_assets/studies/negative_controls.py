@@ -1,12 +1,12 @@
-"""Skill that must not be there: the same scores with the outcomes of other days.
+"""Negative controls: the same scores with the outcomes of other days must show no skill.
 
-Here: winners shuffled within city and month, and the reference that shuffling leaves untouched.
-Not here: weather of the day before, which is one more source of a day (`fused_lagged`).
+Here: shuffling winners within city and month, and the base rate to compare with. Not here: the
+weather of the day before, which is one of a day's sources (`fused_lagged`).
 
-A shuffle cannot be read against the market: both then forecast other days, and the less sharp of
-the two wins. It is read against the base rate, how often a bracket of that position paid on the
-city's other days of the month: all that a forecast still knows once outcomes are shuffled. With
-true outcomes sources must beat it, with shuffled ones none may.
+With shuffled outcomes a comparison with the market is meaningless: both forecast other days, and
+the less sharp of the two wins. Sources are therefore compared with the base rate: how often a
+bracket of that position paid on the city's other days of the month, which is all that a forecast
+can know after shuffling. With true outcomes sources must beat it, with shuffled ones none may.
 """
 
 import numpy as np
@@ -28,25 +28,16 @@ CONTROLS = pl.Schema(
         "verdict": pl.String(),
     }
 )
-"""A row per source and kind of winners, true or shuffled: log loss less that of the base rate."""
+"""A row per source and kind of winners (true or shuffled): log loss minus that of the base rate."""
 
 _MONTH = ["city", "month", "brackets"]
 
 
 def controls(evaluations: pl.DataFrame, bootstrap: Bootstrap = SINGLE_DAYS) -> pl.DataFrame:
-    """Every source's log loss less that of the base rate, with true and with shuffled winners.
+    """All sources' log loss minus that of the base rate, with true and with shuffled winners.
 
-    Parameters
-    ----------
-    evaluations
-        Of schema `evaluations.EVALUATIONS`.
-    bootstrap
-        Over dates; its seed is that of the shuffle, too.
-
-    Returns
-    -------
-    DataFrame
-        Of schema `CONTROLS`, over all instants.
+    Takes schema `evaluations.EVALUATIONS` and returns schema `CONTROLS`, over all instants. The
+    seed of `bootstrap` (over dates) is also used for shuffling.
     """
     shuffled = shuffled_winners(evaluations, seed=bootstrap.seed)
     frames = [pl.DataFrame(schema=CONTROLS)]
@@ -63,16 +54,9 @@ def controls(evaluations: pl.DataFrame, bootstrap: Bootstrap = SINGLE_DAYS) -> p
 
 
 def shuffled_winners(evaluations: pl.DataFrame, *, seed: int) -> pl.DataFrame:
-    """Evaluations with winners dealt anew among the days of each city and month.
+    """Evaluations with winners shuffled among the days of each city and month.
 
-    Days of one length of ladder share winners, so that every winner has a bracket.
-
-    Parameters
-    ----------
-    evaluations
-        Of schema `evaluations.EVALUATIONS`.
-    seed
-        The same seed and days, the same deal.
+    Only days with the same number of brackets exchange winners, so that every winner exists.
     """
     days = _days(evaluations)
     rng = np.random.default_rng(seed)
@@ -89,9 +73,9 @@ def shuffled_winners(evaluations: pl.DataFrame, *, seed: int) -> pl.DataFrame:
 
 
 def with_base_rate(evaluations: pl.DataFrame) -> pl.DataFrame:
-    """Evaluations and one more source: frequencies of positions on the month's other days.
+    """Evaluations plus the source base_rate: how often each position won on the month's other days.
 
-    One imagined day per position is added, so that none is impossible.
+    Every position gets one additional count, so that none is impossible.
     """
     days = _days(evaluations)
     dealt = [days.select("city", "date", p=pl.lit([], dtype=pl.List(pl.Float64))).clear()]

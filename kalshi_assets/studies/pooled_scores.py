@@ -1,4 +1,4 @@
-"""Scores over all pairs of instant and bracket in every slice: AUC, calibration error, CORP parts.
+"""Scores over all pairs of instant and bracket in every slice: AUC, calibration error, CORP.
 
 Here: their rows of the scoreboard. Not here: scores that are means (`slice_means`), formulas
 (`discrimination`, `calibration_error`, `corp`).
@@ -8,7 +8,6 @@ from dataclasses import asdict
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.statistics.bootstrap import LEVEL, Bootstrap, tails
 from kalshi_assets.statistics.calibration_error import calibration_error
@@ -17,25 +16,17 @@ from kalshi_assets.statistics.discrimination import areas_under_curve
 from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
 from kalshi_assets.studies.slice_means import verdict
 from kalshi_assets.studies.slices import NOTHING, Instants, Mask, Slice
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 KINDS = ("all", "city", "season", "time_of_day", "hazard", "regime", "lead")
-"""Not hours: an hour of 30 days has 180 pairs, and its null band is wider than any error."""
+"""Not single hours: an hour of 30 days has 180 pairs, and its null band exceeds any error."""
 
 
 def pooled_rows(instants: Instants, sample: Mask, bootstrap: Bootstrap) -> list[dict[str, object]]:
-    """Rows of the scoreboard for AUC, calibration error and CORP parts.
+    """Rows of the scoreboard for AUC, calibration error and CORP, at the instants in `sample`."""
 
-    Parameters
-    ----------
-    instants, sample
-        What is scored, and at which instants, shape (instants,).
-    bootstrap
-        Over dates.
-    """
-
-    # Slices may share their instants; forecasts are not kept: they are all the study's rows again.
+    # Several slices may have the same instants. Only results are cached: caching the forecasts
+    # would hold copies of all rows.
     @cache
     def areas(source: str, packed: bytes) -> Array:
         return _areas(_forecasts(instants, source, packed), bootstrap)
@@ -59,20 +50,19 @@ def pooled_rows(instants: Instants, sample: Mask, bootstrap: Bootstrap) -> list[
                 packed = np.packbits(at).tobytes()
                 key = _key(part, source, against, _forecasts(instants, source, packed))
                 row = _area(areas(source, packed) - areas(against, packed))
-                # Of areas more is better.
-                turned = verdict(-row["hi"], -row["lo"])
-                rows.append(key | row | {"verdict": turned})
+                # A larger area is better.
+                rows.append(key | row | {"verdict": verdict(-row["hi"], -row["lo"])})
     return rows
 
 
 def _forecasts(instants: Instants, source: str, packed: bytes) -> LadderForecasts:
-    """The source's at some instants, told as packed bits."""
+    """The source's forecasts at the instants given as packed bits."""
     at = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=instants.rows.height)
     return instants.forecasts[source].at(at.astype(bool))
 
 
 def _areas(forecasts: LadderForecasts, bootstrap: Bootstrap) -> Array:
-    """Area under the curve as it is, and of every resample: shape (1 + resamples,)."""
+    """Area under the curve, without and with resampling: shape (1 + resamples,)."""
     weights = bootstrap.weights(forecasts.dates)
     return areas_under_curve(
         forecasts.probability,
@@ -83,7 +73,7 @@ def _areas(forecasts: LadderForecasts, bootstrap: Bootstrap) -> Array:
 
 
 def _calibration(forecasts: LadderForecasts, bootstrap: Bootstrap) -> list[dict[str, object]]:
-    """Rows of the calibration error and of the CORP parts."""
+    """Rows of the calibration error and of the CORP components."""
     error = asdict(calibration_error(forecasts, bootstrap))
     parts = asdict(corp(forecasts.probability, forecasts.outcome))
     alone = {"ece_debiased": error.pop("debiased")} | parts

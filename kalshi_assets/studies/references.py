@@ -1,7 +1,7 @@
-"""Forecasts that anybody could make, to compare with: climatology, and persistence of the maximum.
+"""Reference forecasts: climatology, and persistence of the maximum.
 
-Here: the two as functions of earlier days. Not here: which days and reports were known when (the
-caller filters), scores.
+Here: both as functions of earlier days. Not here: filtering by what was known when (done by the
+caller), scores.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.normal import normal_cdf
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 WINDOW_DAYS = 15
 MIN_MAXIMA = 30
@@ -24,20 +23,17 @@ GREATEST_RISE_F = 60
 
 
 def maxima_around(maxima: pl.DataFrame, day: date) -> Array:
-    """Official maxima of earlier years within 15 days of the day of the year, degrees F.
+    """Official maxima within 15 days of the same date in earlier years, degrees F.
 
-    Parameters
-    ----------
-    maxima
-        Columns date and tmax_f, any days and order.
-    day
-        The day; years from its own on are left out.
+    `maxima` has the columns date and tmax_f, any days and order; years from that of `day` on are
+    ignored.
     """
+    # 29 February becomes 28 February in other years.
+    last = min(day.day, 28) if day.month == 2 else day.day
     around = [
-        centre + timedelta(days=offset)
+        day.replace(year=year, day=last) + timedelta(days=offset)
         for year in sorted(maxima["date"].dt.year().unique())
         if year < day.year
-        for centre in [_in_year(day, year)]
         for offset in range(-WINDOW_DAYS, WINDOW_DAYS + 1)
     ]
     earlier = [each for each in around if each.year < day.year]
@@ -46,17 +42,10 @@ def maxima_around(maxima: pl.DataFrame, day: date) -> Array:
 
 
 def climatology(maxima_f: Array, upper: Sequence[int]) -> Array | None:
-    """PMF of the official maximum by those of earlier years; None: fewer than 30.
+    """PMF of the official maximum as a kernel density of earlier maxima; None: fewer than 30.
 
-    Each counts as a normal distribution around it. Its width is Silverman's rule of thumb, 0.9 sd
-    n^(-1/5).
-
-    Parameters
-    ----------
-    maxima_f
-        Official maxima, degrees F.
-    upper
-        Greatest whole degree of every bracket but the last.
+    Normal kernels with the width of Silverman's rule of thumb, 0.9 sd n^(-1/5). `upper` is the
+    greatest whole degree of every bracket but the last.
     """
     if len(maxima_f) < MIN_MAXIMA:
         return None
@@ -69,18 +58,18 @@ def climatology(maxima_f: Array, upper: Sequence[int]) -> Array | None:
 def persistence(
     running_max_f: int, rises_f: NDArray[np.int64], upper: Sequence[int]
 ) -> Array | None:
-    """PMF of the official maximum: today's maximum so far, plus what earlier days still rose.
+    """PMF of the official maximum: the maximum so far plus the rises of earlier days.
 
-    The rises of earlier days are an empirical distribution, shrunk towards itself smoothed by a
-    normal of 2 degrees with the weight of five days, so that a rise never seen stays possible.
+    The empirical distribution of rises is mixed with itself, smoothed by a normal of 2 degrees,
+    at the weight of five days, so that unseen rises stay possible.
 
     Parameters
     ----------
     running_max_f
-        The least that the maximum so far can be, whole degrees.
+        Lower bound of the maximum so far, whole degrees.
     rises_f
-        Of earlier days, official maximum less what their maximum so far was at the same time of
-        day, whole degrees; falls count as none.
+        On earlier days, official maximum minus the maximum so far at the same time of day, whole
+        degrees; negative values count as 0.
     upper
         Greatest whole degree of every bracket but the last.
 
@@ -100,8 +89,3 @@ def persistence(
     room = np.asarray(upper, dtype=np.int64) - running_max_f
     within = np.where(room < 0, 0.0, cdf[np.clip(room, 0, GREATEST_RISE_F)])
     return np.maximum(np.diff(within, prepend=0.0, append=1.0), 0.0)
-
-
-def _in_year(day: date, year: int) -> date:
-    # 29 February stands for 28 February in other years.
-    return day.replace(year=year, day=min(day.day, 28) if day.month == 2 else day.day)

@@ -1,4 +1,4 @@
-"""The scoreboard: who was better, where, and whether that is more than noise.
+"""The scoreboard: which source was better, in which slices, and whether significantly.
 
 Here: `learning.scoreboard` from evaluated days. Not here: single scores, days (`evaluations`),
 documents (`pages`).
@@ -16,36 +16,24 @@ from kalshi_assets.tables.scoreboard import SCOREBOARD
 def scoreboard(evaluations: pl.DataFrame, bootstrap: Bootstrap = SINGLE_DAYS) -> pl.DataFrame:
     """Score every source in every slice, alone and against others at common instants.
 
-    Parameters
-    ----------
-    evaluations
-        Of schema `evaluations.EVALUATIONS`, of any number of city-days.
-    bootstrap
-        Over dates, and of null bands.
-
-    Returns
-    -------
-    DataFrame
-        `learning.scoreboard`; without rows where nothing could be scored.
+    Takes schema `evaluations.EVALUATIONS` and returns `learning.scoreboard`, without rows if
+    nothing could be scored. `bootstrap` is over dates and also used for null bands.
 
     Raises
     ------
     ValueError
-        A source is not one that the scoreboard knows.
+        A source is unknown.
     """
     instants = Instants.of(evaluations)
     frames = [SCOREBOARD.empty()]
     for name, sample in instants.samples():
         if not sample.any():
             continue
-        rows = [
-            *mean_rows(instants, sample, bootstrap),
-            *pooled_rows(instants, sample, bootstrap),
-        ]
+        rows = mean_rows(instants, sample, bootstrap) + pooled_rows(instants, sample, bootstrap)
         frame = pl.DataFrame(rows, schema=SCOREBOARD.dtypes)
         known = frame.with_columns(pl.col(pl.Float64).fill_nan(None), instants=pl.lit(name))
-        # Comparisons apart: what is plain of one, such as weather alone against the market, must
-        # not make another look better.
+        # Each comparison is a family of tests: clear results of one, such as weather alone against
+        # the market, must not make another look significant.
         frames.append(with_discoveries(known, "source", "against", "score"))
-    # Of a handful of city-days some scores say nothing.
+    # With few city-days some scores are undefined.
     return SCOREBOARD.arranged(pl.concat(frames).drop_nulls("value"))

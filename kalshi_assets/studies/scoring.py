@@ -1,21 +1,18 @@
 """Scores of PMFs at fixed hours, and their means over days with bootstrap intervals.
 
-Whoever makes a PMF over a ladder can be scored: weather, market, pooled. Here: the table of
-scores, means on common days, paired differences. Not here: a score's formula (`statistics.scores`),
-how days are resampled (`bootstrap`), where forecasts come from.
+Here: the table of scores of any methods, means on common days, paired differences. Not here: the
+formulas (`statistics.scores`), resampling (`bootstrap`), the forecasts.
 """
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.statistics.bootstrap import SINGLE_DAYS, Bootstrap
 from kalshi_assets.statistics.ladder_forecasts import padded
 from kalshi_assets.statistics.scores import proper_scores
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 SCORES = ("log_loss", "brier_score", "rps")
 NOTHING = "nothing"
@@ -45,22 +42,14 @@ SUMMARY = pl.Schema(
         "n_days": pl.Int32(),
     }
 )
-"""A row per set of days, method, method it is compared with, hour and score."""
+"""A row per set of days, method, reference method, hour and score."""
 
 
 def scored(forecasts: pl.DataFrame) -> pl.DataFrame:
-    """Score every forecast against the bracket that paid.
+    """Score every forecast (schema `FORECASTS`) that has a PMF and a winner.
 
-    Parameters
-    ----------
-    forecasts
-        Of schema `FORECASTS`. Rows without a PMF or without a winner are left out.
-
-    Returns
-    -------
-    DataFrame
-        A row per day, method and hour: log loss in nats (probabilities floored at 1e-6), Brier
-        score (0 to 2) and ranked probability score (0 to 1); less is better.
+    Returns a row per day, method and hour: log loss in nats (probabilities floored at 1e-6), Brier
+    score (0 to 2) and ranked probability score (0 to 1); lower is better.
     """
     known = forecasts.drop_nulls(["p", "winner"]).sort("date", "method", "lst_hour")
     found = proper_scores(padded(known["p"]), known["winner"].to_numpy())
@@ -80,21 +69,21 @@ def summarised(
     Parameters
     ----------
     scores
-        As of `scored`.
+        Result of `scored`.
     samples
-        Sets of days by name. A set is given by methods: at each hour it has the days on which all
-        of them were scored, so that their means compare.
+        Sets of days by name, each defined by methods: at each hour it contains the days on which
+        all of them were scored, so that their means are comparable.
     bootstrap
-        Over days; all cells of a set see the same resampled days.
+        Over days; the resamples are the same for all cells of a set.
     compared
-        Also the mean of these methods' scores less each other method's, paired by day; below 0
-        they are better. Of two of them the first is compared with the second and not again.
+        Methods to compare with each other method: mean score minus the other's, paired by day;
+        below 0 they are better. Two of them are compared once, the first with the second.
 
     Returns
     -------
     DataFrame
-        Of schema `SUMMARY`. `lst_hour` -1 is the mean over all hours, of days that have every
-        hour; `against` is "nothing" for a mean score.
+        Schema `SUMMARY`. `lst_hour` -1 is the mean over all hours, for days that have every hour;
+        `against` is "nothing" for a mean score.
     """
     frames = [pl.DataFrame(schema=SUMMARY)]
     hours = sorted(scores["lst_hour"].unique())
@@ -116,7 +105,7 @@ def summarised(
 def _cells(
     of_methods: pl.DataFrame, methods: Sequence[str], hours: Sequence[int], compared: Sequence[str]
 ) -> tuple[list[tuple[str, str, int, str]], Array]:
-    """What is averaged, and its value per day: shape (days, cells), NaN where a day lacks it."""
+    """Keys of the cells, and their values by day: shape (days, cells), NaN if a day lacks one."""
     days = of_methods["date"].unique().sort()
     values = np.full((len(methods), len(hours), len(SCORES), len(days)), np.nan)
     at = (
@@ -126,7 +115,7 @@ def _cells(
     day = days.search_sorted(of_methods["date"]).to_numpy()
     for k, score in enumerate(SCORES):
         values[at[0], at[1], k, day] = of_methods[score].to_numpy()
-    # A day counts at an hour if every method has it.
+    # A day counts at an hour only if all methods have it.
     values[:, np.isnan(values).any(axis=(0, 2))[:, None].repeat(len(SCORES), 1)] = np.nan
     values = np.concatenate([values, values.mean(axis=1, keepdims=True)], axis=1)
     wanted = [*hours, ALL_HOURS]

@@ -1,6 +1,6 @@
 """Mean proper scores and paired differences in every slice, with intervals and tests.
 
-Here: means over city-days with dates resampled. Not here: scores that are no means
+Here: means over city-days, with bootstrap over dates. Not here: scores that are not means
 (`pooled_scores`).
 """
 
@@ -8,32 +8,21 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.statistics.bootstrap import Bootstrap
 from kalshi_assets.statistics.significance import diebold_mariano, discoveries
 from kalshi_assets.studies.slices import NOTHING, Instants, Mask, Slice
 from kalshi_assets.tables.scoreboard import PROPER_SCORES, SLICES
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 
 def mean_rows(
-    instants: Instants,
-    sample: Mask,
-    bootstrap: Bootstrap,
-    kinds: Sequence[str] = SLICES,
+    instants: Instants, sample: Mask, bootstrap: Bootstrap, kinds: Sequence[str] = SLICES
 ) -> list[dict[str, object]]:
-    """Rows of the scoreboard for all proper scores; see `tables.scoreboard`.
+    """Rows of the scoreboard (`tables.scoreboard`) for all proper scores.
 
-    Parameters
-    ----------
-    instants, sample
-        What is scored, and at which instants, shape (instants,).
-    bootstrap
-        Over dates; every cell sees the same ones, so that differences agree with the scores.
-    kinds
-        Of slices.
+    `sample` are the instants to score, shape (instants,), `kinds` the kinds of slices. Resampled
+    dates are the same for all cells, so that differences agree with scores.
     """
     pairs = [*((source, NOTHING) for source in instants.scores), *instants.comparisons()]
     cells = [
@@ -66,9 +55,9 @@ def mean_rows(
 def _cells(
     instants: Instants, part: Slice, source: str, against: str
 ) -> Iterator[tuple[dict[str, object], Array, Array, float]]:
-    """Each proper score's key, sums and counts of city-days' means by date, and mean of `against`.
+    """Per proper score: key, sums and counts of city-day means by date, and the mean of `against`.
 
-    None where the two share no instant of the slice.
+    Empty if the two sources have no instant of the slice in common.
     """
     present = part.instants & instants.has(source)
     values, theirs = instants.scores[source], np.full_like(instants.scores[source], np.nan)
@@ -103,21 +92,17 @@ def _cells(
 
 
 def verdict(lo: float, hi: float) -> str:
-    """What the interval of a difference says, less being better."""
+    """Verdict from the interval of a difference, lower being better."""
     if hi < 0:
         return "better"
     return "worse" if lo > 0 else "undecided"
 
 
 def with_discoveries(rows: pl.DataFrame, *family: str) -> pl.DataFrame:
-    """Rows with a column discovery: which p-values stay, each family judged by itself.
+    """Add the column discovery: which p-values (dm_p) are significant within their family.
 
-    Parameters
-    ----------
-    rows
-        With a column dm_p; null: there was no test, and discovery is null.
-    family
-        Columns whose values make a family.
+    A family consists of rows with equal values in the columns `family`. Without a test dm_p and
+    discovery are null.
     """
     judged = [
         part.with_columns(discovery=pl.Series(discoveries(part["dm_p"].to_numpy())))

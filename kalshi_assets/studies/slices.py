@@ -1,6 +1,6 @@
-"""The instants of a study that sources are compared at, and the slices that divide them.
+"""The instants at which sources are compared, and their slices.
 
-Here: evaluations aligned by instant, and which instants count. Not here: what is computed of them
+Here: aligning evaluations by instant, and selecting instants. Not here: what is computed from them
 (`slice_means`, `pooled_scores`), the labels (`evaluations`).
 """
 
@@ -15,8 +15,8 @@ from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
 from kalshi_assets.statistics.scores import proper_scores
 from kalshi_assets.studies.evaluations import EVALUATIONS, sliced
 from kalshi_assets.tables.scoreboard import SOURCES
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 NOTHING = "nothing"
@@ -28,7 +28,7 @@ _INSTANT = ["date", "city", "lst_hour"]
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """Instants of one kind of slice and one value of it."""
+    """The instants with one value of one kind of slice."""
 
     kind: str
     value: str
@@ -37,16 +37,10 @@ class Slice:
 
 @dataclass(frozen=True, kw_only=True)
 class Instants:
-    """Evaluations with a row per instant, the same for all sources.
+    """Evaluations aligned by instant, with the same instants for all sources.
 
-    Attributes
-    ----------
-    rows
-        Columns date, city, lst_hour and a label per kind of slice, sorted by the first three.
-    scores
-        By source: `proper_scores`, shape (4, instants), NaN where it has no PMF.
-    forecasts
-        By source, all of the same instants, days and dates.
+    `rows` has the columns date, city, lst_hour and a label per kind of slice, sorted by the first
+    three. By source, `scores` holds the `proper_scores`, shape (4, instants), NaN without a PMF.
     """
 
     rows: pl.DataFrame
@@ -60,12 +54,12 @@ class Instants:
         Raises
         ------
         ValueError
-            A source is not one that the scoreboard knows.
+            A source is unknown.
         """
         present = evaluations["source"].unique().to_list()
         if unknown := sorted(set(present) - set(SOURCES)):
             raise ValueError(
-                f"the scoreboard knows no sources {unknown}; it knows {', '.join(SOURCES)}"
+                f"unknown sources {unknown}; the scoreboard knows {', '.join(SOURCES)}"
             )
         context = [name for name in EVALUATIONS.names() if name not in ("source", "p")]
         rows = evaluations.select(context).unique(_INSTANT, keep="first").sort(_INSTANT)
@@ -82,7 +76,7 @@ class Instants:
         return ~np.isnan(self.scores[source][0])
 
     def samples(self) -> Iterator[tuple[str, Mask]]:
-        """Names of samples and their instants: see the column instants of the scoreboard."""
+        """Names and instants of the samples; see the column `instants` of the scoreboard."""
         common = np.ones(self.rows.height, dtype=bool)
         for source in CORE:
             if source in self.scores:
@@ -92,16 +86,16 @@ class Instants:
             yield "with_weather", common & self.has(WEATHER)
 
     def slices(self, sample: Mask, kinds: Sequence[str]) -> Iterator[Slice]:
-        """All slices of a sample that have instants."""
+        """All non-empty slices of a sample."""
         for kind in kinds:
             labels = self.rows[kind].to_numpy()
             for value in np.unique(labels[sample].astype(str)):
                 yield Slice(kind=kind, value=str(value), instants=sample & (labels == value))
 
     def comparisons(self) -> list[tuple[str, str]]:
-        """Which source is compared with which: all with the market, each step with the one before.
+        """Pairs of sources to compare: all with the market, each step with the one before.
 
-        Control sources enter too: they must not be found better than the market.
+        Control sources are included: they must not be found better than the market.
         """
         pairs = [(source, "market") for source in self.scores if source != "market"]
         pairs += [("fused", "market_alive"), ("fused", "prior_pool"), ("calibrated", "fused")]

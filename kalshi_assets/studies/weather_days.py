@@ -1,11 +1,11 @@
-"""One day of the weather study: every method's forecasts at fixed hours, and what came.
+"""One day of the weather study: the forecasts of all methods at fixed hours, and the outcome.
 
-Here: `StudyDay`, the frames of one climate day, and `evaluated`, what is learnt from it. Not here:
-methods (`hazard_methods`, `references`), scores (`scoring`), many days (`weather_study`).
+Here: `StudyDay`, the frames of one climate day, and `evaluated`, its evaluation. Not here:
+reference forecasts (`references`), scores (`scoring`), many days (`weather_study`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 
@@ -13,24 +13,27 @@ import numpy as np
 import polars as pl
 
 from kalshi_assets.families.temperature.asof import weather_as_of
+from kalshi_assets.families.temperature.authorities import official_maximum
 from kalshi_assets.families.temperature.evidence import temperatures
 from kalshi_assets.families.temperature.fit.parameters import HazardParameters
-from kalshi_assets.families.temperature.hazard.method import HazardMethod
+from kalshi_assets.families.temperature.hazard.method import BLOCKS, HazardMethod
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.families.temperature.providers import one_report_each
 from kalshi_assets.families.temperature.station_days import StationDays
 from kalshi_assets.ladder.terms import terms_at
-from kalshi_assets.settlement.rule import official_maximum, settled_by
-from kalshi_assets.studies.hazard_methods import EXACT, IN_FORCE, variants
+from kalshi_assets.settlement.rule import settled_by
 from kalshi_assets.studies.references import climatology, maxima_around, persistence
 from kalshi_assets.studies.scoring import FORECASTS
 from kalshi_assets.tables import FORECASTS as EMPTY_FORECASTS
+
+IN_FORCE, EXACT, ANALOGUE = "mixed", "exact", "analogue"
+"""Compared hazard methods: the one configured in methods.toml, and its two parts alone."""
 
 HOURS = (7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19)
 HAZARD_HOURS = tuple(range(5, 22))
 MIN_HOUR_REPORTS = 9
 FULL_COVERAGE = 0.9
-"""Days with reports in fewer slots tell nothing of peaks between reports."""
+"""Days with reports in fewer slots are not used to count peaks between reports."""
 
 NEW_HIGHS = pl.Schema(
     {
@@ -42,9 +45,9 @@ NEW_HIGHS = pl.Schema(
         "proved": pl.Boolean(),
     }
 )
-"""A row per day, method and hour that was fully reported: hazard, and whether a new high came.
+"""A row per day, method and hour with complete reports: hazard, and whether there was a new high.
 
-`proved`: by the least that the reports may stand for, too."""
+`proved`: even by the lower bounds of the reports."""
 
 MISSED_PEAKS = pl.Schema(
     {
@@ -55,30 +58,17 @@ MISSED_PEAKS = pl.Schema(
         "missed_peak": pl.List(pl.Float64()),
     }
 )
-"""A row per day with reports in nine tenths of its slots, and the probabilities of that morning."""
+"""A row per day with reports in 90 % of its slots; `missed_peak` is as known on that morning."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyDay:
     """The frames of one city and climate day.
 
-    Attributes
-    ----------
-    date
-        The climate day.
-    events
-        `market.events`, recorded or synthetic.
-    observations, forecasts, settlements, mc_params
-        Partitions of the tables of these names.
-    earlier
-        Start of the climate day and observations of the days of the look-back, oldest first.
-    earlier_settlements
-        Likewise.
-    maxima
-        Columns date and tmax_f: official maxima of other years. Years from the day's own on are
-        not looked at.
-    market
-        `probability.market_pmf`; None: no market was recorded.
+    The frames are those of the tables of these names; `events` may be synthetic. `earlier` and
+    `earlier_settlements` hold the start of the climate day and the observations or settlements of
+    the look-back, oldest first; `maxima` official maxima (date, tmax_f), of which years from the
+    day's own on are ignored; `market` `probability.market_pmf`, if recorded.
     """
 
     date: date
@@ -95,12 +85,12 @@ class StudyDay:
     @cached_property
     def start(self) -> datetime:
         """First instant of the climate day."""
-        return self.events["climate_start"][0]
+        return self.events["day_start"][0]
 
     @cached_property
     def upper(self) -> list[int]:
         """Greatest whole degree of every bracket but the last."""
-        return terms_at(self.events).sort("bracket")["hi_f"].drop_nulls().to_list()
+        return terms_at(self.events).sort("bracket")["hi"].drop_nulls().to_list()
 
     @cached_property
     def winner(self) -> int | None:
@@ -108,33 +98,23 @@ class StudyDay:
         found = settled_by(self.settlements, self.events)
         return None if found is None else found.winner
 
-    def minutes(self, hours: Sequence[int]) -> pl.DataFrame:
-        """The full local standard hours as instants: lst_hour, minute."""
-        return _minutes(self.start, hours)
-
 
 @dataclass(frozen=True, kw_only=True)
 class DayEvaluation:
-    """What one day adds to the study.
+    """The results of one day: frames of `scoring.FORECASTS`, `NEW_HIGHS` and `MISSED_PEAKS`.
 
     Attributes
     ----------
     left_out
-        Why the day is not scored; None: it is.
+        Why the day is excluded; None: it is scored.
     recorded
-        Whether its ladder was recorded, and so its market.
-    forecasts
-        Of schema `scoring.FORECASTS`.
-    new_highs
-        Of schema `NEW_HIGHS`.
-    missed_peak
-        Of schema `MISSED_PEAKS`, at most one row.
+        Whether the ladder and its market were recorded.
     market_valid
-        At how many of the hours `market_pmf` called itself valid; None: no market.
+        Number of hours at which `market_pmf` was valid; None: no market.
     in_tail
-        Whether one of the two open brackets paid.
+        Whether one of the two tails paid.
     withheld
-        At how many of the hours the hazard in force had no PMF, by its status.
+        Number of hours at which the configured hazard had no PMF, by its status.
     """
 
     date: date
@@ -149,18 +129,11 @@ class DayEvaluation:
 
 
 def evaluated(day: StudyDay, in_force: HazardMethod) -> DayEvaluation:
-    """Every method's forecasts for one day and what came of them.
+    """Evaluate all methods' forecasts for one day; `in_force` is the configured hazard method.
 
-    Parameters
-    ----------
-    in_force
-        The hazard's method by the configuration.
-
-    Notes
-    -----
-    A day is left out, with the reason, if it is not settled, if fewer than three quarters of its
+    A day is excluded, with the reason, if it is not settled, if fewer than three quarters of its
     slots have reports (gaps of up to an hour do not count), or if a method has no PMF at any hour
-    for want of earlier days.
+    because there are too few earlier days.
     """
     if day.winner is None:
         return DayEvaluation(date=day.date, left_out="no official maximum")
@@ -169,7 +142,12 @@ def evaluated(day: StudyDay, in_force: HazardMethod) -> DayEvaluation:
         return DayEvaluation(date=day.date, left_out="no reports")
     if not reported.usable().all():
         return DayEvaluation(date=day.date, left_out="too few reports")
-    hazards = {name: _hazard(day, name, method) for name, method in variants(in_force).items()}
+    methods = {
+        IN_FORCE: in_force,
+        EXACT: replace(in_force, method="exact", analogue_share=(0.0,) * BLOCKS),
+        ANALOGUE: replace(in_force, method="analogue"),
+    }
+    hazards = {name: _hazard(day, name, method) for name, method in methods.items()}
     pmfs = {
         **{method: _at_hours(day, frame, "p_wx") for method, frame in hazards.items()},
         **_references(day),
@@ -179,9 +157,8 @@ def evaluated(day: StudyDay, in_force: HazardMethod) -> DayEvaluation:
     valid = None
     if day.market is not None:
         pmfs["market"] = _at_hours(day, day.market, "p_mkt")
-        valid = (
-            day.minutes(HOURS).join(day.market, on="minute").filter("valid")["minute"].n_unique()
-        )
+        at_hours = _minutes(day.start, HOURS).join(day.market, on="minute")
+        valid = at_hours.filter("valid")["minute"].n_unique()
     return DayEvaluation(
         date=day.date,
         recorded=day.market is not None,
@@ -195,7 +172,7 @@ def evaluated(day: StudyDay, in_force: HazardMethod) -> DayEvaluation:
 
 
 def _hazard(day: StudyDay, name: str, method: HazardMethod) -> pl.DataFrame:
-    """`probability.hazard_pmf`; the exact method does not borrow the analogue's."""
+    """`probability.hazard_pmf`; the exact method is null where it would use the analogue's PMF."""
     found = hazard_pmf(
         day.events, day.observations, day.forecasts, day.earlier, day.mc_params, method
     )
@@ -210,7 +187,7 @@ def _reported(day: StudyDay) -> StationDays:
 
 def _at_hours(day: StudyDay, pmf: pl.DataFrame, column: str) -> dict[int, list[float]]:
     rows = (
-        day.minutes(HOURS)
+        _minutes(day.start, HOURS)
         .join(pmf.select("minute", "bracket", p=column), on="minute")
         .drop_nulls("p")
         .sort("lst_hour", "bracket")
@@ -222,7 +199,7 @@ def _at_hours(day: StudyDay, pmf: pl.DataFrame, column: str) -> dict[int, list[f
 
 
 def _withheld(day: StudyDay, hazard: pl.DataFrame) -> dict[str, int]:
-    rows = day.minutes(HOURS).join(hazard.filter(pl.col("bracket") == 0), on="minute")
+    rows = _minutes(day.start, HOURS).join(hazard.filter(pl.col("bracket") == 0), on="minute")
     return dict(rows.filter(pl.col("p_wx").is_null())["status"].value_counts().iter_rows())
 
 
@@ -246,6 +223,7 @@ def _references(day: StudyDay) -> dict[str, dict[int, list[float]]]:
 
 
 def _minutes(start: datetime, hours: Sequence[int]) -> pl.DataFrame:
+    """Columns lst_hour and minute: the instants of full hours in local standard time."""
     first = pl.lit(start).cast(pl.Datetime("us", "UTC"))
     rows = pl.DataFrame({"lst_hour": hours}, schema={"lst_hour": pl.Int8})
     return rows.with_columns(minute=first + pl.duration(hours="lst_hour"))
@@ -254,7 +232,7 @@ def _minutes(start: datetime, hours: Sequence[int]) -> pl.DataFrame:
 def _running_max(
     start: datetime, observations: pl.DataFrame, known_by: datetime | None = None
 ) -> dict[int, int]:
-    """Least that the maximum so far could be, as known at each hour of a day."""
+    """Lower bound of the maximum so far, as known at each hour of a day."""
     hours = _minutes(start, HOURS)
     if known_by is not None:
         observations = observations.filter(pl.col("known_at") <= known_by)
@@ -266,7 +244,7 @@ def _running_max(
 
 
 def _official_known(day: StudyDay) -> dict[datetime, int]:
-    """Official maxima of earlier days, as known when the day began, by start of the climate day."""
+    """Official maxima of earlier days known when the day began, by start of the climate day."""
     found = {}
     for start, settlements in day.earlier_settlements:
         said = official_maximum(settlements, start.date(), known_by=day.start)
@@ -285,8 +263,8 @@ def _forecast_rows(day: StudyDay, pmfs: Mapping[str, Mapping[int, list[float]]])
 
 
 def _new_highs(day: StudyDay, hazards: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """Hazards at full hours, and whether a report of the hour after was above all known before."""
-    minutes = day.minutes(HAZARD_HOURS)
+    """Hazards at full hours, and whether a report of the next hour exceeded all earlier ones."""
+    minutes = _minutes(day.start, HAZARD_HOURS)
     asof = weather_as_of(
         minutes.select("minute"), day.observations, EMPTY_FORECASTS.empty(), day.start
     ).select("minute", "running_max_hi_f")

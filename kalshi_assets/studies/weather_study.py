@@ -1,7 +1,7 @@
-"""The verification study of the weather hazard: many days together.
+"""The verification study of the weather hazard over many days.
 
-Here: days gathered into scores, reliability and missed peaks. Not here: one day
-(`weather_days`), general scoring (`scoring`, `reliability`), documents (`pages`).
+Here: combining days into scores, reliability and missed peaks. Not here: one day (`weather_days`),
+general scoring (`scoring`, `reliability`), documents (`pages`).
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,11 @@ import polars as pl
 
 from kalshi_assets.statistics.bootstrap import LEVEL, RESAMPLES, Bootstrap, tails
 from kalshi_assets.statistics.reliability import Diagram, reliability
-from kalshi_assets.studies.hazard_methods import ANALOGUE, EXACT, HAZARD_METHODS, IN_FORCE
 from kalshi_assets.studies.scoring import FORECASTS, scored, summarised
 from kalshi_assets.studies.weather_days import (
+    ANALOGUE,
+    EXACT,
+    IN_FORCE,
     MISSED_PEAKS,
     NEW_HIGHS,
     DayEvaluation,
@@ -23,7 +25,7 @@ from kalshi_assets.studies.weather_days import (
 
 BOOTSTRAP = Bootstrap(seed=20250401)
 COMPARED = (IN_FORCE, EXACT)
-WEATHER_METHODS = (*HAZARD_METHODS, "persistence", "climatology")
+WEATHER_METHODS = (IN_FORCE, EXACT, ANALOGUE, "persistence", "climatology")
 SAMPLES = {"all": WEATHER_METHODS, "market": (*WEATHER_METHODS, "market")}
 
 MISSED_COUNTS = pl.Schema(
@@ -35,50 +37,40 @@ MISSED_COUNTS = pl.Schema(
         "hi": pl.Int32(),
     }
 )
-"""Degrees missed: on how many days, how many were expected, and between what counts 95 % lie."""
+"""By degrees missed: number of days, expected number, and its 95 % interval."""
 
 
 @dataclass(frozen=True)
 class WeatherStudy:
-    """Evaluated days, and what they say together.
-
-    Attributes
-    ----------
-    days
-        Oldest first.
-    """
+    """Evaluated days, oldest first, and their combined results."""
 
     days: Sequence[DayEvaluation]
 
     @cached_property
     def scored_days(self) -> list[DayEvaluation]:
-        """The days that were not left out."""
+        """The days that were not excluded."""
         return [day for day in self.days if day.left_out is None]
 
     @cached_property
     def scores(self) -> pl.DataFrame:
-        """As of `scoring.scored`."""
-        return scored(
-            pl.concat(
-                [pl.DataFrame(schema=FORECASTS), *(day.forecasts for day in self.scored_days)]
-            )
-        )
+        """Result of `scoring.scored`."""
+        forecasts = (day.forecasts for day in self.scored_days)
+        return scored(pl.concat([pl.DataFrame(schema=FORECASTS), *forecasts]))
 
     @cached_property
     def summary(self) -> pl.DataFrame:
-        """Of schema `scoring.SUMMARY`: all days, and those with a market."""
+        """Schema `scoring.SUMMARY`: for all days, and for those with a market."""
         return summarised(self.scores, SAMPLES, BOOTSTRAP, compared=COMPARED)
 
     @cached_property
     def new_highs(self) -> pl.DataFrame:
-        """Of schema `weather_days.NEW_HIGHS`."""
-        return pl.concat(
-            [pl.DataFrame(schema=NEW_HIGHS), *(day.new_highs for day in self.scored_days)]
-        )
+        """Schema `weather_days.NEW_HIGHS`."""
+        found = (day.new_highs for day in self.scored_days)
+        return pl.concat([pl.DataFrame(schema=NEW_HIGHS), *found])
 
     @cached_property
     def diagrams(self) -> dict[str, Diagram]:
-        """Reliability of the hazard of a new high within the hour, by method."""
+        """Reliability of the probability of a new high within the hour, by method."""
         found = {}
         for method in (EXACT, ANALOGUE):
             rows = self.new_highs.filter(method=method)
@@ -89,28 +81,22 @@ class WeatherStudy:
 
     @cached_property
     def missed_peaks(self) -> pl.DataFrame:
-        """Of schema `weather_days.MISSED_PEAKS`."""
-        return pl.concat(
-            [pl.DataFrame(schema=MISSED_PEAKS), *(day.missed_peak for day in self.scored_days)]
-        )
+        """Schema `weather_days.MISSED_PEAKS`."""
+        found = (day.missed_peak for day in self.scored_days)
+        return pl.concat([pl.DataFrame(schema=MISSED_PEAKS), *found])
 
     @cached_property
     def missed_counts(self) -> pl.DataFrame:
-        """Of schema `MISSED_COUNTS`, of days whose reports leave no doubt about their highest."""
+        """Schema `MISSED_COUNTS`, from days whose highest report is one whole degree."""
         return missed_counts(self.missed_peaks)
 
 
 def missed_counts(missed_peaks: pl.DataFrame) -> pl.DataFrame:
-    """How often the official maximum lay 0, 1, 2, 3 degrees above the highest report.
+    """Days with an official maximum 0 to 3 degrees above the highest report: count and expectation.
 
-    Beside it how often it should have, and the 95 % interval of the count, if every day followed
-    the probabilities of its own morning. Days below 0 or above 3, or with a highest report that may
-    stand for two degrees, do not count.
-
-    Returns
-    -------
-    DataFrame
-        Of schema `MISSED_COUNTS`.
+    The expected number and its 95 % interval follow from each day's own probabilities
+    (`missed_peak`). Days below 0 or above 3, or with a highest report that may stand for two
+    degrees, are not counted.
     """
     missed = pl.col("official_f") - pl.col("reported_hi_f")
     resolved = missed_peaks.with_columns(missed=missed).filter(

@@ -18,8 +18,7 @@ REASONS = [
     "extreme_probability",
     "wide_spread",
     "low_volume",
-    "hazard_unknown",
-    "hazard",
+    "veto",
     "inferred_quote",
     "edge_too_small",
     "too_late",
@@ -36,7 +35,9 @@ class Decisions(Contract):
     bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
     minute: UtcTime = column("When it decided; nothing later is in it.")
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
-    reason: pl.String = column("trade, or the first gate that said no.", isin=REASONS)
+    reason: pl.String = column(
+        "trade, or the first gate that said no; in place of veto the family's word for it."
+    )
     side: pl.String = column(
         "The better side: bid buys YES, ask sells it.", isin=["bid", "ask"], nullable=True
     )
@@ -87,11 +88,13 @@ class DailyPnl(Contract):
     fill_model: pl.String = column("Which fill model.", isin=FILL_MODELS)
     settled_by: pl.String = column(
         "Whose result settled the day; unsettled: none yet.",
-        isin=["exchange", "weather_company", "climate_report", "climate_bulletin", "unsettled"],
     )
-    tmax_f: pl.Int16 = column("The day's maximum.", unit="f", nullable=True)
+    value: pl.Int64 = column(
+        "The number that settled, in ticks; null: unsettled, or not stated.", nullable=True
+    )
     winning_bracket: pl.Int8 = column(
-        "Position of the bracket that paid; null: unsettled, or settled at a fair price.",
+        "Position of the bracket that paid, where legs nest of the atom that the number lies in; "
+        "null: unsettled, or settled at a fair price.",
         nullable=True,
     )
     orders: pl.Int32 = column("Orders sent.", ge=0)
@@ -107,7 +110,7 @@ class DailyPnl(Contract):
 class Report(Contract):
     """How good each PMF was: scores at fixed local-standard hours against the day's outcome."""
 
-    source: pl.String = column("Whose PMF.", isin=["market", "weather", "fused"])
+    source: pl.String = column("Whose PMF: market, fused, or the model, such as weather.")
     lst_hour: pl.Int8 = column("Local standard hour of the climate day.", unit="h", ge=0, le=23)
     minute: UtcTime = column("The same instant, UTC.")
     p_win: pl.Float64 = column(

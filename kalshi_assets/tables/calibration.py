@@ -121,7 +121,7 @@ class Calibrated(Contract):
     scope: pl.String = column(
         "Where it was fitted; see learning.calibrators; packaged: nowhere.", isin=SCOPES
     )
-    dead: pl.Boolean = column("The evidence has passed the bracket: it cannot pay.")
+    impossible: pl.Boolean = column("The bracket can no longer pay, whatever comes.")
 
 
 CALIBRATORS = Table(
@@ -138,5 +138,6 @@ CALIBRATED = Table(
     key=("market_ticker", "minute"),
     point_in_time="minute",
     pmfs=("p_raw", "p_calibrated"),
+    impossible="impossible",
     shares=(Shared(FUSED_PMF, {"bracket": "bracket", "p_raw": "p_fused"}),),
 )

@@ -101,6 +101,8 @@ class Table:
         anything later: its ``known_at`` may not exceed it.
     pmfs
         Columns that hold a probability per bracket and sum to one at every instant.
+    impossible
+        Column that says that the bracket can no longer pay; its `pmfs`, but the market's, are 0.
     may_be_empty
         Whether a partition without rows is a fact rather than a fault.
     shares
@@ -113,6 +115,7 @@ class Table:
     key: tuple[str, ...]
     point_in_time: str | None = None
     pmfs: tuple[str, ...] = ()
+    impossible: str | None = None
     may_be_empty: bool = False
     shares: tuple[Shared, ...] = field(default=(), compare=False, repr=False)
 

@@ -4,9 +4,13 @@ Prices are integers of 1/10,000 dollar (`_cc`) of a YES contract. Counts are con
 fractional.
 """
 
+from typing import Annotated
+
 import polars as pl
 
 from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
+
+Names = Annotated[pl.List, pl.String()]
 
 
 class Events(Contract):
@@ -20,19 +24,21 @@ class Events(Contract):
     """
 
     market_ticker: pl.String = column("The bracket's market.")
-    event_ticker: pl.String = column("The event: one city, one climate day.")
+    event_ticker: pl.String = column("The event: one ladder, one day.")
     series_ticker: pl.String = column("The series of the event.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the coldest.", ge=0)
+    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
     label: pl.String = column("The exchange's words, such as '84° to 85°'.")
     strike_type: pl.String = column(
         "The exchange's rule: less, between, greater ...; empty: it left the strikes out."
     )
-    floor_strike: pl.Float64 = column("The exchange's lower strike.", unit="f", nullable=True)
-    cap_strike: pl.Float64 = column("The exchange's upper strike.", unit="f", nullable=True)
-    lo_f: pl.Int16 = column("Least whole degree that pays; null: open.", unit="f", nullable=True)
-    hi_f: pl.Int16 = column("Greatest whole degree that pays; null: open.", unit="f", nullable=True)
+    floor_strike: pl.String = column("The exchange's lower strike, as sent.", nullable=True)
+    cap_strike: pl.String = column("The exchange's upper strike, as sent.", nullable=True)
+    lo: pl.Int64 = column("Least number that pays; null: open.", unit="ticks", nullable=True)
+    hi: pl.Int64 = column("Greatest number that pays; null: open.", unit="ticks", nullable=True)
+    unit: pl.String = column("Of the number that settles: f, point, %.")
+    scale: pl.Int64 = column("Ticks in one unit, a power of ten.", ge=1)
     bracket_from: pl.String = column(
-        "Where the degrees that pay were read: strikes; where the exchange left those out, which "
+        "Where the numbers that pay were read: strikes; where the exchange left those out, which "
         "of label, rules and the gap between the siblings agree.",
         isin=["strikes", "label_rules", "label_gap", "rules_gap", "label_rules_gap"],
     )
@@ -40,14 +46,19 @@ class Events(Contract):
     close_time: UtcTime = column("Trading closes, as known then.")
     close_time_from: pl.String = column(
         "read: as the exchange said; regular: it said a close that is none of the regular ones, so "
-        "it was moved, and what had been said at the open is taken to be the climate day's end.",
+        "it was moved, and what had been said at the open is taken to be the day's end.",
         isin=["read", "regular"],
     )
-    climate_start: UtcTime = column("First instant of the climate day.")
-    climate_end: UtcTime = column("End of the climate day, exclusive.")
-    station: pl.String = column("ICAO identifier of the settlement station.")
-    station_from: pl.String = column(
-        "Where the station was read.", isin=["rules_code", "rules_name", "registry"]
+    day_start: UtcTime = column("First instant of the day that the number is of.")
+    day_end: UtcTime = column("End of that day, exclusive.")
+    place: pl.String = column(
+        "Where the number is taken; of a temperature the settlement station's ICAO identifier."
+    )
+    place_from: pl.String = column(
+        "Where the place was read.", isin=["rules_code", "rules_name", "registry"]
+    )
+    authorities: Names = column(
+        "Whose word settles, the first that has spoken; see `weather.settlements`."
     )
     settlement_source: pl.String = column("Who publishes the settling value.")
     settlement_source_from: pl.String = column(

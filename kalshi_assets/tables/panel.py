@@ -1,6 +1,7 @@
 """Tables of schema `panel`: a row per bracket and minute, as known then; labels, what came of it.
 
-Probabilities and prices are float dollars of a YES contract (0 to 1).
+Prices are integers of 1/10,000 dollar (`_cc`) of a YES contract. What is computed from them (mid,
+velocities) is in dollars, as probabilities are.
 """
 
 from typing import Annotated
@@ -44,8 +45,12 @@ class MinutePanel(BracketMinute):
     """Dense minute grid from open to close: quotes, kinematics over minutes, flow, coupling."""
 
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
-    bid: pl.Float64 = column("Best YES bid; null: none.", unit="dollars", ge=0, le=1, nullable=True)
-    ask: pl.Float64 = column("Best YES ask; null: none.", unit="dollars", ge=0, le=1, nullable=True)
+    bid_cc: pl.Int32 = column(
+        "Best YES bid; null: none.", unit="cc", ge=0, le=10_000, nullable=True
+    )
+    ask_cc: pl.Int32 = column(
+        "Best YES ask; null: none.", unit="cc", ge=0, le=10_000, nullable=True
+    )
     quote_source: pl.String = column(
         "recorded: the exchange's quote; inferred: from the sides of trades; none: neither yet.",
         isin=["recorded", "inferred", "none"],
@@ -57,10 +62,14 @@ class MinutePanel(BracketMinute):
         "Middle of bid and ask; null unless both stand.", unit="dollars", ge=0, le=1, nullable=True
     )
     spread_cents: pl.Float64 = column("Ask less bid.", unit="cents", nullable=True)
-    last_price: pl.Float64 = column("Last trade.", unit="dollars", ge=0, le=1, nullable=True)
+    last_price_cc: pl.Int32 = column("Last trade.", unit="cc", ge=0, le=10_000, nullable=True)
     last_trade_age_s: pl.Float64 = column("Since the last trade.", unit="s", ge=0, nullable=True)
-    high_1m: pl.Float64 = column("Highest trade of the minute.", unit="dollars", nullable=True)
-    low_1m: pl.Float64 = column("Lowest trade of the minute.", unit="dollars", nullable=True)
+    high_1m_cc: pl.Int32 = column(
+        "Highest trade of the minute.", unit="cc", ge=0, le=10_000, nullable=True
+    )
+    low_1m_cc: pl.Int32 = column(
+        "Lowest trade of the minute.", unit="cc", ge=0, le=10_000, nullable=True
+    )
     volume_1m: pl.Float64 = column("Traded in the last minute.", unit="contracts", ge=0)
     volume_15m: pl.Float64 = column("Traded in the last 15 minutes.", unit="contracts", ge=0)
     flow_1m: pl.Float64 = column("Bought less sold by takers in the last minute.", unit="contracts")
@@ -106,8 +115,8 @@ class MinutePanel(BracketMinute):
         nullable=True,
     )
     spread_proxy_cents: pl.Float64 = column(
-        "Spread as trades show it: mean of high_1m - low_1m over those of 60 minutes in which they "
-        "differ; null: no minute.",
+        "Spread as trades show it: mean of high_1m_cc - low_1m_cc over those of 60 "
+        "minutes in which they differ; null: no minute.",
         unit="cents",
         ge=0,
         nullable=True,
@@ -124,7 +133,34 @@ class MinutePanel(BracketMinute):
     minutes_to_close: pl.Int32 = column("Until trading closes.", unit="minutes", ge=0)
 
 
-class MinutePanelWithWeather(MinutePanel):
+class PanelActivity(Contract):
+    """The hour of the day, and how unusual the minute is for it."""
+
+    hour_lst: pl.Float64 = column(
+        "Since the day's start, of a climate day standard midnight; negative on the eve.", unit="h"
+    )
+    flow_percentile: pl.Float64 = column(
+        "Rank of flow_15m among the same hour of earlier days (`panel.activity`), all brackets; "
+        "ties in the middle; null: fewer than 5 days.",
+        ge=0,
+        le=1,
+        nullable=True,
+    )
+    volume_percentile: pl.Float64 = column("The same of volume_15m.", ge=0, le=1, nullable=True)
+    volatility_percentile: pl.Float64 = column(
+        "The same of realised_volatility_30m.", ge=0, le=1, nullable=True
+    )
+    spread_percentile: pl.Float64 = column(
+        "The same of spread_cents, else spread_proxy_cents.", ge=0, le=1, nullable=True
+    )
+    activity_days: pl.Int16 = column(
+        "Earlier days, of up to 30, that were over when the hour began and have it.",
+        unit="days",
+        ge=0,
+    )
+
+
+class MinutePanelWithWeather(PanelActivity, MinutePanel):
     """The minute panel with the station's weather as it was known at the minute."""
 
     weather_status: pl.String = column(
@@ -175,28 +211,6 @@ class MinutePanelWithWeather(MinutePanel):
         "forecast_max_f less running_max_lo_f: what is still forecast to come.",
         unit="f",
         nullable=True,
-    )
-    hour_lst: pl.Float64 = column(
-        "Since the climate day's start, which is standard midnight; negative on the eve.", unit="h"
-    )
-    flow_percentile: pl.Float64 = column(
-        "Rank of flow_15m among the same hour of earlier days (`panel.activity`), all brackets; "
-        "ties in the middle; null: fewer than 5 days.",
-        ge=0,
-        le=1,
-        nullable=True,
-    )
-    volume_percentile: pl.Float64 = column("The same of volume_15m.", ge=0, le=1, nullable=True)
-    volatility_percentile: pl.Float64 = column(
-        "The same of realised_volatility_30m.", ge=0, le=1, nullable=True
-    )
-    spread_percentile: pl.Float64 = column(
-        "The same of spread_cents, else spread_proxy_cents.", ge=0, le=1, nullable=True
-    )
-    activity_days: pl.Int16 = column(
-        "Earlier days, of up to 30, that were over when the hour began and have it.",
-        unit="days",
-        ge=0,
     )
 
 
@@ -364,6 +378,7 @@ MODEL_FEATURES = Table(
     key=_KEY,
     point_in_time="minute",
     pmfs=("p_mkt", "p_wx"),
+    impossible="dead",
     shares=(
         Shared.all_of(MINUTE_PANEL_WITH_WEATHER, but=["known_at"]),
         Shared.all_of(MARKET_PMF, but=["known_at", "valid"], market_valid="valid"),
@@ -376,13 +391,14 @@ MINUTE_PANEL_FULL = Table(
     key=_KEY,
     point_in_time="minute",
     pmfs=("p_mkt", "p_wx", "p_fused"),
+    impossible="dead",
     shares=(
         Shared.all_of(MODEL_FEATURES),
-        Shared(FUSED_PMF, {name: name for name in ("p_fused", "weather_weight")}),
+        Shared(FUSED_PMF, {"p_fused": "p_fused", "weather_weight": "model_weight"}),
     ),
 )
 ACTIVITY = Table(
     "panel", "activity", Activity, key=("measure", "hour", "knot"), point_in_time="event_time"
 )
 LABELS = Table("panel", "labels", Labels, key=_KEY)
-EXAMPLES = Table("panel", "examples", Examples, key=_KEY, pmfs=("p_mkt", "p_wx"))
+EXAMPLES = Table("panel", "examples", Examples, key=_KEY, pmfs=("p_mkt", "p_wx"), impossible="dead")

@@ -155,11 +155,12 @@ class HazardPmf(Contract):
 
 
 class FusionWeights(Contract):
-    """Weights of the pool as of the climate day's first instant, learnt from earlier days.
+    """Weights of the pool as of the day's first instant, learnt from earlier days.
 
-    p_fused is in proportion to p_mkt^market_weight times p_wx^weather_weight, with market_weight =
-    1 - s + s w_m, weather_weight = s w_w, s the share of the hour, w_m the sum of the market_*
-    coefficients times their conditions and w_w that of the weather_* ones. Share 0 is the market.
+    p_fused is in proportion to p_mkt^market_weight times p_model^model_weight, with market_weight =
+    1 - s + s w_m, model_weight = s w_x, s the share of the hour, w_m the sum of the market_*
+    coefficients times their conditions and w_x that of the model's, such as weather_*. Share 0 is
+    the market.
     """
 
     parameter: pl.String = column(
@@ -167,17 +168,6 @@ class FusionWeights(Contract):
         "volatility; tightness: 1 less that of the spread; no_new_high: 1 less the probability of "
         "one within the hour; quiet: 1 less that of volatility; freshness: exp(-age of the report "
         "/ 30 min). share: how much of the pool is in force at the hours.",
-        isin=[
-            "market_constant",
-            "market_flow",
-            "market_volatility",
-            "market_tightness",
-            "weather_constant",
-            "weather_no_new_high",
-            "weather_quiet",
-            "weather_freshness",
-            "share",
-        ],
     )
     hour_from: pl.Int8 = column("From this hour of standard time on.", unit="h", ge=0, le=23)
     hour_to: pl.Int8 = column("Up to this hour.", unit="h", ge=1, le=24)
@@ -226,17 +216,14 @@ class FusedPmf(Contract):
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
     p_fused: pl.Float64 = column("Pooled probability.", ge=0, le=1)
     p_mkt: pl.Float64 = column("The market's.", ge=0, le=1)
-    p_wx: pl.Float64 = column("The weather's; null: see weather_status.", ge=0, le=1, nullable=True)
+    p_model: pl.Float64 = column("The model's; null: see model_status.", ge=0, le=1, nullable=True)
     market_weight: pl.Float64 = column(
-        "Exponent of the market in the pool; 1 with no weather: p_mkt.", ge=0
+        "Exponent of the market in the pool; 1 with no model: p_mkt.", ge=0
     )
-    weather_weight: pl.Float64 = column("Exponent of the weather in the pool; 0: none.", ge=0)
-    weather_status: pl.String = column(
-        "ok, or why the weather was left out.",
-        isin=WEATHER_STATUSES,
-    )
+    model_weight: pl.Float64 = column("Exponent of the model in the pool; 0: none.", ge=0)
+    model_status: pl.String = column("ok, or why the model was left out.")
     market_valid: pl.Boolean = column("Whether p_mkt rests on enough two-sided quotes.")
-    dead: pl.Boolean = column("The evidence has passed the bracket: it cannot pay.")
+    impossible: pl.Boolean = column("The bracket can no longer pay, whatever comes.")
 
 
 _KEY = ("market_ticker", "minute")
@@ -248,7 +235,13 @@ MC_PARAMS = Table(
     "probability", "mc_params", McParams, key=("parameter", "block"), point_in_time="event_time"
 )
 HAZARD_PMF = Table(
-    "probability", "hazard_pmf", HazardPmf, key=_KEY, point_in_time="minute", pmfs=("p_wx",)
+    "probability",
+    "hazard_pmf",
+    HazardPmf,
+    key=_KEY,
+    point_in_time="minute",
+    pmfs=("p_wx",),
+    impossible="dead",
 )
 FUSION_WEIGHTS = Table(
     "probability",
@@ -263,6 +256,7 @@ FUSED_PMF = Table(
     FusedPmf,
     key=_KEY,
     point_in_time="minute",
-    pmfs=("p_mkt", "p_wx", "p_fused"),
+    pmfs=("p_mkt", "p_model", "p_fused"),
+    impossible="impossible",
     shares=(Shared(MARKET_PMF, {"bracket": "bracket", "p_mkt": "p_mkt"}),),
 )

@@ -1,12 +1,9 @@
 """Tables of schema `weather`: what the settlement station and its publishers say."""
 
-from typing import Annotated
-
 import polars as pl
 
 from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
-
-Payoffs = Annotated[pl.List, pl.Int32()]
+from kalshi_assets.tables.settlement import Settlements
 
 
 class Observations(Contract):
@@ -95,7 +92,7 @@ class DroppedForecasts(Dropped):
     """
 
 
-class Settlements(Contract):
+class TemperatureSettlements(Settlements):
     """The climate day's maximum, a row per source, status and issue; disagreement stays visible.
 
     Only rows that are final in their source's eyes settle: official, or the exchange's result. Of
@@ -108,34 +105,9 @@ class Settlements(Contract):
         "archive (climate_report) or as sent (climate_bulletin).",
         isin=["exchange", "weather_company", "climate_report", "climate_bulletin"],
     )
-    status: pl.String = column(
-        "The source's word. Final: official; of the exchange determined, finalized. failed: it "
-        "could not be read.",
-        isin=["determined", "finalized", "official", "preliminary", "revised", "failed"],
-    )
-    tmax_f: pl.Int16 = column(
+    value: pl.Int64 = column(
         "The maximum; null: only a result is known.", unit="f", ge=-80, le=140, nullable=True
     )
-    winning_market: pl.String = column(
-        "The market that the source says pays; null: it names a value only.", nullable=True
-    )
-    payoffs_cc: Payoffs = column(
-        "What a YES contract of each bracket paid, coldest first, where the exchange settled at a "
-        "fair price and no bracket won; null: one bracket pays a dollar.",
-        unit="cc",
-        nullable=True,
-    )
-    event_time: UtcTime = column("End of the climate day.")
-    issued_at: UtcTime = column("When the source issued it; null: it does not say.", nullable=True)
-    known_at: UtcTime = column("When it could first be acted on.")
-    known_at_from: pl.String = column(
-        "Where that was read.", isin=["settlement_ts", "issue_time", "assumed"]
-    )
-    raw_sha256: pl.String = column(
-        "Content hash of the answer that the row rests on; null: none could be read.",
-        nullable=True,
-    )
-    problem: pl.String = column("Why the source could not be read; null: it was.", nullable=True)
 
 
 class Verification(Contract):
@@ -200,7 +172,7 @@ DROPPED_FORECASTS = Table(
 SETTLEMENTS = Table(
     "weather",
     "settlements",
-    Settlements,
+    TemperatureSettlements,
     key=("source", "status", "issued_at"),
     may_be_empty=True,
 )

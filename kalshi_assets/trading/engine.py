@@ -77,7 +77,7 @@ def run_day(
     return DayResult(
         decisions=records.decisions(day, wanted, runs[DECIDING_MODEL]),
         fills=filled,
-        daily_pnl=records.daily_pnl(filled, day.market_tickers, fill_models, outcome),
+        daily_pnl=records.daily_pnl(filled, day.market_tickers, terms.ladder, fill_models, outcome),
     )
 
 
@@ -90,7 +90,7 @@ def simulate(
     maker_rule: MakerRule,
 ) -> Run:
     """Drive the step over `minutes`, in order, and fill its orders from `day`'s bars."""
-    desk = Desk(ledger=Ledger(len(day.market_tickers)))
+    desk = Desk(ledger=Ledger(len(day.market_tickers), terms.ladder))
     run = Run()
     now = day.first_minute
     for signal in minutes:

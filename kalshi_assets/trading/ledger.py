@@ -1,30 +1,44 @@
 """Positions and money of one event, in integers of 1/10,000 dollar.
 
-Here: booking of fills, the result under every winner, settlement. Not here: limits, or how a fill
+Here: booking of fills, the result under every outcome, settlement. Not here: limits, or how a fill
 came about.
 """
 
 from collections.abc import Sequence
 
-from kalshi_assets.trading.orders import PAYOFF_CC, Fill, sign_of
+from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.ladder.positions import Runs, gain_by_atom
+from kalshi_assets.trading.orders import Fill, sign_of
+from kalshi_assets.units import CC_A_DOLLAR
 
 
 class Ledger:
     """What one account holds in an event's brackets.
 
-    Cash starts at 0, falls by what is bought and by fees, and rises by what is sold. Exactly one
-    bracket pays 1 dollar a YES contract, or each pays a fair price; a position below zero owes it.
+    Cash starts at 0, falls by what is bought and by fees, and rises by what is sold. The brackets
+    of the atom that the number lies in pay 1 dollar a YES contract, or each pays a fair price; a
+    position below zero owes it.
 
     Parameters
     ----------
     brackets
         How many the ladder has.
+    ladder
+        Its legs by bracket; None: a partition.
+
+    Attributes
+    ----------
+    pays
+        Of each bracket the first atom on which it pays and the one after the last.
     """
 
-    __slots__ = ("cash_cc", "fees_cc", "positions")
+    __slots__ = ("atoms", "cash_cc", "fees_cc", "pays", "positions")
 
-    def __init__(self, brackets: int) -> None:
+    def __init__(self, brackets: int, ladder: Atoms | None = None) -> None:
         self.positions = [0] * brackets
+        self.atoms = brackets if ladder is None else ladder.count
+        runs = [(leg, leg + 1) for leg in range(brackets)] if ladder is None else ladder.runs
+        self.pays: Runs = [(int(first), int(end)) for first, end in runs]
         self.cash_cc = 0
         self.fees_cc = 0
 
@@ -36,26 +50,25 @@ class Ledger:
         self.fees_cc += fill.fee_cc
 
     def pnl_by_winner(self) -> list[int]:
-        """Gain after fees, cc, for each bracket that might pay; one entry a bracket."""
-        return [self.cash_cc + PAYOFF_CC * position for position in self.positions]
+        """Gain after fees, cc, for each atom that the number may lie in; one entry an atom."""
+        return gain_by_atom(self.positions, self.pays, self.atoms, self.cash_cc)
 
     def worst_case_cc(self) -> int:
-        """Gain after fees had the worst bracket paid."""
+        """Gain after fees in the worst atom."""
         return min(self.pnl_by_winner())
 
-    def settle(self, winning_bracket: int) -> int:
-        """Gain after fees, cc, when `winning_bracket` pays.
+    def settle(self, winner: int) -> int:
+        """Gain after fees, cc, when the number lies in atom `winner`, of a partition a bracket.
 
         Raises
         ------
         ValueError
-            The ladder has no such bracket.
+            The ladder has no such atom.
         """
-        if not 0 <= winning_bracket < len(self.positions):
-            raise ValueError(
-                f"winning bracket {winning_bracket} is not in a ladder of {len(self.positions)}"
-            )
-        return self.cash_cc + PAYOFF_CC * self.positions[winning_bracket]
+        gains = self.pnl_by_winner()
+        if not 0 <= winner < len(gains):
+            raise ValueError(f"winning bracket {winner} is not in a ladder of {len(gains)}")
+        return gains[winner]
 
     def settle_at(self, payoffs_cc: Sequence[int]) -> int:
         """Gain after fees, cc, when no bracket wins and each pays what the exchange states.
@@ -72,7 +85,7 @@ class Ledger:
         """
         if len(payoffs_cc) != len(self.positions):
             raise ValueError(f"{len(payoffs_cc)} payoffs for a ladder of {len(self.positions)}")
-        if not all(0 <= payoff <= PAYOFF_CC for payoff in payoffs_cc):
-            raise ValueError(f"payoffs {list(payoffs_cc)} are not all from 0 to {PAYOFF_CC} cc")
+        if not all(0 <= payoff <= CC_A_DOLLAR for payoff in payoffs_cc):
+            raise ValueError(f"payoffs {list(payoffs_cc)} are not all from 0 to {CC_A_DOLLAR} cc")
         paid = zip(self.positions, payoffs_cc, strict=True)
         return self.cash_cc + sum(position * payoff for position, payoff in paid)

@@ -12,8 +12,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.trading.fills import Bar
-from kalshi_assets.trading.orders import PAYOFF_CC, US_A_MINUTE
 from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.units import CC_A_DOLLAR, MINUTE_US
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class MarketDay:
                 "the panel must hold one event with brackets 0, 1, ... and one market each; "
                 f"it holds {markets}"
             )
-        minutes = panel["minute"].to_physical().to_numpy() // US_A_MINUTE
+        minutes = panel["minute"].to_physical().to_numpy() // MINUTE_US
         first = int(minutes.min())
         rows = np.full((len(markets), int(minutes.max()) - first + 1), -1, dtype=np.int64)
         rows[panel["bracket"].to_numpy(), minutes - first] = np.arange(panel.height)
@@ -74,11 +74,11 @@ class MarketDay:
             pl.col("quote_age_s") <= self.max_quote_age_s
         )
         return self.panel.select(
-            bid_cc=_in_cc("bid"),
-            ask_cc=_in_cc("ask"),
+            bid_cc=_price("bid_cc"),
+            ask_cc=_price("ask_cc"),
             takeable=fresh.fill_null(False),
-            low_cc=_in_cc("low_1m"),
-            high_cc=_in_cc("high_1m"),
+            low_cc=_price("low_1m_cc"),
+            high_cc=_price("high_1m_cc"),
             volume=pl.col("volume_1m").fill_nan(None),
         )
 
@@ -108,7 +108,6 @@ def _markets(panel: pl.DataFrame) -> list[tuple[int, str]]:
     return sorted(set(zip(brackets[first].tolist(), tickers.gather(first).to_list(), strict=True)))
 
 
-def _in_cc(dollars: str) -> pl.Expr:
+def _price(name: str) -> pl.Expr:
     """Whole cc; null for null, and for what is no price."""
-    price = pl.when(pl.col(dollars).is_between(0, 1)).then(pl.col(dollars))
-    return (price * PAYOFF_CC).round().cast(pl.Int32)
+    return pl.when(pl.col(name).is_between(0, CC_A_DOLLAR)).then(name).cast(pl.Int32)

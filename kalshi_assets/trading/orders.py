@@ -10,9 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-PAYOFF_CC = 10_000
-US_A_MINUTE = 60_000_000
-
 Side = Literal["bid", "ask"]
 Execution = Literal["maker", "taker"]
 

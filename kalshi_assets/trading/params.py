@@ -1,19 +1,18 @@
 """Parameters of trading, read from config/trading.toml.
 
-Here: what a trader may tune, its limits and its per-city overrides. Not here: facts of an event
-(fees, ticks, close), which the exchange says.
+Here: what a trader may tune of any ladder, its limits and its overrides per ladder. Not here: what
+a family adds (`families`), or facts of an event (fees, ticks, close), which the exchange states.
 """
 
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from kalshi_assets.config import load_toml
-
 CONFIG_NAME = "trading.toml"
-_SECTIONS = ("defaults", "cities")
+
+P = TypeVar("P", bound="TradingParams")
 
 
 class TradingParams(BaseModel):
@@ -25,8 +24,6 @@ class TradingParams(BaseModel):
         Brackets outside are tails: not traded.
     max_spread_cents, min_volume_15m, max_quote_age_s
         Liquidity gate.
-    max_hazard_5m
-        Above this P(new high within 5 minutes) no order is sent and resting ones are pulled.
     honesty
         Share of the disagreement with the market that is believed:
         ``p_used = p_mkt + honesty (p_calibrated - p_mkt)``.
@@ -58,7 +55,6 @@ class TradingParams(BaseModel):
     max_spread_cents: float = Field(gt=0)
     min_volume_15m: float = Field(ge=0)
     max_quote_age_s: float = Field(gt=0)
-    max_hazard_5m: float = Field(ge=0, le=1)
     honesty: float = Field(ge=0, le=1)
     adverse_selection_cents: float = Field(ge=0)
     slippage_cents: float = Field(ge=0)
@@ -106,51 +102,49 @@ class TradingParams(BaseModel):
         return self
 
 
-def load_params(city: str, known_cities: Collection[str]) -> TradingParams:
-    """Parameters for `city`: the defaults of trading.toml under its own overrides.
+def params_of(
+    document: Mapping[str, Any],
+    ladder: str,
+    ladders: Collection[str],
+    *,
+    section: str,
+    of: type[P],
+) -> P:
+    """Parameters of a ladder: the defaults of trading.toml under its own overrides.
 
     Parameters
     ----------
-    city
+    document
+        The parsed file: a table ``defaults``, and one of overrides by ladder.
+    ladder
         Name in the registry.
-    known_cities
-        The registry's names; an override for any other city is an error.
+    ladders
+        The registry's names; overrides of any other are an error.
+    section
+        Name of the table of overrides, such as ``cities``.
+    of
+        What the family may tune.
 
     Raises
     ------
     ValueError
-        A section, city or key that nobody knows, or a value out of range; the message names the
-        place in the file.
+        An unknown section, ladder or key, or a value out of range; the message names the place in
+        the file.
     """
-    return params_of(load_toml(CONFIG_NAME), city, known_cities)
-
-
-def params_of(
-    document: Mapping[str, Any], city: str, known_cities: Collection[str]
-) -> TradingParams:
-    """`load_params` on a parsed document."""
-    if unknown := sorted(set(document) - set(_SECTIONS)):
-        raise ValueError(
-            f"{CONFIG_NAME}: unknown sections {unknown}; known: {', '.join(_SECTIONS)}"
-        )
-    overrides = document.get("cities", {})
-    if unknown := sorted({*overrides, city} - set(known_cities)):
-        raise ValueError(
-            f"{CONFIG_NAME}: unknown cities {unknown}; known: {', '.join(known_cities)}"
-        )
-    defaults = _section("[defaults]", document.get("defaults", {}))
-    sections = {name: _section(f"[cities.{name}]", keys) for name, keys in overrides.items()}
-    fields = {**defaults, **sections.get(city, {})}
+    known = ("defaults", section)
+    if unknown := sorted(set(document) - set(known)):
+        raise ValueError(f"{CONFIG_NAME}: unknown sections {unknown}; known: {', '.join(known)}")
+    overrides = document.get(section, {})
+    if unknown := sorted({*overrides, ladder} - set(ladders)):
+        raise ValueError(f"{CONFIG_NAME}: unknown {section} {unknown}; known: {', '.join(ladders)}")
+    tables = {"[defaults]": document.get("defaults", {})}
+    tables |= {f"[{section}.{name}]": keys for name, keys in overrides.items()}
+    for place, keys in tables.items():
+        if unknown := sorted(set(keys) - set(of.model_fields)):
+            raise ValueError(
+                f"{CONFIG_NAME} {place}: unknown {unknown}; known: {', '.join(of.model_fields)}"
+            )
     try:
-        return TradingParams(**fields)
+        return of(**{**tables["[defaults]"], **overrides.get(ladder, {})})
     except ValidationError as error:
-        raise ValueError(f"{CONFIG_NAME} for {city}: {error}") from error
-
-
-def _section(place: str, keys: Mapping[str, Any]) -> Mapping[str, Any]:
-    if unknown := sorted(set(keys) - set(TradingParams.model_fields)):
-        raise ValueError(
-            f"{CONFIG_NAME} {place}: unknown {unknown}; "
-            f"known: {', '.join(TradingParams.model_fields)}"
-        )
-    return keys
+        raise ValueError(f"{CONFIG_NAME} for {ladder}: {error}") from error

@@ -13,9 +13,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.trading.ledger import Ledger
-from kalshi_assets.trading.orders import US_A_MINUTE, Candidate, FeeOf, Order, WorkingOrder
+from kalshi_assets.trading.orders import Candidate, FeeOf, Order, WorkingOrder
 from kalshi_assets.trading.params import TradingParams
 from kalshi_assets.trading.risk import allowed_contracts
+from kalshi_assets.units import MINUTE_US
 
 _NOBODY: frozenset[int] = frozenset()
 _NOT_SAID = np.iinfo(np.int64).max
@@ -137,7 +138,7 @@ def minute_signals(signals: pl.DataFrame) -> list[MinuteSignals]:
     signals
         As returned by `signal.signals`: whole minutes of one event, any order of rows.
     """
-    minute = signals["minute"].to_physical().to_numpy() // US_A_MINUTE
+    minute = signals["minute"].to_physical().to_numpy() // MINUTE_US
     minutes, place = np.unique(minute, return_inverse=True)
     return list(
         map(

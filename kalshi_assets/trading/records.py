@@ -6,16 +6,18 @@ themselves.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.tables import DAILY_PNL, DECISIONS, FILLS
 from kalshi_assets.trading.ledger import Ledger
 from kalshi_assets.trading.market_day import MarketDay
-from kalshi_assets.trading.orders import PAYOFF_CC, US_A_MINUTE, Fill, WorkingOrder, sign_of
+from kalshi_assets.trading.orders import Fill, WorkingOrder, sign_of
 from kalshi_assets.trading.policy import Step
+from kalshi_assets.units import CC_A_DOLLAR, MINUTE_US
 
 MARK_OUT_MINUTES = 5
 
@@ -28,42 +30,48 @@ class Outcome:
     ----------
     settled_by
         Whose result it is.
-    tmax_f
-        The number that settled it, where known.
+    value
+        The number that settled it, in ticks, where known.
     winning_bracket
-        Position in the ladder of the bracket that paid; None: the exchange paid a fair price.
-    fair_price_cc
-        What a YES contract of each bracket paid then, coldest first.
+        Position of the atom that the number lies in, of a partition the bracket that paid; None:
+        the exchange paid a fair price.
+    payoffs_cc
+        What a YES contract of each bracket paid, lowest first; None: the winning bracket alone
+        paid a dollar.
 
     Raises
     ------
     ValueError
-        Both a winner and a fair price, or neither.
+        A winner and payoffs between nothing and a dollar, or neither winner nor payoffs.
     """
 
-    settled_by: Literal["exchange", "weather_company", "climate_report", "climate_bulletin"]
-    tmax_f: int | None
+    settled_by: str
+    value: int | None
     winning_bracket: int | None
-    fair_price_cc: tuple[int, ...] | None = None
+    payoffs_cc: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if (self.winning_bracket is None) == (self.fair_price_cc is None):
+        fair = self.payoffs_cc is not None and not {0, CC_A_DOLLAR}.issuperset(self.payoffs_cc)
+        if (self.winning_bracket is None and self.payoffs_cc is None) or (
+            fair and self.winning_bracket is not None
+        ):
             raise ValueError(
                 f"either one bracket pays or all pay a fair price, not winning bracket "
-                f"{self.winning_bracket} with fair price {self.fair_price_cc}"
+                f"{self.winning_bracket} with payoffs {self.payoffs_cc}"
             )
 
     def payoff_cc(self, bracket: int) -> int:
         """What a YES contract of `bracket` paid."""
-        if self.fair_price_cc is not None:
-            return self.fair_price_cc[bracket]
-        return PAYOFF_CC if bracket == self.winning_bracket else 0
+        if self.payoffs_cc is not None:
+            return self.payoffs_cc[bracket]
+        return CC_A_DOLLAR if bracket == self.winning_bracket else 0
 
     def net_cc(self, ledger: Ledger) -> int:
         """Gain of `ledger` after fees."""
-        if self.winning_bracket is not None:
-            return ledger.settle(self.winning_bracket)
-        return ledger.settle_at(self.fair_price_cc or ())
+        if self.payoffs_cc is not None:
+            return ledger.settle_at(self.payoffs_cc)
+        assert self.winning_bracket is not None
+        return ledger.settle(self.winning_bracket)
 
 
 @dataclass(kw_only=True)
@@ -144,7 +152,7 @@ def fills(day: MarketDay, runs: Mapping[str, Run], outcome: Outcome | None) -> p
         return FILLS.empty()
     frame = pl.DataFrame(rows, schema=_EPOCH_SCHEMA, orient="row")
     return FILLS.arranged(
-        frame.with_columns((pl.col(name) * US_A_MINUTE).cast(FILLS.dtypes[name]) for name in _TIMES)
+        frame.with_columns((pl.col(name) * MINUTE_US).cast(FILLS.dtypes[name]) for name in _TIMES)
     )
 
 
@@ -190,6 +198,7 @@ def _fill_row(
 def daily_pnl(
     fills_: pl.DataFrame,
     market_tickers: Sequence[str],
+    ladder: Atoms | None,
     fill_models: Sequence[str],
     outcome: Outcome | None,
 ) -> pl.DataFrame:
@@ -201,6 +210,8 @@ def daily_pnl(
         `backtest.fills` of one event.
     market_tickers
         The event's markets in ladder order.
+    ladder
+        The event's legs by bracket; None: a partition.
     fill_models
         The models that were run; one without orders still has its row.
     outcome
@@ -212,7 +223,7 @@ def daily_pnl(
     for model in fill_models:
         own = [order for order in orders if order["fill_model"] == model]
         filled = [order for order in own if order["filled"]]
-        ledger = Ledger(len(market_tickers))
+        ledger = Ledger(len(market_tickers), ladder)
         for order in filled:
             ledger.book(
                 Fill(
@@ -229,7 +240,7 @@ def daily_pnl(
             {
                 "fill_model": model,
                 "settled_by": "unsettled" if outcome is None else outcome.settled_by,
-                "tmax_f": None if outcome is None else outcome.tmax_f,
+                "value": None if outcome is None else outcome.value,
                 "winning_bracket": None if outcome is None else outcome.winning_bracket,
                 "orders": len(own),
                 "maker_fills": makers,

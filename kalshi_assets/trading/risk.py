@@ -1,14 +1,15 @@
 """Limits: how many contracts of a wanted order may be sent.
 
-Here: the position limit of a bracket and the day's loss limit over winners. Not here: whether an
+Here: the position limit of a bracket and the day's loss limit over outcomes. Not here: whether an
 order is worth sending (signal), or sizing by expected growth.
 """
 
 from collections.abc import Iterable
 
 from kalshi_assets.trading.ledger import Ledger
-from kalshi_assets.trading.orders import PAYOFF_CC, Candidate, FeeOf, Order, WorkingOrder, sign_of
+from kalshi_assets.trading.orders import Candidate, FeeOf, Order, WorkingOrder, sign_of
 from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.units import CC_A_DOLLAR
 
 
 def allowed_contracts(
@@ -20,8 +21,8 @@ def allowed_contracts(
 ) -> tuple[int, str]:
     """How many contracts of `candidate` the limits allow.
 
-    No fill of it, in whole or part, together with any fills of the `working` orders, may leave a
-    winner under which the day loses more than the limit. So where some winner loses that much
+    No fill of it, in whole or part, together with any fills of the `working` orders, may leave an
+    outcome under which the day loses more than the limit. So where some outcome loses that much
     already, only orders that gain under it pass: those that reduce the worst case. (Closing a
     position is not the test: buying back one of two short brackets deepens the loss of the other.)
 
@@ -39,7 +40,7 @@ def allowed_contracts(
 
 
 def exposed_pnl(ledger: Ledger, working: Iterable[WorkingOrder], fee: FeeOf) -> list[int]:
-    """Gain after fees per winner, cc, had exactly those working orders filled that hurt it."""
+    """Gain after fees per atom, cc, had exactly those working orders filled that hurt it."""
     pnl = ledger.pnl_by_winner()
     hurt = 0
     for each in working:
@@ -47,18 +48,19 @@ def exposed_pnl(ledger: Ledger, working: Iterable[WorkingOrder], fee: FeeOf) -> 
         lost, won = _gain_a_contract(order, fee)
         elsewhere = min(0, lost) * each.remaining
         hurt += elsewhere
-        pnl[order.bracket] += min(0, won) * each.remaining - elsewhere
+        for atom in range(*ledger.pays[order.bracket]):
+            pnl[atom] += min(0, won) * each.remaining - elsewhere
     return [gain + hurt for gain in pnl]
 
 
 def _gain_a_contract(order: Order | Candidate, fee: FeeOf) -> tuple[int, int]:
-    """Gain of a contract, cc, when another bracket pays and when its own does.
+    """Gain of a contract, cc, when its bracket does not pay and when it does.
 
     The fee is that of a contract filled alone, the most that it can be.
     """
     sign = sign_of(order.side)
     lost = -sign * order.price_cc - fee(order.price_cc, 1, order.execution)
-    return lost, lost + sign * PAYOFF_CC
+    return lost, lost + sign * CC_A_DOLLAR
 
 
 def _affordable(
@@ -70,8 +72,9 @@ def _affordable(
 ) -> int:
     lost, won = _gain_a_contract(candidate, fee)
     contracts = params.order_contracts
-    for winner, pnl in enumerate(exposed_pnl(ledger, working, fee)):
-        gain = won if winner == candidate.bracket else lost
+    first, end = ledger.pays[candidate.bracket]
+    for atom, pnl in enumerate(exposed_pnl(ledger, working, fee)):
+        gain = won if first <= atom < end else lost
         if gain < 0:
             contracts = min(contracts, max(0, pnl + params.max_daily_loss_cc) // -gain)
     return contracts

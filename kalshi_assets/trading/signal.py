@@ -16,35 +16,36 @@ from typing import Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from kalshi_assets.trading.orders import PAYOFF_CC, Execution, FeeOf, Side, sign_of
+from kalshi_assets.trading.orders import Execution, FeeOf, Side, sign_of
 from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.units import CC_A_CENT, CC_A_DOLLAR, Array, Bools
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+NO_VETO = ""
 
-_CC_A_CENT = 100
 _KEY = ("market_ticker", "minute")
 _SIDES = pl.Series(["bid", "ask", None])
 _EXECUTIONS = pl.Series(["taker", "maker", None])
 
 
-def priced(panel: pl.DataFrame, calibrated: pl.DataFrame) -> pl.DataFrame:
-    """The panel with the only probabilities that trading reads beside the market's.
+def priced(panel: pl.DataFrame, calibrated: pl.DataFrame, veto: pl.Series) -> pl.DataFrame:
+    """The panel with what trading reads beside it.
 
     Parameters
     ----------
     panel
-        `panel.minute_panel_full`, one event.
+        The family's full panel of one event.
     calibrated
         `learning.calibrated` of it.
+    veto
+        Of every row of the panel why nothing may rest or be sent, in the family's words; empty: it
+        may. Null is a danger that nobody knows of, and no less.
 
     Returns
     -------
     DataFrame
-        The panel's rows and columns, and `p_calibrated`; its `known_at` is the later of both, null
-        where either is.
+        The panel's rows and columns, `p_calibrated`, `impossible` and `veto`; its `known_at` is
+        the later of both, null where either is.
 
     Raises
     ------
@@ -62,6 +63,8 @@ def priced(panel: pl.DataFrame, calibrated: pl.DataFrame) -> pl.DataFrame:
     return panel.with_columns(
         known_at=pl.when(both_known).then(pl.max_horizontal("known_at", beside["known_at"])),
         p_calibrated=beside["p_calibrated"],
+        impossible=beside["impossible"],
+        veto=veto,
     )
 
 
@@ -148,36 +151,31 @@ class _Quoted:
         Probabilities: the one that is believed, and the market's.
     bid_cc, ask_cc
         Quotes; NaN: none.
-    hazardous, dead
-        Whether a new high is too likely soon; whether the bracket cannot pay.
-    hazard_unknown
-        Whether nobody knows how likely a new high is.
+    vetoed, impossible
+        Whether the family forbids orders, or does not know; whether the bracket cannot pay.
     unknown
         Whether some other value that the decision needs, quotes aside, is not known or is none
         that it can have.
     """
 
-    used: Floats
-    market: Floats
-    bid_cc: Floats
-    ask_cc: Floats
-    hazardous: Bools
-    dead: Bools
-    hazard_unknown: Bools
+    used: Array
+    market: Array
+    bid_cc: Array
+    ask_cc: Array
+    vetoed: Bools
+    impossible: Bools
     unknown: Bools
 
     @classmethod
     def of(cls, panel: pl.DataFrame, params: TradingParams) -> Self:
         market, calibrated = (_probabilities(panel[name]) for name in ("p_mkt", "p_calibrated"))
-        hazard = _probabilities(panel["hazard_next_5m"])
         return cls(
             used=np.clip(market + params.honesty * (calibrated - market), 0.0, 1.0),
             market=market,
-            bid_cc=in_cc(panel["bid"]),
-            ask_cc=in_cc(panel["ask"]),
-            hazardous=hazard > params.max_hazard_5m,
-            dead=_is(panel["dead"]),
-            hazard_unknown=np.isnan(hazard),
+            bid_cc=_prices(panel["bid_cc"]),
+            ask_cc=_prices(panel["ask_cc"]),
+            vetoed=(panel["veto"] != NO_VETO).fill_null(value=True).to_numpy(),
+            impossible=_is(panel["impossible"]),
             unknown=np.isnan(market) | np.isnan(calibrated) | _something_unknown(panel),
         )
 
@@ -192,17 +190,16 @@ class _Quoted:
 
         Without a bid or an ask nothing says what a resting order is worth.
         """
-        not_known = self.hazard_unknown | self.unknown | ~self.two_sided
-        return self.hazardous | self.dead | not_known
+        return self.vetoed | self.impossible | self.unknown | ~self.two_sided
 
 
-def in_cc(dollars: pl.Series) -> Floats:
-    """Prices in cc, whole numbers; NaN for null, and for what is no price."""
-    prices = np.rint(dollars.to_numpy() * PAYOFF_CC)
-    return np.where((prices >= 0) & (prices <= PAYOFF_CC), prices, np.nan)
+def _prices(values: pl.Series) -> Array:
+    """Whole cc; NaN for null, and for what is no price."""
+    prices = values.cast(pl.Float64).to_numpy()
+    return np.where((prices >= 0) & (prices <= CC_A_DOLLAR), prices, np.nan)
 
 
-def _probabilities(values: pl.Series) -> Floats:
+def _probabilities(values: pl.Series) -> Array:
     """NaN for null, and for what is no probability."""
     found = values.to_numpy()
     return np.where((found >= 0) & (found <= 1), found, np.nan)
@@ -214,11 +211,11 @@ def _is(flags: pl.Series) -> Bools:
 
 
 _NEVER_BELOW_0 = ("quote_age_s", "volume_15m", "minutes_to_close")
-_NEEDED = ("known_at", "quote_source", "market_valid", "dead")
+_NEEDED = ("known_at", "quote_source", "market_valid", "impossible")
 
 
 def _something_unknown(panel: pl.DataFrame) -> Bools:
-    """Where a value other than quotes, probabilities and hazard is not known."""
+    """Where a value other than quotes, probabilities and the veto is not known."""
     unknown = np.zeros(panel.height, dtype=np.bool_)
     for name in _NEVER_BELOW_0:
         values = panel[name].to_numpy()
@@ -240,28 +237,28 @@ class _Orders:
         Limit prices.
     """
 
-    maker: Floats
-    taker: Floats
-    maker_cc: Floats
-    taker_cc: Floats
+    maker: Array
+    taker: Array
+    maker_cc: Array
+    taker_cc: Array
 
     @classmethod
     def of(
         cls, side: Side, quoted: _Quoted, params: TradingParams, fee: FeeOf, free: Bools | None
     ) -> Self:
-        sign, slippage = sign_of(side), round(params.slippage_cents * _CC_A_CENT)
+        sign, slippage = sign_of(side), round(params.slippage_cents * CC_A_CENT)
         if side == "bid":
-            rests_at, limit = quoted.bid_cc, np.minimum(quoted.ask_cc + slippage, PAYOFF_CC)
+            rests_at, limit = quoted.bid_cc, np.minimum(quoted.ask_cc + slippage, CC_A_DOLLAR)
         else:
             rests_at, limit = quoted.ask_cc, np.maximum(quoted.bid_cc - slippage, 0)
         used, market = quoted.used * 100, quoted.market * 100
-        mid = (quoted.bid_cc + quoted.ask_cc) / (2 * _CC_A_CENT)
+        mid = (quoted.bid_cc + quoted.ask_cc) / (2 * CC_A_CENT)
         maker = (
             np.minimum(sign * (used - mid), sign * (used - market))
             - params.adverse_selection_cents
             - _fees(rests_at, "maker", params, fee, free)
         )
-        taker = sign * (used - limit / _CC_A_CENT) - _fees(limit, "taker", params, fee, free)
+        taker = sign * (used - limit / CC_A_CENT) - _fees(limit, "taker", params, fee, free)
         return cls(
             # In a locked book a post-only order is refused.
             maker=np.where(quoted.bid_cc < quoted.ask_cc, maker, np.nan),
@@ -272,14 +269,14 @@ class _Orders:
 
 
 def _fees(
-    prices: Floats, execution: Execution, params: TradingParams, fee: FeeOf, free: Bools | None
-) -> Floats:
+    prices: Array, execution: Execution, params: TradingParams, fee: FeeOf, free: Bools | None
+) -> Array:
     """Fee a contract, cents, of an order at each price in cc; NaN: no price."""
     known, contracts = ~np.isnan(prices), params.order_contracts
     at = prices[known].astype(np.int64)
-    cents = np.full(PAYOFF_CC + 1, np.nan)
+    cents = np.full(CC_A_DOLLAR + 1, np.nan)
     for price in np.flatnonzero(np.bincount(at)).tolist():
-        cents[price] = fee(price, contracts, execution) / contracts / _CC_A_CENT
+        cents[price] = fee(price, contracts, execution) / contracts / CC_A_CENT
     fees = np.full(len(prices), np.nan)
     fees[known] = cents[at]
     return fees if free is None else np.where(known & free, 0.0, fees)
@@ -289,26 +286,27 @@ def _first_no(
     panel: pl.DataFrame, quoted: _Quoted, params: TradingParams, wants: Bools, would_take: Bools
 ) -> tuple[pl.Series, Bools]:
     """The first gate that says no, in the order of `tables.backtest.REASONS`, else ``trade``; and
-    whether it is that.
+    whether it is that. A veto is given in the family's words.
     """
-    spread_cents = (quoted.ask_cc - quoted.bid_cc) / _CC_A_CENT
+    spread_cents = (quoted.ask_cc - quoted.bid_cc) / CC_A_CENT
     used = quoted.used
     gates = {
         "no_quote": ~quoted.two_sided,
         "input_unknown": quoted.unknown,
         "market_invalid": ~_is(panel["market_valid"]),
-        "dead_bracket": quoted.dead,
+        "dead_bracket": quoted.impossible,
         "stale_quote": ~(panel["quote_age_s"].to_numpy() <= params.max_quote_age_s),
         "extreme_probability": ~(
             (used >= params.min_probability) & (used <= params.max_probability)
         ),
         "wide_spread": ~(spread_cents <= params.max_spread_cents),
         "low_volume": ~(panel["volume_15m"].to_numpy() >= params.min_volume_15m),
-        "hazard_unknown": quoted.hazard_unknown,
-        "hazard": quoted.hazardous,
+        "veto": quoted.vetoed,
         "inferred_quote": ~wants & would_take,
         "edge_too_small": ~wants,
         "too_late": ~(panel["minutes_to_close"].to_numpy() >= params.last_minutes_without_orders),
     }
     first = np.select(list(gates.values()), range(len(gates)), len(gates))
-    return pl.Series("reason", [*gates, "trade"]).gather(first), first == len(gates)
+    reason = pl.Series("reason", [*gates, "trade"]).gather(first)
+    vetoes = panel["veto"].fill_null("veto_unknown")
+    return vetoes.zip_with(reason == "veto", reason).alias("reason"), first == len(gates)

@@ -13,9 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.exchange.fees import OrderFees, Schedule, fee_cc
-from kalshi_assets.exchange.wire_values import CC_PER_DOLLAR
-from kalshi_assets.trading.orders import US_A_MINUTE, Execution
+from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.ladder.terms import atoms_of
+from kalshi_assets.trading.orders import Execution
 from kalshi_assets.trading.params import TradingParams
+from kalshi_assets.units import CC_A_DOLLAR, MINUTE_US
 
 # A day asks for the same few hundred fees thousands of times; one costs about 10 us.
 _CACHED = 1 << 16
@@ -32,12 +34,14 @@ class EventTerms:
     fee_type, fee_multiplier
         The exchange's formula and its factor, as `market.events` has them.
     schedule
-        Who we are to the exchange, which decides the rounding; see `exchange.fees`.
+        The account's fee schedule, which decides the rounding; see `exchange.fees`.
     tick_cc
         Least step of price.
     fees_from
         Per bracket the first minute since the epoch at which fees are due; earlier ones are waived.
         None: always. Empty: of no bracket are they waived.
+    ladder
+        The event's legs by bracket; None: a partition.
     """
 
     fee_type: str
@@ -45,6 +49,7 @@ class EventTerms:
     schedule: Schedule = "direct"
     tick_cc: int = 100
     fees_from: tuple[int | None, ...] = ()
+    ladder: Atoms | None = None
 
     @classmethod
     def of(cls, events: pl.DataFrame) -> Self:
@@ -53,7 +58,7 @@ class EventTerms:
         Raises
         ------
         ValueError
-            Nobody knows the fee.
+            The fee is not known.
         """
         events = events.sort("bracket")
         known = events["fee_type"].is_not_null() & (events["fee_multiplier"] >= 0)
@@ -67,7 +72,8 @@ class EventTerms:
         return cls(
             fee_type=events["fee_type"][0],
             fee_multiplier=events["fee_multiplier"][0],
-            fees_from=tuple(None if at is None else -(-at // US_A_MINUTE) for at in until),
+            fees_from=tuple(None if at is None else -(-at // MINUTE_US) for at in until),
+            ladder=atoms_of(events),
         )
 
     def is_waived(self, bracket: int, minute: int) -> bool:
@@ -84,7 +90,7 @@ class EventTerms:
             return None
         of_bracket = np.array([_NO_WAIVER if due is None else due for due in self.fees_from])
         last_fill = params.latency_minutes + params.order_lifetime_minutes
-        minute = panel["minute"].to_physical().to_numpy() // US_A_MINUTE
+        minute = panel["minute"].to_physical().to_numpy() // MINUTE_US
         return minute + last_fill < of_bracket[panel["bracket"].to_numpy()]
 
     def fee(self, price_cc: int, contracts: int, execution: Execution) -> int:
@@ -123,4 +129,4 @@ def _order_fee_cc(
     # Selling YES at p moves a whole number of dollars more than buying NO at 1 - p, and whole
     # dollars do not change the rounding: one action stands for all.
     total = sum(order.fill(price_cc, contracts, "buy", execution) for contracts in fills)
-    return int(total * CC_PER_DOLLAR)
+    return int(total * CC_A_DOLLAR)

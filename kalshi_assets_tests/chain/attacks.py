@@ -82,7 +82,7 @@ def terms_noise(inputs: Inputs, instant: datetime, seed: int = 0) -> Inputs:
         inputs,
         events=noisy.with_columns(
             pl.when(late).then(pl.col(name) + 7).otherwise(name).alias(name)
-            for name in ("lo_f", "hi_f", "fee_multiplier")
+            for name in ("lo", "hi", "fee_multiplier")
         ),
     )
 

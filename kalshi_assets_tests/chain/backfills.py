@@ -14,6 +14,7 @@ import polars as pl
 
 from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.sandbox.server import Sandbox
 from kalshi_assets.tables import TABLES, Table
@@ -63,7 +64,7 @@ class Home:
     @property
     def lake(self) -> Lake:
         """What the backfills fill."""
-        return Lake(self.folder / "data" / "lake", TEMPERATURE)
+        return Lake(Files(self.folder / "data"), TEMPERATURE)
 
     def started(self) -> subprocess.Popen[str]:
         """A backfill that has just been started."""

@@ -10,9 +10,11 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from kalshi_assets.config import load_toml
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import fetch_candles, fetch_event, fetch_trades
-from kalshi_assets.families.temperature.cities import CITIES, city
+from kalshi_assets.families.temperature.cities import city
+from kalshi_assets.families.temperature.features import model_features
 from kalshi_assets.families.temperature.fit.fitting import mc_params
 from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.hazard.method import HazardMethod, load_method
@@ -20,6 +22,7 @@ from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.families.temperature.official import Publisher, with_publishers
 from kalshi_assets.families.temperature.panel import with_weather
+from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.families.temperature.sources.climate_report import (
     ClimateReportClient,
     fetch_climate_report,
@@ -34,8 +37,12 @@ from kalshi_assets.families.temperature.sources.weather_company import (
     fetch_weather_company,
 )
 from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
+from kalshi_assets.families.temperature.trading import (
+    TemperatureTradingParams,
+    trading_params,
+    veto,
+)
 from kalshi_assets.features.activity import activity
-from kalshi_assets.features.examples import model_features
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import market_pmf
@@ -45,7 +52,6 @@ from kalshi_assets.pipeline.backtest import terms_of
 from kalshi_assets.pooling.fused import fused_pmf
 from kalshi_assets.pooling.weights import PoolWeights
 from kalshi_assets.sandbox.server import Sandbox
-from kalshi_assets.settlement.rule import Source
 from kalshi_assets.tables import (
     CALIBRATED,
     CANDLES,
@@ -63,14 +69,14 @@ from kalshi_assets.tables import (
     Table,
 )
 from kalshi_assets.trading.engine import run_day
-from kalshi_assets.trading.params import TradingParams, load_params
+from kalshi_assets.trading.params import CONFIG_NAME
 from kalshi_assets.trading.signal import priced
 
 Chain = Mapping[Table, pl.DataFrame]
 Earlier = tuple[tuple[datetime, pl.DataFrame], ...]
 
 
-LIVELY = PoolWeights(coefficients=(0.5, 0.2, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1))
+LIVELY = PoolWeights(model=WEATHER, coefficients=(0.5, 0.2, 0.1, 0.1, 0.2, 0.1, 0.1, 0.1))
 """Weights that follow every condition."""
 
 SHARPER = CalibrationMap(family=FAMILIES["temperature"], theta=np.array([0.2]))
@@ -106,7 +112,7 @@ class Inputs:
     observations: pl.DataFrame
     forecasts: pl.DataFrame
     earlier: Earlier
-    params: TradingParams
+    params: TemperatureTradingParams
     settled: Earlier = ()
     expected: Earlier = ()
     method: HazardMethod = field(default_factory=load_method)
@@ -120,7 +126,7 @@ class Inputs:
     @property
     def start(self) -> datetime:
         """Start of the climate day."""
-        return self.events["climate_start"][0]
+        return self.events["day_start"][0]
 
     @property
     def tables(self) -> Mapping[Table, pl.DataFrame]:
@@ -150,7 +156,7 @@ def read_inputs(sandbox: Sandbox, key: LadderDay, look_back: int = LOOK_BACK_DAY
     ):
 
         def settlements(day: date) -> pl.DataFrame:
-            publishers: dict[Source, Publisher] = {
+            publishers: dict[str, Publisher] = {
                 "climate_report": lambda: fetch_climate_report(reports, of, day),
                 "weather_company": lambda: fetch_weather_company(portal, of, day),
             }
@@ -170,7 +176,7 @@ def read_inputs(sandbox: Sandbox, key: LadderDay, look_back: int = LOOK_BACK_DAY
             earlier=of_days(lambda day: fetch_observations(weather, of, day)),
             settled=of_days(settlements),
             expected=of_days(lambda day: fetch_forecasts(weather, of, day)),
-            params=load_params(key.ladder, CITIES),
+            params=trading_params(load_toml(CONFIG_NAME), key.ladder),
         )
 
 
@@ -222,9 +228,8 @@ def chain_of(inputs: Inputs) -> Chain:
     full = MINUTE_PANEL_FULL.assembled({MODEL_FEATURES: features, FUSED_PMF: fused}, None)
     maps = calibrators(inputs.start, [], inputs.packaged)
     calibrated_pmf = calibrated(fused, maps, inputs.start)
-    decisions = run_day(
-        priced(full, calibrated_pmf), terms=terms_of(events), params=inputs.params
-    ).decisions
+    seen_by_engine = priced(full, calibrated_pmf, veto(full, inputs.params))
+    decisions = run_day(seen_by_engine, terms=terms_of(events), params=inputs.params).decisions
     return {
         MINUTE_PANEL: panel,
         MINUTE_PANEL_WITH_WEATHER: seen,

@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kalshi_assets.defs.checks import checks_of
+from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.sandbox.world import generate
@@ -51,10 +52,10 @@ def chain(day: Inputs) -> Chain:
 
 
 def test_every_table_passes_its_checks(day: Inputs, chain: Chain, tmp_path: Path) -> None:
-    lake = Lake(tmp_path, TEMPERATURE)
+    lake = Lake(Files(tmp_path), TEMPERATURE)
     lake.write(EVENTS, day.key, day.events)
     for table, frame in chain.items():
-        for check in checks_of(table):
+        for check in CHECKS.of(table):
             verdict = check.rule(table.conform(frame), lake, day.key)
             assert verdict.passed, f"{table.full_name} {check.name}: {verdict.found}"
 
@@ -97,23 +98,26 @@ def test_the_weathers_pmf_is_there_exactly_where_the_weather_is_known(chain: Cha
 
 def test_without_weather_the_fused_pmf_is_the_markets_and_says_so(chain: Chain) -> None:
     fused = chain[FUSED_PMF]
-    without = fused.filter(pl.col("weather_status") != "ok", ~pl.col("dead").any().over("minute"))
+    without = fused.filter(
+        pl.col("model_status") != "ok", ~pl.col("impossible").any().over("minute")
+    )
     assert without.height > 0
     assert (without["p_fused"] == without["p_mkt"]).all()
-    assert (without["weather_weight"] == 0).all()
-    assert without.filter(pl.col("weather_status") != "day_ahead")["p_wx"].is_null().all()
-    assert (fused.filter(pl.col("weather_status") == "ok")["weather_weight"] > 0).all()
+    assert (without["model_weight"] == 0).all()
+    assert without.filter(pl.col("model_status") != "day_ahead")["p_model"].is_null().all()
+    assert (fused.filter(pl.col("model_status") == "ok")["model_weight"] > 0).all()
 
 
 def test_the_market_pmf_never_leaves_the_box_of_bids_and_asks(chain: Chain) -> None:
     both = chain[MARKET_PMF].join(
-        chain[MINUTE_PANEL].select("market_ticker", "minute", "bid", "ask", "quote_source"),
+        chain[MINUTE_PANEL].select("market_ticker", "minute", "bid_cc", "ask_cc", "quote_source"),
         on=["market_ticker", "minute"],
     )
     binding = both.filter(pl.col("quote_source") == "recorded", pl.col("arbitrage") == 0)
     p = pl.col("p_mkt")
     outside = binding.filter(
-        (p < pl.col("bid").fill_null(0) - 1e-9) | (p > pl.col("ask").fill_null(1) + 1e-9)
+        (p < pl.col("bid_cc").fill_null(0) / 10_000 - 1e-9)
+        | (p > pl.col("ask_cc").fill_null(10_000) / 10_000 + 1e-9)
     )
     assert outside.is_empty()
 
@@ -140,7 +144,7 @@ def test_chicago_in_may_2025_has_guidance_in_the_morning_then_no_weather_and_say
     later = hazard.filter(pl.col("minute") >= day.start + timedelta(hours=10))
     assert set(later["status"]) == {"no_observations"}
     assert later["p_wx"].is_null().all()
-    assert set(fused["weather_status"]) == {"before_climate_day", "day_ahead", "no_observations"}
+    assert set(fused["model_status"]) == {"before_climate_day", "day_ahead", "no_observations"}
 
 
 @needs_archive
@@ -202,7 +206,7 @@ def test_a_day_on_which_the_clocks_change_has_288_slots_and_weather_in_all(
     with running(tmp_path, read_bucket=ENDLESS, anonymous_bucket=ENDLESS) as sandbox:
         day = read_inputs(sandbox, city_day("new_york", changes))
     assert day.start == datetime(changes.year, changes.month, changes.day, 5, tzinfo=UTC)
-    assert day.events["climate_end"][0] == day.start + timedelta(hours=24)
+    assert day.events["day_end"][0] == day.start + timedelta(hours=24)
     slots = (day.observations["event_time"] - day.start).dt.total_minutes() // 5
     assert slots.min() >= 0
     assert slots.max() <= 287

@@ -5,20 +5,20 @@ from datetime import timedelta
 
 import polars as pl
 
-from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.config import load_toml
+from kalshi_assets.families.temperature.trading import trading_params, veto
 from kalshi_assets.pipeline.backtest import terms_of
 from kalshi_assets.tables import CALIBRATED, MINUTE_PANEL_FULL
 from kalshi_assets.trading.engine import DayResult, run_day
-from kalshi_assets.trading.params import load_params
+from kalshi_assets.trading.params import CONFIG_NAME
 from kalshi_assets.trading.signal import priced
 from kalshi_assets_tests.chain.inputs import Inputs, chain_of
 
 
 def _traded(day: Inputs) -> tuple[pl.DataFrame, DayResult]:
     whole = chain_of(day)
-    seen = priced(whole[MINUTE_PANEL_FULL], whole[CALIBRATED])
     # An engine that no hazard is too high for, and that trades all it can.
-    params = load_params(day.key.ladder, CITIES).model_copy(
+    params = trading_params(load_toml(CONFIG_NAME), day.key.ladder).model_copy(
         update={
             "max_spread_cents": 30.0,
             "min_volume_15m": 0.0,
@@ -28,6 +28,8 @@ def _traded(day: Inputs) -> tuple[pl.DataFrame, DayResult]:
             "max_daily_loss_cc": 10**9,
         }
     )
+    full = whole[MINUTE_PANEL_FULL]
+    seen = priced(full, whole[CALIBRATED], veto(full, params))
     return seen, run_day(seen, terms=terms_of(day.events), params=params)
 
 

@@ -14,10 +14,13 @@ import polars as pl
 import pytest
 
 from kalshi_assets.families.temperature.cities import city, city_day
+from kalshi_assets.families.temperature.features import model_features
 from kalshi_assets.families.temperature.labels import labels
+from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.families.temperature.steps import day_start
-from kalshi_assets.features.examples import examples, model_features
+from kalshi_assets.features.examples import examples
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.learning.calibration.days import as_of, as_settled
 from kalshi_assets.learning.classifiers.schedule import LOOK_BACK_DAYS, fold_of
 from kalshi_assets.learning.classifiers.store import ModelStore
@@ -28,6 +31,7 @@ from kalshi_assets.pooling.weights import fusion_weights
 from kalshi_assets.settlement.rule import outcomes
 from kalshi_assets.tables import (
     CLASSIFIERS,
+    EXAMPLES,
     FUSED_PMF,
     FUSION_WEIGHTS,
     HAZARD_PMF,
@@ -70,7 +74,7 @@ def days(generated_day: Inputs, target: LadderDay) -> Mapping[LadderDay, Day]:
     features = model_features(
         chain[MINUTE_PANEL_WITH_WEATHER], chain[MARKET_PMF], chain[HAZARD_PMF]
     )
-    learnt = examples(features, open_yet).filter(pl.col("minute").dt.minute() == 0)
+    learnt = examples(features, open_yet, EXAMPLES).filter(pl.col("minute").dt.minute() == 0)
     found = {}
     for key in target.earlier(LOOK_BACK_DAYS):
         moved = key.date - generated_day.key.date
@@ -107,13 +111,13 @@ def settled(days: Mapping[LadderDay, Day]) -> Settled:
 def _said(
     events: pl.DataFrame, winners: list[int], *, report: timedelta, exchange: timedelta
 ) -> pl.DataFrame:
-    ladder, end = events.sort("bracket"), events["climate_end"][0]
-    least = ladder["lo_f"].fill_null(ladder["lo_f"].min())
+    ladder, end = events.sort("bracket"), events["day_end"][0]
+    least = ladder["lo"].fill_null(ladder["lo"].min())
     rows = [
         {
             "source": "exchange" if n else "climate_report",
             "status": "finalized" if n else "official",
-            "tmax_f": int(least[winner]),
+            "value": int(least[winner]),
             "winning_market": ladder["market_ticker"][winner] if n else None,
             "event_time": end,
             "issued_at": None,
@@ -131,7 +135,7 @@ def _labelled(day: Day, settlements: pl.DataFrame) -> pl.DataFrame:
     # The outcome is the same in every minute: a few are enough.
     few = day.fused.filter(pl.col("minute") < pl.col("minute").min() + timedelta(minutes=8))
     panel = few.select("market_ticker", "minute", "bracket").with_columns(
-        pl.lit(None, pl.Float64).alias(name) for name in ("mid", "spread_cents", "bid", "ask")
+        pl.lit(None, pl.Float64).alias(name) for name in ("mid", "spread_cents", "bid_cc", "ask_cc")
     )
     outcome = ["pays", "outcome_known_at", "outcome_pays"]
     told = labels(panel, day.events, OBSERVATIONS.empty(), settlements)
@@ -144,13 +148,13 @@ def _fits(
 ) -> dict[str, pl.DataFrame]:
     start, _ = city(target.ladder).climate_day(target.date)
     seen = {key: _labelled(day, settled[key]) for key, day in days.items()}
-    learnt = [(day_start(key), half_hours(seen[key])) for key in sorted(seen)]
+    learnt = [(day_start(key), half_hours(seen[key], WEATHER)) for key in sorted(seen)]
     calibrated = [
         as_settled(day_start(key), day.fused, day.events, settled[key]) for key, day in days.items()
     ]
     by_date = {key.date: rows for key, rows in seen.items()}
     return {
-        FUSION_WEIGHTS.full_name: fusion_weights(start, learnt),
+        FUSION_WEIGHTS.full_name: fusion_weights(WEATHER, start, learnt),
         CLASSIFIERS.full_name: classifiers(target.date, start, by_date, FEATURES, store),
         CALIBRATORS.full_name: calibrators_of(start, calibrated),
     }
@@ -164,12 +168,12 @@ def _noise(frame: pl.DataFrame, instant: datetime) -> pl.DataFrame:
     """Everything said later is said otherwise, and everybody revises himself once more."""
     rng = np.random.default_rng(instant.day)
     late = frame.filter(pl.col("known_at") > instant).with_columns(
-        winning_market=pl.lit(None, pl.String), tmax_f=pl.col("tmax_f") + 2
+        winning_market=pl.lit(None, pl.String), value=pl.col("value") + 2
     )
     after = pl.lit(instant + timedelta(hours=float(rng.uniform(0.01, 90))))
     again = frame.with_columns(
         winning_market=pl.lit(None, pl.String),
-        tmax_f=pl.col("tmax_f") - 2,
+        value=pl.col("value") - 2,
         known_at=after.cast(frame.schema["known_at"]),
     )
     return pl.concat([_cut(frame, instant), late, again, again.with_columns(status=_REVISED)])
@@ -186,7 +190,7 @@ def test_no_fit_hears_what_was_said_of_an_outcome_after_its_instant(
     attack: Callable[[pl.DataFrame, datetime], pl.DataFrame],
     tmp_path: Path,
 ) -> None:
-    store = ModelStore(tmp_path)
+    store = ModelStore(Files(tmp_path))
     start, _ = city(target.ladder).climate_day(target.date)
     whole = _fits(target, days, settled, store)
     instants = dict.fromkeys(whole, start) | {CALIBRATORS.full_name: as_of(start)}
@@ -204,7 +208,7 @@ def test_what_was_known_in_time_does_matter_to_every_fit(
     target: LadderDay, days: Mapping[LadderDay, Day], settled: Settled, tmp_path: Path
 ) -> None:
     start, _ = city(target.ladder).climate_day(target.date)
-    store, early = ModelStore(tmp_path), start - timedelta(days=8)
+    store, early = ModelStore(Files(tmp_path)), start - timedelta(days=8)
     whole = _fits(target, days, settled, store)
     found = _fits(target, days, {k: _noise(f, early) for k, f in settled.items()}, store)
     for name, frame in whole.items():

@@ -21,6 +21,7 @@ from kalshi_assets.families.temperature.sources.visual_crossing import (
     fetch_forecasts,
 )
 from kalshi_assets.sandbox.server import Sandbox
+from kalshi_assets.tables import SETTLEMENTS
 from kalshi_assets_tests.chain.inputs import Inputs
 
 DAYS = 11
@@ -41,7 +42,9 @@ def earlier(generated_day: Inputs, sandbox: Sandbox) -> tuple[Earlier, Earlier, 
         for day in generated_day.key.earlier(DAYS):
             start, _ = of.climate_day(day.date)
             said = [
-                fetch_settlement(exchange, fetch_event(exchange, listing_of(of, day.date))),
+                fetch_settlement(
+                    exchange, fetch_event(exchange, listing_of(of, day.date)), SETTLEMENTS
+                ),
                 fetch_climate_report(reports, of, day.date),
             ]
             settled.append((start, pl.concat(said)))
@@ -64,7 +67,7 @@ def _changed(
 
 def _hotter(where: pl.Expr) -> Change:
     def change(frame: pl.DataFrame) -> pl.DataFrame:
-        names = [n for n in ("temp_f", "lo_f", "hi_f", "tmax_f", "value_f") if n in frame.columns]
+        names = [n for n in ("temp_f", "lo_f", "hi_f", "value", "value_f") if n in frame.columns]
         return frame.with_columns(
             pl.when(where).then(pl.col(name) + 7).otherwise(pl.col(name)).alias(name)
             for name in names
@@ -115,7 +118,7 @@ def test_a_revised_maximum_settles_nothing_and_is_not_learnt(
 ) -> None:
     def revised(frame: pl.DataFrame) -> pl.DataFrame:
         of_report = frame.filter(source="climate_report").with_columns(
-            pl.col("tmax_f") + 5,
+            pl.col("value") + 5,
             pl.col("known_at") + timedelta(hours=1),
             status=pl.lit("revised"),
         )

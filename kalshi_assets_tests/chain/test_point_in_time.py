@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
+from kalshi_assets.config import load_toml
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.versions import with_reading
-from kalshi_assets.families.temperature.cities import CITIES, city, city_day
+from kalshi_assets.families.temperature.cities import city, city_day
 from kalshi_assets.families.temperature.fit.fitting import mc_params
 from kalshi_assets.families.temperature.fit.parameters import HazardParameters
 from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.labels import labels
 from kalshi_assets.families.temperature.listing import regular_closes
+from kalshi_assets.families.temperature.trading import trading_params, veto
 from kalshi_assets.features.labels import LATEST
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.keys import LadderDay
@@ -38,7 +40,7 @@ from kalshi_assets.tables import (
     SETTLEMENTS,
 )
 from kalshi_assets.trading.engine import run_day
-from kalshi_assets.trading.params import load_params
+from kalshi_assets.trading.params import CONFIG_NAME
 from kalshi_assets.trading.signal import priced
 from kalshi_assets_tests.chain.attacks import (
     Attack,
@@ -56,7 +58,7 @@ from kalshi_assets_tests.shared import needs_archive
 NEW_YORK = city_day("new_york", date(2025, 4, 25))
 CHICAGO = city_day("chicago", date(2025, 5, 5))
 
-EAGER = load_params("new_york", CITIES).model_copy(
+EAGER = trading_params(load_toml(CONFIG_NAME), "new_york").model_copy(
     update={
         "max_spread_cents": 30.0,
         "min_volume_15m": 0.0,
@@ -164,7 +166,7 @@ def test_a_session_decides_like_the_backtest_on_the_minutes_it_has_seen(
     for instant in _instants(day)[4:]:
         so_far = pl.col("minute") <= instant
         full, calibrated = (whole[t].filter(so_far) for t in (MINUTE_PANEL_FULL, CALIBRATED))
-        seen = priced(full, calibrated)
+        seen = priced(full, calibrated, veto(full, EAGER))
         decided = run_day(seen, terms=terms_of(day.events), params=EAGER).decisions
         assert_past_is_untouched({DECISIONS: whole[DECISIONS]}, {DECISIONS: decided}, instant)
 
@@ -201,7 +203,7 @@ def test_an_early_close_read_after_the_settlement_changes_no_minute_before_it(
     closed_early = replace(said, close_time=early)
     closes = regular_closes(city(key.ladder), key.date)
     # Nothing but the close differs, and as long as the event trades nobody knows it.
-    at_end = replace(said, close_time=said.climate_end)
+    at_end = replace(said, close_time=said.day_end)
     regular, moved = (
         replace(generated_day, events=with_reading(None, each, read_at, closes), params=EAGER)
         for each in (at_end, closed_early)

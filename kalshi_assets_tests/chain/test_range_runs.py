@@ -15,6 +15,7 @@ from kalshi_assets.definitions import build
 from kalshi_assets.defs.lake_io import ASSET_KEYS, LakeIOManager, the_lake
 from kalshi_assets.defs.partitions import dagster_key
 from kalshi_assets.families.temperature.cities import city_days
+from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.learning.calibration.maps import IDENTITY
 from kalshi_assets.pooling.weights import PoolWeights
@@ -66,7 +67,7 @@ def test_the_graph_computes_what_the_functions_compute(sandbox: Sandbox, key: La
     inputs = replace(
         read_inputs(sandbox, key),
         usual=[lake.read(ACTIVITY, day) for day in key.earlier(3) if lake.has(ACTIVITY, day)],
-        weights=PoolWeights.from_frame(lake.read(FUSION_WEIGHTS, key)),
+        weights=PoolWeights.from_frame(lake.read(FUSION_WEIGHTS, key), WEATHER),
         packaged=IDENTITY,
     )
     for table, frame in chain_of(inputs).items():
@@ -97,5 +98,5 @@ def test_a_day_of_a_range_does_not_know_the_days_after_it() -> None:
 
 
 def test_a_backfill_leaves_a_page_for_every_day_and_an_index() -> None:
-    pages = list((the_lake().root.parent / "reports").rglob("*.html"))
+    pages = list((the_lake().files.root / "reports").rglob("*.html"))
     assert len(pages) == len(DAYS) + 1

@@ -58,7 +58,9 @@ def test_a_backfill_killed_again_and_again_ends_with_the_same_lake(
         home.killed_at(partitions)
         assert_whole(home)
         assert partitions <= len(home.partitions()) < PARTITIONS
-    leftover = home.lake.root / "market/trades" / f"city={WORLD_CITY}" / f"date={WORLD_END}"
+    leftover = (
+        home.lake.files.root / "lake/market/trades" / f"city={WORLD_CITY}" / f"date={WORLD_END}"
+    )
     (leftover / ".part.parquet.4711.0badcafe.tmp").write_bytes(b"PAR1 half a partition")
     home.finished()
     _assert_same(home, undisturbed)

@@ -19,6 +19,7 @@ from kalshi_assets.defs.lake_io import ASSET_KEYS
 from kalshi_assets.defs.partitions import CITY_DAYS, dagster_key, dagster_tags, key_of
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city_days
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.sandbox.server import Sandbox, running
@@ -136,7 +137,7 @@ def test_the_schedule_makes_the_good_days_and_asks_for_the_bad_ones_again(
                 if asked.count(day) == 1:
                     _run(platform, day, kept, ok=day not in SPOILT)
         _assert_red_and_green(kept)
-    assert _made(Lake(tmp_path / "data/lake", TEMPERATURE)) == made_of(
+    assert _made(Lake(Files(tmp_path / "data"), TEMPERATURE)) == made_of(
         DAYS, event=EVENT, trades=TAPE
     )
     # The two days before the first are there in the archive, too.

@@ -87,7 +87,7 @@ def test_a_used_up_plan_is_said_with_the_time_it_ends(sound: Sandbox) -> None:
     visual_crossing_plan(Settings()).spend(datetime.now(UTC))
     line = _line("visual crossing")
     assert not line.ok
-    assert "the plan is used up; nothing is asked before" in line.text
+    assert "the plan is used up; no requests before" in line.text
 
 
 def test_a_machine_without_a_key_is_told_what_works(
@@ -136,7 +136,7 @@ def test_another_s_key_is_refused_with_the_reason(sound: Sandbox, home: Path) ->
     (home / "sandbox.pem").write_bytes(stranger)
     line = _line("credentials")
     assert not line.ok
-    assert "key id and private key must be one pair" in line.text
+    assert "key ID and private key must be a pair" in line.text
 
 
 def test_a_key_id_of_another_environment_is_refused_with_the_reason(
@@ -170,7 +170,7 @@ def test_an_unknown_city_in_the_settings_is_named_and_the_rest_is_looked_at(
     assert said.code == 1
     first, *others = said.out.splitlines()
     assert "KALSHI_ASSETS_CITIES names gotham, not in the registry" in first
-    assert "known: new_york, chicago" in first
+    assert "choose from: new_york, chicago" in first
     assert others
 
 

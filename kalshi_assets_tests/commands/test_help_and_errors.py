@@ -63,13 +63,13 @@ MISTAKES = [
     (["backfill", "-c", "new_york", "--start", "2026-06-30", "--end", "2026-06-29"],
      "the end 2026-06-29 lies before the start 2026-06-30"),
     (["backfill", "-c", "new_york", "--start", "2023-12-31", "--end", "2024-01-02"],
-     f"the start 2023-12-31 lies before the first partition, {FIRST_DAY}"),
+     f"the start 2023-12-31 is before the first partition, {FIRST_DAY}"),
     (["sql", "select 1", "--format", "xml"], "unknown format 'xml'; known: table, csv, json"),
     (["sql", "selec 1"], "Parser Error"),
     (["sql", "select no_such_column from market.events"], "no_such_column"),
     (["sql", "from market.no_such_table"], "no_such_table"),
     (["demo", "--archive", "nowhere"], "nowhere is not an archive: markets.parquet is missing"),
-    (["ui"], "no workspace.yaml here; start the UI from the project folder"),
+    (["ui"], "no workspace.yaml here; run this command in the project folder"),
     (["sandbox", "serve", "--archive", "nowhere", "--port", "0"],
      "nowhere is not an archive: markets.parquet is missing"),
     (["sandbox", "generate", "--out", "w", "--cities", "gotham", "--start", "2026-06-29",
@@ -134,7 +134,7 @@ def test_a_ui_on_a_taken_port_says_so_before_anything_starts(command: Command, h
         port = taken.getsockname()[1]
         said = command("ui", "--port", port)
     assert said.code == 2
-    assert f"port {port} cannot be had (Address already in use)" in said.err
+    assert f"port {port} is not available (Address already in use)" in said.err
     assert f"kalshi-assets ui --port {port + 1}" in said.err
     assert not (home / "data").exists()
 

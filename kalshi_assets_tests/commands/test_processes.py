@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from kalshi_assets.families.temperature.cities import TEMPERATURE
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.tables import TABLES
 from kalshi_assets_tests.commands.conftest import FIRST, LAST
@@ -67,8 +68,8 @@ def test_the_demonstration_ends_with_a_report_that_is_there(world: Path) -> None
     assert "New York" in index.read_text("utf-8")
     days = [LAST - timedelta(days=n) for n in range(8)]
     assert all((index.parent / "new_york" / f"{day}.html").is_file() for day in days)
-    lake = Lake(Path("data/lake"), TEMPERATURE)
-    assert all(len(list(lake.keys(table))) >= len(days) for table in TABLES)
+    lake = Lake(Files(Path("data")), TEMPERATURE)
+    assert all(len(lake.keys(table)) >= len(days) for table in TABLES)
     assert all(str(day) in out for day in days)
     assert "make ui, then http://127.0.0.1:3000" in out
     assert not _answers(_state()["api_url"])
@@ -108,7 +109,7 @@ def test_a_taken_port_of_the_sandbox_is_one_sentence(world: Path) -> None:
         first.terminate()
         first.communicate()
     assert second.returncode == 2
-    assert err.startswith(f"error: port {port} on 127.0.0.1 cannot be had")
+    assert err.startswith(f"error: port {port} on 127.0.0.1 is not available")
     assert "choose another, or 0" in err
 
 

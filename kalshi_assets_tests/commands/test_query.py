@@ -15,6 +15,7 @@ import pytest
 from kalshi_assets.commands.query import RefusedStatementError, query
 from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.lake.catalogue import connect, create_catalogue
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.tables import FUSED_PMF, MARKET_PMF, OBSERVATIONS
 from kalshi_assets_tests.lake.handmade import KEY, fused, market, observations
@@ -120,11 +121,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with one partition, and something beside it that nobody shall read."""
     folder = tmp_path_factory.mktemp("asked")
     (folder / "secret.csv").write_text("a\nhunter2\n", "utf-8")
-    lake = Lake(folder / "data" / "lake", TEMPERATURE)
+    lake = Lake(Files(folder / "data"), TEMPERATURE)
     lake.write(OBSERVATIONS, KEY, observations([61, 62]))
     lake.write(MARKET_PMF, KEY, market())
     lake.write(FUSED_PMF, KEY, fused())
-    create_catalogue(folder / "data" / "kalshi.duckdb", lake)
+    create_catalogue(lake)
     return folder / "data"
 
 
@@ -145,17 +146,18 @@ def test_what_is_no_question_is_refused_in_a_sentence_and_writes_nothing(
 ) -> None:
     before = _files(data.parent)
     with pytest.raises((RefusedStatementError, duckdb.InvalidInputException)) as error:
-        query(data, sql.format(out=data.parent / f"{where}out"))
+        query(Files(data), sql.format(out=data.parent / f"{where}out"))
     assert "\n" not in str(error.value).strip()
     assert _files(data.parent) == before
-    assert query(data, "from weather.observations").height == 2
+    assert query(Files(data), "from weather.observations").height == 2
 
 
 def test_a_copy_in_a_syntax_tree_is_refused(data: Path) -> None:
     before = _files(data.parent)
-    tree = query(data, COPY_IN_A_TREE.format(out=data / "lake" / "out")).item()
-    with pytest.raises(RefusedStatementError, match="write the statement itself"):
-        query(data, f"from JSON_Execute_Serialized_SQL('{tree.replace(chr(39), chr(39) * 2)}')")
+    files = Files(data)
+    tree = query(files, COPY_IN_A_TREE.format(out=data / "lake" / "out")).item()
+    with pytest.raises(RefusedStatementError, match="run the statement itself"):
+        query(files, f"from JSON_Execute_Serialized_SQL('{tree.replace(chr(39), chr(39) * 2)}')")
     assert _files(data.parent) == before
 
 
@@ -166,11 +168,11 @@ def test_nothing_but_the_lake_is_read(data: Path, http: str, sql: str) -> None:
         secret=data.parent / "secret.csv",
         folder=data.parent,
         lake=data / "lake",
-        part=Lake(data / "lake", TEMPERATURE).path(OBSERVATIONS, KEY),
+        part=Lake(Files(data), TEMPERATURE).address(OBSERVATIONS, KEY),
         http=http,
     )
     with pytest.raises((RefusedStatementError, duckdb.CatalogException)) as error:
-        query(data, statement)
+        query(Files(data), statement)
     assert "hunter2" not in str(error.value)
     assert _Counting.asked == []
 
@@ -179,17 +181,17 @@ def test_a_refusal_says_what_may_be_read_and_what_may_be_asked(data: Path) -> No
     with pytest.raises(
         RefusedStatementError, match=r"only the lake below .* may be read: .*secret"
     ):
-        query(data, f"from '{data.parent}/secret.csv'")
+        query(Files(data), f"from '{data.parent}/secret.csv'")
     with pytest.raises(
         RefusedStatementError, match="COPY is refused: the lake is read-only, and only SELECT"
     ):
-        query(data, "copy (select 1) to 'out.csv'")
+        query(Files(data), "copy (select 1) to 'out.csv'")
     with pytest.raises(RefusedStatementError, match="COPY inside a SELECT is refused"):
-        query(data, "with x as (copy (select 1) to 'out.csv') from x")
+        query(Files(data), "with x as (copy (select 1) to 'out.csv') from x")
     with pytest.raises(RefusedStatementError, match="got 2 statements"):
-        query(data, "select 1; select 2")
-    with pytest.raises(RefusedStatementError, match=r"list them: pivot"):
-        query(data, "pivot weather.observations on kind")
+        query(Files(data), "select 1; select 2")
+    with pytest.raises(RefusedStatementError, match=r"list the values: pivot"):
+        query(Files(data), "pivot weather.observations on kind")
 
 
 @pytest.mark.parametrize(
@@ -210,12 +212,11 @@ def test_a_refusal_says_what_may_be_read_and_what_may_be_asked(data: Path) -> No
     ],
 )
 def test_questions_to_the_lake_are_answered(data: Path, sql: str) -> None:
-    assert query(data, sql.format(lake=data / "lake")).height > 0
+    assert query(Files(data), sql.format(lake=data / "lake")).height > 0
 
 
 def test_two_connections_of_a_process_keep_the_same_rules(data: Path) -> None:
-    path = data / "kalshi.duckdb"
-    with connect(path), connect(path) as second:
+    with connect(Files(data)), connect(Files(data)) as second:
         with pytest.raises(duckdb.PermissionException):
             second.execute(f"from read_text('{data.parent}/secret.csv')")
         assert second.sql("select current_setting('TimeZone')").fetchall() == [("UTC",)]
@@ -226,10 +227,11 @@ import sys
 from pathlib import Path
 from kalshi_assets.commands.query import Format, query, rendered
 from kalshi_assets.lake.catalogue import connect
+from kalshi_assets.lake.files import Files
 
-data = Path(sys.argv[1])
-print(rendered(query(data, sys.argv[2]), Format.csv))
-with connect(data / "kalshi.duckdb") as first, connect(data / "kalshi.duckdb") as second:
+files = Files(Path(sys.argv[1]))
+print(rendered(query(files, sys.argv[2]), Format.csv))
+with connect(files) as first, connect(files) as second:
     for connection in (first, second):
         print(connection.sql(sys.argv[2]).fetchall())
 """

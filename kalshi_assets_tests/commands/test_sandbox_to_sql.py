@@ -56,7 +56,7 @@ def test_a_world_is_never_written_into_a_folder_with_something_in_it(command: Co
         *("--start", "2026-03-01", "--end", "2026-03-02"),
     )
     assert said.code == 2
-    assert "a is not empty; name a new folder" in said.err
+    assert "a is not empty; choose a new folder" in said.err
     assert {str(p.relative_to("a")) for p in Path("a").rglob("*.parquet")} == before.keys()
 
 
@@ -76,7 +76,7 @@ def filled(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Path:
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    assert f"new_york {BEFORE_LAST}..{LAST} + 45 days of weather before" in ended.stdout
+    assert f"new_york {BEFORE_LAST}..{LAST} + 45 earlier days of weather" in ended.stdout
     assert ended.stderr == ""
     return folder / "data"
 
@@ -119,14 +119,14 @@ def test_a_second_backfill_needs_no_weather_of_before_and_a_replay_no_services(
     before = _lake_bytes()
     said = command("backfill", "-c", "new_york", "--start", LAST, "--end", LAST, "--replay")
     assert said.code == 0, said.out + said.err
-    assert "days of weather before" not in said.text
+    assert "earlier days of weather" not in said.text
     after = _lake_bytes()
     assert after.keys() == before.keys()
     assert [str(path) for path in before if after[path] != before[path]] == []
 
 
 def _lake_bytes() -> dict[Path, bytes]:
-    root = the_lake().root
+    root = Path(the_lake().root)
     return {p.relative_to(root): p.read_bytes() for p in root.rglob("part.parquet")}
 
 
@@ -169,7 +169,7 @@ def test_an_exchange_out_of_reach_is_one_sentence_and_the_weather_is_not_lost(
         f"new_york {BEFORE_LAST} market.events: contract of KXHIGHNY-26JUN29: GET /events/"
         "KXHIGHNY-26JUN29: ConnectError: "
         "[Errno 111] Connection refused (check the network and the address) (18 downstream tables "
-        "skipped) not tried, since a service cannot be reached: 1 more"
+        "skipped) not tried, because a service cannot be reached: 1 more"
     ) in said.text
     assert said.text.count("ConnectError") == 1
     assert "retry" not in said.text
@@ -190,7 +190,7 @@ def test_with_nothing_listening_the_next_city_is_not_waited_for(
         stamina.set_testing(False)
     assert said.code == 1
     assert "weather.observations: " in said.text
-    assert "not tried, since a service cannot be reached: 44 more" in said.text
+    assert "not tried, because a service cannot be reached: 44 more" in said.text
     assert "chicago: not tried: a service cannot be reached" in said.text
 
 
@@ -220,7 +220,7 @@ def test_a_look_back_beyond_the_first_partition_is_cut(
     finally:
         stamina.set_testing(False)
     assert said.code == 1
-    assert "+ 4 days of weather before" in said.text
+    assert "+ 4 earlier days of weather" in said.text
     assert f"new_york {FIRST_DAY} weather.observations: GET " in said.text
 
 

@@ -115,7 +115,7 @@ def test_a_single_partition_is_written_with_what_a_person_would_look_at(
     assert list(materialised) == [str(dagster_key(KEY))]
     metadata = {k: v.value for k, v in materialised[str(dagster_key(KEY))].metadata.items()}
     assert metadata["dagster/partition_row_count"] == 2
-    assert metadata["file"] == str(the_lake().path(OBSERVATIONS, KEY))
+    assert metadata["file"] == the_lake().address(OBSERVATIONS, KEY)
     assert metadata["first"] == "2025-04-25 05:00:00+00:00"
     assert metadata["last"] == "2025-04-25 05:05:00+00:00"
     assert metadata["warmest"] == 85.0
@@ -131,7 +131,7 @@ def test_every_partition_of_a_range_is_written_and_has_its_own_metadata(
     )
     manager = LakeIOManager(lambda table, key: watched.append(key))
     assert _run(instance, [made], DAYS, manager=manager).success
-    assert list(the_lake().keys(OBSERVATIONS)) == DAYS
+    assert the_lake().keys(OBSERVATIONS) == DAYS
     materialised = _materialised(instance)
     assert {key: m.metadata["day"].value for key, m in materialised.items()} == {
         str(dagster_key(key)): key.date.day for key in DAYS
@@ -156,14 +156,14 @@ def test_one_bad_partition_does_not_lose_the_good_ones(instance: dg.DagsterInsta
     assert "new_york 2025-04-24" in said
     assert "temp_f" in said
     good = [key for key in DAYS if key.date.day not in (22, 24)]
-    assert list(the_lake().keys(OBSERVATIONS)) == good
+    assert the_lake().keys(OBSERVATIONS) == good
     assert sorted(_materialised(instance)) == [str(dagster_key(key)) for key in good]
 
 
 def test_a_partition_that_the_disk_refuses_is_named_and_the_others_are_written(
     instance: dg.DagsterInstance,
 ) -> None:
-    folder = the_lake().path(OBSERVATIONS, DAYS[3]).parent
+    folder = Path(the_lake().address(OBSERVATIONS, DAYS[3])).parent
     folder.parent.mkdir(parents=True)
     folder.write_text("a file where a folder should be")
     result = _run(instance, [_observations()], DAYS)
@@ -177,13 +177,13 @@ def test_a_partition_that_the_disk_refuses_is_named_and_the_others_are_written(
 
 def test_a_bad_partition_keeps_what_was_there(instance: dg.DagsterInstance) -> None:
     assert _run(instance, [_observations()], DAYS).success
-    before = the_lake().path(OBSERVATIONS, DAYS[2]).read_bytes()
+    before = Path(the_lake().address(OBSERVATIONS, DAYS[2])).read_bytes()
 
     def compute(key: LadderDay) -> pl.DataFrame:
         return observations([float("nan")], key) if key == DAYS[2] else observations([20], key)
 
     assert not _run(instance, [_observations(compute)], DAYS).success
-    assert the_lake().path(OBSERVATIONS, DAYS[2]).read_bytes() == before
+    assert Path(the_lake().address(OBSERVATIONS, DAYS[2])).read_bytes() == before
     assert the_lake().read(OBSERVATIONS, DAYS[3])["temp_f"].to_list() == [20.0]
 
 
@@ -210,7 +210,7 @@ def test_a_service_out_of_reach_is_waited_for_once(instance: dg.DagsterInstance)
     result = _run(instance, [_observations(compute)], DAYS)
     assert not result.success
     assert tried == DAYS[:2]
-    assert list(the_lake().keys(OBSERVATIONS)) == DAYS[:1]
+    assert the_lake().keys(OBSERVATIONS) == DAYS[:1]
     assert "3 were not tried" in _said(result)
 
 

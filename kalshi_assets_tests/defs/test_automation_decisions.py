@@ -39,6 +39,7 @@ from kalshi_assets.families.temperature.cities import (
     event_ticker,
 )
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.tables import REPORT
 
@@ -166,7 +167,7 @@ def test_an_odd_ticker_is_named(ticker: str, said: str) -> None:
 def test_every_try_of_a_settlement_is_a_run_of_its_own_and_a_day_not_made_is_made_whole(
     tmp_path: Path,
 ) -> None:
-    lake = Lake(tmp_path, TEMPERATURE)
+    lake = Lake(Files(tmp_path), TEMPERATURE)
     lake.write(REPORT, NY, REPORT.empty())
     asked = settlement_requests({CHI: 1, NY: 3}, lake)
     assert [(r.job_name, r.partition_key, r.run_key) for r in asked] == [
@@ -176,7 +177,7 @@ def test_every_try_of_a_settlement_is_a_run_of_its_own_and_a_day_not_made_is_mad
 
 
 def test_a_day_is_the_sensor_s_once_it_is_made_or_too_old_for_the_refresh(tmp_path: Path) -> None:
-    lake = Lake(tmp_path, TEMPERATURE)
+    lake = Lake(Files(tmp_path), TEMPERATURE)
     assert not is_left_to_the_sensor(lake, CHI, NOW)
     assert is_left_to_the_sensor(lake, CHI, NOW + timedelta(days=REFRESHED_DAYS))
     lake.write(REPORT, CHI, REPORT.empty())

@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -248,7 +249,7 @@ def test_a_settlement_that_may_be_amended_or_is_of_another_version_is_asked_for_
     status = pl.when(exchange).then(pl.lit("determined")).otherwise("status")
     the_lake().write(SETTLEMENTS, key, settlements().with_columns(status=status))
     assert not is_settled(the_lake(), key)
-    path = the_lake().path(SETTLEMENTS, key)
+    path = Path(the_lake().address(SETTLEMENTS, key))
     settlements().drop("problem").write_parquet(path)
     assert not is_settled(the_lake(), key)
 

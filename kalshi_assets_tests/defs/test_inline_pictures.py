@@ -30,7 +30,7 @@ def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LadderDay:
     lake = the_lake()
     for table in (EVENTS, OBSERVATIONS, FORECASTS):
         lake.write(table, key, getattr(day, table.name))
-    lake.write(MC_PARAMS, key, mc_params(day.climate_start, [], [], [], load_priors()))
+    lake.write(MC_PARAMS, key, mc_params(day.day_start, [], [], [], load_priors()))
     return key
 
 

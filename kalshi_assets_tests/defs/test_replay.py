@@ -31,6 +31,7 @@ from kalshi_assets.families.temperature.sources.errors import (
 from kalshi_assets.families.temperature.sources.visual_crossing import fetch_forecasts
 from kalshi_assets.families.temperature.sources.weather_company import fetch_weather_company
 from kalshi_assets.pipeline.services import KalshiService
+from kalshi_assets.tables import SETTLEMENTS
 from kalshi_assets_tests.exchange.fake_exchange import (
     CITY,
     CLOSE,
@@ -91,7 +92,7 @@ def _fetched(kalshi: KalshiService) -> dict[str, pl.DataFrame]:
     with kalshi.client(KEY, "trades") as client:
         frames["trades"] = fetch_trades(client, contract)
     with kalshi.client(KEY, "settlement") as client:
-        frames["settlement"] = fetch_settlement(client, contract)
+        frames["settlement"] = fetch_settlement(client, contract, SETTLEMENTS)
     return frames
 
 

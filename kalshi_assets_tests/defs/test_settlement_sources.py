@@ -231,13 +231,13 @@ def test_the_exchanges_word_is_stored_whatever_a_publisher_answers(fault: str) -
     assert run.success
     rows = {row["source"]: row for row in stored().to_dicts()}
     assert rows.keys() == {"exchange", "weather_company", "climate_report"}
-    assert (rows["exchange"]["winning_market"], rows["exchange"]["tmax_f"]) == (WON, 81)
+    assert (rows["exchange"]["winning_market"], rows["exchange"]["value"]) == (WON, 81)
 
     failed = rows.pop(source)
-    assert (failed["status"], failed["tmax_f"], failed["winning_market"]) == ("failed", None, None)
+    assert (failed["status"], failed["value"], failed["winning_market"]) == ("failed", None, None)
     assert cause in failed["problem"]
     assert failed["problem"].startswith(f"chicago {DAY}: ")
-    assert {row["tmax_f"] for row in rows.values()} == {81}
+    assert {row["value"] for row in rows.values()} == {81}
 
     warned = verdict(run, "sources_read")
     assert (warned.passed, warned.severity) == (False, dg.AssetCheckSeverity.WARN)
@@ -259,7 +259,7 @@ def test_another_stations_row_without_a_name_costs_nothing() -> None:
     assert run.success
     assert verdict(run, "sources_read").passed
     portals = stored().filter(source="weather_company")
-    assert portals.select("status", "tmax_f").rows() == [("official", 81)]
+    assert portals.select("status", "value").rows() == [("official", 81)]
 
 
 @pytest.mark.usefixtures("event")
@@ -285,7 +285,7 @@ def test_an_exchange_that_fails_fails_the_day() -> None:
 def test_publishers_are_stored_where_the_event_is_not_there() -> None:
     run = made(Services(portal=body({"error": "no"}, 404)))
     assert run.success
-    assert stored().select("source", "status", "tmax_f").rows() == [
+    assert stored().select("source", "status", "value").rows() == [
         ("climate_report", "official", 81),
         ("weather_company", "failed", None),
     ]
@@ -306,7 +306,7 @@ def test_a_fair_price_is_stored_beside_the_publishers_and_named() -> None:
     ]
     run = made(Services(exchange=the_exchange(rows)))
     assert run.success
-    found = stored().select("source", "tmax_f", "winning_market", "payoffs_cc").rows()
+    found = stored().select("source", "value", "winning_market", "payoffs_cc").rows()
     assert found == [
         ("climate_report", 81, None, None),
         ("exchange", None, None, [100, 100, 2400, 7200, 100, 100]),

@@ -33,8 +33,6 @@ from kalshi_assets_tests.exchange.fake_exchange import (
 T0 = datetime(2026, 6, 15, 12, tzinfo=UTC)
 T0_S = int(T0.timestamp())
 STATUS = {"exchange_active": True, "trading_active": True}
-LIVE = f"/series/KXHIGHCHI/markets/{EVENT}-T78/candlesticks"
-ARCHIVED = f"/historical/markets/{EVENT}-T78/candlesticks"
 
 
 def minutes(n):
@@ -43,7 +41,7 @@ def minutes(n):
 
 def test_an_answer_carries_its_json_and_the_hash_of_its_bytes():
     fake = FakeExchange({"/exchange/status": STATUS})
-    answer = fake.client().exchange_status()
+    answer = fake.client().get("/exchange/status")
     assert answer.payload == STATUS
     assert answer.raw_sha256 == sha256_of(STATUS)
 
@@ -62,7 +60,7 @@ def test_an_answer_carries_its_json_and_the_hash_of_its_bytes():
 )
 def test_a_read_survives_what_a_second_try_cures(fault):
     fake = FakeExchange({"/exchange/status": [fault, fault, STATUS]})
-    assert fake.client().exchange_status().payload == STATUS
+    assert fake.client().get("/exchange/status").payload == STATUS
     assert len(fake.asked) == 3
 
 
@@ -78,7 +76,7 @@ def test_a_read_survives_what_a_second_try_cures(fault):
 def test_a_fault_that_stays_ends_in_an_error_that_names_the_endpoint(fault, kind, words):
     fake = FakeExchange({"/exchange/status": fault})
     with pytest.raises(kind, match=f"GET /exchange/status.*{words}"):
-        fake.client().exchange_status()
+        fake.client().get("/exchange/status")
     assert len(fake.asked) == 4
 
 
@@ -96,7 +94,7 @@ def test_refusals_are_not_retried(status, kind):
     refusal = httpx.Response(status, json={"error": {"code": "no", "message": "no way"}})
     fake = FakeExchange({"/exchange/status": refusal})
     with pytest.raises(kind, match="no way") as caught:
-        fake.client().exchange_status()
+        fake.client().get("/exchange/status")
     assert (caught.value.status, caught.value.code) == (status, "no")
     assert len(fake.asked) == 1
 
@@ -126,7 +124,7 @@ def test_every_try_pays_ten_tokens(tmp_path):
     file = tmp_path / "bucket"
     bucket = TokenBucket(file, rate=10, capacity=20, clock=lambda: 0.0, sleep=waits.append)
     fake = FakeExchange({"/exchange/status": [httpx.Response(500), httpx.Response(500), STATUS]})
-    fake.client(bucket=bucket).exchange_status()
+    fake.client(bucket=bucket).get("/exchange/status")
     assert waits == [1.0]
 
 
@@ -137,7 +135,7 @@ def pages(*answers):
 
 
 def all_trades(fake):
-    return fake.client().trades(f"{EVENT}-T78", T0, T0 + minutes(10))
+    return fake.client().event_trades([f"{EVENT}-T78"], T0, T0 + minutes(10))
 
 
 def test_an_empty_page_with_a_cursor_is_not_the_end():
@@ -152,7 +150,7 @@ def test_an_empty_page_with_a_cursor_is_not_the_end():
 
 
 def test_a_repeated_cursor_is_an_error():
-    with pytest.raises(PaginationError, match=r"GET /markets/trades.*'a' came back"):
+    with pytest.raises(PaginationError, match=r"GET /markets/trades.*'a' was repeated"):
         all_trades(pages({"trades": [trade(1)], "cursor": "a"}))
 
 
@@ -209,33 +207,6 @@ def test_trades_far_from_the_cutoff_come_from_one_tier():
     assert fake.paths() == ["/historical/cutoff", "/markets/trades"]
 
 
-def test_a_market_goes_to_the_historical_tier_when_the_live_one_has_nothing():
-    row = {"candlesticks": [candle(T0_S, live=False)]}
-    for live in (httpx.Response(404), {"candlesticks": []}):
-        fake = FakeExchange({LIVE: live, ARCHIVED: row})
-        frame = fake.client().market_candles("KXHIGHCHI", f"{EVENT}-T78", T0, T0 + minutes(1))
-        assert frame["yes_bid_close_cc"].to_list() == [1_200]
-        assert frame["raw_sha256"].to_list() == [sha256_of(row)]
-
-
-def test_a_market_that_no_tier_knows_is_not_found():
-    client = FakeExchange().client()
-    with pytest.raises(NotFoundError, match=r"historical/markets/A/candlesticks"):
-        client.market_candles("S", "A", T0, T0 + minutes(1))
-    known = FakeExchange({"/series/S/markets/A/candlesticks": {"candlesticks": []}}).client()
-    assert known.market_candles("S", "A", T0, T0 + minutes(1)).is_empty()
-
-
-def test_a_known_tier_is_asked_alone():
-    fake = FakeExchange({ARCHIVED: {"candlesticks": []}})
-    client = fake.client()
-    args = ("KXHIGHCHI", f"{EVENT}-T78", T0, T0 + minutes(1))
-    assert client.market_candles(*args, archived=True).is_empty()
-    with pytest.raises(NotFoundError):
-        client.market_candles(*args, archived=False)
-    assert fake.paths() == [ARCHIVED, LIVE]
-
-
 def held(params, tickers=("A",)):
     first, last = int(params["start_ts"]), int(params["end_ts"])
     assert (last - first) * len(tickers) <= 10_000 * 60
@@ -244,9 +215,9 @@ def held(params, tickers=("A",)):
 
 
 def test_long_ranges_are_asked_in_chunks_that_leave_nothing_out():
-    path = "/series/S/markets/A/candlesticks"
+    path = "/historical/markets/A/candlesticks"
     fake = FakeExchange({path: lambda params: {"candlesticks": held(params)}})
-    frame = fake.client().market_candles("S", "A", T0, T0 + minutes(12_000))
+    frame = fake.client().archived_candles(["A"], T0, T0 + minutes(12_000))
     assert len(fake.asked) == 3
     assert len(frame) == 12_001
     assert frame["event_time"].diff().drop_nulls().unique().to_list() == [minutes(1)]
@@ -268,38 +239,8 @@ def test_a_batch_asks_a_hundred_tickers_and_ten_thousand_periods_at_most():
 
 def test_a_ticker_that_a_batch_leaves_out_is_an_error():
     fake = FakeExchange({"/markets/candlesticks": {"markets": []}})
-    with pytest.raises(NotFoundError, match=r"left out of the answer.*: A, B"):
+    with pytest.raises(NotFoundError, match=r"missing from the response.*: A, B"):
         fake.client().batch_candles(["B", "A"], T0, T0 + minutes(1))
-
-
-def event_answer(params):
-    last = min(int(params["end_ts"]), int(params["start_ts"]) + 3 * 60)
-    rows = held({**params, "end_ts": last})
-    return {
-        "market_tickers": ["A", "B"],
-        "market_candlesticks": [rows, rows],
-        "adjusted_end_ts": last,
-    }
-
-
-def test_event_candles_go_on_where_the_exchange_cut_them():
-    fake = FakeExchange({"/series/S/events/E/candlesticks": event_answer})
-    frame = fake.client().event_candles("S", "E", T0, T0 + minutes(8))
-    assert len(fake.asked) == 3
-    assert frame.group_by("market_ticker").len().sort("market_ticker").rows() == [
-        ("A", 9),
-        ("B", 9),
-    ]
-
-
-def test_event_candles_that_do_not_advance_or_do_not_zip_are_errors():
-    stuck = {"market_tickers": [], "market_candlesticks": [], "adjusted_end_ts": T0_S}
-    fake = FakeExchange({"/series/S/events/E/candlesticks": stuck})
-    with pytest.raises(PaginationError, match="does not advance"):
-        fake.client().event_candles("S", "E", T0, T0 + minutes(8))
-    fake.routes["/series/S/events/E/candlesticks"] = {**stuck, "market_tickers": ["A"]}
-    with pytest.raises(MalformedAnswerError, match="1 market_tickers but 0"):
-        fake.client().event_candles("S", "E", T0, T0 + minutes(8))
 
 
 @pytest.mark.parametrize("archived", [False, True])

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_assets.exchange.bracket_reading import bracket_of
 from kalshi_assets.exchange.contract import (
     ContractError,
     EventContract,
@@ -16,8 +15,9 @@ from kalshi_assets.exchange.contract import (
 from kalshi_assets.exchange.contract_reading import read_event_contract
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.wire import TickRange, market_of
+from kalshi_assets.families.temperature.bracket_reading import bracket_of
 from kalshi_assets.families.temperature.cities import CITIES, city_day
-from kalshi_assets.families.temperature.listing import LARGEST_STRIKE, listing_of
+from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.ladder.brackets import LadderError
 from kalshi_assets.tables import EVENTS
 from kalshi_assets_tests.exchange.fake_exchange import (
@@ -64,9 +64,9 @@ def test_the_contract_holds_the_ladder_in_order_and_the_climate_day():
     ]
     assert contract.market_tickers[0] == f"{EVENT}-T78"
     assert (contract.open_time, contract.close_time) == (OPEN, CLOSE)
-    assert contract.climate_start == datetime(2026, 6, 15, 6, tzinfo=UTC)
-    assert contract.climate_end == datetime(2026, 6, 16, 6, tzinfo=UTC)
-    assert (contract.station, contract.series_ticker) == ("KMDW", "KXHIGHCHI")
+    assert contract.day_start == datetime(2026, 6, 15, 6, tzinfo=UTC)
+    assert contract.day_end == datetime(2026, 6, 16, 6, tzinfo=UTC)
+    assert (contract.place, contract.series_ticker) == ("KMDW", "KXHIGHCHI")
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_contract_holds_the_ladder_in_order_and_the_climate_day():
 )
 def test_strikes_become_whole_degrees_that_pay(strike_type, floor, cap, bounds):
     row = market(strike_type=strike_type, floor_strike=floor, cap_strike=cap)
-    bracket = bracket_of(market_of(row, "sha"), LARGEST_STRIKE)
+    bracket = bracket_of(market_of(row, "sha"))
     assert (bracket.lo, bracket.hi) == bounds
 
 
@@ -96,7 +96,7 @@ def test_strikes_become_whole_degrees_that_pay(strike_type, floor, cap, bounds):
 )
 def test_other_strikes_are_refused(changes, complaint):
     with pytest.raises(ContractError, match=f"{EVENT}-T78.*{complaint}"):
-        bracket_of(market_of(market(**changes), "sha"), LARGEST_STRIKE)
+        bracket_of(market_of(market(**changes), "sha"))
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_siblings_that_disagree_are_named(name):
 
 
 def test_an_event_of_another_day_is_refused():
-    complaint = "asked for KXHIGHCHI-26JUN15 or HIGHCHI-26JUN15, got event KXHIGHCHI-26JUN16"
+    complaint = "requested KXHIGHCHI-26JUN15 or HIGHCHI-26JUN15, got event KXHIGHCHI-26JUN16"
     with pytest.raises(ContractError, match=complaint):
         read(event={"event_ticker": "KXHIGHCHI-26JUN16"})
     with pytest.raises(ContractError, match="no markets"):
@@ -147,7 +147,7 @@ TWC = "If the maximum temperature recorded at {} for Jun 15, 2026, is greater th
 )
 def test_the_station_is_read_from_the_rules_and_says_where(rules, origin):
     contract = read(markets(rules_primary=rules))
-    assert (contract.station, contract.station_from) == ("KMDW", origin)
+    assert (contract.place, contract.place_from) == ("KMDW", origin)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_city_without_known_wording_rests_on_the_registry():
         for row in markets()
     ]
     contract = read(rows, event={"event_ticker": city.event_ticker(DAY)}, city=city)
-    assert contract.station_from == "registry"
+    assert contract.place_from == "registry"
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_the_contract_makes_rows_of_the_events_table_and_comes_back_whole():
     frame = contract.to_frame()
     assert EVENTS.conform(frame).equals(frame)
     row = frame.sort("bracket").row(1, named=True)
-    assert (row["lo_f"], row["hi_f"], row["label"]) == (78, 79, "78° to 79°")
+    assert (row["lo"], row["hi"], row["label"]) == (78, 79, "78° to 79°")
     assert row["event_time"] == row["known_at"] == OPEN
     assert json.loads(row["tick_grid"]) == [[0, 10_000, 100]]
     rules = markets()[1]["rules_primary"].encode()

@@ -78,7 +78,7 @@ def test_every_event_day_is_read_with_its_ladder_and_its_settlement(
             assert (contract.event_ticker, contract.series_ticker) == (truth.event, truth.series)
             events = EVENTS.conform(contract.to_frame())
             settlement = fetch_settlement(client, contract)
-            assert settlement.select("winning_market", "tmax_f").rows() == truth.settlement
+            assert settlement.select("winning_market", "value").rows() == truth.settlement
             days.add((city, day))
             settled += settlement.height
             origins.update(events["bracket_from"])

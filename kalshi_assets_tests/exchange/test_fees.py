@@ -1,7 +1,5 @@
 from decimal import Decimal
 
-import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +8,6 @@ from kalshi_assets.exchange.fees import (
     OrderFees,
     UnknownFeeTypeError,
     fee_cc,
-    fee_per_contract,
     model_fee,
 )
 
@@ -103,22 +100,6 @@ def test_an_order_never_pays_less_than_its_trade_fees_nor_a_grain_more(fills, sc
     assert all(fee >= 0 for fee in paid)
     assert model <= sum(paid) <= model + micro + order.accumulated
     assert order.accumulated >= 0
-
-
-@given(st.lists(prices, min_size=1, max_size=50), st.sampled_from([0, 0.5, 1]))
-def test_the_column_formula_is_the_exact_one_before_rounding(column, multiplier):
-    exact = [float(model_fee(p, 1, "quadratic", multiplier, "taker")) for p in column]
-    dollars = np.array(column) / 10_000
-    assert fee_per_contract(dollars, "quadratic", multiplier, "taker") == pytest.approx(exact)
-    frame = pl.DataFrame({"p": dollars}).select(
-        fee_per_contract(pl.col("p"), "quadratic", multiplier, "taker")
-    )
-    assert frame["p"].to_list() == pytest.approx(exact)
-
-
-def test_the_break_even_edges_of_the_methods():
-    assert fee_per_contract(0.5, "quadratic", 1, "taker") == pytest.approx(0.0175)
-    assert fee_per_contract(0.1, "quadratic", 1, "taker") == pytest.approx(0.0063)
 
 
 def test_an_unknown_formula_is_an_error_that_lists_the_known_ones():

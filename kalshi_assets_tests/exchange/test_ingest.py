@@ -44,7 +44,7 @@ def settlement(rows, *, archived=False):
     fake = exchange(archived=archived)
     contract = contract_of(fake)
     fake.routes["/historical/markets" if archived else "/markets"] = {"markets": rows, "cursor": ""}
-    return fetch_settlement(fake.client(), contract)
+    return fetch_settlement(fake.client(), contract, SETTLEMENTS)
 
 
 @pytest.mark.parametrize("archived", [False, True])
@@ -200,7 +200,7 @@ def test_a_candle_that_is_still_being_made_is_left_out():
 def test_a_market_that_the_exchange_does_not_know_is_an_error_and_not_a_hole():
     fake = exchange()
     fake.routes["/markets/candlesticks"] = {"markets": []}
-    with pytest.raises(IngestError, match=r"chicago 2026-06-15: candles of .*left out"):
+    with pytest.raises(IngestError, match=r"chicago 2026-06-15: candles of .*missing from"):
         fetch_candles(fake.client(), contract_of(fake))
 
 
@@ -227,7 +227,7 @@ def test_a_settled_event_is_one_row_that_leads_back_to_its_bytes(archived):
     frame = settlement(settled(), archived=archived)
     assert SETTLEMENTS.conform(frame).equals(frame)
     row = frame.row(0, named=True)
-    assert (row["source"], row["status"], row["tmax_f"]) == ("exchange", "finalized", 81)
+    assert (row["source"], row["status"], row["value"]) == ("exchange", "finalized", 81)
     assert row["winning_market"] == f"{EVENT}-B80.5"
     assert (str(row["known_at"]), row["known_at_from"]) == (SETTLED_AT, "settlement_ts")
     assert row["raw_sha256"] == sha256_of({"markets": settled(), "cursor": ""})
@@ -236,15 +236,15 @@ def test_a_settled_event_is_one_row_that_leads_back_to_its_bytes(archived):
 def test_only_the_winner_stated_the_value_in_2025():
     rows = settled(value="")
     rows[2]["expiration_value"] = "81.00"
-    assert settlement(rows)["tmax_f"].to_list() == [81]
-    assert settlement(settled(value=""))["tmax_f"].to_list() == [None]
+    assert settlement(rows)["value"].to_list() == [81]
+    assert settlement(settled(value=""))["value"].to_list() == [None]
 
 
 WORDS = "84. The maximum as the climate report of the day has it."
 
 
 @pytest.mark.parametrize(
-    ("words", "winner", "tmax_f"),
+    ("words", "winner", "value"),
     [
         (WORDS, "B84.5", 84),
         (WORDS, "T85", None),
@@ -269,7 +269,7 @@ WORDS = "84. The maximum as the climate report of the day has it."
         (False, "T78", None),
     ],
 )
-def test_a_value_in_words_keeps_the_winner_and_its_number_where_they_agree(words, winner, tmax_f):
+def test_a_value_in_words_keeps_the_winner_and_its_number_where_they_agree(words, winner, value):
     rows = settled(winner, "")
     next(row for row in rows if row["result"] == "yes")["expiration_value"] = words
     body = json.dumps({"markets": rows, "cursor": ""}).encode()
@@ -277,23 +277,24 @@ def test_a_value_in_words_keeps_the_winner_and_its_number_where_they_agree(words
     fake.routes["/markets"] = httpx.Response(200, content=body)
     contract = contract_of(fake)
     assert len(contract.ladder) == 6
-    frame = fetch_settlement(fake.client(), contract)
-    assert frame.select("winning_market", "tmax_f").rows() == [(f"{EVENT}-{winner}", tmax_f)]
+    frame = fetch_settlement(fake.client(), contract, SETTLEMENTS)
+    assert frame.select("winning_market", "value").rows() == [(f"{EVENT}-{winner}", value)]
 
 
 def test_siblings_whose_words_differ_give_no_value_and_a_number_counts_more_than_words():
     rows = settled("B84.5", WORDS)
-    assert settlement(rows)["tmax_f"].to_list() == [84]
+    assert settlement(rows)["value"].to_list() == [84]
     rows[0]["expiration_value"] = "85. As revised."
-    assert settlement(rows)["tmax_f"].to_list() == [None]
+    assert settlement(rows)["value"].to_list() == [None]
     rows[4]["expiration_value"] = "85.00"
-    assert settlement(rows)["tmax_f"].to_list() == [85]
+    assert settlement(rows)["value"].to_list() == [85]
 
 
 @pytest.mark.parametrize("value", ["32000.00", "141", "-81", "99999999999"])
 def test_a_value_that_is_no_temperature_names_market_and_field(value):
     with pytest.raises(
-        IngestError, match=rf"market {EVENT}-T(78|85), field expiration_value: {value} is no temp"
+        IngestError,
+        match=rf"{EVENT}-T(78|85), field expiration_value: {value} is out of range",
     ):
         settlement(settled("T78" if value.startswith("-") else "T85", value))
 
@@ -320,7 +321,7 @@ def test_a_settlement_without_a_time_is_known_when_it_was_expected():
         (settled(winner="none"), "without exactly one winner"),
         (settled(result="yes"), "without exactly one winner"),
         (settled(result="scalar"), "at a fair price, but .*T78, .* state no settlement_value"),
-        (settled(value="81.50"), "81.50, not a whole degree"),
+        (settled(value="81.50"), "81.50 f is not on a grid"),
         (settled(value="90.00"), "settled at 90.00, but"),
         (
             [
@@ -346,7 +347,7 @@ def test_a_fair_price_is_stored_bracket_by_bracket_without_a_winner():
     ]
     (row,) = settlement(rows[::-1]).to_dicts()
     assert row["payoffs_cc"] == [100, 100, 2400, 7200, 100, 100]
-    assert (row["tmax_f"], row["winning_market"]) == (None, None)
+    assert (row["value"], row["winning_market"]) == (None, None)
     assert f"{row['known_at']}" == f"{row['issued_at']}" == SETTLED_AT
 
 

@@ -11,6 +11,7 @@ from kalshi_assets.exchange.ingest import settlement_of
 from kalshi_assets.exchange.wire import Market
 from kalshi_assets.families.temperature.cities import CITIES, city_day
 from kalshi_assets.families.temperature.listing import listing_of
+from kalshi_assets.tables import SETTLEMENTS
 from kalshi_assets_tests.exchange.fake_exchange import SERIES
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
@@ -67,9 +68,9 @@ def contracts(events):
 def test_every_recorded_event_is_a_whole_ladder_of_six_on_its_citys_station(contracts):
     assert len(contracts) == 775
     assert {len(contract.ladder) for contract in contracts.values()} == {6}
-    origins = {contract.station_from for contract in contracts.values()}
+    origins = {contract.place_from for contract in contracts.values()}
     assert origins == {"rules_name", "registry"}
-    without_rules = [c for c in contracts.values() if c.station_from == "registry"]
+    without_rules = [c for c in contracts.values() if c.place_from == "registry"]
     assert len(without_rules) == 12
 
 
@@ -79,11 +80,13 @@ def test_every_recorded_contract_comes_back_from_its_table(contracts):
 
 
 def test_every_recorded_settlement_names_one_winner_that_its_value_pays(events, contracts):
-    settled = {key: settlement_of(contracts[key], markets) for key, markets in events.items()}
+    settled = {
+        key: settlement_of(contracts[key], markets, SETTLEMENTS) for key, markets in events.items()
+    }
     rows = {key: frame.row(0, named=True) for key, frame in settled.items() if len(frame)}
     assert len(rows) == 719
     for key, row in rows.items():
-        if row["tmax_f"] is not None:
+        if row["value"] is not None:
             ladder = contracts[key].ladder
-            winner = ladder.brackets[ladder.index_of(row["tmax_f"])]
+            winner = ladder.brackets[ladder.index_of(row["value"])]
             assert winner.market_ticker == row["winning_market"]

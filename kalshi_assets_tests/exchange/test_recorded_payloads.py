@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from kalshi_assets.exchange.bracket_reading import bracket_of
 from kalshi_assets.exchange.errors import (
     AuthenticationError,
     Endpoint,
@@ -36,8 +35,8 @@ from kalshi_assets.exchange.wire_stream import (
     frame_of,
     order_book_of,
 )
+from kalshi_assets.families.temperature.bracket_reading import bracket_of
 from kalshi_assets.families.temperature.cities import CITIES
-from kalshi_assets.families.temperature.listing import LARGEST_STRIKE
 from kalshi_assets.tables import CANDLES, TRADES
 from kalshi_assets_tests.shared import SAMPLES, needs_samples
 
@@ -121,7 +120,7 @@ def test_refusals_keep_the_code_to_branch_on_and_say_what_to_do():
     assert seen["orders__insufficient_balance.json"].code == "insufficient_balance"
     assert seen["orders__numeric_field_types.json"].code == "bad_request"
     assert "clock" in str(seen["auth__skew_minus30s.json"])
-    assert "one pair" in str(seen["auth__bad_signature.json"])
+    assert "must be a pair" in str(seen["auth__bad_signature.json"])
     assert "environment" in str(seen["auth__unknown_key_id.json"])
     assert "KALSHI_API_KEY_ID" in str(seen["auth__missing_signature_header.json"])
 
@@ -129,11 +128,7 @@ def test_refusals_keep_the_code_to_branch_on_and_say_what_to_do():
 def test_the_recorded_weather_markets_are_read_in_whole_degrees():
     markets = {m.ticker: m for m in decode("markets__high_temp.json")}
     assert all(isinstance(m, Market) for m in markets.values())
-    bounds = {
-        t: bracket_of(m, LARGEST_STRIKE)
-        for t, m in markets.items()
-        if t.startswith("KXHIGHNY-26JUN15")
-    }
+    bounds = {t: bracket_of(m) for t, m in markets.items() if t.startswith("KXHIGHNY-26JUN15")}
     assert bounds["KXHIGHNY-26JUN15-T78"].hi == 77
     assert (bounds["KXHIGHNY-26JUN15-B84.5"].lo, bounds["KXHIGHNY-26JUN15-B84.5"].hi) == (84, 85)
     assert bounds["KXHIGHNY-26JUN15-T85"].lo == 86
@@ -208,6 +203,6 @@ def test_answers_of_the_cents_era_are_refused_by_name(name):
     event = json.loads((SAMPLES / "kalshi_cents_era" / name).read_bytes())
     for market in event["markets"]:
         with pytest.raises(
-            MalformedAnswerError, match=rf"{market['ticker']}, field yes_bid_dollars.*cents era"
+            MalformedAnswerError, match=rf"{market['ticker']}, field yes_bid_dollars.*integer cents"
         ):
             market_of(market, "sha")

@@ -162,7 +162,7 @@ def test_the_takers_side_is_read_from_the_newest_field_that_is_there(fields, sid
     [
         ({"taker_outcome_side": None, "taker_book_side": None, "taker_side": None}, "taker bought"),
         ({"taker_outcome_side": "maybe"}, "taker bought"),
-        ({"yes_price_dollars": None, "yes_price": 13}, "yes_price_dollars.*cents era"),
+        ({"yes_price_dollars": None, "yes_price": 13}, "yes_price_dollars.*integer cents"),
         ({"count_fp": "0.00"}, "count_fp: not positive"),
         ({"count_fp": 2}, "count_fp: the number 2"),
         ({"created_time": None}, "created_time: missing"),

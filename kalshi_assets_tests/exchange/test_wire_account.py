@@ -28,7 +28,7 @@ def test_a_book_is_sorted_best_first_and_a_missing_side_is_empty():
     assert book.bids == ()
     assert book.asks == ((6_000, 2.0), (7_000, 3.0), (9_000, 1.0))
     assert order_book_of({"orderbook": {}}, "A").asks == ()
-    with pytest.raises(MalformedAnswerError, match="cents era"):
+    with pytest.raises(MalformedAnswerError, match="integer cents"):
         order_book_of({"orderbook": {"yes": [[10, 1]]}}, "A")
     with pytest.raises(MalformedAnswerError, match="order book of A, field yes_dollars"):
         order_book_of({"orderbook_fp": {"yes_dollars": [["0.1"]]}}, "A")

@@ -75,7 +75,9 @@ def test_instants_have_any_number_of_fractional_digits_and_must_name_their_zone(
 
 def test_a_missing_field_names_its_record_and_the_cents_era_where_it_is_to_blame():
     record = Record({"yes_bid": 57, "volume": None}, "market A")
-    with pytest.raises(MalformedAnswerError, match=r"market A, field yes_bid_dollars.*cents era"):
+    with pytest.raises(
+        MalformedAnswerError, match=r"market A, field yes_bid_dollars.*integer cents"
+    ):
         record.get("yes_bid_dollars", price_cc)
     with pytest.raises(MalformedAnswerError, match="market A, field status: missing"):
         record.text("status")

@@ -3,11 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from numpy.typing import NDArray
 
 from kalshi_assets.features import kinematics as k
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 # Multiples of a sixteenth: sums of them are exact, so results can be compared exactly.
 prices = st.integers(1, 15).map(lambda n: n / 16)

@@ -2,11 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from kalshi_assets.features.lead_lag import LAGS, lead_lag
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 
 def _moves(seed: int, brackets: int = 1, minutes: int = 400) -> Array:

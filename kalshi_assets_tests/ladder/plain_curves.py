@@ -5,7 +5,7 @@ import math
 import numpy as np
 from hypothesis import strategies as st
 
-from kalshi_assets.instants import Array
+from kalshi_assets.units import Array
 
 NONE = math.nan
 

@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_assets.instants import Array
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.brackets import Bracket, Ladder
 from kalshi_assets.ladder.legs import LadderError, Leg
+from kalshi_assets.units import Array
 from kalshi_assets_tests.ladder.legs import (
     any_legs,
     leg,
@@ -168,9 +168,27 @@ def test_probabilities_of_another_number_of_atoms_are_refused() -> None:
         atoms.atom_probabilities(np.array(1.0))
 
 
-def test_probabilities_of_overlapping_legs_do_not_say_those_of_atoms() -> None:
-    with pytest.raises(LadderError, match=r"T5 \[5, inf\], T7 \[7, inf\] are no partition"):
-        Atoms(thresholds([5, 7])).atom_probabilities(np.array([0.5, 0.4]))
+def test_probabilities_of_thresholds_say_those_of_atoms_by_their_differences() -> None:
+    atoms = Atoms(thresholds([5, 7]))
+    found = atoms.atom_probabilities(np.array([[0.5, 0.9], [0.4, np.nan]]))
+    assert found[:, 0] == pytest.approx([0.5, 0.1, 0.4])
+    assert found[0, 1] == pytest.approx(0.1)
+    assert np.isnan(found[1:, 1]).all()
+    back = atoms.leg_probabilities(found[:, :1])
+    assert back[:, 0] == pytest.approx([0.5, 0.4])
+
+
+def test_probabilities_of_overlapping_ranges_do_not_say_those_of_atoms() -> None:
+    legs = (leg("A", 1, 5), leg("B", 3, 9))
+    with pytest.raises(LadderError, match=r"A \[1, 5\], B \[3, 9\] are neither a partition nor"):
+        Atoms(legs).atom_probabilities(np.array([0.5, 0.4]))
+
+
+def test_the_legs_that_pay_name_the_atom_or_none() -> None:
+    atoms = Atoms(thresholds([5, 7]))
+    assert [atoms.paid(pays) for pays in ((False, False), (True, False), (True, True))] == [0, 1, 2]
+    assert atoms.paid((False, True)) is None
+    assert atoms.atom_flags(np.array([[False], [True]]))[:, 0].tolist() == [False, False, True]
 
 
 @given(some_numbers, values)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalshi_assets.ladder.atoms import Atoms
-from kalshi_assets.ladder.positions import worst_case
+from kalshi_assets.ladder.positions import gain_by_atom
 from kalshi_assets.ladder.relations import (
     RangeRelation,
     falls,
@@ -75,8 +75,9 @@ def test_a_threshold_and_the_other_side_of_a_range_above_it_pay_at_least_a_dolla
     for threshold in range(2):
         held = [0] * len(atoms.legs)
         held[threshold], held[5] = 1, -1
-        assert worst_case(held, atoms.payoff, cash_cc=10_000) == 10_000
-    assert worst_case([0, 0, 1, 0, 0, -1, 0], atoms.payoff, cash_cc=10_000) == 0
+        assert min(gain_by_atom(held, atoms.runs.tolist(), atoms.count, cash_cc=10_000)) == 10_000
+    held = [0, 0, 1, 0, 0, -1, 0]
+    assert min(gain_by_atom(held, atoms.runs.tolist(), atoms.count, cash_cc=10_000)) == 0
 
 
 @given(some_numbers, some_numbers, st.integers(0, 1000))

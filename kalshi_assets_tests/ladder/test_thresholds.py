@@ -6,13 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import isotonic_regression
 
-from kalshi_assets.instants import Array
-from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.ladder.atoms import Atoms, by_rising_lo
 from kalshi_assets.ladder.legs import LadderError
 from kalshi_assets.ladder.thresholds import (
     Curve,
     atoms_of,
-    by_rising_lo,
     coherent_curve,
     crossings,
     envelopes,
@@ -20,6 +18,7 @@ from kalshi_assets.ladder.thresholds import (
     well_quoted,
     widest_unquoted,
 )
+from kalshi_assets.units import Array
 from kalshi_assets_tests.ladder.legs import leg, thresholds
 from kalshi_assets_tests.ladder.plain_curves import (
     NONE,

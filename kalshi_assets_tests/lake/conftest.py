@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from kalshi_assets.families.temperature.cities import TEMPERATURE
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
-    return Lake(tmp_path / "data" / "lake", TEMPERATURE)
+    return Lake(Files(tmp_path / "data"), TEMPERATURE)

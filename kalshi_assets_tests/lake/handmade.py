@@ -21,6 +21,7 @@ from kalshi_assets.tables import (
 KEY = city_day("new_york", date(2025, 4, 25))
 NOON = datetime(2025, 4, 25, 17, tzinfo=UTC)
 TICKERS = ("T70", "B70.5", "B72.5", "T73")
+AUTHORITIES = ["exchange", "climate_report", "climate_bulletin"]
 BOUNDS = ((None, 69), (70, 71), (72, 73), (74, None))
 
 
@@ -30,7 +31,7 @@ def frame_of(table: Table, **columns: Any) -> pl.DataFrame:
     height = max(len(values) for values in columns.values() if isinstance(values, many))
     values = {name: columns.get(name, _allowed(spec)) for name, spec in table.columns.items()}
     return pl.DataFrame(
-        {n: list(v) if isinstance(v, many) else [v] * height for n, v in values.items()},
+        {n: list(v) if isinstance(v, many) and v else [v] * height for n, v in values.items()},
         schema=table.dtypes,
     )
 
@@ -46,6 +47,8 @@ def _allowed(spec: Any) -> Any:
         return NOON
     if dtype == pl.Boolean:
         return False
+    if isinstance(dtype, pl.List):
+        return ()
     return "text" if dtype == pl.String else 1
 
 
@@ -73,12 +76,13 @@ def events() -> pl.DataFrame:
         market_ticker=TICKERS,
         event_ticker=event_ticker(KEY),
         bracket=range(4),
-        lo_f=[lo for lo, _ in BOUNDS],
-        hi_f=[hi for _, hi in BOUNDS],
+        lo=[lo for lo, _ in BOUNDS],
+        hi=[hi for _, hi in BOUNDS],
         open_time=start - timedelta(hours=15),
         close_time=end,
-        climate_start=start,
-        climate_end=end,
+        day_start=start,
+        day_end=end,
+        authorities=[AUTHORITIES] * 4,
         fee_type="quadratic",
         event_time=start - timedelta(hours=15),
         known_at=start - timedelta(hours=15),
@@ -95,9 +99,9 @@ def fused(p_wx: Sequence[float | None] = (0.0, 0.2, 0.5, 0.3)) -> pl.DataFrame:
         known_at=NOON - timedelta(seconds=5),
         p_fused=[0.0, 0.3, 0.4, 0.3],
         p_mkt=[0.1, 0.2, 0.4, 0.3],
-        p_wx=p_wx,
-        weather_status="ok",
-        dead=[True, False, False, False],
+        p_model=p_wx,
+        model_status="ok",
+        impossible=[True, False, False, False],
     )
 
 
@@ -145,7 +149,7 @@ def settlements(
         SETTLEMENTS,
         source=[source for source, _, _ in rows],
         status=["finalized" if source == "exchange" else "official" for source, _, _ in rows],
-        tmax_f=[value for _, value, _ in rows],
+        value=[value for _, value, _ in rows],
         winning_market=[winner for _, _, winner in rows],
         event_time=end,
         known_at=end,

@@ -15,6 +15,7 @@ from kalshi_assets.families.temperature.sources.climate_report import (
     fetch_climate_report,
     tells_final,
 )
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.kept_answers import KeptAnswers
 from kalshi_assets.lake.raw import RawArchive
 
@@ -47,13 +48,13 @@ def ask(tmp_path: Path) -> Callable[..., list[int]]:
     """Fetch a day's official maximum through what was kept, at a time; its raw answer is kept."""
 
     def asked(archive: Archive, day: date, now: datetime) -> list[int]:
-        kept = KeptAnswers(tmp_path / "kept").over(
+        kept = KeptAnswers(Files(tmp_path), "iowa").over(
             httpx.MockTransport(archive),
             lambda body, at: tells_final(body, CHICAGO, day, at, now),
             clock=lambda: now,
         )
         key = city_day("chicago", day)
-        raw = RawArchive(tmp_path / "raw")
+        raw = RawArchive(Files(tmp_path))
         with (
             raw.recording("climate_reports", key, "settlement", kept) as transport,
             ClimateReportClient("https://archive.test", transport=transport) as client,
@@ -64,7 +65,7 @@ def ask(tmp_path: Path) -> Callable[..., list[int]]:
             transport=raw.replaying("climate_reports", key, "settlement"),
         ) as again:
             assert fetch_climate_report(again, CHICAGO, day).equals(rows)
-        return rows["tmax_f"].to_list()
+        return rows["value"].to_list()
 
     return asked
 
@@ -116,7 +117,7 @@ def test_another_answer_than_a_good_one_is_passed_on_and_not_kept(
 ) -> None:
     archive = Archive({MAY_5: 60})
     archive.status = 404
-    kept = KeptAnswers(tmp_path / "kept").over(httpx.MockTransport(archive), lambda *_: True)
+    kept = KeptAnswers(Files(tmp_path), "iowa").over(httpx.MockTransport(archive), lambda *_: True)
     asked = httpx.Request("GET", "https://archive.test/json/cli.py?station=KMDW&year=2025")
     assert kept.handle_request(asked).status_code == 404
     archive.status = 200
@@ -132,7 +133,7 @@ def test_a_file_torn_by_a_power_cut_is_fetched_again(
     archive = Archive({MAY_5: 63})
     later = datetime(2026, 6, 1, tzinfo=UTC)
     assert ask(archive, MAY_5, later) == [63]
-    (kept,) = (tmp_path / "kept").rglob("*.json.gz")
+    (kept,) = (tmp_path / "kept_answers" / "iowa").glob("*.json.gz")
     kept.write_bytes(torn)
     assert ask(archive, MAY_5, later) == [63]
     assert archive.asked == 2

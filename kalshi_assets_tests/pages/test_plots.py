@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kalshi_assets.families.temperature.trading import REASONS
 from kalshi_assets.pages import plots
 from kalshi_assets.pages.canvas import PAPER, Panel, Pixels, Sheet, thin_out
 from kalshi_assets.pages.inputs import DayInputs, MinuteGrid, hours_since, no_rows, runs
@@ -17,7 +18,6 @@ from kalshi_assets.pages.palette import ALARM, REASON_COLOURS, bracket_colours
 from kalshi_assets.pages.plots.strokes import bands
 from kalshi_assets.pages.svg import svg_data_uri, svg_markup
 from kalshi_assets.tables import EVENTS, HAZARD_PMF, OBSERVATIONS
-from kalshi_assets.tables.backtest import REASONS
 from kalshi_assets_tests.pages.factory import a_day
 
 FIGURES = (
@@ -179,7 +179,7 @@ def test_thinning_without_pressure_loses_nothing(values: list[float]) -> None:
 def test_the_grid_holds_the_panels_numbers_whatever_the_order_of_rows() -> None:
     day = a_day()
     shuffled = day.minute_panel_full.sample(fraction=1.0, shuffle=True, seed=3)
-    grid = MinuteGrid.of(shuffled, day.climate_start, 6)
+    grid = MinuteGrid.of(shuffled, day.day_start, 6)
     assert np.array_equal(grid.p_fused, day.grid.p_fused, equal_nan=True)
     assert np.allclose(np.nansum(grid.p_fused, axis=0), 1.0)
     assert grid.hours[0] == -15.0
@@ -187,8 +187,8 @@ def test_the_grid_holds_the_panels_numbers_whatever_the_order_of_rows() -> None:
 
 def test_hours_count_from_the_start_of_the_climate_day() -> None:
     day = a_day()
-    start = day.events["climate_start"]
-    assert hours_since(start, day.climate_start) == pytest.approx(np.zeros(6))
+    start = day.events["day_start"]
+    assert hours_since(start, day.day_start) == pytest.approx(np.zeros(6))
 
 
 def test_a_panel_with_a_hole_is_drawn_with_what_there_is() -> None:

@@ -26,7 +26,7 @@ def test_the_outcome_of_a_fair_price_is_what_each_bracket_paid() -> None:
         SETTLEMENTS,
         source=["exchange", "climate_report"],
         status=["finalized", "official"],
-        tmax_f=[None, 72],
+        value=[None, 72],
         payoffs_cc=[[100, 2_400, 7_400, 100], None],
     )
     outcome = outcome_of(said, events())

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.pooling.anchor import (
     BLOCKS,
     MARGIN,
@@ -119,6 +120,7 @@ def test_a_weather_that_knows_nothing_does_no_harm_and_one_that_knows_is_let_in(
         training = settled_days(days, (USELESS, USELESS, INFORMED, INFORMED, INFORMED), seed)
         anchor = anchored(training, out_of_sample(training))
         weights = PoolWeights(
+            model=WEATHER,
             coefficients=tuple(conditional_logit(training).coefficients),
             shares=tuple(anchor.share),
         )

@@ -2,21 +2,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.pooling.conditional_logit import (
-    COEFFICIENTS,
     MIN_DAYS,
-    PRIOR,
-    UNFITTED,
     _Problem,
     conditional_logit,
 )
 from kalshi_assets.pooling.inputs import Training
-from kalshi_assets.pooling.simplex import without_dead
+from kalshi_assets.pooling.simplex import without_impossible
+from kalshi_assets.units import Array
 from kalshi_assets_tests.pooling.worlds import settled_days
 
-Array = NDArray[np.float64]
+PRIOR = WEATHER.prior
 
 
 def _by_scipy(training: Training) -> Array:
@@ -36,9 +34,9 @@ def _by_scipy(training: Training) -> Array:
 
 def test_below_thirty_days_the_prior_is_in_force() -> None:
     few = settled_days(MIN_DAYS - 1, (1.0,) * 5, seed=0)
-    assert conditional_logit(few) is UNFITTED
-    assert conditional_logit(few.where(few.day < 0)) is UNFITTED
-    prior = dict(zip(COEFFICIENTS, PRIOR, strict=True))
+    assert conditional_logit(few).is_prior
+    assert conditional_logit(few.where(few.day < 0)).is_prior
+    prior = dict(zip(WEATHER.coefficients, PRIOR, strict=True))
     assert {name: value for name, value in prior.items() if value} == {
         "market_constant": 0.65,
         "weather_constant": 0.35,
@@ -79,7 +77,7 @@ def test_a_reading_that_the_market_lacks_gets_its_full_weight_on_many_days() -> 
 def test_a_condition_that_tells_when_the_weather_knows_is_found() -> None:
     training = settled_days(600, (1.5, 0.0), seed=3)
     knows = np.tile([1.0, 0.0], 600)
-    training.inputs.weather_conditions[:, 1] = knows
+    training.inputs.model_conditions[:, 1] = knows
     fitted = conditional_logit(training)
     weather = fitted.exponents(training.inputs)[1]
     assert weather[knows == 0].mean() < 0.12 < 0.5 < weather[knows == 1].mean()
@@ -104,12 +102,12 @@ def test_days_count_equally_however_many_instants_they_have() -> None:
 
 def test_what_the_evidence_rules_out_earns_the_weather_no_weight() -> None:
     training = settled_days(200, (0.0, 0.0), seed=6)
-    dead = np.zeros_like(training.dead)
+    dead = np.zeros_like(training.impossible)
     rows = np.arange(len(dead))
     dead[rows, (training.winner + 2) % 6] = True
     # The weather knows which brackets are dead, and nothing else.
-    knowing = replace(training.inputs, weather=without_dead(training.inputs.weather, dead))
+    knowing = replace(training.inputs, model=without_impossible(training.inputs.model, dead))
     blind = conditional_logit(replace(training, inputs=knowing))
-    seeing = conditional_logit(replace(training, inputs=knowing, dead=dead))
+    seeing = conditional_logit(replace(training, inputs=knowing, impossible=dead))
     assert blind.exponents(knowing)[1].mean() > 0.1
     assert seeing.exponents(knowing)[1].mean() < 0.07

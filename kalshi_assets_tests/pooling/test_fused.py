@@ -4,10 +4,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.pooling.fused import fused_pmf
 from kalshi_assets.pooling.simplex import log_pool
-from kalshi_assets.pooling.weights import PRIOR_WEIGHTS, PoolWeights
+from kalshi_assets.pooling.weights import PoolWeights
 from kalshi_assets.tables import FUSED_PMF
 from kalshi_assets_tests.ladder.books import NOON, book
 
@@ -16,8 +17,11 @@ MINUTES = 12
 P_WX = (0.2, 0.2, 0.6)
 PANEL = book(*[QUOTED] * MINUTES)
 MARKET = market_pmf(PANEL)
+PRIOR = PoolWeights.prior(WEATHER)
 WEIGHTS = PoolWeights(
-    coefficients=(0.5, 0.3, 0.0, 0.0, 0.2, 0.0, 0.4, 0.0), shares=(0.0, 0.0, 1.0, 0.0, 0.0)
+    model=WEATHER,
+    coefficients=(0.5, 0.3, 0.0, 0.0, 0.2, 0.0, 0.4, 0.0),
+    shares=(0.0, 0.0, 1.0, 0.0, 0.0),
 )
 
 
@@ -63,40 +67,40 @@ def _by_minute(frame: pl.DataFrame, name: str) -> np.ndarray:
 
 
 def test_the_fused_pmf_keeps_its_contract_and_sums_to_one() -> None:
-    fused = fused_pmf(MARKET, _hazard(), _conditions(13.0), PRIOR_WEIGHTS)
+    fused = fused_pmf(MARKET, _hazard(), _conditions(13.0), PRIOR)
     FUSED_PMF.conform(fused)
     assert _by_minute(fused, "p_fused").sum(axis=1) == pytest.approx(1, abs=1e-12)
 
 
 def test_before_the_first_weather_the_pool_is_the_market_and_says_why() -> None:
-    fused = fused_pmf(MARKET, _hazard(), _conditions(13.0), PRIOR_WEIGHTS)
+    fused = fused_pmf(MARKET, _hazard(), _conditions(13.0), PRIOR)
     early = fused.filter(pl.col("minute") < NOON + timedelta(minutes=2))
     assert (early["p_fused"] == early["p_mkt"]).all()
-    assert set(early["weather_status"]) == {"before_climate_day"}
+    assert set(early["model_status"]) == {"before_climate_day"}
     assert set(early["market_weight"]) == {1.0}
-    assert set(early["weather_weight"]) == {0.0}
+    assert set(early["model_weight"]) == {0.0}
 
 
 def test_without_fitted_weights_the_prior_is_in_force() -> None:
-    fused = fused_pmf(MARKET, _hazard(), _conditions(13.0), PRIOR_WEIGHTS)
+    fused = fused_pmf(MARKET, _hazard(), _conditions(13.0), PRIOR)
     p_mkt = _by_minute(fused, "p_mkt")[2:]
     weather = np.tile(P_WX, (MINUTES - 2, 1))
     expected = log_pool(p_mkt, weather, 0.65, 0.35)
     assert _by_minute(fused, "p_fused")[2:] == pytest.approx(expected)
-    late = fused.filter(pl.col("weather_status") == "ok")
-    assert late.select("market_weight", "weather_weight").unique().row(0) == (0.65, 0.35)
+    late = fused.filter(pl.col("model_status") == "ok")
+    assert late.select("market_weight", "model_weight").unique().row(0) == (0.65, 0.35)
 
 
 @pytest.mark.parametrize("status", ["day_ahead", "stale", "feed_alarm"])
 def test_weather_of_another_status_leaves_the_market(status: str) -> None:
-    fused = fused_pmf(MARKET, _hazard(status=status), _conditions(13.0), PRIOR_WEIGHTS)
+    fused = fused_pmf(MARKET, _hazard(status=status), _conditions(13.0), PRIOR)
     assert (fused["p_fused"] == fused["p_mkt"]).all()
-    assert status in set(fused["weather_status"])
-    assert set(fused["weather_weight"]) == {0.0}
+    assert status in set(fused["model_status"])
+    assert set(fused["model_weight"]) == {0.0}
 
 
 def test_a_weather_pmf_that_is_null_leaves_the_market() -> None:
-    fused = fused_pmf(MARKET, _hazard(p_wx=None), _conditions(13.0), PRIOR_WEIGHTS)
+    fused = fused_pmf(MARKET, _hazard(p_wx=None), _conditions(13.0), PRIOR)
     assert (fused["p_fused"] == fused["p_mkt"]).all()
 
 
@@ -113,7 +117,7 @@ def test_weights_follow_the_conditions_of_the_minute() -> None:
     fused = fused_pmf(MARKET, _hazard(), _conditions(13.0), WEIGHTS)
     minutes = np.arange(MINUTES)[2:]
     market = _by_minute(fused, "market_weight")[2:, 0]
-    weather = _by_minute(fused, "weather_weight")[2:, 0]
+    weather = _by_minute(fused, "model_weight")[2:, 0]
     assert market == pytest.approx(0.5 + 0.3 * minutes / MINUTES)
     assert weather == pytest.approx(np.full(len(minutes), 0.2 + 0.4 * 0.75))
     expected = log_pool(
@@ -125,8 +129,8 @@ def test_weights_follow_the_conditions_of_the_minute() -> None:
 def test_at_hours_without_a_share_the_pool_is_the_market_to_the_bit() -> None:
     fused = fused_pmf(MARKET, _hazard(), _conditions(16.0), WEIGHTS)
     assert (fused["p_fused"] == fused["p_mkt"]).all()
-    assert set(fused["weather_weight"]) == {0.0}
-    assert "ok" in set(fused["weather_status"])
+    assert set(fused["model_weight"]) == {0.0}
+    assert "ok" in set(fused["model_status"])
 
 
 def test_a_panel_of_other_minutes_is_refused() -> None:
@@ -163,4 +167,4 @@ def test_rows_may_come_in_any_order() -> None:
 
 
 def test_all_of_the_prior_is_in_force_at_every_hour() -> None:
-    assert set(PRIOR_WEIGHTS.shares) == {1.0}
+    assert set(PRIOR.shares) == {1.0}

@@ -2,18 +2,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from kalshi_assets.pooling.simplex import (
     MARKET_FLOOR,
-    WEATHER_FLOOR,
+    MODEL_FLOOR,
     floored,
     log_pool,
-    without_dead,
+    without_impossible,
 )
+from kalshi_assets.units import Array
 from kalshi_assets_tests.pooling.worlds import pmfs
-
-Array = NDArray[np.float64]
 
 
 @given(pmfs, pmfs, st.floats(0, 2), st.floats(0, 2))
@@ -30,7 +28,7 @@ def test_oracle_14_all_weight_on_the_market_is_the_market(market: Array, weather
 
 @given(pmfs)
 def test_oracle_14_equal_opinions_of_half_weight_stay_as_they_are(p: Array) -> None:
-    assert MARKET_FLOOR == WEATHER_FLOOR
+    assert MARKET_FLOOR == MODEL_FLOOR
     assert log_pool(p, p, 0.5, 0.5) == pytest.approx(floored(p, MARKET_FLOOR))
 
 
@@ -61,7 +59,7 @@ def test_weights_above_one_in_sum_sharpen() -> None:
 def test_a_zero_of_one_side_is_floored_and_does_not_kill_the_bracket() -> None:
     market, weather = np.array([0.0, 0.5, 0.5]), np.array([0.9, 0.05, 0.05])
     pooled = log_pool(market, weather, 0.65, 0.35)
-    p_m, p_w = floored(market, MARKET_FLOOR), floored(weather, WEATHER_FLOOR)
+    p_m, p_w = floored(market, MARKET_FLOOR), floored(weather, MODEL_FLOOR)
     assert p_m.sum() == pytest.approx(1)
     assert np.log(pooled[0] / pooled[1]) == pytest.approx(
         0.65 * np.log(p_m[0] / p_m[1]) + 0.35 * np.log(p_w[0] / p_w[1])
@@ -73,7 +71,7 @@ def test_dead_brackets_are_exactly_zero_and_the_living_share_the_rest(
     p: Array, dead: list[bool]
 ) -> None:
     mask = np.array(dead)
-    alive = without_dead(p, mask)
+    alive = without_impossible(p, mask)
     assert (alive[mask] == 0).all()
     assert abs(alive.sum() - 1) < 1e-12
     assert alive[~mask] == pytest.approx(p[~mask] / p[~mask].sum())
@@ -81,14 +79,14 @@ def test_dead_brackets_are_exactly_zero_and_the_living_share_the_rest(
 
 @given(pmfs)
 def test_without_dead_brackets_not_a_bit_changes(p: Array) -> None:
-    assert (without_dead(p, np.zeros(6, dtype=bool)) == p).all()
+    assert (without_impossible(p, np.zeros(6, dtype=bool)) == p).all()
 
 
 def test_where_only_the_dead_had_probability_the_living_are_equal() -> None:
-    alive = without_dead(np.array([1.0, 0.0, 0.0]), np.array([True, False, False]))
+    alive = without_impossible(np.array([1.0, 0.0, 0.0]), np.array([True, False, False]))
     assert alive.tolist() == [0.0, 0.5, 0.5]
 
 
 def test_a_ladder_with_every_bracket_dead_contradicts_itself() -> None:
     with pytest.raises(ValueError, match="evidence contradicts the ladder"):
-        without_dead(np.full((2, 3), 1 / 3), np.array([[True] * 3, [False] * 3]))
+        without_impossible(np.full((2, 3), 1 / 3), np.array([[True] * 3, [False] * 3]))

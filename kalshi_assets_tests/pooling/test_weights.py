@@ -5,28 +5,29 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kalshi_assets.instants import MINUTE_US
+from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.pooling import rolling_origin
 from kalshi_assets.pooling.conditional_logit import (
-    COEFFICIENTS,
     FittedLogit,
     conditional_logit,
 )
 from kalshi_assets.pooling.inputs import (
-    MARKET_CONDITIONS,
     Training,
     half_hours,
     pool_inputs,
     training_of,
 )
+from kalshi_assets.pooling.model import MARKET_CONDITIONS
 from kalshi_assets.pooling.rolling_origin import out_of_sample
-from kalshi_assets.pooling.weights import PRIOR_WEIGHTS, PoolWeights, fusion_weights
+from kalshi_assets.pooling.weights import PoolWeights, fusion_weights
 from kalshi_assets.tables.probability import FUSION_WEIGHTS
+from kalshi_assets.units import MINUTE_US
 from kalshi_assets_tests.pooling.worlds import START, examples, inputs_of, pooled_by, settled_days
 
 STRENGTH = (0.0, 0.0, 1.3, 1.3, 0.0)
 WORLD = settled_days(42, STRENGTH, seed=0)
 DAYS = [examples(day, WORLD) for day in range(42)]
+PRIOR = PoolWeights.prior(WEATHER)
 MORNING = START + timedelta(days=41)
 
 Day = tuple[datetime, pl.DataFrame]
@@ -34,12 +35,12 @@ Day = tuple[datetime, pl.DataFrame]
 
 @pytest.fixture(scope="module")
 def weights() -> pl.DataFrame:
-    return fusion_weights(MORNING, DAYS)
+    return fusion_weights(WEATHER, MORNING, DAYS)
 
 
 def test_the_weights_keep_their_contract(weights: pl.DataFrame) -> None:
     FUSION_WEIGHTS.conform(weights)
-    assert weights.height == len(COEFFICIENTS) + 5
+    assert weights.height == len(WEATHER.coefficients) + 5
 
 
 def test_the_weights_say_what_they_rest_on(weights: pl.DataFrame) -> None:
@@ -63,8 +64,8 @@ def test_shares_say_what_was_proved(weights: pl.DataFrame) -> None:
 
 
 def test_the_weights_come_back_from_their_table(weights: pl.DataFrame) -> None:
-    back = PoolWeights.from_frame(weights.sample(fraction=1.0, shuffle=True, seed=0))
-    fitted = conditional_logit(training_of([frame for _, frame in DAYS[:40]]))
+    back = PoolWeights.from_frame(weights.sample(fraction=1.0, shuffle=True, seed=0), WEATHER)
+    fitted = conditional_logit(training_of([frame for _, frame in DAYS[:40]], WEATHER))
     assert back.coefficients == tuple(fitted.coefficients)
     shares = weights.filter(pl.col("parameter") == "share").sort("hour_from")
     assert back.shares == tuple(shares["value"])
@@ -78,41 +79,43 @@ def test_weights_know_nothing_of_the_day_before_nor_of_any_later_one(weights: pl
             pays=wins, outcome_pays=pl.concat_list(wins), p_wx=pl.lit(1 / 6)
         )
 
-    assert fusion_weights(MORNING, DAYS[:40]).equals(weights)
-    assert fusion_weights(MORNING, [*DAYS[:40], *map(other, DAYS[40:])]).equals(weights)
-    assert not fusion_weights(MORNING, [*DAYS[:39], other(DAYS[39])]).equals(weights)
+    assert fusion_weights(WEATHER, MORNING, DAYS[:40]).equals(weights)
+    assert fusion_weights(WEATHER, MORNING, [*DAYS[:40], *map(other, DAYS[40:])]).equals(weights)
+    assert not fusion_weights(WEATHER, MORNING, [*DAYS[:39], other(DAYS[39])]).equals(weights)
 
 
 def test_the_half_hours_of_a_day_are_all_that_is_learnt_from(weights: pl.DataFrame) -> None:
-    kept = [(start, half_hours(frame.with_columns(other=pl.lit(0)))) for start, frame in DAYS]
+    kept = [
+        (start, half_hours(frame.with_columns(other=pl.lit(0)), WEATHER)) for start, frame in DAYS
+    ]
     assert kept[0][1].height < DAYS[0][1].height
-    assert fusion_weights(MORNING, kept).equals(weights)
+    assert fusion_weights(WEATHER, MORNING, kept).equals(weights)
 
 
 def test_the_order_of_days_and_rows_does_not_matter(weights: pl.DataFrame) -> None:
     mixed = [
         (start, frame.sample(fraction=1.0, shuffle=True, seed=1)) for start, frame in DAYS[::-1]
     ]
-    assert fusion_weights(MORNING, mixed).equals(weights)
+    assert fusion_weights(WEATHER, MORNING, mixed).equals(weights)
 
 
 def test_days_without_outcome_or_weather_are_not_learnt_from(weights: pl.DataFrame) -> None:
     before, long_before = timedelta(days=20), timedelta(days=40)
     stale = [examples(day, WORLD, status="stale", earlier_by=before) for day in range(10)]
     unsettled = [examples(day, WORLD, pays=False, earlier_by=long_before) for day in range(10)]
-    assert fusion_weights(MORNING, [*unsettled, *stale, *DAYS]).equals(weights)
+    assert fusion_weights(WEATHER, MORNING, [*unsettled, *stale, *DAYS]).equals(weights)
 
 
 @pytest.mark.parametrize("day", [0, 20, 39])
 def test_an_outcome_that_comes_days_late_reaches_no_fit_before_it_was_known(day: int) -> None:
     late = MORNING - (DAYS[day][0] + timedelta(days=1)) + timedelta(microseconds=1)
     others = [DAYS[n] for n in range(42) if n != day]
-    without = fusion_weights(MORNING, others)
-    assert not without.equals(fusion_weights(MORNING, DAYS))
+    without = fusion_weights(WEATHER, MORNING, others)
+    assert not without.equals(fusion_weights(WEATHER, MORNING, DAYS))
     settled_late = examples(day, WORLD, known_after=late)
-    assert fusion_weights(MORNING, [*others, settled_late]).equals(without)
+    assert fusion_weights(WEATHER, MORNING, [*others, settled_late]).equals(without)
     in_time = examples(day, WORLD, known_after=late - timedelta(microseconds=1))
-    assert set(fusion_weights(MORNING, [*others, in_time])["known_at"]) == {MORNING}
+    assert set(fusion_weights(WEATHER, MORNING, [*others, in_time])["known_at"]) == {MORNING}
 
 
 def test_a_later_word_on_an_outcome_changes_no_fit_before_it(weights: pl.DataFrame) -> None:
@@ -127,9 +130,9 @@ def test_a_later_word_on_an_outcome_changes_no_fit_before_it(weights: pl.DataFra
         )
 
     changed = [revised(day) for day in DAYS]
-    assert fusion_weights(MORNING, changed).equals(weights)
-    assert not fusion_weights(MORNING + timedelta(days=1), changed).equals(
-        fusion_weights(MORNING + timedelta(days=1), DAYS)
+    assert fusion_weights(WEATHER, MORNING, changed).equals(weights)
+    assert not fusion_weights(WEATHER, MORNING + timedelta(days=1), changed).equals(
+        fusion_weights(WEATHER, MORNING + timedelta(days=1), DAYS)
     )
 
 
@@ -154,12 +157,12 @@ def test_no_origin_of_the_proof_learns_an_outcome_that_was_not_known_when_it_beg
 def test_days_with_another_number_of_brackets_are_left_out(weights: pl.DataFrame) -> None:
     seven = settled_days(3, STRENGTH, seed=3, brackets=7)
     older = [examples(day, seven, earlier_by=timedelta(days=9)) for day in range(3)]
-    assert fusion_weights(MORNING, [*older, *DAYS]).equals(weights)
+    assert fusion_weights(WEATHER, MORNING, [*older, *DAYS]).equals(weights)
 
 
 @pytest.mark.parametrize("days", [0, 1, 9])
 def test_without_days_to_speak_of_the_prior_stands_and_the_market_is_in_force(days: int) -> None:
-    frame = fusion_weights(MORNING, DAYS[:days])
+    frame = fusion_weights(WEATHER, MORNING, DAYS[:days])
     FUSION_WEIGHTS.conform(frame)
     of_pool = frame.filter(pl.col("parameter") != "share")
     assert set(of_pool["status"]) == {"prior"}
@@ -172,7 +175,7 @@ def test_without_days_to_speak_of_the_prior_stands_and_the_market_is_in_force(da
 
 
 def test_below_thirty_days_the_prior_has_to_prove_itself() -> None:
-    frame = fusion_weights(MORNING, DAYS[:29])
+    frame = fusion_weights(WEATHER, MORNING, DAYS[:29])
     assert set(frame.filter(pl.col("parameter") != "share")["status"]) == {"prior"}
     shares = frame.filter(pl.col("parameter") == "share").sort("hour_from")["value"]
     assert shares[2] > 0.5
@@ -183,31 +186,31 @@ def test_a_share_lies_on_the_path_from_the_market_to_the_pool() -> None:
     p_m, p_w = np.array([0.1, 0.6, 0.3]), np.array([0.5, 0.3, 0.2])
     coefficients = (0.5, 0.2, 0.0, 0.1, 0.3, 0.2, 0.0, 0.1)
     inputs = inputs_of(p_m, p_w)
-    whole = PoolWeights(coefficients=coefficients)
-    half = PoolWeights(coefficients=coefficients, shares=(0.5,) * 5)
-    none = PoolWeights(coefficients=coefficients, shares=(0.0,) * 5)
+    whole = PoolWeights(model=WEATHER, coefficients=coefficients)
+    half = PoolWeights(model=WEATHER, coefficients=coefficients, shares=(0.5,) * 5)
+    none = PoolWeights(model=WEATHER, coefficients=coefficients, shares=(0.0,) * 5)
     assert (pooled_by(none, inputs) == p_m).all()
     assert [float(w[0]) for w in whole.exponents(inputs)] == pytest.approx([0.65, 0.45])
     assert [float(w[0]) for w in half.exponents(inputs)] == pytest.approx([0.825, 0.225])
-    market = pooled_by(PoolWeights(coefficients=(1.0, *(0.0,) * 7)), inputs)
+    market = pooled_by(PoolWeights(model=WEATHER, coefficients=(1.0, *(0.0,) * 7)), inputs)
     path = np.sqrt(market * pooled_by(whole, inputs))
     assert pooled_by(half, inputs) == pytest.approx(path / path.sum(), abs=5e-4)
 
 
 def test_the_hour_decides_the_share() -> None:
     p_m, p_w = np.array([0.1, 0.6, 0.3]), np.array([0.5, 0.3, 0.2])
-    weights = PoolWeights(shares=(0.0, 0.0, 1.0, 0.0, 0.0))
+    weights = replace(PRIOR, shares=(0.0, 0.0, 1.0, 0.0, 0.0))
     assert (pooled_by(weights, inputs_of(p_m, p_w, hour=11.9)) == p_m).all()
     assert (pooled_by(weights, inputs_of(p_m, p_w, hour=12.0)) != p_m).any()
 
 
 def test_impossible_weights_are_refused() -> None:
     with pytest.raises(ValueError, match=r"must not be negative.*'weather_constant': -0.1"):
-        PoolWeights(coefficients=(0.65, 0, 0, 0, -0.1, 0, 0, 0))
+        PoolWeights(model=WEATHER, coefficients=(0.65, 0, 0, 0, -0.1, 0, 0, 0))
     with pytest.raises(ValueError, match="between 0 and 1"):
-        PoolWeights(shares=(1.0, 1.0, 1.2, 1.0, 1.0))
+        replace(PRIOR, shares=(1.0, 1.0, 1.2, 1.0, 1.0))
     with pytest.raises(ValueError, match="8 coefficients and 5 shares, got 8 and 4"):
-        PoolWeights(shares=(1.0,) * 4)
+        replace(PRIOR, shares=(1.0,) * 4)
 
 
 def test_conditions_are_means_over_brackets_and_half_where_nothing_is_known() -> None:
@@ -220,33 +223,34 @@ def test_conditions_are_means_over_brackets_and_half_where_nothing_is_known() ->
         hazard_next_60m=pl.lit(0.2),
         observation_age_s=pl.lit(1800.0),
     )
-    inputs = pool_inputs(known)
+    inputs = pool_inputs(known, WEATHER)
     assert inputs.market_conditions[0].tolist() == pytest.approx([1, 0.3, 0.5, 0.9])
-    assert inputs.weather_conditions[0].tolist() == pytest.approx([1, 0.8, 0.5, np.exp(-1)])
+    assert inputs.model_conditions[0].tolist() == pytest.approx([1, 0.8, 0.5, np.exp(-1)])
     unknown = pool_inputs(
         known.with_columns(
             hazard_next_60m=pl.lit(None, pl.Float64), observation_age_s=pl.lit(None, pl.Float64)
-        )
+        ),
+        WEATHER,
     )
-    assert unknown.weather_conditions[0].tolist() == [1, 0.5, 0.5, 0]
+    assert unknown.model_conditions[0].tolist() == [1, 0.5, 0.5, 0]
     assert len(MARKET_CONDITIONS) == inputs.market_conditions.shape[1]
 
 
 def test_weather_of_another_status_than_ok_does_not_enter() -> None:
     _, day = examples(0, WORLD, status="day_ahead")
-    inputs = pool_inputs(day.sort("minute", "bracket"))
+    inputs = pool_inputs(day.sort("minute", "bracket"), WEATHER)
     assert not inputs.known.any()
-    assert (pooled_by(PRIOR_WEIGHTS, inputs) == inputs.market).all()
+    assert (pooled_by(PRIOR, inputs) == inputs.market).all()
 
 
 def test_the_market_is_learnt_from_without_its_dead_brackets() -> None:
     _, day = examples(0, WORLD)
     loser = day.filter(~pl.col("pays"))["bracket"][0]
     marked = day.with_columns(dead=pl.col("bracket") == loser)
-    training = training_of([marked])
+    training = training_of([marked], WEATHER)
     assert (training.inputs.market[:, loser] == 0).all()
     assert training.inputs.market.sum(axis=1) == pytest.approx(1)
-    assert training.dead[:, loser].all()
+    assert training.impossible[:, loser].all()
     winner = day.filter(pl.col("pays"))["bracket"][0]
     contradicted = day.with_columns(dead=pl.col("bracket") == winner)
-    assert training_of([contradicted]).n_days == 0
+    assert training_of([contradicted], WEATHER).n_days == 0

@@ -8,14 +8,12 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
-from kalshi_assets.instants import MINUTE_US
+from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.pooling.inputs import PoolInputs, Training
 from kalshi_assets.pooling.simplex import softmax
 from kalshi_assets.pooling.weights import PoolWeights, pooled
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import MINUTE_US, Array
 
 # One instant in every block of hours.
 HOURS = (5.0, 10.0, 13.0, 16.0, 20.0)
@@ -39,9 +37,9 @@ def inputs_of(
     given[:, 0] = 1.0
     return PoolInputs(
         market=market,
-        weather=weather,
+        model=weather,
         market_conditions=given,
-        weather_conditions=given,
+        model_conditions=given,
         hour=hour + np.arange(rows) * every_min / 60,
         minute=np.arange(rows) * every_min,
     )
@@ -67,16 +65,17 @@ def settled_days(days: int, strength: Sequence[float], seed: int, brackets: int 
     blocks = len(strength)
     rows = days * blocks
     return Training(
+        model=WEATHER,
         inputs=PoolInputs(
             market=market.repeat(blocks, axis=0),
-            weather=np.stack(weather, axis=1).reshape(rows, brackets),
+            model=np.stack(weather, axis=1).reshape(rows, brackets),
             market_conditions=np.column_stack([np.ones(rows), rng.random((rows, 3))]),
-            weather_conditions=np.column_stack([np.ones(rows), rng.random((rows, 3))]),
+            model_conditions=np.column_stack([np.ones(rows), rng.random((rows, 3))]),
             hour=np.tile(HOURS[:blocks], days),
             minute=(np.arange(days).repeat(blocks) * 24 + np.tile(HOURS[:blocks], days)).astype(int)
             * 60,
         ),
-        dead=np.zeros((rows, brackets), dtype=bool),
+        impossible=np.zeros((rows, brackets), dtype=bool),
         winner=winner.repeat(blocks),
         day=np.arange(days).repeat(blocks),
         known_at=(np.arange(days).repeat(blocks) + 1) * 24 * 60 * MINUTE_US,
@@ -120,9 +119,9 @@ def examples(
             "minute": start + timedelta(hours=hour, minutes=late),
             "hour_lst": hour + late / 60,
             "p_mkt": mine.inputs.market[row, bracket],
-            "p_wx": mine.inputs.weather[row, bracket] if late == 0 else 1.0 / n,
+            "p_wx": mine.inputs.model[row, bracket] if late == 0 else 1.0 / n,
             "hazard_status": status,
-            "hazard_next_60m": 1 - mine.inputs.weather_conditions[row, 1],
+            "hazard_next_60m": 1 - mine.inputs.model_conditions[row, 1],
             "volume_percentile": mine.inputs.market_conditions[row, 1],
             "volatility_percentile": mine.inputs.market_conditions[row, 2],
             "spread_percentile": 1 - mine.inputs.market_conditions[row, 3],

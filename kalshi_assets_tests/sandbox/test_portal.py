@@ -60,7 +60,7 @@ def test_the_client_reads_the_official_maximum_once_the_day_is_over(
     assert fetched(portal).is_empty()
     clock.now = DAY_ENDS
     frame = fetched(portal)
-    assert frame.select("status", "tmax_f", "known_at_from").rows() == [("official", 91, "assumed")]
+    assert frame.select("status", "value", "known_at_from").rows() == [("official", 91, "assumed")]
 
 
 def test_a_station_that_the_archive_lacks_has_no_report(portal: str, clock: Clock) -> None:

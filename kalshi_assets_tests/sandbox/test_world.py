@@ -15,15 +15,14 @@ from kalshi_assets.sandbox.world import (
     WorldSummary,
     generate,
     generated_day,
-    stress_days,
 )
-from kalshi_assets.sandbox.world_weather import Stress
+from kalshi_assets.sandbox.world_weather import Stress, day_weather
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 SEED = 7
 PLACES = ["chicago", "new_york"]
 START, END = date(2026, 3, 7), date(2026, 3, 8)
-FRAMES = ("markets", "candles", "trades", "observations", "settlement", "forecast")
+FRAMES = ("markets", "candles", "trades", "observations", "settlements", "forecasts")
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +99,7 @@ def test_what_cannot_be_generated_is_refused(tmp_path: Path) -> None:
         generate(tmp_path / "w", **{**good, "cities": ["atlantis"]})
     with pytest.raises(ValueError, match="before the start"):
         generate(tmp_path / "w", **{**good, "end": START - timedelta(days=1)})
-    with pytest.raises(ValueError, match="named twice: miami"):
+    with pytest.raises(ValueError, match="given twice: miami"):
         generate(tmp_path / "w", **{**good, "cities": ["miami", "miami"]})
     with pytest.raises(ValueError, match="no city"):
         generate(tmp_path / "w", **{**good, "cities": []})
@@ -148,7 +147,7 @@ def test_the_ladder_is_valid_and_its_one_winner_contains_the_maximum(one: Genera
     assert one.markets["strike_type"].to_list() == ["less", *["between"] * 4, "greater"]
     winners = one.markets.filter(pl.col("result") == "yes")
     assert winners.height == 1
-    value = int(one.settlement["tmax_f"][0])
+    value = int(one.settlements["tmax_f"][0])
     assert one.markets["expiration_value"].unique().to_list() == [value]
     winner = ladder.brackets[ladder.index_of(value)].market_ticker
     assert winners["market_ticker"][0] == winner
@@ -345,11 +344,11 @@ def test_a_bracket_that_reports_have_passed_is_never_believed_in() -> None:
     assert (dead[1:] >= dead[:-1]).all()
 
 
-def test_stress_days_are_listed_and_thin_ones_trade_little() -> None:
+def test_some_days_are_under_stress_and_thin_ones_trade_little() -> None:
     days = [date(2026, 1, 1) + timedelta(days=k) for k in range(200)]
-    listed = stress_days(SEED, ["new_york"], days)
-    assert 10 < listed.height < 80
-    thin = listed.filter(pl.col("stress") == "thin_market")["date"][0]
+    stress = {day: day_weather(SEED, CITIES["new_york"], day).stress for day in days}
+    assert 10 < sum(kind is not Stress.NONE for kind in stress.values()) < 80
+    thin = next(day for day, kind in stress.items() if kind is Stress.THIN_MARKET)
     one = generated_day(SEED, CITIES["new_york"], thin)
     assert one.stress is Stress.THIN_MARKET
     assert one.trades.height < 400

@@ -4,14 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
+from kalshi_assets.families.temperature.authorities import authorities, official_maximum
 from kalshi_assets.families.temperature.cities import CITIES
 from kalshi_assets.settlement.rule import (
     Settled,
     fair_price,
     final,
-    official_maximum,
     outcomes,
-    precedence,
     settled_as,
     settled_by,
     winning_brackets,
@@ -29,9 +28,10 @@ def events(day: date) -> pl.DataFrame:
         {
             "market_ticker": ["T80", "B80.5", "T81"],
             "bracket": [0, 1, 2],
-            "lo_f": [None, 80, 82],
-            "hi_f": [79, 81, None],
-            "climate_start": [start] * 3,
+            "lo": [None, 80, 82],
+            "hi": [79, 81, None],
+            "day_start": [start] * 3,
+            "authorities": [list(authorities(day))] * 3,
         }
     )
 
@@ -44,7 +44,7 @@ def settlements(
         {
             "source": source,
             "status": status,
-            "tmax_f": tmax_f,
+            "value": tmax_f,
             "winning_market": "B80.5" if source == "exchange" else None,
             "event_time": end,
             "issued_at": None,
@@ -71,7 +71,7 @@ def test_preliminary_and_official_of_several_sources_stand_side_by_side() -> Non
         ("weather_company", "revised", 83),
     ]
     frame = settlements(*rows)
-    assert frame.select("source", "status", "tmax_f").rows() == rows
+    assert frame.select("source", "status", "value").rows() == rows
     assert final(frame)["status"].to_list() == ["official", "finalized", "official"]
     assert winning_brackets(frame, events(BEFORE)) == {
         "climate_bulletin": [2],
@@ -98,7 +98,7 @@ def test_since_august_fourteenth_it_is_the_weather_company() -> None:
     official: list[Row] = [("climate_report", "official", 79), ("weather_company", "official", 82)]
     assert settled(*official, day=SINCE) == ("weather_company", 2)
     assert settled(("climate_report", "official", 79), day=SINCE) is None
-    assert precedence(SINCE) == ("exchange", "weather_company")
+    assert authorities(SINCE) == ("exchange", "weather_company")
 
 
 @pytest.mark.parametrize("status", ["preliminary", "revised"])
@@ -205,7 +205,7 @@ def test_an_official_maximum_is_known_from_its_row_on() -> None:
 
 
 def test_the_versions_of_an_event_are_one_ladder() -> None:
-    one = events(BEFORE).with_columns(known_at="climate_start")
+    one = events(BEFORE).with_columns(known_at="day_start")
     two = pl.concat([one, one.with_columns(pl.col("known_at") + timedelta(hours=20))])
     frame = settlements(("climate_report", "official", 81))
     assert winning_brackets(frame, two) == {"climate_report": [1]}
@@ -246,11 +246,11 @@ def test_of_several_issues_of_one_status_the_first_settles_and_all_are_kept() ->
     first = settlements(("climate_report", "official", 79), ("exchange", "determined", 80))
     later = timedelta(hours=3)
     again = first.filter(source="climate_report").with_columns(
-        pl.lit(82, pl.Int16).alias("tmax_f"),
+        pl.lit(82, pl.Int64).alias("value"),
         pl.col("known_at") + later,
         issued_at=pl.col("known_at") + later,
     )
     both = SETTLEMENTS.conform(pl.concat([again, first]))
     assert both.height == 3
     assert winning_brackets(both, events(BEFORE)) == {"climate_report": [0], "exchange": [1]}
-    assert final(both)["tmax_f"].to_list() == [79, 80]
+    assert final(both)["value"].to_list() == [79, 80]

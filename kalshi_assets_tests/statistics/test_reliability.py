@@ -77,5 +77,5 @@ def test_certain_forecasts_have_no_room_to_stray() -> None:
 
 
 def test_an_unknown_probability_is_refused() -> None:
-    with pytest.raises(ValueError, match="leave out unknown ones"):
+    with pytest.raises(ValueError, match="remove unknown ones"):
         reliability(np.array([np.nan]), np.array([True]), np.array([0]))

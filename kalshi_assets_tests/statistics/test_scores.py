@@ -77,7 +77,7 @@ def _fused() -> pl.DataFrame:
                 "bracket": i,
                 "minute": minute,
                 "p_mkt": p,
-                "p_wx": p if minute > DAY_START else None,
+                "p_model": p if minute > DAY_START else None,
                 "p_fused": p,
             }
             for minute in minutes
@@ -88,7 +88,7 @@ def _fused() -> pl.DataFrame:
 
 
 def test_the_scoreboard_scores_every_source_at_every_full_hour_of_the_day() -> None:
-    report = scoreboard(_fused(), DAY_START, winner=1)
+    report = scoreboard(_fused(), DAY_START, winner=1, model="weather")
     assert report.columns == list(REPORT.dtypes)
     assert report.filter(pl.col("source") == "market")["lst_hour"].to_list() == [0, 1, 2]
     market = report.filter(pl.col("source") == "market").row(0, named=True)
@@ -98,16 +98,18 @@ def test_the_scoreboard_scores_every_source_at_every_full_hour_of_the_day() -> N
 
 
 def test_a_source_without_a_pmf_has_no_score() -> None:
-    report = scoreboard(_fused(), DAY_START, winner=1)
+    report = scoreboard(_fused(), DAY_START, winner=1, model="weather")
     weather = report.filter(pl.col("source") == "weather").sort("lst_hour")
     assert weather["log_loss"].is_null().to_list() == [True, False, False]
 
 
 def test_an_unsettled_day_has_hours_and_no_scores() -> None:
-    report = scoreboard(_fused(), DAY_START, winner=None)
+    report = scoreboard(_fused(), DAY_START, winner=None, model="weather")
     assert report.height == 9
     assert report.select("p_win", "log_loss", "brier_score", "rps").null_count().row(0) == (9,) * 4
 
 
 def test_a_day_without_a_minute_of_trading_has_an_empty_scoreboard() -> None:
-    assert scoreboard(_fused(), DAY_START + timedelta(days=9), winner=1).equals(REPORT.empty())
+    assert scoreboard(_fused(), DAY_START + timedelta(days=9), winner=1, model="weather").equals(
+        REPORT.empty()
+    )

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from kalshi_assets.statistics.ladder_forecasts import LadderForecasts
 from kalshi_assets.studies.evaluations import EVALUATIONS
+from kalshi_assets.units import Array
 
 FIRST = date(2025, 3, 1)
-Array = NDArray[np.float64]
 
 
 def drawn(p: Array, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -44,7 +44,7 @@ def day(**sources: pl.DataFrame) -> MarketDay:
     return MarketDay(
         city="new_york",
         date=date(2025, 4, 10),
-        climate_start=START,
+        day_start=START,
         winner=1,
         sources=sources,
         hours=hours,

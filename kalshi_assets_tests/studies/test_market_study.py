@@ -33,7 +33,7 @@ def market_days(count: int) -> list[MarketDay]:
             MarketDay(
                 city="new_york",
                 date=date,
-                climate_start=start,
+                day_start=start,
                 winner=int(winners[number]),
                 sources=frames,
             )

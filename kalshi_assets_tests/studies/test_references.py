@@ -82,11 +82,11 @@ def test_a_synthetic_ladder_is_six_brackets_around_its_centre(centre_f: float) -
     events = synthetic_events(city("new_york"), date(2025, 6, 20), centre_f)
     inner = events.sort("bracket")[1:5]
     assert events.height == 6
-    assert (inner["hi_f"] - inner["lo_f"] == 1).all()
-    assert (inner["lo_f"][1:] - inner["hi_f"][:-1] == 1).all()
-    assert events["hi_f"][0] == inner["lo_f"][0] - 1
-    assert events["lo_f"][5] == inner["hi_f"][3] + 1
-    assert abs((inner["lo_f"][0] + inner["hi_f"][3]) / 2 - centre_f) <= 0.5 + 1e-9
+    assert (inner["hi"] - inner["lo"] == 1).all()
+    assert (inner["lo"][1:] - inner["hi"][:-1] == 1).all()
+    assert events["hi"][0] == inner["lo"][0] - 1
+    assert events["lo"][5] == inner["hi"][3] + 1
+    assert abs((inner["lo"][0] + inner["hi"][3]) / 2 - centre_f) <= 0.5 + 1e-9
 
 
 def test_half_of_yesterdays_departure_moves_the_centre() -> None:

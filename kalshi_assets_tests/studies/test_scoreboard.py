@@ -140,7 +140,9 @@ def test_ladders_of_different_length_are_scored_side_by_side() -> None:
 
 def test_a_source_that_the_board_does_not_know_is_refused_by_name() -> None:
     p = np.full((1, 2), 0.5)
-    with pytest.raises(ValueError, match="knows no sources \\['guess'\\]; it knows market"):
+    with pytest.raises(
+        ValueError, match="unknown sources \\['guess'\\]; the scoreboard knows market"
+    ):
         scoreboard(evaluated({"guess": p}, np.array([0])))
 
 

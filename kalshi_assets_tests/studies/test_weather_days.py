@@ -88,11 +88,11 @@ def test_what_became_known_of_earlier_days_only_today_is_not_used(
         known_at=known_today, temp_f=pl.lit(110.0), hi_f=pl.lit(110, pl.Int16)
     )
     settlements = [
-        (start, frame.with_columns(tmax_f=pl.lit(110, pl.Int16)) if late else frame)
+        (start, frame.with_columns(value=pl.lit(110, pl.Int16)) if late else frame)
         for start, frame in day.earlier_settlements
         for late in [frame["known_at"][0] > day.start]
     ]
-    assert settlements[-1][1]["tmax_f"][0] == 110
+    assert settlements[-1][1]["value"][0] == 110
     earlier = [*day.earlier, (day.earlier[-1][0], hot)]
     attacked = evaluated(replace(day, earlier=earlier, earlier_settlements=settlements), METHOD)
     assert attacked.forecasts.equals(whole.forecasts)

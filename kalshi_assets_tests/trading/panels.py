@@ -7,8 +7,8 @@ import numpy as np
 import polars as pl
 
 from kalshi_assets.config import load_toml
+from kalshi_assets.families.temperature.trading import TemperatureTradingParams, veto
 from kalshi_assets.tables import MINUTE_PANEL_FULL
-from kalshi_assets.trading.params import TradingParams
 from kalshi_assets.trading.signal import priced
 
 START = datetime(2025, 5, 5, 14, 0, tzinfo=UTC)
@@ -27,9 +27,10 @@ def minute(number: int) -> datetime:
     return START + timedelta(minutes=number)
 
 
-def params(**changes: Any) -> TradingParams:
+def params(**changes: Any) -> TemperatureTradingParams:
     """The shipped defaults with `changes`."""
-    return TradingParams(**{**load_toml("trading.toml")["defaults"], **changes})
+    defaults = load_toml("trading.toml")["defaults"]
+    return TemperatureTradingParams(**{**defaults, **changes})
 
 
 def panel(
@@ -68,6 +69,8 @@ def panel(
         "p_fused": 0.49,
     }
     values = {**defaults, **columns}
+    for name in ("bid", "ask", "low_1m", "high_1m"):
+        values[f"{name}_cc"] = _in_cc(values.pop(name))
     shape = (minutes, brackets)
     frame = pl.DataFrame(
         {
@@ -80,14 +83,24 @@ def panel(
         }
     )
     frame = frame.with_columns(known_at=pl.col("minute"))
-    calibrated = frame.select("market_ticker", "minute", "known_at", "p_calibrated")
+    calibrated = frame.select(
+        "market_ticker", "minute", "known_at", "p_calibrated", pl.col("dead").alias("impossible")
+    )
     full = MINUTE_PANEL_FULL.conform(
         frame.select(
             _typed(frame, name, dtype).alias(name)
             for name, dtype in MINUTE_PANEL_FULL.dtypes.items()
         )
     )
-    return priced(full, calibrated.cast({"p_calibrated": pl.Float64}))
+    types = {"p_calibrated": pl.Float64, "impossible": pl.Boolean}
+    return priced(full, calibrated.cast(types), veto(full, params()))
+
+
+def _in_cc(dollars: Any) -> np.ndarray:
+    """Whole cc; None for what is no number."""
+    values = np.asarray(dollars, dtype=object)
+    cc = [None if x is None or np.isnan(x) else round(x * 10_000) for x in values.ravel()]
+    return np.array(cc, dtype=object).reshape(values.shape)
 
 
 def _spread(value: Any, shape: tuple[int, int]) -> list[Any]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from kalshi_assets.exchange.fees import fee_cc
-from kalshi_assets.tables.backtest import REASONS
+from kalshi_assets.families.temperature.trading import REASONS
 from kalshi_assets.trading.engine import DayResult, run_day
 from kalshi_assets.trading.ledger import Ledger
 from kalshi_assets.trading.policy import Desk, minute_signals, step
@@ -19,8 +19,8 @@ from kalshi_assets.trading.terms import EventTerms
 from kalshi_assets_tests.trading.panels import column, minute, panel, params, random_panel
 
 TERMS = EventTerms(fee_type="quadratic", fee_multiplier=1.0)
-FIRST_WINS = Outcome(settled_by="exchange", tmax_f=79, winning_bracket=0)
-LAST_WINS = Outcome(settled_by="exchange", tmax_f=90, winning_bracket=5)
+FIRST_WINS = Outcome(settled_by="exchange", value=79, winning_bracket=0)
+LAST_WINS = Outcome(settled_by="exchange", value=90, winning_bracket=5)
 MAKES, TAKES = 0.515, 0.60
 
 
@@ -190,7 +190,7 @@ FAIR = (100, 100, 2_400, 7_200, 100, 100)
 @given(seed=st.integers(0, 10_000))
 @settings(max_examples=10, deadline=None)
 def test_a_day_at_a_fair_price_is_paid_at_the_stated_values(seed: int) -> None:
-    outcome = Outcome(settled_by="exchange", tmax_f=None, winning_bracket=None, fair_price_cc=FAIR)
+    outcome = Outcome(settled_by="exchange", value=None, winning_bracket=None, payoffs_cc=FAIR)
     panel = random_panel(seed)
     result = run(panel, outcome)
     bracket_of = dict(panel.select("market_ticker", "bracket").unique().iter_rows())
@@ -207,7 +207,7 @@ def test_a_day_at_a_fair_price_is_paid_at_the_stated_values(seed: int) -> None:
 def test_an_outcome_has_either_a_winner_or_a_fair_price() -> None:
     for winner, paid in ((None, None), (0, FAIR)):
         with pytest.raises(ValueError, match="either one bracket pays or all pay a fair price"):
-            Outcome(settled_by="exchange", tmax_f=None, winning_bracket=winner, fair_price_cc=paid)
+            Outcome(settled_by="exchange", value=None, winning_bracket=winner, payoffs_cc=paid)
 
 
 def test_every_reason_that_needs_state_is_reached_on_random_days() -> None:
@@ -224,7 +224,7 @@ def test_every_reason_that_needs_state_is_reached_on_random_days() -> None:
 @given(seed=st.integers(0, 10_000), winner=st.integers(0, 5))
 @settings(max_examples=15, deadline=None)
 def test_orders_ledger_and_day_tell_the_same_money(seed: int, winner: int) -> None:
-    outcome = Outcome(settled_by="exchange", tmax_f=None, winning_bracket=winner)
+    outcome = Outcome(settled_by="exchange", value=None, winning_bracket=winner)
     result = run(random_panel(seed), outcome)
     for day in result.daily_pnl.iter_rows(named=True):
         own = result.fills.filter(fill_model=day["fill_model"])
@@ -250,12 +250,13 @@ def test_positions_and_loss_never_leave_their_limits(seed: int) -> None:
 def test_for_the_same_orders_touch_fills_at_least_what_conservative_fills() -> None:
     # Orders so far apart that neither model's fills change what is sent next.
     sends = range(0, 120, 8)
-    frame = random_panel(11).with_columns(p_mkt=(pl.col("bid") + pl.col("ask")) / 2)
+    frame = random_panel(11)
+    frame = frame.with_columns(p_mkt=(pl.col("bid_cc") + pl.col("ask_cc")) / 20_000)
     decides = ((pl.col("minute") - minute(0)).dt.total_minutes() % 8) == 0
     frame = frame.with_columns(
         quote_source=pl.lit("recorded"),
         p_calibrated=pl.when(decides).then("p_calibrated").otherwise("p_mkt"),
-        hazard_next_5m=pl.lit(0.0),
+        veto=pl.lit(""),
     )
     result = run(frame, max_position_contracts=10**6, max_daily_loss_cc=10**9)
     keys = ["order_id", "market_ticker", "side", "execution", "placed_at", "contracts"]

@@ -13,7 +13,7 @@ from kalshi_assets.trading.signal import signals
 from kalshi_assets.trading.terms import EventTerms
 from kalshi_assets_tests.exchange.fake_exchange import markets
 from kalshi_assets_tests.exchange.test_contract import read
-from kalshi_assets_tests.trading.panels import column, minute, panel, params
+from kalshi_assets_tests.trading.panels import column, minute, panel, params, tickers
 
 MAKER_FEES = "quadratic_with_maker_fees"
 
@@ -25,7 +25,10 @@ def terms(until: datetime | None, brackets: int = 6) -> EventTerms:
         pl.DataFrame(
             {
                 "event_ticker": "KXHIGHCHI-25MAY05",
+                "market_ticker": tickers(brackets),
                 "bracket": range(brackets),
+                "lo": [None, *range(1, brackets)],
+                "hi": [*range(brackets - 1), None],
                 "fee_type": MAKER_FEES,
                 "fee_multiplier": 1.0,
                 "fee_waiver_until": pl.Series(at, dtype=pl.Datetime("us", "UTC")),

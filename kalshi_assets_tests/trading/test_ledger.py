@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalshi_assets.trading.ledger import Ledger
-from kalshi_assets.trading.orders import PAYOFF_CC, Fill
+from kalshi_assets.trading.orders import Fill
+from kalshi_assets.units import CC_A_DOLLAR
 
 FILLS = st.lists(
     st.builds(
@@ -20,7 +21,7 @@ FILLS = st.lists(
 
 def gain(fill: Fill, winner: int) -> int:
     """What one contract costs and pays, added up contract by contract."""
-    pays = PAYOFF_CC if fill.bracket == winner else 0
+    pays = CC_A_DOLLAR if fill.bracket == winner else 0
     each = pays - fill.price_cc if fill.side == "bid" else fill.price_cc - pays
     return each * fill.contracts
 
@@ -32,7 +33,7 @@ def test_money_is_conserved(fills: list[Fill], winner: int) -> None:
         ledger.book(fill)
     settled = ledger.settle(winner)
     assert settled == sum(gain(fill, winner) for fill in fills) - ledger.fees_cc
-    assert settled == ledger.cash_cc + PAYOFF_CC * ledger.positions[winner]
+    assert settled == ledger.cash_cc + CC_A_DOLLAR * ledger.positions[winner]
     assert ledger.fees_cc == sum(fill.fee_cc for fill in fills)
     assert settled == ledger.pnl_by_winner()[winner] >= ledger.worst_case_cc()
 
@@ -65,7 +66,7 @@ def test_a_winner_is_a_fair_price_of_one_dollar(fills: list[Fill], winner: int) 
     ledger = Ledger(6)
     for fill in fills:
         ledger.book(fill)
-    payoffs = [PAYOFF_CC * (bracket == winner) for bracket in range(6)]
+    payoffs = [CC_A_DOLLAR * (bracket == winner) for bracket in range(6)]
     assert ledger.settle_at(payoffs) == ledger.settle(winner)
 
 

@@ -5,7 +5,10 @@ import pytest
 
 from kalshi_assets.config import load_toml
 from kalshi_assets.families.temperature.cities import CITIES
-from kalshi_assets.trading.params import TradingParams, load_params, params_of
+from kalshi_assets.families.temperature.trading import (
+    TemperatureTradingParams,
+    trading_params,
+)
 
 DEFAULTS = load_toml("trading.toml")["defaults"]
 LIMITS = [name for name, value in DEFAULTS.items() if isinstance(value, float)]
@@ -13,13 +16,13 @@ LIMITS = [name for name, value in DEFAULTS.items() if isinstance(value, float)]
 
 def test_the_shipped_file_gives_parameters_for_every_city() -> None:
     for city in CITIES:
-        assert load_params(city, CITIES).order_contracts > 0, city
+        assert trading_params(load_toml("trading.toml"), city).order_contracts > 0, city
 
 
 def test_a_citys_override_wins_over_the_defaults_and_touches_nobody_else() -> None:
     document = {"defaults": DEFAULTS, "cities": {"chicago": {"order_contracts": 3}}}
-    assert params_of(document, "chicago", CITIES).order_contracts == 3
-    assert params_of(document, "miami", CITIES).order_contracts == DEFAULTS["order_contracts"]
+    assert trading_params(document, "chicago").order_contracts == 3
+    assert trading_params(document, "miami").order_contracts == DEFAULTS["order_contracts"]
 
 
 @pytest.mark.parametrize(
@@ -36,12 +39,12 @@ def test_a_citys_override_wins_over_the_defaults_and_touches_nobody_else() -> No
 )
 def test_what_nobody_knows_is_an_error_that_lists_the_known(document: dict, place: str) -> None:
     with pytest.raises(ValueError, match=place):
-        params_of(document, "chicago", CITIES)
+        trading_params(document, "chicago")
 
 
 def test_an_unknown_key_given_directly_is_an_error_that_lists_the_known() -> None:
     with pytest.raises(ValueError, match=r"max_spred.*max_spread_cents"):
-        TradingParams(**DEFAULTS, max_spred=1)
+        TemperatureTradingParams(**DEFAULTS, max_spred=1)
 
 
 @pytest.mark.parametrize(
@@ -59,16 +62,16 @@ def test_an_unknown_key_given_directly_is_an_error_that_lists_the_known() -> Non
 )
 def test_incoherent_parameters_are_refused(changes: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(changes))):
-        TradingParams(**{**DEFAULTS, **changes})
+        TemperatureTradingParams(**{**DEFAULTS, **changes})
 
 
 def test_a_missing_key_names_the_file_and_the_city() -> None:
     document = {"defaults": {k: v for k, v in DEFAULTS.items() if k != "honesty"}}
     with pytest.raises(ValueError, match=r"trading.toml for chicago(.|\n)*honesty"):
-        params_of(document, "chicago", CITIES)
+        trading_params(document, "chicago")
 
 
 def test_a_share_is_the_decimal_that_the_file_writes() -> None:
     written = tomllib.loads("volume_share = 0.29\ntouch_share = 0.57")
-    read = TradingParams(**{**DEFAULTS, **written})
+    read = TemperatureTradingParams(**{**DEFAULTS, **written})
     assert (read.volume_share, read.touch_share) == (Decimal("0.29"), Decimal("0.57"))

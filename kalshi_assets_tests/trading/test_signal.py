@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from kalshi_assets.tables.backtest import REASONS
+from kalshi_assets.families.temperature.trading import REASONS as TEMPERATURE_REASONS
 from kalshi_assets.trading.signal import signals
 from kalshi_assets.trading.terms import EventTerms
 from kalshi_assets_tests.trading.panels import panel, params, random_panel
@@ -44,7 +44,7 @@ def test_every_gate_says_no_by_its_name(reason: str) -> None:
 
 
 def test_gates_are_asked_in_the_order_of_the_table() -> None:
-    assert ["trade", *GATES] == REASONS[: len(GATES) + 1]
+    assert ["trade", *GATES] == TEMPERATURE_REASONS[: len(GATES) + 1]
     said = {}
     for reason in reversed([gate for gate in GATES if gate != "no_quote"]):
         if reason not in ("inferred_quote", "extreme_probability"):

@@ -19,8 +19,8 @@ from kalshi_assets_tests.trading.panels import column, minute, panel, params, ra
 TERMS = EventTerms(fee_type="quadratic", fee_multiplier=1.0)
 NAN = math.nan
 REASON_OF_UNKNOWN = {
-    "bid": "no_quote",
-    "ask": "no_quote",
+    "bid_cc": "no_quote",
+    "ask_cc": "no_quote",
     "quote_source": "input_unknown",
     "quote_age_s": "input_unknown",
     "volume_15m": "input_unknown",
@@ -28,18 +28,19 @@ REASON_OF_UNKNOWN = {
     "p_mkt": "input_unknown",
     "p_calibrated": "input_unknown",
     "market_valid": "input_unknown",
-    "dead": "input_unknown",
+    "impossible": "input_unknown",
     "known_at": "input_unknown",
-    "hazard_next_5m": "hazard_unknown",
+    "veto": "veto_unknown",
 }
 """Every column that the decision reads, but for the key."""
 
-FLOATS = ("bid", "ask", "quote_age_s", "volume_15m", "p_mkt", "p_calibrated", "hazard_next_5m")
+FLOATS = ("quote_age_s", "volume_15m", "p_mkt", "p_calibrated")
 ATTACKS = [
     *((name, None) for name in REASON_OF_UNKNOWN),
     *((name, value) for name in FLOATS for value in (NAN, math.inf)),
     *((name, -0.01) for name in FLOATS),
-    *((name, 1.01) for name in ("bid", "ask", "p_mkt", "p_calibrated", "hazard_next_5m")),
+    *((name, 1.01) for name in ("p_mkt", "p_calibrated")),
+    *((name, value) for name in ("bid_cc", "ask_cc") for value in (-1, 10_001)),
 ]
 
 
@@ -155,8 +156,10 @@ def test_a_close_that_one_bracket_does_not_know_is_the_others() -> None:
         assert each.candidates == ()
 
 
-@pytest.mark.parametrize("name", ["low_1m", "high_1m", "volume_1m"])
-@pytest.mark.parametrize("value", [None, NAN])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("low_1m_cc", None), ("high_1m_cc", None), ("volume_1m", None), ("volume_1m", NAN)],
+)
 def test_trades_that_nobody_knows_fill_nothing(name: str, value: Any) -> None:
     frame = spoilt(day_with_one_order(0), pl.lit(value=True), (name, value))
     (order,) = of_an_event(frame).to_dicts()
@@ -167,11 +170,13 @@ def test_trades_that_nobody_knows_fill_nothing(name: str, value: Any) -> None:
 def test_a_row_is_not_known_when_either_of_its_halves_is_not(side: str) -> None:
     frame = panel(2, 2)
     halves = {
-        "panel": frame.drop("p_calibrated"),
-        "calibrated": frame.select("market_ticker", "minute", "known_at", "p_calibrated"),
+        "panel": frame.drop("p_calibrated", "impossible", "veto"),
+        "calibrated": frame.select(
+            "market_ticker", "minute", "known_at", "p_calibrated", "impossible"
+        ),
     }
     halves[side] = spoilt(halves[side], pl.col("minute") == minute(1), ("known_at", None))
-    seen = priced(halves["panel"], halves["calibrated"])
+    seen = priced(halves["panel"], halves["calibrated"], frame["veto"])
     expected = frame.select(pl.when(pl.col("minute") == minute(0)).then("known_at"))
     assert seen["known_at"].equals(expected["known_at"])
 
@@ -180,7 +185,17 @@ def test_a_row_is_not_known_when_either_of_its_halves_is_not(side: str) -> None:
 def test_fee_terms_that_nobody_knows_are_an_error_that_names_the_event(name: str) -> None:
     known: dict[str, Any] = {"fee_type": "quadratic", "fee_multiplier": 1.0, name: None}
     events = pl.DataFrame(
-        [{"event_ticker": "KXHIGHCHI-25MAY05", "bracket": 0, "fee_waiver_until": None, **known}],
+        [
+            {
+                "event_ticker": "KXHIGHCHI-25MAY05",
+                "market_ticker": "A",
+                "bracket": 0,
+                "lo": None,
+                "hi": None,
+                "fee_waiver_until": None,
+                **known,
+            }
+        ],
         schema_overrides={"fee_waiver_until": pl.Datetime("us", "UTC"), name: _TYPES[name]},
     )
     with pytest.raises(ValueError, match=r"fee terms of KXHIGHCHI-25MAY05.*market\.events"):

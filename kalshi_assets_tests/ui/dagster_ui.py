@@ -19,6 +19,7 @@ import httpx
 from kalshi_assets.defs.partitions import dagster_key
 from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.settings import Settings
 
@@ -76,7 +77,7 @@ class DagsterUI:
     @property
     def lake(self) -> Lake:
         """What its runs fill."""
-        return Lake(self.folder / "data" / "lake", TEMPERATURE)
+        return Lake(Files(self.folder / "data"), TEMPERATURE)
 
     @property
     def log(self) -> str:

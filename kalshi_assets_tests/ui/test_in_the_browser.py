@@ -9,7 +9,7 @@ from PIL import Image
 
 from kalshi_assets.commands.backfill import plan, run
 from kalshi_assets.defs.lake_io import the_lake
-from kalshi_assets.pages.library import index_path
+from kalshi_assets.pages.library import INDEX
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.sandbox.world import generate
@@ -72,7 +72,7 @@ def test_the_report_index_leads_to_the_day_s_page(
         plans = plan(the_lake(), ["new_york"], DAY, DAY)
         assert run(plans, lambda *_: None).failed == {}
 
-    index = index_path(Settings().data)
+    index = Settings().data / INDEX
     text = visible_text(index.resolve().as_uri(), tmp_path / "profile", budget_ms=3000)
     assert "New York" in text
     assert f"{DAY}" in text

@@ -20,8 +20,6 @@ from kalshi_assets.families.temperature.evidence import (
 from kalshi_assets.families.temperature.providers import one_forecast_each
 from kalshi_assets.instants import (
     NEVER,
-    Array,
-    Ints,
     age_s,
     as_times,
     known_by,
@@ -30,6 +28,7 @@ from kalshi_assets.instants import (
     times_at,
     values_at,
 )
+from kalshi_assets.units import Array, Ints
 
 STALE_AFTER = timedelta(minutes=180)
 FIRST_REPORT_DUE = timedelta(hours=3)

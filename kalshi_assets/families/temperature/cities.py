@@ -15,7 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kalshi_assets.config import load_toml
 from kalshi_assets.keys import Family, LadderDay, days_between
 
-TEMPERATURE = Family("temperature", dimension="city")
+TEMPERATURE = Family(
+    "temperature",
+    dimension="city",
+    words=(
+        ("p_model", "p_wx"),
+        ("model_weight", "weather_weight"),
+        ("model_status", "weather_status"),
+        ("impossible", "dead"),
+    ),
+)
 
 T = TypeVar("T")
 

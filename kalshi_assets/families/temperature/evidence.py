@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.providers import one_report_each
 from kalshi_assets.instants import (
-    DAY_US,
     HOURS_A_US,
     NEVER,
-    Array,
     as_times,
     microseconds,
     microseconds_of,
 )
+from kalshi_assets.units import DAY_US, Array
 
 # From the exact integer the station keeps; a whole °C stands for two degrees, and may be a misread.
 EXACT = ("tgroup", "max_6h", "max_so_far")

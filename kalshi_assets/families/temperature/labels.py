@@ -8,8 +8,9 @@ import polars as pl
 from kalshi_assets.families.temperature.evidence import counted, evidence_floor, of_climate_day
 from kalshi_assets.features.labels import HORIZONS
 from kalshi_assets.features.labels import labels as labels_of_ladder
-from kalshi_assets.instants import MINUTE_US, Array, Ints, microseconds
+from kalshi_assets.instants import microseconds
 from kalshi_assets.ladder.grid import Grid
+from kalshi_assets.units import MINUTE_US, Array, Ints
 
 
 def labels(
@@ -47,9 +48,9 @@ def crossings(observations: pl.DataFrame, grid: Grid, ladder: pl.DataFrame) -> d
     dict
         The columns y_cross_* of `panel.labels`, each of the grid's shape.
     """
-    reports = of_climate_day(observations, ladder["climate_start"][0])
+    reports = of_climate_day(observations, ladder["day_start"][0])
     clocks = {"sensor": reports.with_columns(known_at="event_time"), "known": reports}
-    upper = ladder["hi_f"].cast(pl.Float64).to_numpy()
+    upper = ladder["hi"].cast(pl.Float64).to_numpy()
     found = {}
     for clock, seen in clocks.items():
         rows = counted(seen)

@@ -7,12 +7,16 @@ from zoneinfo import ZoneInfo
 
 from kalshi_assets.exchange.contract import StationChangedError
 from kalshi_assets.exchange.listing import Listing
+from kalshi_assets.families.temperature.authorities import authorities
+from kalshi_assets.families.temperature.bracket_reading import WHOLE_DEGREES, read_brackets
 from kalshi_assets.families.temperature.cities import CITIES, City, city_day
-
-LARGEST_STRIKE = 1000
 
 _EXCHANGE_ZONE = "America/New_York"
 _LAST_MINUTE = time(23, 59)
+_PUBLISHERS = (
+    ("The Weather Company", re.compile(r"The Weather Company")),
+    ("National Weather Service", re.compile(r"National Weather Service|\bNWS\b")),
+)
 _CLI_CODE = re.compile(r"\(CLI([A-Z]{3})\)")
 
 
@@ -33,10 +37,14 @@ def listing_of(place: City, day: date) -> Listing:
         series=(place.series, *place.history),
         day_start=start,
         day_end=end,
+        grid=WHOLE_DEGREES,
+        read_legs=read_brackets,
+        shape="partition",
+        authorities=authorities(day),
+        publishers=_PUBLISHERS,
         place=place.station,
         read_place=partial(_station_of_rules, place),
         regular_closes=regular_closes(place, day),
-        largest_strike=LARGEST_STRIKE,
     )
 
 

@@ -1,9 +1,8 @@
 """The standard normal distribution, for whoever does not want SciPy at import."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 
 def normal_cdf(z: Array) -> Array:

@@ -13,7 +13,7 @@ import polars as pl
 
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.lake.errors import NotRecordedError
-from kalshi_assets.settlement.rule import FAILED, Source
+from kalshi_assets.settlement.rule import FAILED
 from kalshi_assets.tables.weather import SETTLEMENTS
 
 # The last bulletin comes about 1 to 3 am standard time; the rest is margin.
@@ -69,7 +69,7 @@ def settlements_of(maxima: Iterable[PublishedMaximum], city: City, day: date) ->
 
 def with_publishers(
     exchange: pl.DataFrame | None,
-    publishers: Mapping[Source, Publisher],
+    publishers: Mapping[str, Publisher],
     city: City,
     day: date,
     stored: pl.DataFrame | None = None,
@@ -96,7 +96,7 @@ def with_publishers(
         That of a publisher, where the event is not there and nobody else said anything either.
     """
     frames = [] if exchange is None else [exchange]
-    faults: dict[Source, Exception] = {}
+    faults: dict[str, Exception] = {}
     for source, ask in publishers.items():
         try:
             frames.append(SETTLEMENTS.conform(ask()))
@@ -144,7 +144,7 @@ def whole_degrees(value: object, record: object) -> int | None:
     return int(value)
 
 
-def _failed(source: Source, error: Exception, end: datetime, place: str) -> dict[str, object]:
+def _failed(source: str, error: Exception, end: datetime, place: str) -> dict[str, object]:
     said = f"{error}"
     return {
         "source": source,
@@ -162,7 +162,7 @@ def _row(maximum: PublishedMaximum, end: datetime) -> dict[str, object]:
     return {
         "source": maximum.source,
         "status": maximum.status,
-        "tmax_f": maximum.tmax_f,
+        "value": maximum.tmax_f,
         "winning_market": None,
         "event_time": end,
         "issued_at": issued,

@@ -37,10 +37,10 @@ def with_weather(
     DataFrame
         `panel.minute_panel_with_weather`, the same rows.
     """
-    climate_start: datetime = events["climate_start"][0]
+    climate_start: datetime = events["day_start"][0]
     panel, grid = gridded(panel)
     ladder = terms_at(events).sort("market_ticker")
-    lo, hi = (ladder[name].cast(pl.Float64).to_numpy()[:, None] for name in ("lo_f", "hi_f"))
+    lo, hi = (ladder[name].cast(pl.Float64).to_numpy()[:, None] for name in ("lo", "hi"))
     weather = weather_as_of(
         panel[: grid.shape[1], ["minute"]], observations, forecasts, climate_start
     )

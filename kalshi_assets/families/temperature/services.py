@@ -28,7 +28,6 @@ from kalshi_assets.lake.kept_answers import KeptAnswers
 from kalshi_assets.lake.raw import utc_now
 from kalshi_assets.pipeline.services import Service, never_connected
 from kalshi_assets.settings import Settings
-from kalshi_assets.settlement.rule import Source
 
 
 class WeatherService(Service):
@@ -36,7 +35,7 @@ class WeatherService(Service):
 
     def __init__(self, *, replay: bool = False, clock: Callable[[], datetime] = utc_now) -> None:
         super().__init__(replay=replay, clock=clock)
-        self._unreachable: dict[Source, WeatherError] = {}
+        self._unreachable: dict[str, WeatherError] = {}
 
     @property
     def _plan(self) -> Budget:
@@ -69,7 +68,7 @@ class WeatherService(Service):
         network = super()._network(service, key)
         if service != "climate_reports":
             return network
-        kept = KeptAnswers(self._settings.data / "kept_answers" / service)
+        kept = KeptAnswers(self._settings.files, service)
 
         def good_enough(body: bytes, fetched_at: datetime) -> bool:
             return tells_final(body, city(key.ladder), key.date, fetched_at, datetime.now(UTC))
@@ -92,7 +91,7 @@ class WeatherService(Service):
                 self._settings.weather_company_url, transport=transport, sleep=self._sleep
             )
 
-    def publishers(self, key: LadderDay) -> Mapping[Source, Publisher]:
+    def publishers(self, key: LadderDay) -> Mapping[str, Publisher]:
         """How every publisher is asked for the maximum of a city-day, each by its own client.
 
         One that cannot be reached is not asked again: every day would wait for it.
@@ -112,7 +111,7 @@ class WeatherService(Service):
             "weather_company": self._while_reachable("weather_company", weather_company),
         }
 
-    def _while_reachable(self, source: Source, ask: Publisher) -> Publisher:
+    def _while_reachable(self, source: str, ask: Publisher) -> Publisher:
         def asked() -> pl.DataFrame:
             if source in self._unreachable:
                 raise self._unreachable[source]
@@ -134,6 +133,4 @@ def visual_crossing_key(settings: Settings) -> str:
 
 def visual_crossing_plan(settings: Settings) -> Budget:
     """The account's plan as all processes of the machine know it."""
-    return Budget.kept(
-        settings.data / "plans", settings.visual_crossing_url, visual_crossing_key(settings)
-    )
+    return Budget.kept(settings.files, settings.visual_crossing_url, visual_crossing_key(settings))

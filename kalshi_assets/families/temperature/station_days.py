@@ -16,8 +16,7 @@ from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOT_US, SL
 from kalshi_assets.families.temperature.evidence import counted, temperatures
 from kalshi_assets.families.temperature.providers import one_report_each
 from kalshi_assets.instants import microseconds, microseconds_of
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 # Of the slots, after gaps of up to an hour are bridged: reports once an hour are enough.
 MIN_COVERAGE = 0.75

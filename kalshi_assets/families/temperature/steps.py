@@ -9,8 +9,9 @@ import polars as pl
 from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.ingest import fetch_event, fetch_settlement
 from kalshi_assets.exchange.versions import with_reading
-from kalshi_assets.families.temperature.cities import city, with_starts
+from kalshi_assets.families.temperature.cities import TEMPERATURE, city, with_starts
 from kalshi_assets.families.temperature.evidence import kind_shares
+from kalshi_assets.families.temperature.features import FEATURES, TARGETS, model_features
 from kalshi_assets.families.temperature.fit.fitting import mc_params
 from kalshi_assets.families.temperature.fit.parameters import HazardParameters
 from kalshi_assets.families.temperature.fit.priors import Priors, load_priors
@@ -21,18 +22,21 @@ from kalshi_assets.families.temperature.labels import labels
 from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.families.temperature.official import problems_of, with_publishers
 from kalshi_assets.families.temperature.panel import with_weather
+from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.families.temperature.sources.visual_crossing import (
     left_out_counts,
     sifted_forecasts,
     sifted_observations,
 )
+from kalshi_assets.families.temperature.trading import trading_params, veto
 from kalshi_assets.features.activity import DAYS as ACTIVITY_DAYS
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.pages.inputs import PAGE_TABLES, DayInputs, no_rows
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pages.markdown import table as markdown_table
 from kalshi_assets.pages.pictures import belief_picture, hazard_picture
+from kalshi_assets.pipeline.family import Classified, LadderFamily
 from kalshi_assets.pipeline.market import counts, shares
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.pipeline.step import (
@@ -55,12 +59,16 @@ from kalshi_assets.tables import (
     DROPPED_FORECASTS,
     DROPPED_OBSERVATIONS,
     EVENTS,
+    EXAMPLES,
     FORECASTS,
     HAZARD_PMF,
     LABELS,
+    MARKET_PMF,
     MC_PARAMS,
     MINUTE_PANEL,
+    MINUTE_PANEL_FULL,
     MINUTE_PANEL_WITH_WEATHER,
+    MODEL_FEATURES,
     OBSERVATIONS,
     SETTLEMENTS,
     Table,
@@ -117,7 +125,7 @@ def _settlements(
 def _paid(key: LadderDay, kalshi: KalshiService, events: pl.DataFrame) -> pl.DataFrame:
     contract = EventContract.from_frame(key, events)
     with kalshi.client(key, "settlement") as exchange:
-        return fetch_settlement(exchange, contract)
+        return fetch_settlement(exchange, contract, SETTLEMENTS)
 
 
 def _with_weather(
@@ -210,7 +218,7 @@ def _shown_day(key: LadderDay, frames: Mapping[str, Any]) -> DayInputs:
 def _describe_page(made: Made) -> Mapping[str, Any]:
     store: PageStore = made.given["pages"]
     return {
-        "page": FilePath(store.path(made.frame["file"].item()).resolve()),
+        "page": FilePath(store.files.address(made.frame["file"].item())),
         "belief": Markdown(belief_picture(_shown_day(made.key, made.given))),
     }
 
@@ -229,6 +237,21 @@ def _describe_labels(made: Made) -> Mapping[str, Any]:
         "settled": _SETTLED_AS.get(str(made.frame["settled_as"].first()), "not yet"),
     }
 
+
+FAMILY = LadderFamily(
+    family=TEMPERATURE,
+    day_start=day_start,
+    settlements=SETTLEMENTS,
+    model=WEATHER,
+    model_pmf=HAZARD_PMF,
+    panel=MINUTE_PANEL_WITH_WEATHER,
+    features=MODEL_FEATURES,
+    examples=EXAMPLES,
+    full=MINUTE_PANEL_FULL,
+    trading_params=trading_params,
+    veto=veto,
+    classified=Classified(features=FEATURES, targets=TARGETS),
+)
 
 STEPS: tuple[Step, ...] = (
     step(
@@ -317,6 +340,15 @@ STEPS: tuple[Step, ...] = (
         warn=Warnings(),
         kinds={"polars", "numba"},
         describe=_describe_hazard,
+    ),
+    step(
+        MODEL_FEATURES,
+        model_features,
+        panel=Input(MINUTE_PANEL_WITH_WEATHER),
+        market=Input(MARKET_PMF),
+        hazard=Input(HAZARD_PMF),
+        kinds={"polars"},
+        describe=lambda made: {"hazard": counts(made, "hazard_status")},
     ),
     step(
         DAY_PAGE,

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.learning.calibration import rows
 from kalshi_assets.learning.calibration.days import (
     LEAD_BLOCKS,
@@ -33,12 +34,11 @@ from kalshi_assets.learning.calibration.rolling import Stack, fitted, keys_of, o
 from kalshi_assets.learning.calibration.selection import InForce, chosen, scopes_of_bands
 from kalshi_assets.tables.calibration import CALIBRATED
 from kalshi_assets.tables.probability import FUSED_PMF
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 
 def calibrators(
-    climate_start: datetime,
+    day_start: datetime,
     earlier: Sequence[CalibrationDay],
     packaged: CalibrationMap = IDENTITY,
 ) -> pl.DataFrame:
@@ -46,7 +46,7 @@ def calibrators(
 
     Parameters
     ----------
-    climate_start
+    day_start
         Start of the climate day.
     earlier
         Settled days of the same city, in any order; those whose outcome was not known a day before
@@ -60,10 +60,10 @@ def calibrators(
     DataFrame
         `learning.calibrators`.
     """
-    at, season = as_of(climate_start), season_of(climate_start)
+    at, season = as_of(day_start), season_of(day_start)
     days = sorted(
         (day for day in earlier if day.known_at <= at and len(day.p)),
-        key=lambda day: day.climate_start,
+        key=lambda day: day.day_start,
     )
     if not days:
         nothing = [InForce()] * len(LEAD_BLOCKS)
@@ -86,7 +86,10 @@ def calibrators(
 
 
 def calibrated(
-    fused: pl.DataFrame, calibrators_frame: pl.DataFrame, climate_start: datetime
+    fused: pl.DataFrame,
+    calibrators_frame: pl.DataFrame,
+    day_start: datetime,
+    ladder: Atoms | None = None,
 ) -> pl.DataFrame:
     """The pooled PMFs of a climate day through the map of each minute's lead block.
 
@@ -96,13 +99,15 @@ def calibrated(
         `probability.fused_pmf` of one event.
     calibrators_frame
         `learning.calibrators` of the same climate day.
-    climate_start
-        Start of the climate day.
+    day_start
+        Start of the day.
+    ladder
+        The event's legs by bracket; None: a partition.
 
     Returns
     -------
     DataFrame
-        `learning.calibrated`.
+        `learning.calibrated`. Only legs of a partition have a band.
 
     Raises
     ------
@@ -115,19 +120,26 @@ def calibrated(
         return CALIBRATED.empty()
     made = calibrators_frame["event_time"][0]
     minute, order, p = _by_minute(frame)
+    nested = None if ladder is None or ladder.shape == "partition" else ladder
+    if nested is not None:
+        p = np.ascontiguousarray(nested.atom_probabilities(p.T).T)
     if (first := frame["minute"][0]) < made:
         raise ValueError(
             f"the first minute {first:%Y-%m-%dT%H:%MZ} lies before the calibrators of "
             f"{made:%Y-%m-%dT%H:%MZ} were made; let days.OPENS_BEFORE be longer"
         )
     in_force = rows.in_force(calibrators_frame)
-    since = minute.astype(np.float64) - climate_start.timestamp() * 1e6
+    since = minute.astype(np.float64) - day_start.timestamp() * 1e6
     block = lead_block(since / 3.6e9)
     out, band = p.copy(), np.full((2, *p.shape), np.nan)
     for b in np.unique(block):
         at = block == b
         out[at] = in_force[b].map(p[at])
         band[:, at] = _band(in_force[b].band, p[at])
+
+    if nested is not None:
+        out = nested.leg_probabilities(out.T).T
+        band = np.full((2, *out.shape), np.nan)
 
     def column(values: Array) -> pl.Series:
         back = np.empty_like(values.T)
@@ -147,7 +159,7 @@ def calibrated(
         _named(LEAD_BLOCKS, of_block).alias("lead_block"),
         _named([b.map.family.name for b in in_force], of_block).alias("map"),
         _named([b.scope for b in in_force], of_block).alias("scope"),
-        "dead",
+        "impossible",
     )
 
 

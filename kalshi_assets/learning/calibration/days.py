@@ -12,6 +12,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.ladder.terms import atoms_of
 from kalshi_assets.learning.calibration.maps import (
     CELL_WIDTH,
     CELLS,
@@ -22,8 +24,7 @@ from kalshi_assets.learning.calibration.maps import (
 from kalshi_assets.settlement.rule import fair_price, outcomes
 from kalshi_assets.statistics.scores import LOG_FLOOR
 from kalshi_assets.tables.calibration import BLOCK_NAMES
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 EVERY_US = 30 * 60_000_000
 # Hours of standard time. The day's maximum is decided in the afternoon, so doubt falls fastest
@@ -36,18 +37,18 @@ SEASONS = ("djf", "mam", "jja", "son")
 OPENS_BEFORE = timedelta(hours=24)
 
 
-def as_of(climate_start: datetime) -> datetime:
+def as_of(day_start: datetime) -> datetime:
     """When the calibrators of a climate day are made: a day before it, ahead of its market.
 
     The outcome of the day before last is known some hours later, so the last day that counts is
     usually three days back; that is the purge of methods, section 10, too.
     """
-    return climate_start - OPENS_BEFORE
+    return day_start - OPENS_BEFORE
 
 
-def season_of(climate_start: datetime) -> str:
+def season_of(day_start: datetime) -> str:
     """The meteorological season of a climate day."""
-    return SEASONS[climate_start.month % 12 // 3]
+    return SEASONS[day_start.month % 12 // 3]
 
 
 def lead_block(hours: Array) -> NDArray[np.int8]:
@@ -61,17 +62,17 @@ class CalibrationDay:
 
     Attributes
     ----------
-    climate_start
-        Start of the climate day.
+    day_start
+        Start of the day.
     known_at
         When the outcome was known.
     left_out_from
         From when on the day teaches nothing: the exchange said that it paid a fair price and no
         bracket won, whatever publishers had said before; None: it did not.
     winner
-        Position of the bracket that paid.
+        Position of the atom that the number lies in, of a partition the bracket that paid.
     p
-        PMFs in order of time, shape (instants, brackets).
+        PMFs over the atoms in order of time, shape (instants, atoms).
     block
         Lead block of every instant, ascending, shape (instants,).
     counts, hits
@@ -81,7 +82,7 @@ class CalibrationDay:
         Summed log loss of p^T / sum p^T per block and exponent, shape (blocks, exponents).
     """
 
-    climate_start: datetime
+    day_start: datetime
     known_at: datetime
     winner: int
     p: Array
@@ -98,7 +99,13 @@ class CalibrationDay:
 
     @classmethod
     def of(
-        cls, climate_start: datetime, fused: pl.DataFrame, *, winner: int, known_at: datetime
+        cls,
+        day_start: datetime,
+        fused: pl.DataFrame,
+        *,
+        winner: int,
+        known_at: datetime,
+        ladder: Atoms | None = None,
     ) -> "CalibrationDay":
         """The day of `probability.fused_pmf` of one event.
 
@@ -107,14 +114,16 @@ class CalibrationDay:
         fused
             All minutes or fewer; those on the half hour count.
         winner
-            Position of the bracket that paid.
+            Position of the atom that the number lies in, of a partition the bracket that paid.
         known_at
             When that was known.
+        ladder
+            The event's legs by bracket; None: a partition.
 
         Raises
         ------
         ValueError
-            The winner is no bracket of the event.
+            The winner is no atom of the event.
         """
         minute = fused["minute"].to_physical().to_numpy()
         rows = np.flatnonzero(minute % EVERY_US == 0)
@@ -122,28 +131,30 @@ class CalibrationDay:
         rows = rows[np.lexsort((bracket, minute[rows]))]
         n = max(len(np.unique(bracket)), 1)
         p = fused["p_fused"].to_numpy()[rows].reshape(-1, n)
+        if ladder is not None and ladder.shape != "partition":
+            p = ladder.atom_probabilities(p.T).T
         return cls.of_arrays(
-            climate_start,
+            day_start,
             p,
-            (minute[rows[::n]] - climate_start.timestamp() * 1e6) / 3.6e9,
+            (minute[rows[::n]] - day_start.timestamp() * 1e6) / 3.6e9,
             winner=winner,
             known_at=known_at,
         )
 
     @classmethod
     def of_arrays(
-        cls, climate_start: datetime, p: Array, hours: Array, *, winner: int, known_at: datetime
+        cls, day_start: datetime, p: Array, hours: Array, *, winner: int, known_at: datetime
     ) -> "CalibrationDay":
         """The day of PMFs (instants, brackets) at ascending hours since the climate day's start."""
         if len(p) and not 0 <= winner < p.shape[1]:
             raise ValueError(
-                f"{climate_start:%Y-%m-%d}: bracket {winner} cannot have paid, there are "
+                f"{day_start:%Y-%m-%d}: bracket {winner} cannot have paid, there are "
                 f"{p.shape[1]}; give the position of a bracket, the coldest is 0"
             )
         block = lead_block(hours)
         counts, hits = _cells(p, block, winner)
         return cls(
-            climate_start=climate_start,
+            day_start=day_start,
             known_at=known_at,
             winner=winner,
             p=p,
@@ -155,7 +166,7 @@ class CalibrationDay:
 
 
 def as_settled(
-    climate_start: datetime, fused: pl.DataFrame, events: pl.DataFrame, settlements: pl.DataFrame
+    day_start: datetime, fused: pl.DataFrame, events: pl.DataFrame, settlements: pl.DataFrame
 ) -> list[CalibrationDay]:
     """A day as each final word on its outcome became known, in order; none: it never settled.
 
@@ -163,7 +174,7 @@ def as_settled(
 
     Parameters
     ----------
-    climate_start
+    day_start
         Start of the climate day.
     fused, events, settlements
         `probability.fused_pmf`, `market.events` and `weather.settlements` of the day.
@@ -176,7 +187,11 @@ def as_settled(
         if each.winner is not None:
             if each.winner not in days:
                 days[each.winner] = CalibrationDay.of(
-                    climate_start, fused, winner=each.winner, known_at=each.known_at
+                    day_start,
+                    fused,
+                    winner=each.winner,
+                    known_at=each.known_at,
+                    ladder=atoms_of(events),
                 )
             day = days[each.winner]
             found.append(replace(day, known_at=each.known_at, left_out_from=left_out_from))

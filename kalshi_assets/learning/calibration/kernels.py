@@ -1,11 +1,9 @@
 """Compiled recursions of the fits; imported only by the functions that run them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.kernel_cache import njit
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 _ITERATIONS = 60
 _HALVINGS = 40

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 # Cells of log odds that fits see. Rounding to .1 adds a variance of .0008 to log odds that spread
 # over several units; pools are floored at .0005, so that few lie outside.

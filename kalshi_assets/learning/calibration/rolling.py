@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from kalshi_assets.learning.calibration.days import LEAD_BLOCKS, CalibrationDay, season_of
 from kalshi_assets.learning.calibration.maps import FAMILIES, CalibrationMap, Statistics
 from kalshi_assets.statistics.scores import LOG_FLOOR
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 BLOCKS = len(LEAD_BLOCKS)
 SCOPES = ("city", "city_block", "city_season_block")
@@ -92,7 +91,7 @@ class Stack:
         return cls(
             days=tuple(days),
             instants=np.array(instants, dtype=np.int64).reshape(-1, BLOCKS),
-            in_season=np.array([season_of(day.climate_start) == season for day in days], np.bool_),
+            in_season=np.array([season_of(day.day_start) == season for day in days], np.bool_),
         )
 
     @cached_property

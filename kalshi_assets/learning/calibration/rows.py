@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.learning.calibration.days import LEAD_BLOCKS
 from kalshi_assets.learning.calibration.maps import (
@@ -25,8 +24,8 @@ from kalshi_assets.learning.calibration.maps import (
 from kalshi_assets.learning.calibration.rolling import PACKAGED, SCOPES, Fits, Stack, keys_of
 from kalshi_assets.learning.calibration.selection import Choice, InForce, Trial
 from kalshi_assets.tables.calibration import CALIBRATORS
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
 Row = dict[str, object]
 
 _PARENTS = dict(zip((PACKAGED, *SCOPES), ("none", PACKAGED, *SCOPES[:-1]), strict=True))
@@ -62,7 +61,7 @@ class BlockMap:
 
 def days_of_keys(stack: Stack) -> list[FittedTo]:
     """What every key was fitted to."""
-    dates = [day.climate_start.date() for day in stack.days]
+    dates = [day.day_start.date() for day in stack.days]
     found = []
     for days in (np.flatnonzero(has) for has in stack.has.T):
         some = len(days) > 0

@@ -18,7 +18,6 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.learning.calibration.maps import FAMILIES
 from kalshi_assets.learning.calibration.rolling import (
@@ -31,8 +30,7 @@ from kalshi_assets.learning.calibration.rolling import (
     keys_of,
 )
 from kalshi_assets.statistics.bootstrap import RESAMPLES, day_weights
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 MIN_DAYS = 30
 QUANTILES = (0.05, 0.05 / BLOCKS, 0.05 / BLOCKS)
@@ -252,7 +250,7 @@ def scopes_of_bands(stack: Stack, as_of: datetime) -> list[int | None]:
 def is_stale(stack: Stack, key: int, as_of: datetime) -> bool:
     """Whether the last day that tells of a key is over 45 days old, or there is none."""
     days = np.flatnonzero(stack.has[:, key])
-    return len(days) == 0 or as_of - stack.days[days[-1]].climate_start > STALE_AFTER
+    return len(days) == 0 or as_of - stack.days[days[-1]].day_start > STALE_AFTER
 
 
 def _known_mean(values: Array) -> Array:

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.learning.classifiers.targets import Prices, Sample, Target
 from kalshi_assets.statistics.scores import LOG_FLOOR
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 # Against the mean loss of a row: finite values where the leader never changed.
 RIDGE = 1e-3

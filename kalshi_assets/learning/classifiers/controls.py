@@ -26,7 +26,7 @@ def shuffled_labels(days: Mapping[date, pl.DataFrame], seed: int) -> dict[date, 
     Parameters
     ----------
     days
-        `panel.examples` by day, of one city.
+        `panel.examples` by day, of one ladder.
     seed
         Of the exchange; with the month it decides it.
 

@@ -1,9 +1,8 @@
 """Whether features still look as they did when a model learnt from them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 BINS = 10
 

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.learning.classifiers.baseline import (
     Baseline,
@@ -15,8 +14,7 @@ from kalshi_assets.learning.classifiers.baseline import (
     softmax,
 )
 from kalshi_assets.learning.classifiers.targets import Sample, Target
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 CONFIDENCE = 0.95
 _LEAST_HESSIAN = 1e-6

@@ -4,7 +4,6 @@ from datetime import date
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.learning.classifiers.baseline import Baseline, probabilities
 from kalshi_assets.learning.classifiers.store import ModelStore
@@ -16,8 +15,7 @@ from kalshi_assets.learning.classifiers.targets import (
     prices,
 )
 from kalshi_assets.tables.classifiers import CLASSIFIERS, PREDICTIONS
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 _COLUMNS = {"lead_1m": "p_lead_1m", "lead_5m": "p_lead_5m", "pays": "p_pays_model"}
 
@@ -27,7 +25,11 @@ class LeakError(RuntimeError):
 
 
 def predictions(
-    day: date, features: pl.DataFrame, classifiers: pl.DataFrame, store: ModelStore
+    day: date,
+    features: pl.DataFrame,
+    classifiers: pl.DataFrame,
+    store: ModelStore,
+    impossible: str = "impossible",
 ) -> pl.DataFrame:
     """What the models in force say of a day that they have not seen.
 
@@ -36,11 +38,13 @@ def predictions(
     day
         The partition.
     features
-        `panel.model_features` of its event, every minute.
+        The family's features of its event, every minute.
     classifiers
         `learning.classifiers` of the day.
     store
         Where its models lie.
+    impossible
+        Column of the features that says that a bracket can no longer pay.
 
     Returns
     -------
@@ -57,10 +61,10 @@ def predictions(
     _check_unseen(day, classifiers)
     rows = features.sort("minute", "bracket")
     during = rows.filter(pl.col("hour_lst") >= 0)
-    found = {
-        target.name: _answer(target, during, classifiers, store) if during.height else None
-        for target in TARGETS
-    }
+    found: dict[str, Array | None] = dict.fromkeys(target.name for target in TARGETS)
+    if during.height:
+        for target in TARGETS:
+            found[target.name] = _answer(target, during, classifiers, store, impossible)
     said = during.select("market_ticker", "minute").with_columns(
         **_directions(found),
         **{column: _column(found[name]) for name, column in _COLUMNS.items()},
@@ -101,7 +105,11 @@ def baseline_in_force(target: Target, classifiers: pl.DataFrame) -> Baseline | N
 
 
 def _answer(
-    target: Target, rows: pl.DataFrame, classifiers: pl.DataFrame, store: ModelStore
+    target: Target,
+    rows: pl.DataFrame,
+    classifiers: pl.DataFrame,
+    store: ModelStore,
+    impossible: str,
 ) -> Array | None:
     """P(y = 1) of a target, shape (rows,); None: it was not fitted."""
     baseline = baseline_in_force(target, classifiers)
@@ -113,11 +121,11 @@ def _answer(
         score = score + _trees(store.load(row["model_sha256"]), rows, row["features"])
     starts = minute_starts(rows)
     if target.name == "pays":
-        dead = rows["dead"].to_numpy()
-        some_alive = np.repeat(
-            np.logical_or.reduceat(~dead, starts), np.diff(starts, append=len(dead))
+        ruled_out = rows[impossible].to_numpy()
+        some_left = np.repeat(
+            np.logical_or.reduceat(~ruled_out, starts), np.diff(starts, append=len(ruled_out))
         )
-        score = np.where(dead & some_alive, -np.inf, score)
+        score = np.where(ruled_out & some_left, -np.inf, score)
     return probabilities(target, score, starts)
 
 

@@ -32,7 +32,7 @@ DAILY_SCORES = pl.Schema(
     }
 )
 """A row per target of a day; `trees`: whether they were in force. Else both scores are the same,
-but for `pays`, whose predictions give dead brackets nothing."""
+but for `pays`, whose predictions give impossible brackets nothing."""
 
 _ANSWER = {
     **{f"move_{h}": pl.col(f"p_up_{h}") + pl.col(f"p_down_{h}") for h in ("1m", "5m")},
@@ -67,7 +67,9 @@ def daily_scores(
     """
     key = ["market_ticker", "minute"]
     labels = list(dict.fromkeys(target.label for target in TARGETS))
-    rows = examples.select(*key, "bracket", "p_mkt", "bid", "ask", pl.col(labels).cast(pl.Int8))
+    rows = examples.select(
+        *key, "bracket", "p_mkt", "bid_cc", "ask_cc", pl.col(labels).cast(pl.Int8)
+    )
     said = predictions.select(*key, **{f"p_{name}": answer for name, answer in _ANSWER.items()})
     joined = rows.join(said, on=key).with_columns(day=0).sort("minute", "bracket")
     scores = [_scored(target, joined, classifiers) for target in TARGETS]

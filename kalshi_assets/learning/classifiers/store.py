@@ -1,16 +1,15 @@
 """Where models lie: files named by their content, and an index of what was fitted already.
 
-``<folder>/<sha256>.txt`` is a model, ``<folder>/fits/<key>.json`` says what came of fitting
-certain data in a certain way. Both are written whole or not at all and never change, so any
-number of processes share a folder, and a run that was killed goes on where it stopped.
+``models/<sha256>.txt`` is a model, ``models/fits/<key>.json`` says what came of fitting certain
+data in a certain way. Both are written whole or not at all and never change, so any number of
+processes share them, and a run that was killed goes on where it stopped.
 """
 
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
-from kalshi_assets.lake.files import write_atomically
+from kalshi_assets.lake.files import Files
 from kalshi_assets.learning.classifiers.fit import Fit
 
 
@@ -20,21 +19,15 @@ class ModelFileError(RuntimeError):
 
 @dataclass(frozen=True)
 class ModelStore:
-    """Models and fits below one folder, which need not exist yet."""
+    """All models and fits."""
 
-    folder: Path
-
-    def path(self, sha256: str) -> Path:
-        """Where a model lies, whether or not it is there."""
-        return self.folder / f"{sha256}.txt"
+    files: Files
 
     def save(self, text: str) -> str:
         """Keep a model; gives the SHA-256 of its text."""
         sha256 = _sha256(text)
         if not self._has(sha256):
-            write_atomically(
-                self.path(sha256), lambda path: path.write_text(text, "utf-8", newline="\n")
-            )
+            self.files.write(_model(sha256), text.encode())
         return sha256
 
     def load(self, sha256: str) -> str:
@@ -45,33 +38,30 @@ class ModelStore:
         ModelFileError
             The file is missing, or its content is not what its name says.
         """
-        path = self.path(sha256)
+        name = _model(sha256)
         remedy = "materialise learning.classifiers again, which fits it anew"
         try:
-            text = path.read_text("utf-8")
+            text = self.files.read(name).decode()
         except FileNotFoundError:
-            raise ModelFileError(f"model {path} is missing; {remedy}") from None
+            where = self.files.address(name)
+            raise ModelFileError(f"model {where} is missing; {remedy}") from None
         except UnicodeDecodeError:
             text = ""
         if _sha256(text) != sha256:
-            raise ModelFileError(f"model {path} is damaged; {remedy}")
+            raise ModelFileError(f"model {self.files.address(name)} is damaged; {remedy}")
         return text
 
     def recall(self, key: str) -> Fit | None:
         """What came of the fit `key`; None: not fitted yet, or its files are not whole."""
         try:
-            fit = Fit.from_json(json.loads(self._index(key).read_text("utf-8")))
+            fit = Fit.from_json(json.loads(self.files.read(_index(key))))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None
         return fit if fit.model_sha256 is None or self._has(fit.model_sha256) else None
 
     def remember(self, key: str, fit: Fit) -> None:
         """Keep what came of the fit `key`, after its model."""
-        text = json.dumps(fit.to_json(), indent=1)
-        write_atomically(self._index(key), lambda path: path.write_text(text, "utf-8"))
-
-    def _index(self, key: str) -> Path:
-        return self.folder / "fits" / f"{key}.json"
+        self.files.write(_index(key), json.dumps(fit.to_json(), indent=1).encode())
 
     def _has(self, sha256: str) -> bool:
         try:
@@ -79,6 +69,14 @@ class ModelStore:
         except ModelFileError:
             return False
         return True
+
+
+def _model(sha256: str) -> str:
+    return f"models/{sha256}.txt"
+
+
+def _index(key: str) -> str:
+    return f"models/fits/{key}.json"
 
 
 def _sha256(text: str) -> str:

@@ -7,7 +7,7 @@ that a constraint can speak of; one softmax over three classes has none.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
 
@@ -16,8 +16,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.settlement.rule import outcome_known_at, pays_as_known
+from kalshi_assets.units import CC_A_DOLLAR, Array
 
-Array = NDArray[np.float64]
 Kind = Literal["binary", "winner"]
 
 OUTCOME_KNOWN_AT = "outcome_known_at"
@@ -26,8 +26,6 @@ OUTCOME_KNOWN_AT = "outcome_known_at"
 # market can tell, or a model would win by naming less.
 LEAST_PRICE = 0.005
 LEAST_PROBABILITY = 1e-4
-
-_MORE_WEATHER = {"p_wx": 1, "weather_gap": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +41,7 @@ class Target:
     kind
         ``binary``: one bracket, yes or no. ``winner``: which bracket of the event; PMFs over it.
     monotone
-        By feature +1 or -1: the score does not fall (rise) as it grows, all else equal. More
-        weather probability at the same price never speaks against a bracket, and that evidence
-        has passed it never for it. Nothing is claimed of other features: prices may revert or run.
+        By feature +1 or -1: the score does not fall (rise) as it grows, all else equal.
     """
 
     name: str
@@ -56,22 +52,36 @@ class Target:
 
 TARGETS: tuple[Target, ...] = (
     *(Target(name=f"move_{h}m", label=f"y_dir_{h}m", kind="binary") for h in (1, 5)),
-    *(
-        Target(name=f"up_{h}m", label=f"y_dir_{h}m", kind="binary", monotone=_MORE_WEATHER)
-        for h in (1, 5)
-    ),
-    *(
-        Target(
-            name=f"lead_{h}m",
-            label=f"y_win_{h}m",
-            kind="winner",
-            monotone={**_MORE_WEATHER, "dead": -1},
-        )
-        for h in (1, 5)
-    ),
-    Target(name="pays", label="pays", kind="winner", monotone={**_MORE_WEATHER, "dead": -1}),
+    *(Target(name=f"up_{h}m", label=f"y_dir_{h}m", kind="binary") for h in (1, 5)),
+    *(Target(name=f"lead_{h}m", label=f"y_win_{h}m", kind="winner") for h in (1, 5)),
+    Target(name="pays", label="pays", kind="winner"),
 )
 """Order of the rows of `learning.classifiers`."""
+
+
+def constrained(speak_for: Sequence[str], impossible: str) -> tuple[Target, ...]:
+    """The targets with what is claimed of a family's features.
+
+    More probability by its model at the same price never speaks against a bracket, and that a
+    bracket can no longer pay never for it. Nothing is claimed of other features: prices may revert
+    or run.
+
+    Parameters
+    ----------
+    speak_for
+        Features that grow with the model's probability.
+    impossible
+        Feature that says that the bracket can no longer pay.
+    """
+    more: dict[str, int] = dict.fromkeys(speak_for, 1)
+
+    def of(target: Target) -> Target:
+        if target.name.startswith("move"):
+            return target
+        own = {impossible: -1} if target.kind == "winner" else {}
+        return replace(target, monotone=more | own)
+
+    return tuple(map(of, TARGETS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +97,7 @@ class Prices:
     leads
         1 for the bracket with the greatest such price of its minute, of equal ones for each.
     bracket
-        Position in the ladder, 0 is the coldest.
+        Position in the ladder, 0 is the lowest.
     """
 
     log_price: Array
@@ -142,7 +152,7 @@ def training_rows(
     Parameters
     ----------
     days
-        `panel.examples` by day, of one city.
+        `panel.examples` by day, of one ladder.
     known_by
         `pays` is as it was known then, null where it was not; `outcome_known_at` says since when.
 
@@ -158,7 +168,7 @@ def training_rows(
         A feature is not a column; the message names it.
     """
     labels = list(dict.fromkeys(target.label for target in TARGETS))
-    floats = list(dict.fromkeys([*features, "bracket", "p_mkt", "bid", "ask"]))
+    floats = list(dict.fromkeys([*features, "bracket", "p_mkt", "bid_cc", "ask_cc"]))
     times = ["minute", "known_at", "features_known_at", OUTCOME_KNOWN_AT]
     schema = pl.Schema(
         {
@@ -243,7 +253,7 @@ def minute_starts(rows: pl.DataFrame) -> NDArray[np.int64]:
 
 def prices(target: Target, rows: pl.DataFrame) -> Prices:
     """What a baseline may look at; `rows` hold whole minutes, sorted by day, minute and bracket."""
-    bid, ask = pl.col("bid"), pl.col("ask")
+    bid, ask = (pl.col(f"{side}_cc") / CC_A_DOLLAR for side in ("bid", "ask"))
     middle = ((bid.fill_null(0.0) + ask.fill_null(1.0)) / 2).round(6)
     curve = pl.when(bid.is_null() & ask.is_null()).then(0.0).otherwise(middle)
     found = rows.select(

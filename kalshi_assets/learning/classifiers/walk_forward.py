@@ -55,6 +55,7 @@ def classifiers(
     days: Mapping[date, pl.DataFrame],
     features: Sequence[str],
     store: ModelStore,
+    targets: Sequence[Target] = TARGETS,
 ) -> pl.DataFrame:
     """The models that speak about a day, fitted to the days of its fold or found in the store.
 
@@ -63,15 +64,17 @@ def classifiers(
     day
         The partition.
     as_of
-        Its climate day's start. Outcomes count as they were known when the fold began, so that all
+        Its start. Outcomes count as they were known when the fold began, so that all
         its days share a fit.
     days
-        `panel.examples` by day, of one city. Only the days of the fold, and of them and the five
+        `panel.examples` by day, of one ladder. Only the days of the fold, and of them and the five
         before the day the features (see `schedule`), are looked at: others change nothing.
     features
         Columns that models see.
     store
         Fits are kept there under the hash of their data, target and parameters.
+    targets
+        `TARGETS`, with or without constraints.
 
     Returns
     -------
@@ -93,7 +96,7 @@ def classifiers(
     digest = _digest(train, validation) if enough else ""
     drift = _drift(train, recent, features)
     rows = []
-    for target in TARGETS:
+    for target in targets:
         parts = (labelled(target, train), labelled(target, validation))
         fit = _fit(target, parts, features, digest, store)
         rows.append(

@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 
 from kalshi_assets.pages.canvas import PAPER, Sheet, Size, Span, hour_ticks, panels
-from kalshi_assets.pages.inputs import DayInputs, Floats, hours_since
+from kalshi_assets.pages.inputs import DayInputs, hours_since
 from kalshi_assets.pages.palette import REASON_COLOURS
 from kalshi_assets.pages.plots.strokes import DIAMOND, mark_climate_day, trading_hours
+from kalshi_assets.units import Array
 
 
 def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> Sheet:
@@ -16,7 +17,7 @@ def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> Sheet:
     y = (-0.5, max(count, 1) - 0.5)
     (panel,) = panels(sheet, x=x, ys=[y], shares=[1.0], top=0.08)
     decisions = day.decisions
-    at = hours_since(decisions["minute"], day.climate_start)
+    at = hours_since(decisions["minute"], day.day_start)
     if len(decisions):
         panel.image(_reason_image(decisions, at, x, count))
         between = [[(x[0], i + 0.5), (x[1], i + 0.5)] for i in range(count - 1)]
@@ -35,7 +36,7 @@ def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> Sheet:
     return sheet
 
 
-def _reason_image(decisions: pl.DataFrame, at: Floats, x: Span, count: int) -> np.ndarray:
+def _reason_image(decisions: pl.DataFrame, at: Array, x: Span, count: int) -> np.ndarray:
     """Colours of shape (brackets, pixels, 4); transparent where nothing was decided."""
     columns = 960
     column = np.clip(((at - x[0]) / (x[1] - x[0]) * columns).astype(int), 0, columns - 1)

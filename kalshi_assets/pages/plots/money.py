@@ -4,9 +4,10 @@ import numpy as np
 import polars as pl
 
 from kalshi_assets.pages.canvas import INK, Sheet, Size, Span, hour_ticks, panels
-from kalshi_assets.pages.inputs import DayInputs, Floats, hours_since
+from kalshi_assets.pages.inputs import DayInputs, hours_since
 from kalshi_assets.pages.palette import FILL_MODEL_COLOURS, REASON_COLOURS
 from kalshi_assets.pages.plots.strokes import DIAMOND, mark_climate_day, trading_hours
+from kalshi_assets.units import Array
 
 
 def money_figure(day: DayInputs, *, size: Size = (9.6, 2.4)) -> Sheet:
@@ -21,7 +22,7 @@ def money_figure(day: DayInputs, *, size: Size = (9.6, 2.4)) -> Sheet:
     amount = pl.col("pnl_cc") / 10_000 if settled else pl.col("filled").cast(pl.Float64)
     curves = {
         str(model): (
-            hours_since(orders["event_time"], day.climate_start),
+            hours_since(orders["event_time"], day.day_start),
             orders.select(amount.cum_sum()).to_series().to_numpy(),
         )
         for (model,), orders in filled.group_by(["fill_model"])
@@ -67,7 +68,7 @@ def _reason_bars(day: DayInputs, size: Size) -> Sheet:
     return sheet
 
 
-def _steps(at: Floats, values: Floats, x: Span) -> Floats:
+def _steps(at: Array, values: Array, x: Span) -> Array:
     """The corners of a step line that starts at nought and ends at the right edge."""
     times = np.repeat(np.concatenate([at, [x[1]]]), 2)[:-1]
     heights = np.repeat(np.concatenate([[0.0], values]), 2)[:-1]

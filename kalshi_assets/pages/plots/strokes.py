@@ -15,8 +15,9 @@ from kalshi_assets.pages.canvas import (
     Ticks,
     thin_out,
 )
-from kalshi_assets.pages.inputs import DayInputs, Floats, HazardGrid, MinuteGrid, runs
+from kalshi_assets.pages.inputs import DayInputs, HazardGrid, MinuteGrid, runs
 from kalshi_assets.pages.palette import bracket_colours
+from kalshi_assets.units import Array
 
 INLINE_SIZE: Size = (6.4, 2.2)
 """Inches of a figure for Dagster's inline markdown: 640 x 220 pixels."""
@@ -30,7 +31,7 @@ _TRIANGLE = ((-4.5, 0.0), (4.5, 0.0), (0.0, 8.0))
 _COLUMNS = 360  # horizontal detail of stacked bands: about 3 pixels of a page
 
 
-def bands(panel: Panel, hours: Floats, pmf: Floats, winner: int | None) -> None:
+def bands(panel: Panel, hours: Array, pmf: Array, winner: int | None) -> None:
     """A PMF as stacked bands, the coldest at the bottom; times without one stay empty.
 
     Parameters
@@ -67,7 +68,7 @@ def bands(panel: Panel, hours: Floats, pmf: Floats, winner: int | None) -> None:
 
 
 def line(
-    panel: Panel, hours: Floats, values: Floats, colour: str, *,
+    panel: Panel, hours: Array, values: Array, colour: str, *,
     width: float = 1.3, dashes: Span | None = None,
 ) -> None:  # fmt: skip
     """Values over the hours, both of shape (N,); what is not finite is a gap."""

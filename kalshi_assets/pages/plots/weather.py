@@ -82,7 +82,7 @@ def _temperatures(panel: Panel, day: DayInputs, *, labels: bool) -> None:
         SOURCE_COLOURS["weather"], dashes=(4, 2),
     )  # fmt: skip
     _forecast_curve(panel, day)
-    for tmax in sorted({row["tmax_f"] for row in day.final_words} - {None}):
+    for tmax in sorted({row["value"] for row in day.final_words} - {None}):
         panel.lines([[(panel.x[0], tmax), (panel.x[1], tmax)]], _OFFICIAL, width=1.2, zorder=2.4)
         panel.write(
             panel.x[0], tmax, f"official maximum {tmax} °F", shift=(0.05, -0.02),
@@ -141,13 +141,13 @@ def _bracket_zones(panel: Panel, day: DayInputs) -> None:
     colours = bracket_colours(len(day.ladder))
     (left, right), (bottom, top) = panel.x, panel.y
     for rung in day.ladder:
-        lo = bottom if rung.lo_f is None else max(rung.lo_f - 0.5, bottom)
-        hi = top if rung.hi_f is None else min(rung.hi_f + 0.5, top)
+        lo = bottom if rung.lo is None else max(rung.lo - 0.5, bottom)
+        hi = top if rung.hi is None else min(rung.hi + 0.5, top)
         colour = colours[rung.bracket]
         panel.box((right - 0.45, right), (lo, hi), colour)
         if rung.bracket == day.winner:
             panel.box((left, right), (lo, hi), colour, zorder=0.4, alpha=0.2)
-        if rung.hi_f is not None:
+        if rung.hi is not None:
             panel.lines([[(left, hi), (right, hi)]], colour, width=0.8, dashes=(1, 2), zorder=1)
 
 
@@ -155,7 +155,7 @@ def _report_intervals(panel: Panel, day: DayInputs) -> None:
     # Of the rows' columns most are hashes and words.
     drawn = ["event_time", "lo_f", "hi_f", "kind", "max_since"]
     reports = temperatures(day.observations[drawn])
-    at = hours_since(reports["event_time"], day.climate_start)
+    at = hours_since(reports["event_time"], day.day_start)
     lo = reports["lo_f"].to_numpy() - 0.5
     hi = reports["hi_f"].to_numpy() + 0.5
     # One path with gaps: an element per report doubled the figure's time.
@@ -168,18 +168,18 @@ def _forecast_curve(panel: Panel, day: DayInputs) -> None:
     curve = one_forecast_each(day.forecasts).filter(pl.col("variable") == "temp")
     if len(curve):
         latest = curve.filter(pl.col("event_time") == pl.col("event_time").max()).sort("valid_time")
-        at = hours_since(latest["valid_time"], day.climate_start)
+        at = hours_since(latest["valid_time"], day.day_start)
         points = np.stack([at, latest["value_f"].to_numpy()], 1)
         within = (at >= panel.x[0]) & (at <= panel.x[1])
         panel.lines([points[within]], SOURCE_COLOURS["weather"], width=1.2)
 
 
 def _degrees_range(day: DayInputs) -> Span:
-    edges = [f for r in day.ladder for f in (r.lo_f, r.hi_f) if f is not None]
+    edges = [f for r in day.ladder for f in (r.lo, r.hi) if f is not None]
     columns = [
         day.observations["lo_f"],
         day.observations["hi_f"],
-        day.settlements["tmax_f"],
+        day.settlements["value"],
         day.forecasts["value_f"],
     ]
     seen: list[Any] = [end for column in columns for end in (column.min(), column.max())]

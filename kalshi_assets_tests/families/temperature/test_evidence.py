@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from kalshi_assets.families.temperature.asof import weather_as_of
 from kalshi_assets.families.temperature.bulletins.intervals import (
-    decode_temp_f,
     tenths_c,
     whole_f_of_whole_c,
 )
@@ -24,6 +23,7 @@ from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS
+from kalshi_assets_tests.families.temperature.decoded import decode_temp_f
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 START, END = CITIES["new_york"].climate_day(date(2025, 4, 20))
@@ -276,12 +276,12 @@ def dead_brackets(*rows: dict[str, Any]) -> set[int]:
         {
             "market_ticker": ["T70", "B70.5", "B72.5", "T73"],
             "bracket": [0, 1, 2, 3],
-            "hi_f": [69, 71, 73, None],
-            "climate_start": [START] * 4,
+            "hi": [69, 71, 73, None],
+            "day_start": [START] * 4,
             "close_time": [at(300)] * 4,
             "known_at": [START] * 4,
         }
-    ).cast({"bracket": pl.Int8, "hi_f": pl.Int16})
+    ).cast({"bracket": pl.Int8, "hi": pl.Int16})
     unfitted = mc_params(START, [], [], [], load_priors())
     made = hazard_pmf(ladder, frame(*rows), FORECASTS.empty(), [], unfitted, load_method())
     last = made.filter(pl.col("minute") == at(300))

@@ -28,8 +28,8 @@ COLD, A, B, HOT = TICKERS
 # The day begins with the market, so that a short tape sees reports.
 EVENT = short_event(120).with_columns(
     tick_grid=pl.lit("[[0, 10000, 100]]"),
-    climate_start=pl.col("open_time"),
-    climate_end=pl.col("open_time") + pl.duration(hours=24),
+    day_start=pl.col("open_time"),
+    day_end=pl.col("open_time") + pl.duration(hours=24),
 )
 DIRECTIONS = ["y_dir_1m", "y_dir_5m"]
 
@@ -195,7 +195,7 @@ def test_before_a_report_by_the_horizon_nothing_is_known_of_the_evidence() -> No
 def test_one_bracket_pays_and_before_the_settlement_none_is_named() -> None:
     panel = minute_panel(EVENT, candles((A, 1, 40, 42)), trades())
     settled = frame_of(
-        SETTLEMENTS, source=["exchange"], status="finalized", winning_market=B, tmax_f=72
+        SETTLEMENTS, source=["exchange"], status="finalized", winning_market=B, value=72
     )
     found = labels(panel, EVENT, _reports(), settled)
     assert set(found.filter(pl.col("pays"))["market_ticker"]) == {B}
@@ -211,7 +211,7 @@ def test_every_final_word_on_the_outcome_is_there_with_its_time() -> None:
         source=["climate_report", "exchange", "climate_report"],
         status=["official", "finalized", "preliminary"],
         winning_market=[None, B, None],
-        tmax_f=[71, 72, 75],
+        value=[71, 72, 75],
         known_at=[at(300), at(9000), at(200)],
     )
     found = LABELS.conform(labels(panel, EVENT, _reports(), said))
@@ -241,7 +241,7 @@ def test_at_a_fair_price_nobody_pays_and_the_label_says_why() -> None:
         SETTLEMENTS,
         source=["exchange", "climate_report"],
         status=["finalized", "official"],
-        tmax_f=[None, 72],
+        value=[None, 72],
         payoffs_cc=[[100, 9_900, 0], None],
     )
     found = labels(panel, EVENT, _reports(), said)

@@ -34,7 +34,7 @@ def _refused() -> pl.DataFrame:
 
 
 def _rows(settlements: pl.DataFrame) -> set[tuple[str, str, int | None]]:
-    return set(settlements.select("source", "status", "tmax_f").iter_rows())
+    return set(settlements.select("source", "status", "value").iter_rows())
 
 
 def test_what_a_publisher_said_stays_beside_the_fault_that_hides_it_now() -> None:

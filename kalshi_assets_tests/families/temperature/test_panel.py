@@ -55,7 +55,7 @@ def test_the_age_of_the_exact_product_counts_from_its_measurement() -> None:
 
 def test_the_hour_counts_from_the_climate_days_start() -> None:
     assert [_at(t, TICKERS[1])["hour_lst"] for t in (0, 30, 90)] == [0.0, 0.5, 1.5]
-    eve = EVENT.with_columns(climate_start=pl.col("climate_start") + pl.duration(hours=2))
+    eve = EVENT.with_columns(day_start=pl.col("day_start") + pl.duration(hours=2))
     hours = with_weather(PANEL, eve, REPORTS, FORECAST)["hour_lst"]
     assert (hours.min(), hours.max()) == (-2.0, 0.0)
 
@@ -63,7 +63,7 @@ def test_the_hour_counts_from_the_climate_days_start() -> None:
 def test_percentiles_are_against_the_earlier_days_given() -> None:
     assert set(SEEN["activity_days"]) == {0}
     assert SEEN["flow_percentile"].null_count() == SEEN.height
-    start = EVENT["climate_start"][0]
+    start = EVENT["day_start"][0]
     earlier = [
         activity(
             PANEL.with_columns(pl.col("minute", "known_at") - timedelta(days=days)),

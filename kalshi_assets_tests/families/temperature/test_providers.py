@@ -140,8 +140,8 @@ def _labels(seen: pl.DataFrame) -> pl.DataFrame:
     shift = OPEN - START
     event = short_event(24 * 60).with_columns(
         tick_grid=pl.lit("[[0, 10000, 100]]"),
-        climate_start=pl.lit(OPEN, pl.Datetime("us", "UTC")),
-        climate_end=pl.lit(OPEN + DAY_LONG, pl.Datetime("us", "UTC")),
+        day_start=pl.lit(OPEN, pl.Datetime("us", "UTC")),
+        day_end=pl.lit(OPEN + DAY_LONG, pl.Datetime("us", "UTC")),
     )
     warmer = int(75 - truth(DAY).max())
     moved = seen.with_columns(
@@ -156,7 +156,7 @@ def _labels(seen: pl.DataFrame) -> pl.DataFrame:
 
 def _parameters(seen: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
     """Of twelve days with the same forecasts and no reports; the official maximum is 82 °F."""
-    official = frame_of(SETTLEMENTS, source=["climate_report"], status="official", tmax_f=82)
+    official = frame_of(SETTLEMENTS, source=["climate_report"], status="official", value=82)
     days = [START - n * DAY_LONG for n in range(12, 0, -1)]
 
     def of_day(rows: pl.DataFrame, start: datetime) -> pl.DataFrame:

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from numpy.typing import NDArray
 
 from kalshi_assets.lake import checks
 from kalshi_assets.learning.calibration import rows
@@ -25,7 +24,6 @@ from kalshi_assets_tests.learning.calibration.worlds import (
     settled_days,
 )
 
-Array = NDArray[np.float64]
 TODAY = 153
 
 
@@ -55,7 +53,7 @@ def test_both_tables_keep_their_contracts(mended: pl.DataFrame, fused: pl.DataFr
         assert table.conform(frame).equals(frame)
         assert checks.nothing_from_the_future(table, frame).passed
     assert checks.pmfs_sum_to_one(CALIBRATED, made).passed
-    assert checks.dead_at_zero(CALIBRATED, made).passed
+    assert checks.impossible_at_zero(CALIBRATED, made).passed
     assert made["p_raw"].equals(fused["p_fused"].alias("p_raw"))
 
 
@@ -138,9 +136,9 @@ def test_minutes_are_calibrated_each_for_itself(mended: pl.DataFrame, fused: pl.
 def test_dead_brackets_stay_at_zero(mended: pl.DataFrame) -> None:
     frame = fused_frame(TODAY, forecasts(1, seed=50)[0][0], dead=3)
     made = calibrated(frame, mended, start_of(TODAY))
-    assert (made.filter("dead")["p_calibrated"] == 0).all()
-    assert (made.filter(~pl.col("dead"))["p_calibrated"] > 0).all()
-    dead = made.filter("dead")
+    assert (made.filter("impossible")["p_calibrated"] == 0).all()
+    assert (made.filter(~pl.col("impossible"))["p_calibrated"] > 0).all()
+    dead = made.filter("impossible")
     assert (dead["cumulative_lo"] == 0).all()
     assert (dead["cumulative_hi"] == 0).all()
 

@@ -26,9 +26,10 @@ EVENTS = pl.DataFrame(
     {
         "market_ticker": ["A", "B"],
         "bracket": [0, 1],
-        "lo_f": [None, 60],
-        "hi_f": [59, None],
-        "climate_start": [END - timedelta(days=1)] * 2,
+        "lo": [None, 60],
+        "hi": [59, None],
+        "day_start": [END - timedelta(days=1)] * 2,
+        "authorities": [["exchange", "climate_report"]] * 2,
     }
 )
 
@@ -37,8 +38,9 @@ def said(source: str, tmax_f: int, hours: float) -> dict[str, object]:
     return {
         "source": source,
         "status": "official" if source == "climate_report" else "finalized",
-        "tmax_f": tmax_f,
+        "value": tmax_f,
         "payoffs_cc": None,
+        "won": None,
         "winning_market": None if source == "climate_report" else "AB"[tmax_f >= 60],
         "known_at": END + timedelta(hours=hours),
     }

@@ -25,9 +25,8 @@ from kalshi_assets.learning.calibration.maps import (
     venn_abers_band,
 )
 from kalshi_assets.statistics.scores import brier_score
+from kalshi_assets.units import Array
 from kalshi_assets_tests.learning.calibration.worlds import MORNING, forecasts, settled_day
-
-Array = NDArray[np.float64]
 
 pmfs = st.lists(st.floats(0, 1), min_size=2, max_size=8).filter(lambda x: sum(x) > 0.01)
 families = st.sampled_from(list(FAMILIES.values()))

@@ -2,7 +2,6 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from kalshi_assets.learning.calibration.days import LEAD_BLOCKS, CalibrationDay
 from kalshi_assets.learning.calibration.maps import FAMILIES, IDENTITY, TEMPERATURE
@@ -21,6 +20,7 @@ from kalshi_assets.learning.calibration.selection import (
     chosen,
     lower_bounds,
 )
+from kalshi_assets.units import Array
 from kalshi_assets_tests.learning.calibration.worlds import (
     MORNING,
     forecasts,
@@ -28,7 +28,6 @@ from kalshi_assets_tests.learning.calibration.worlds import (
     settled_days,
 )
 
-Array = NDArray[np.float64]
 NOON = LEAD_BLOCKS.index("12-15")
 
 
@@ -38,7 +37,7 @@ def judged(
     """Choices as of some days after the last."""
     stack = Stack.of(days, season)
     scores = out_of_sample(stack, fitted(stack, IDENTITY), IDENTITY)
-    return chosen(stack, scores, days[-1].climate_start + timedelta(days=later))
+    return chosen(stack, scores, days[-1].day_start + timedelta(days=later))
 
 
 def test_the_lower_bound_is_the_quantile_of_resampled_means() -> None:
@@ -114,7 +113,7 @@ def test_a_map_that_gains_brier_score_and_loses_log_loss_is_refused() -> None:
     days = settled_days(80, seed=4)
     stack = Stack.of(days, "djf")
     scores = out_of_sample(stack, fitted(stack, IDENTITY), IDENTITY)
-    as_of = days[-1].climate_start + timedelta(days=3)
+    as_of = days[-1].day_start + timedelta(days=3)
     better = {**scores, "platt": scores[PACKAGED] - 0.01}
     assert chosen(stack, better, as_of)[0][0].adopted == "platt"
     dearer = np.array([-0.01, 0.001])[:, None, None]

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from kalshi_assets.learning.calibration.days import CalibrationDay
 from kalshi_assets.tables import FUSED_PMF
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 START = datetime(2025, 1, 1, 5, tzinfo=UTC)
 ALL_HOURS = np.arange(-15, 23, 0.5)
@@ -71,12 +70,12 @@ def fused_frame(number: int, p: Array, hours: Array = ALL_HOURS, dead: int = 0) 
             "known_at": [minute for minute in minutes for _ in range(n)],
             "p_fused": alive.ravel(),
             "p_mkt": p.ravel(),
-            "p_wx": p.ravel(),
+            "p_model": p.ravel(),
             "market_weight": 0.65,
-            "weather_weight": 0.35,
-            "weather_status": "ok",
+            "model_weight": 0.35,
+            "model_status": "ok",
             "market_valid": True,
-            "dead": [i < dead for _ in minutes for i in range(n)],
+            "impossible": [i < dead for _ in minutes for i in range(n)],
         }
     )
     return FUSED_PMF.arranged(frame.cast(pl.Schema(FUSED_PMF.dtypes)))

@@ -8,7 +8,7 @@ import polars as pl
 
 from kalshi_assets.learning.classifiers.schedule import fold_of
 
-FEATURES = ("signal", "noise", "p_mkt", "hour_lst", "dead")
+FEATURES = ("signal", "noise", "p_mkt", "hour_lst", "impossible")
 BRACKETS = 3
 DAY = fold_of(date(2025, 4, 1)).start
 
@@ -42,11 +42,11 @@ def example_day(day: date, *, skill: float = 0.0, minutes: int = 24, seed: int =
             "minute": pl.Series([m for m in at for _ in range(BRACKETS)], dtype=UTC_TIME),
             "hour_lst": hours.repeat(BRACKETS),
             "p_mkt": market.ravel(),
-            "bid": np.maximum(market.ravel() - 0.01, 0),
-            "ask": market.ravel() + 0.01,
+            "bid_cc": np.maximum(market.ravel() - 0.01, 0) * 10_000,
+            "ask_cc": (market.ravel() + 0.01) * 10_000,
             "signal": signal.ravel(),
             "noise": noise.ravel(),
-            "dead": np.zeros(minutes * BRACKETS, dtype=np.bool_),
+            "impossible": np.zeros(minutes * BRACKETS, dtype=np.bool_),
             **{name: direction.ravel().astype(np.int8) for name in ("y_dir_1m", "y_dir_5m")},
             **{name: wins.ravel() for name in ("y_win_1m", "y_win_5m", "pays")},
         }

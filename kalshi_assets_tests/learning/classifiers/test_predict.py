@@ -4,6 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from kalshi_assets.lake.files import Files
 from kalshi_assets.learning.classifiers.predict import LeakError, predictions
 from kalshi_assets.learning.classifiers.scores import DAILY_SCORES, daily_scores
 from kalshi_assets.learning.classifiers.store import ModelFileError, ModelStore
@@ -27,7 +28,7 @@ DIRECTIONS = ["p_up_1m", "p_down_1m", "p_up_5m", "p_down_5m"]
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
-    return ModelStore(tmp_path_factory.mktemp("models"))
+    return ModelStore(Files(tmp_path_factory.mktemp("models")))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ def test_a_minute_does_not_change_when_later_ones_are_cut_or_altered(
     )
     expected = whole.filter(pl.col("minute") <= now)
     assert predictions(DAY, past, in_force, store).equals(expected)
-    altered = future.with_columns(signal=-pl.col("signal"), dead=True)
+    altered = future.with_columns(signal=-pl.col("signal"), impossible=True)
     found = predictions(DAY, pl.concat([past, altered]), in_force, store)
     assert found.filter(pl.col("minute") <= now).equals(expected)
 
@@ -108,7 +109,7 @@ def test_a_dead_bracket_is_not_paid_unless_all_are_dead(
 ) -> None:
     first, second = TODAY["minute"].unique().sort()[:2]
     known = (pl.col("minute") == first) & (pl.col("bracket") == 0)
-    dead = LIVE.with_columns(dead=known | (pl.col("minute") == second))
+    dead = LIVE.with_columns(impossible=known | (pl.col("minute") == second))
     said = predictions(DAY, dead, in_force, store)
     gone = said.filter(known)
     assert gone["p_pays_model"].item() == 0
@@ -120,7 +121,7 @@ def test_a_lost_model_stops_predictions_and_says_what_to_do(
     in_force: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with pytest.raises(ModelFileError, match=r"materialise learning\.classifiers"):
-        predictions(DAY, LIVE, in_force, ModelStore(tmp_path_factory.mktemp("elsewhere")))
+        predictions(DAY, LIVE, in_force, ModelStore(Files(tmp_path_factory.mktemp("elsewhere"))))
 
 
 def test_scores_show_the_planted_skill_on_a_day_that_no_model_saw(

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from kalshi_assets.lake.files import Files
 from kalshi_assets.learning.classifiers.baseline import MARKET
 from kalshi_assets.learning.classifiers.fit import Fit
 from kalshi_assets.learning.classifiers.store import ModelFileError, ModelStore
@@ -29,7 +30,7 @@ def fit_with(model_sha256: str | None) -> Fit:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ModelStore:
-    return ModelStore(tmp_path / "models")
+    return ModelStore(Files(tmp_path))
 
 
 def test_a_fit_comes_back_bit_for_bit(store: ModelStore) -> None:
@@ -40,10 +41,10 @@ def test_a_fit_comes_back_bit_for_bit(store: ModelStore) -> None:
 
 def test_the_same_model_saved_twice_is_one_file_left_alone(store: ModelStore) -> None:
     sha256 = store.save("tree")
-    written = store.path(sha256).stat()
+    written = store.files.stamp(f"models/{sha256}.txt")
     assert store.save("tree") == sha256
-    assert store.path(sha256).stat().st_ino == written.st_ino
-    assert [path.name for path in store.folder.iterdir()] == [f"{sha256}.txt"]
+    assert store.files.stamp(f"models/{sha256}.txt") == written
+    assert store.files.names("models") == [f"{sha256}.txt"]
 
 
 def test_nothing_fitted_is_nothing_found(store: ModelStore) -> None:
@@ -61,7 +62,7 @@ def test_a_torn_model_is_refused_its_fit_forgotten_and_saving_heals_it(
 ) -> None:
     sha256 = store.save("tree")
     store.remember(KEY, fit_with(sha256))
-    store.path(sha256).write_bytes(content)
+    store.files.write(f"models/{sha256}.txt", content)
     with pytest.raises(ModelFileError, match="damaged"):
         store.load(sha256)
     assert store.recall(KEY) is None
@@ -74,16 +75,14 @@ def test_a_fit_kept_when_baselines_knew_less_is_made_again(store: ModelStore) ->
     stored = fit_with(None).to_json()
     del stored["baseline"]["position_bonus"]
     store.remember(KEY, fit_with(None))
-    (index,) = (store.folder / "fits").iterdir()
-    index.write_text(json.dumps(stored))
+    store.files.write(f"models/fits/{KEY}.json", json.dumps(stored).encode())
     assert store.recall(KEY) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b"\xff"])
 def test_a_torn_index_is_as_if_nothing_had_been_fitted(store: ModelStore, content: bytes) -> None:
     store.remember(KEY, fit_with(None))
-    (index,) = (store.folder / "fits").iterdir()
-    index.write_bytes(content)
+    store.files.write(f"models/fits/{KEY}.json", content)
     assert store.recall(KEY) is None
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from kalshi_assets.lake.files import Files
 from kalshi_assets.learning.classifiers.schedule import fold_of
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.learning.classifiers.walk_forward import classifiers
@@ -25,7 +26,7 @@ DAYS = history(DAY, skill=1.0, minutes=12)
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> ModelStore:
-    return ModelStore(tmp_path_factory.mktemp("models"))
+    return ModelStore(Files(tmp_path_factory.mktemp("models")))
 
 
 def in_force(day: date, days: object, store: ModelStore) -> pl.DataFrame:
@@ -33,7 +34,7 @@ def in_force(day: date, days: object, store: ModelStore) -> pl.DataFrame:
 
 
 def files(store: ModelStore) -> dict[Path, int]:
-    return {path: path.stat().st_ino for path in store.folder.rglob("*") if path.is_file()}
+    return {path: path.stat().st_ino for path in store.files.root.rglob("*") if path.is_file()}
 
 
 def test_the_table_keeps_its_contract_and_says_what_it_rests_on(store: ModelStore) -> None:
@@ -108,7 +109,7 @@ def test_a_day_of_the_training_window_does_change_the_model(
     expected = in_force(DAY, DAYS, store)
     first = fold_of(DAY).training[-1]
     changed = {**DAYS, first: example_day(first, skill=-3.0, seed=9, minutes=12)}
-    found = in_force(DAY, changed, ModelStore(tmp_path))
+    found = in_force(DAY, changed, ModelStore(Files(tmp_path)))
     assert (found["model_sha256"] != expected["model_sha256"]).all()
 
 
@@ -123,7 +124,7 @@ def test_a_second_run_and_the_other_days_of_the_fold_find_the_fits(store: ModelS
 
 
 def test_another_store_gets_the_same_models(store: ModelStore, tmp_path: Path) -> None:
-    assert in_force(DAY, DAYS, ModelStore(tmp_path)).equals(in_force(DAY, DAYS, store))
+    assert in_force(DAY, DAYS, ModelStore(Files(tmp_path))).equals(in_force(DAY, DAYS, store))
 
 
 def _tear(path: Path) -> None:
@@ -135,7 +136,7 @@ def test_a_model_that_is_lost_or_torn_is_fitted_again(
     store: ModelStore, harm: Callable[[Path], None]
 ) -> None:
     expected = in_force(DAY, DAYS, store)
-    path = store.path(expected["model_sha256"][0])
+    path = store.files.root / "models" / f"{expected['model_sha256'][0]}.txt"
     whole = path.read_bytes()
     harm(path)
     assert in_force(DAY, DAYS, store).equals(expected)
@@ -143,7 +144,7 @@ def test_a_model_that_is_lost_or_torn_is_fitted_again(
 
 
 def test_with_too_few_days_nothing_is_fitted_and_the_table_says_so(tmp_path: Path) -> None:
-    store = ModelStore(tmp_path)
+    store = ModelStore(Files(tmp_path))
     found = CLASSIFIERS.conform(in_force(DAY, history(DAY, n=20, minutes=4), store))
     assert found["status"].to_list() == ["too_few_days"] * 7
     assert found["n_days"].max() == 9
@@ -152,7 +153,7 @@ def test_with_too_few_days_nothing_is_fitted_and_the_table_says_so(tmp_path: Pat
 
 
 def test_with_no_day_at_all_the_table_still_has_its_rows(tmp_path: Path) -> None:
-    found = CLASSIFIERS.conform(in_force(DAY, {}, ModelStore(tmp_path)))
+    found = CLASSIFIERS.conform(in_force(DAY, {}, ModelStore(Files(tmp_path))))
     assert found["drift"].null_count() == 7
     assert (found["known_at"] == found["event_time"]).all()
 
@@ -161,4 +162,4 @@ def test_examples_that_were_known_too_late_are_an_error(tmp_path: Path) -> None:
     late = {day: rows.with_columns(pl.col("known_at") + timedelta(days=9)) for day, rows in
             history(DAY, n=20, minutes=4).items()}  # fmt: skip
     with pytest.raises(ValueError, match="rests on what was known at"):
-        in_force(DAY, late, ModelStore(tmp_path))
+        in_force(DAY, late, ModelStore(Files(tmp_path)))

@@ -1,5 +1,5 @@
-"""What a report says: the whole degrees it may stand for, and the texts it comes in.
+"""Decoding reports: text formats, and the whole degrees that a rounded value may stand for.
 
 Here: intervals of rounded values, METAR, ASOS lines, climate bulletins, copies of earlier reports.
-Not here: where reports come from (`sources`), when they were known (`asof`).
+Not here: fetching reports (`sources`), when they were known (`asof`).
 """

@@ -1,8 +1,8 @@
-"""NCEI's five-minute files of ASOS: one line a report, a METAR behind a fixed-width head.
+"""NCEI's five-minute ASOS files: one report per line, a METAR after a fixed-width header.
 
-The head holds local standard time, the METAR behind it UTC; both must name the same instant. Here:
-one line, and the lines of a climate day as `weather.observations`. Not here: the METAR's groups
-(`metar`), or fetching the files.
+The header holds local standard time, the METAR UTC; both must agree. Here: parsing a line, and
+converting the lines of a climate day to `weather.observations`. Not here: the METAR's groups
+(`metar`), fetching the files.
 
 A line looks like ``94728KNYC NYC20250401004515804/01/25 00:45:31  5-MIN KNYC 010545Z AUTO ...``:
 WBAN and ICAO identifiers, call sign, local standard time (YYYYMMDDHHMM), length of the text, local
@@ -27,7 +27,7 @@ from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.tables.weather import OBSERVATIONS
 
 SOURCE = "asos"
-# Public files of the five-minute stream come 9 to 20 minutes after the minute of the report.
+# Public files of the five-minute stream are available 9 to 20 minutes after the report.
 LAG = timedelta(minutes=20)
 
 _HEAD = re.compile(
@@ -38,28 +38,27 @@ _log = logging.getLogger(__name__)
 
 
 class LineError(ValueError):
-    """A line of a five-minute file cannot be read; the message quotes it."""
+    """A line of a five-minute file is malformed; the message quotes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FiveMinuteReport:
-    """One line: the report, and its instant in UTC."""
+    """One line: the report and its time in UTC."""
 
     time: datetime
     metar: Metar
 
 
 def parse_line(line: str, std_offset_h: int) -> FiveMinuteReport:
-    """Read one line of a station whose local standard time is `std_offset_h` hours from UTC.
+    """Parse a line of a station whose local standard time is UTC plus `std_offset_h` hours.
 
     Raises
     ------
     LineError
-        The head is of another form, the report is malformed, or head and report name different
-        stations or instants.
+        Header or report are malformed, or they name different stations or times.
     """
     if not (head := _HEAD.fullmatch(line.rstrip())):
-        raise LineError(f"no five-minute line: {line!r:.100}")
+        raise LineError(f"not a five-minute line: {line!r:.100}")
     try:
         local = datetime.strptime(head["lst"], "%Y%m%d%H%M").replace(tzinfo=UTC)
         metar = parse_metar(head["text"])
@@ -72,7 +71,7 @@ def parse_line(line: str, std_offset_h: int) -> FiveMinuteReport:
         raise LineError(f"report of {metar.station} in a line of {head['icao']}: {line!r:.100}")
     if metar.time(time) != time:
         raise LineError(
-            f"the head says {time:%dT%H:%MZ} at UTC{std_offset_h:+d}, the report "
+            f"the header says {time:%dT%H:%MZ} at UTC{std_offset_h:+d}, the report "
             f"{metar.time(time):%dT%H:%MZ}: {line!r:.100}"
         )
     return FiveMinuteReport(time=time, metar=metar)
@@ -81,23 +80,13 @@ def parse_line(line: str, std_offset_h: int) -> FiveMinuteReport:
 def observations_of(
     lines: Iterable[str], city: City, day: date, *, raw_sha256: str, lag: timedelta = LAG
 ) -> pl.DataFrame:
-    """The lines of a climate day as reports, with the exact maxima of their six-hour groups.
+    """The lines of a climate day as `tables.OBSERVATIONS`, with exact maxima of six-hour groups.
 
-    Lines that cannot be read, or of another station, are left out and counted in the log.
+    Malformed lines are skipped and their number is logged; lines of other stations or days are
+    ignored.
 
-    Parameters
-    ----------
-    lines
-        Of the city's station; those outside the climate day are ignored.
-    raw_sha256
-        Content hash of the file.
-    lag
-        From measurement to when the line could be read.
-
-    Returns
-    -------
-    pl.DataFrame
-        `tables.OBSERVATIONS`.
+    `raw_sha256` is the content hash of the file, `lag` the time from measurement until the line is
+    available.
     """
     start, end = city.climate_day(day)
     rows: dict[tuple[datetime, str], dict[str, object]] = {}
@@ -113,7 +102,7 @@ def observations_of(
                 rows.setdefault((report.time, str(row["kind"])), row)
     if refused:
         _log.warning(
-            "%s %s: %d lines left out, first: %s", city.name, day, len(refused), refused[0]
+            "%s %s: skipped %d malformed lines, first: %s", city.name, day, len(refused), refused[0]
         )
     frame = pl.DataFrame(
         [row | {"raw_sha256": raw_sha256} for row in rows.values()], schema=OBSERVATIONS.dtypes
@@ -124,9 +113,9 @@ def observations_of(
 def rows_of(
     metar: Metar, time: datetime, *, source: str, lag: timedelta
 ) -> list[dict[str, object]]:
-    """Rows of `tables.OBSERVATIONS`, without `raw_sha256`, that a report makes: at most two.
+    """A report as rows of `tables.OBSERVATIONS` without `raw_sha256`: at most two.
 
-    The temperature, and the maximum of the six hours before, where it leads back to a whole °F.
+    The temperature, and the maximum of the six hours before if it is exact in whole °F.
     """
     common = {
         "event_time": time,

@@ -1,9 +1,9 @@
-"""The Daily Climate Report as the National Weather Service sends it: a page of text.
+"""The text of the National Weather Service's Daily Climate Report (CLI).
 
-A station's report (CLI) comes several times: in the afternoon with the maximum so far, after the
-climate day with the final one. Here: which part of a product is a station's, reading the text, and
-what a reading means: the final issue is truth, every earlier one evidence of the maximum so far.
-Not here: fetching (`bulletin_client`), or Iowa's parsed archive of the same reports
+A station's report is issued several times: in the afternoon with the maximum so far, and after the
+climate day with the final maximum. Here: finding a station's part of a product, parsing the text,
+and the status of an issue: the final one is the truth, earlier ones are evidence of the maximum so
+far. Not here: fetching (`bulletin_client`), Iowa's parsed archive of the same reports
 (`climate_report`).
 """
 
@@ -15,7 +15,7 @@ from typing import Literal
 
 from kalshi_assets.families.temperature.cities import MONTHS
 
-# Zones of the issue line: hours from UTC, and whether it is daylight time.
+# Time zones of the issue line: hours from UTC, and whether it is daylight saving time.
 ZONES = {
     "EST": (-5, False),
     "EDT": (-4, True),
@@ -26,7 +26,7 @@ ZONES = {
     "PST": (-8, False),
     "PDT": (-7, True),
 }
-# The transmission header is stamped within minutes of the issue line.
+# The times of transmission header and issue line normally differ by minutes.
 _HEADER_AGREES = timedelta(hours=1)
 
 _CLOCK = r"(\d{1,2}):?(\d{2}) (AM|PM)"
@@ -43,20 +43,20 @@ _VALID = re.compile(rf"VALID\s+(?:TODAY\s+)?AS\s+OF\s+{_CLOCK}\s+LOCAL\s+TIME")
 _TEMPERATURE = re.compile(r"^TEMPERATURE \(F\)\s*\n(?P<rows>(?:[ \t]*\S.*\n)+)", re.MULTILINE)
 _DAY_WORD = re.compile(r"^\s*(TODAY|YESTERDAY)\s*$", re.MULTILINE)
 _MISSING = "MM"
-# Set or tied a record; estimated. Beside the value, in brackets or not.
+# Flags after the value, with or without parentheses: R: record set or tied; E: estimated.
 _FLAGS = r"(?P<flags>(?:[ ]?(?:\((?:E|R)\)|[ER](?![A-Z])))*)"
-# The value stands in the first column after the name; the record's, two further, is none.
+# The value is in the first column after the name; the value two columns further is the record.
 _COLUMN = 14
 _SAID = re.compile(
     rf"[ \t]{{1,{_COLUMN}}}(?P<value>-?\d{{1,3}}|{_MISSING}){_FLAGS}"
     r"(?:[ \t]+(?P<hour>\d{1,2}):?(?P<minute>\d{2}) (?P<half>AM|PM))?(?!\S)"
 )
-# The header of a correction ends in CCA, of a correction of that in CCB.
+# The header of a correction ends in CCA, that of a second correction in CCB.
 _CORRECTION = re.compile(r"CC([A-Z])")
 
 
 class BulletinError(ValueError):
-    """A bulletin lacks a part that cannot be missing, or contradicts itself."""
+    """A bulletin lacks a required part or is inconsistent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,14 +66,11 @@ class Extreme:
     Attributes
     ----------
     value_f
-        Whole °F; None: the report says that it is missing.
+        Whole °F; None: reported as missing.
     time
-        When it was observed, UTC, taking the column for the local standard time that it names;
-        None: not said.
-    record
-        Whether a record was set or tied.
-    estimated
-        Whether the value is flagged as an estimate.
+        Time of observation, UTC, read as local standard time; None: not given.
+    record, estimated
+        Whether a record was set or tied, and whether the value is flagged as an estimate.
     """
 
     value_f: int | None
@@ -98,14 +95,14 @@ class Bulletin:
     issued_at
         UTC.
     valid_at
-        Until when the values hold: the end of the climate day of a final issue, else the time that
-        it names.
+        End of the period covered: the end of the climate day for a final issue, else the time
+        stated.
     final
-        Whether the whole climate day is in it.
+        Whether it covers the whole climate day.
     maximum, minimum
-        Observed extremes up to `valid_at`; without a value where the issue has none.
+        Observed extremes up to `valid_at`.
     correction
-        0: no correction; 1, 2, ...: the first, second, ... one of the same issue.
+        0: not a correction; 1, 2, ...: first, second, ... correction of the same issue.
     """
 
     cli: str
@@ -119,19 +116,18 @@ class Bulletin:
 
 
 def part_of(text: str, cli: str, names: Sequence[str] = ()) -> str:
-    """The part of a product that is one station's bulletin: all of it, where it has one station.
+    """The part of a product that is one station's bulletin.
 
-    A product may hold the bulletins of several stations, one after the other, each with a station
-    line of its own; or several summaries below one station line, told apart by the place that
-    their headline names.
+    A product may contain the bulletins of several stations, each with its own station line, or
+    several summaries below one station line, which differ in the place named in their headline.
 
     Parameters
     ----------
     cli
         The station's code, without the leading CLI.
     names
-        How the place is called; more than the headline has, or less, as in "Central Park, New
-        York" for CENTRAL PARK NY.
+        Names of the place; they need not match exactly: "Central Park, New York" matches CENTRAL
+        PARK NY.
 
     Raises
     ------
@@ -142,15 +138,15 @@ def part_of(text: str, cli: str, names: Sequence[str] = ()) -> str:
     stations = [_only(_STATION, part, "station line CLIxxx")[1] for part in parts]
     if stations.count(cli) != 1:
         raise BulletinError(
-            f"{', '.join(f'CLI{station}' for station in stations)} where CLI{cli} was asked"
+            f"expected one bulletin CLI{cli}, got {', '.join(f'CLI{name}' for name in stations)}"
         )
     return _by_place(parts[stations.index(cli)], names)
 
 
 def _by_station(text: str) -> list[str]:
-    """The bulletins below each station line, each with its header and issue line.
+    """The bulletins of all stations, each with its header and issue line.
 
-    Where a later one has none of its own, those of the first hold.
+    Header and issue line of the first apply to later bulletins without their own.
     """
     lines = list(_STATION.finditer(text))
     if len(lines) < 2:
@@ -170,7 +166,7 @@ def _by_station(text: str) -> list[str]:
 
 
 def _by_place(part: str, names: Sequence[str]) -> str:
-    """What stands above all summaries, with the one of the place that goes by `names`."""
+    """The text above all summaries, plus the summary of the place called `names`."""
     headlines = list(_PLACE.finditer(part))
     if len(headlines) < 2:
         return part
@@ -183,7 +179,8 @@ def _by_place(part: str, names: Sequence[str]) -> str:
     best = max(shared)
     if not best or shared.count(best) > 1:
         places = ", ".join(line["name"] for line in headlines)
-        raise BulletinError(f"summaries of {places}: which is of {' or '.join(names) or 'it'}?")
+        wanted_names = " or ".join(names) or "the station"
+        raise BulletinError(f"cannot tell which of the summaries of {places} is for {wanted_names}")
     at = shared.index(best)
     return part[: starts[0]] + part[starts[at] : [*starts[1:], len(part)][at]]
 
@@ -192,19 +189,18 @@ _WORD = re.compile(r"[A-Z]{3,}")
 
 
 def parse_bulletin(text: str) -> Bulletin:
-    """Read one issue.
+    """Parse one issue.
 
-    An issue of the day so far may lack an extreme that it cannot know yet, as the maximum in the
-    morning; a final one may not.
-
-    An issue that speaks of YESTERDAY but was sent before the climate day ended, as can happen in
-    the first hour of a summer night, holds until it was sent and is not final.
+    A preliminary issue may lack an extreme that is not known yet, such as the maximum in the
+    morning; a final issue may not. An issue about YESTERDAY that was sent before the end of the
+    climate day, possible in the first hour of a summer night, covers the time until it was sent and
+    is not final.
 
     Raises
     ------
     BulletinError
         A part is missing or malformed, the transmission header and the issue line differ by more
-        than an hour, or the values are of another day than the summary says.
+        than an hour, or the values are for another day than the summary.
     """
     cli = _only(_STATION, text, "station line CLIxxx")[1]
     issued_at, zone, std_offset_h = _issued(text)
@@ -220,13 +216,17 @@ def parse_bulletin(text: str) -> Bulletin:
     if valid is not None:
         valid_at = datetime.combine(day, _clock(*valid.groups()), zone).astimezone(UTC)
         if valid_at > issued_at:
-            raise BulletinError(f"valid as of {valid_at:%dT%H:%MZ}, after it was issued")
+            raise BulletinError(
+                f"valid as of {valid_at:%dT%H:%MZ}, which is after the time of issue"
+            )
     else:
         valid_at = min(end, issued_at)
     if valid_at <= midnight:
         raise BulletinError(
             f"issued {issued_at:%Y-%m-%dT%H:%MZ}, before {day} began at the station"
         )
+    header = _only(_HEADER, text, "transmission header with ddhhmm")
+    correction = _CORRECTION.fullmatch(header[4] or "")
     return Bulletin(
         cli=cli,
         date=day,
@@ -235,7 +235,7 @@ def parse_bulletin(text: str) -> Bulletin:
         final=valid_at == end,
         maximum=_extreme(rows, "MAXIMUM", midnight, may_lack=valid is not None),
         minimum=_extreme(rows, "MINIMUM", midnight, may_lack=valid is not None),
-        correction=_correction(text),
+        correction=0 if correction is None else ord(correction[1]) - ord("A") + 1,
     )
 
 
@@ -243,11 +243,11 @@ Status = Literal["official", "preliminary", "revised"]
 
 
 def statuses(bulletins: Iterable[Bulletin]) -> dict[Status, Bulletin]:
-    """What each of a climate day's issues counts as; of a status, the issue that stands for it.
+    """The issue for each status of a climate day.
 
-    The first final issue with a maximum is official and later ones cannot change it: the last of
-    those that differ is the revised one. Of the earlier issues the latest is the preliminary one.
-    A correction sent under the time of the issue that it corrects stands in its place.
+    Official is the first final issue with a maximum, revised the last later one with a different
+    maximum, preliminary the last issue before the official one. A correction with the time of
+    another issue replaces it.
     """
     found: dict[Status, Bulletin] = {}
     for bulletin in corrected(bulletins):
@@ -265,24 +265,18 @@ def statuses(bulletins: Iterable[Bulletin]) -> dict[Status, Bulletin]:
 
 
 def corrected(bulletins: Iterable[Bulletin]) -> list[Bulletin]:
-    """In order of issue, of those with one issue time and climate day the last correction."""
+    """The last correction for each issue time and climate day, in order of issue."""
     latest: dict[tuple[datetime, date, bool], Bulletin] = {}
     for bulletin in sorted(bulletins, key=lambda one: (one.issued_at, one.correction)):
         latest[bulletin.issued_at, bulletin.date, bulletin.final] = bulletin
     return list(latest.values())
 
 
-def _correction(text: str) -> int:
-    header = _only(_HEADER, text, "transmission header with ddhhmm")
-    found = _CORRECTION.fullmatch(header[4] or "")
-    return 0 if found is None else ord(found[1]) - ord("A") + 1
-
-
 def _issued(text: str) -> tuple[datetime, timezone, int]:
-    """When it was issued (UTC), the zone of its clock times, and the station's standard offset."""
+    """Time of issue (UTC), zone of the clock times, and standard offset of the station in hours."""
     line = _only(_ISSUED, text, "issue line with clock time, zone and date")
     if line[4] not in ZONES:
-        raise BulletinError(f"zone {line[4]!r} is none of {', '.join(ZONES)}")
+        raise BulletinError(f"unknown time zone {line[4]!r}; known: {', '.join(ZONES)}")
     offset_h, daylight = ZONES[line[4]]
     zone = timezone(timedelta(hours=offset_h))
     day = _date(line[5], line[6], line[7])
@@ -325,7 +319,7 @@ def _only(pattern: re.Pattern[str], text: str, what: str) -> re.Match[str]:
     if not found:
         raise BulletinError(f"no {what}: {' '.join(text.split())!r:.160}")
     if len(found) > 1:
-        raise BulletinError(f"{len(found)} times a {what}; one bulletin at a time")
+        raise BulletinError(f"expected one {what}, got {len(found)}; pass one bulletin")
     return found[0]
 
 

@@ -1,36 +1,31 @@
-"""Copies that a provider shows in place of reports that never came.
+"""Copies of earlier reports that a provider serves in place of missing ones (forward fill).
 
-A provider that asks for a value every five minutes and has one an hour repeats the last one. Taken
-for reports, the copies would say that the temperature stood still. Here: which rows are copies.
-Not here: which rows are of the station at all (`timeline`), or what a report can stand for.
+A provider with five-minute rows and hourly data repeats the last value. Taken for reports, the
+copies would mean that the temperature did not change. Here: detecting copies. Not here: which rows
+belong to the station (`timeline`), the interval of a report.
 """
 
 from datetime import timedelta
 
 import polars as pl
 
-# A copy repeats everything; a real report differs in the wind at least, but on calm nights.
+# A copy repeats everything; except on calm nights, a real report differs at least in the wind.
 COPIED = ("temp_f", "dew_f", "wind_mph")
 COPIED_OR_MISSING = ("wind_deg",)
 FIRST_COPY = 3
-# Rows further apart are reports of their own, at a station that reports so seldom.
+# Rows further apart are separate reports of a station that reports less often.
 LONGEST_STEP = timedelta(minutes=10)
 
 
 def is_copy() -> pl.Expr:
-    """Which rows are copies of an earlier one: the third and later of a run of equal rows.
+    """Which rows are copies: the third and later rows of a run of equal rows.
 
-    Equal are temperature, dew point and wind, all of them known (the wind's direction may be
-    missing in both); where dew point or wind were not asked for, nothing is a copy. A run ends with
-    the first row that differs, as an exact report between rounded ones does, and at a gap of more
-    than ten minutes. The first two rows of a run stand, since nothing tells them from reports when
-    they are read; so no later row decides about an earlier one. Source: methods, section 1.5.
-
-    Returns
-    -------
-    pl.Expr
-        Boolean, over rows sorted by ``event_time`` with the columns `COPIED` and
-        `COPIED_OR_MISSING`.
+    Rows are equal if temperature, dew point and wind are known and equal (the wind direction may be
+    missing in both); without dew point or wind in the data, no row is a copy. A run ends at the
+    first different row, such as an exact report among rounded ones, and at a gap of more than ten
+    minutes. The first two rows of a run are kept, because they cannot be distinguished from reports
+    when they are read; no later row changes the status of an earlier one. Source: methods, section
+    1.5. Rows must be sorted by ``event_time``.
     """
     equal = [pl.col(name) == pl.col(name).shift() for name in COPIED]
     equal += [pl.col(name).eq_missing(pl.col(name).shift()) for name in COPIED_OR_MISSING]

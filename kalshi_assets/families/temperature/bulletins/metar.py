@@ -1,12 +1,12 @@
-"""Reading a METAR: the temperatures in its body and remarks, and what they can stand for.
+"""Parsing METARs: the temperatures in body and remarks, and the whole °F behind them.
 
-Here: METAR, SPECI and the five-minute lines of ASOS, whose text is the same. Not here: where a
-report came from or when it was known (`asos`), wind, clouds, pressure.
+Here: METAR, SPECI and the five-minute reports of ASOS, which have the same text format. Not here:
+where a report came from or when it was known (`asos`), wind, clouds, pressure.
 
-Source of the groups: Federal Meteorological Handbook 1, chapter 12. The body holds whole °C; the
-remarks tenths: ``TsnTTTsnDDD`` of the minute, ``1snTTT`` and ``2snTTT`` highest and lowest of six
-hours, ``4snTTTsnTTT`` of 24; sn is 0 for plus, 1 for minus. The station makes the tenths from
-whole °F, so that a °F can be read back from them; elsewhere tenths are measured, and cannot.
+Source of the groups: Federal Meteorological Handbook 1, chapter 12. The body holds whole °C, the
+remarks tenths: ``TsnTTTsnDDD`` current, ``1snTTT`` and ``2snTTT`` highest and lowest of six hours,
+``4snTTTsnTTT`` of 24; sn is 0 for plus, 1 for minus. ASOS stations convert the tenths from whole
+°F, which can be recovered; at other stations tenths are measured.
 """
 
 import calendar
@@ -26,7 +26,7 @@ from kalshi_assets.families.temperature.bulletins.intervals import (
 Product = Literal["METAR", "SPECI", "5-MIN"]
 
 SYNOPTIC_PERIOD = timedelta(hours=6)
-# Six-hour groups are sent with the last report before the synoptic hour, from its 45th minute on.
+# Six-hour groups are sent with the last report before the synoptic hour, from minute 45 on.
 _BEFORE_THE_HOUR = timedelta(minutes=15)
 
 _TIME = re.compile(r"(\d{2})(\d{2})(\d{2})Z")
@@ -35,38 +35,35 @@ _BODY = re.compile(r"(M?\d{2}|M)/(M?\d{2}|M|//)?")
 _LIKE_A_BODY = re.compile(r"M?\d{0,3}/(M?\d{0,3}|//)")
 _MAGNETIC_WIND = re.compile(r"\d{3}/\d{2,3}")
 _ALTIMETER = re.compile(r"[AQ]\d{4}")
-# What begins like a group of the remarks must be one.
+# A word that begins like a group must be a valid group.
 _T_GROUP = re.compile(r"T\d+")
 _PERIOD_GROUP = re.compile(r"[12]\d{4}")
 _DAY_GROUP = re.compile(r"4\d{8}")
 
 
 class GroupError(ValueError):
-    """A group of a report is malformed, doubled or missing; the message quotes it."""
+    """A group of a report is malformed, repeated or missing; the message quotes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metar:
-    """One report, as far as temperatures go; None: the report does not say.
+    """The temperatures of one report; None: not in the report.
 
     Attributes
     ----------
     product
-        Routine, special, or the five-minute line of ASOS; ``METAR`` where no word stands in front.
-    station
-        ICAO identifier.
+        Routine, special, or five-minute report of ASOS; ``METAR`` if the text names none.
     day, hour, minute
-        Day of the month and UTC; month and year are not in a report.
+        Day of the month and UTC; reports contain no month or year.
     body_c, dew_body_c
         Temperature and dew point of the body, whole °C.
     tenths, dew_tenths
         Temperature and dew point of the T-group, tenths of °C.
-    max_6h_tenths, min_6h_tenths
-        Extremes of the six hours up to the report, tenths of °C.
-    max_24h_tenths, min_24h_tenths
-        Extremes of the day, sent at local standard midnight, tenths of °C.
+    max_6h_tenths, min_6h_tenths, max_24h_tenths, min_24h_tenths
+        Extremes of the six hours before the report, and of the day (sent at local standard
+        midnight), tenths of °C.
     maintenance
-        Whether the station asks for maintenance (``$``).
+        Whether the station requests maintenance (``$``).
     """
 
     product: Product
@@ -85,7 +82,7 @@ class Metar:
     maintenance: bool = False
 
     def time(self, near: datetime) -> datetime:
-        """The instant of the report that is nearest to `near`, UTC."""
+        """The report's time, UTC, in the month that brings it closest to `near`."""
         middle = near.astimezone(UTC).replace(day=15)
         months = {middle + timedelta(days=30 * k) for k in (-1, 0, 1)}
         times = [
@@ -97,7 +94,7 @@ class Metar:
 
     @property
     def reading(self) -> Reading | None:
-        """The whole °F that the temperature can stand for; the T-group's where there is one."""
+        """The whole °F that the temperature can stand for, from the T-group if present."""
         if self.tenths is not None:
             return reading_of_tenths(self.tenths)
         if self.body_c is not None:
@@ -106,31 +103,30 @@ class Metar:
 
     @property
     def max_6h_f(self) -> int | None:
-        """Highest whole °F of the six hours up to the report; None: not said, or not exactly."""
+        """Highest whole °F of the six hours before the report; None: missing, or not exact."""
         return None if self.max_6h_tenths is None else _exact_f(self.max_6h_tenths)
 
     @property
     def max_24h_f(self) -> int | None:
-        """Highest whole °F of the climate day that ends with the report; None as above."""
+        """Highest whole °F of the climate day that ends at the report; None: missing or inexact."""
         return None if self.max_24h_tenths is None else _exact_f(self.max_24h_tenths)
 
 
 def parse_metar(text: str) -> Metar:
-    """Read one report.
-
-    Parameters
-    ----------
-    text
-        From the product's name or the station on; line breaks count as spaces.
+    """Parse one report, from the product name or the station on; line breaks count as spaces.
 
     Raises
     ------
     GroupError
-        Station or time are missing, a temperature group is malformed or stands twice, or the
-        T-group does not round to the body.
+        Station or time are missing, a temperature group is malformed or repeated, or the T-group
+        does not round to the body.
     """
     words = text.replace("=", " ").split()
-    product, words = _product(words)
+    product: Product = "METAR"
+    if words and words[0] in ("METAR", "SPECI", "5-MIN"):
+        product, words = words[0], words[1:]  # type: ignore[assignment]
+    if words[:1] == ["COR"]:
+        words = words[1:]
     if not words or not _STATION.fullmatch(words[0]):
         raise GroupError(f"no station after the product: {text!r:.120}")
     if len(words) < 2 or not (time := _TIME.fullmatch(words[1])):
@@ -157,13 +153,13 @@ def parse_metar(text: str) -> Metar:
 
 
 def six_hour_window(time: datetime) -> tuple[datetime, datetime] | None:
-    """The window of a six-hour group sent at `time`; None where none is due then."""
+    """The window of a six-hour group sent at `time`; None if none is due at that time."""
     due = time.astimezone(UTC) + _BEFORE_THE_HOUR
     return (time - SYNOPTIC_PERIOD, time) if due.hour % 6 == 0 else None
 
 
 def reading_of_tenths(tenths: int) -> Reading:
-    """The whole °F behind tenths of °C: one where a whole °F converts to them, else widened."""
+    """The whole °F behind tenths of °C: a single one if it converts to them, else an interval."""
     exact = _exact_f(tenths)
     if exact is not None:
         return Reading("tgroup", exact, exact)
@@ -174,13 +170,6 @@ def _exact_f(tenths: int) -> int | None:
     return whole_f(tenths) if tenths % 50 in TGROUP_RESIDUES else None
 
 
-def _product(words: list[str]) -> tuple[Product, list[str]]:
-    product: Product = "METAR"
-    if words and words[0] in ("METAR", "SPECI", "5-MIN"):
-        product, words = words[0], words[1:]  # type: ignore[assignment]
-    return product, words[1:] if words[:1] == ["COR"] else words
-
-
 def _body(words: list[str], product: Product) -> dict[str, int | None]:
     found = None
     for word in words:
@@ -188,7 +177,7 @@ def _body(words: list[str], product: Product) -> dict[str, int | None]:
             break
         if not _LIKE_A_BODY.fullmatch(word) or word == "/":
             continue
-        # A five-minute line without pressure goes on with the magnetic wind.
+        # In a five-minute report without pressure, the magnetic wind follows.
         if product == "5-MIN" and (_MAGNETIC_WIND.fullmatch(word) or word in ("/M", "M/")):
             continue
         if not (groups := _BODY.fullmatch(word)):
@@ -239,7 +228,7 @@ def _whole_c(text: str | None) -> int | None:
 
 
 def _agree(tenths: int | None, body_c: int | None, what: str) -> None:
-    # Halves round up; the other way is allowed, since not every station is an ASOS.
+    # ASOS rounds halves up; rounding down is accepted too, since not every station is an ASOS.
     if tenths is None or body_c is None or abs(10 * body_c - tenths) <= 5:
         return
     raise GroupError(

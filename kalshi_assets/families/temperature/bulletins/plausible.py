@@ -1,8 +1,8 @@
-"""Values that no thermometer showed: outside what the season allows, or a jump that comes back.
+"""Implausible values: outside the range for the season, or a jump that reverts.
 
-Feeds carry 178, -99 and -77.9 °F, and forecasts of 0.0 where there is none. Here: the one rule for
-what is left out, for reports and forecasts alike. Not here: what becomes of what is left out
-(`sources`), or how far a report that is kept is believed (`evidence`).
+Feeds contain values such as 178, -99 and -77.9 °F, and missing forecasts as 0.0. Here: the rule for
+rejecting values, for both reports and forecasts. Not here: applying it (`sources`), the weight of
+accepted reports (`evidence`).
 """
 
 from collections.abc import Sequence
@@ -12,33 +12,33 @@ from typing import NamedTuple
 
 from kalshi_assets.families.temperature.cities import City
 
-# Records are broken by a few degrees at a time; a feed's faults miss them by many.
+# Records are broken by a few degrees at a time, whereas faulty values are far off.
 SLACK_F = 30.0
-# No table takes more, wherever the station stands.
+# The limits of the tables, for all stations.
 LOWEST_F, HIGHEST_F = -80.0, 140.0
 COLDEST_DAY_OF_YEAR = 20
 YEAR_DAYS = 365.25
 
 JUMP_F = 50.0
-# Neighbours are five minutes apart, an hour where a plan gives hours only.
+# Consecutive reports are five minutes apart, or an hour if the plan provides hourly data only.
 NEIGHBOUR_S = 65 * 60
 
 
 class Range(NamedTuple):
-    """Temperatures from `low` to `high`, both included; °F."""
+    """Temperatures from `low` to `high`, both inclusive; °F."""
 
     low: float
     high: float
 
     def holds(self, value_f: float) -> bool:
-        """Whether the value lies within; NaN does not."""
+        """Whether the value is in the range; False for NaN."""
         return self.low <= value_f <= self.high
 
 
 def climatological_range(city: City, day: date) -> Range:
-    """Lowest and highest temperature that the station has seen at this time of the year.
+    """Record low and high of the station for this time of year.
 
-    A cosine over the year between the records of the coldest and of the warmest month.
+    Interpolated by a cosine between the records of the coldest and the warmest month.
     """
     phase = (day.timetuple().tm_yday - COLDEST_DAY_OF_YEAR) / YEAR_DAYS
     warmth = (1 - cos(tau * phase)) / 2
@@ -50,35 +50,31 @@ def climatological_range(city: City, day: date) -> Range:
 
 
 def plausible_range(city: City, day: date) -> Range:
-    """The climatological range widened by 30 °F; what lies outside is no temperature."""
+    """The climatological range widened by 30 °F; values outside are rejected."""
     low, high = climatological_range(city, day)
     return Range(max(low - SLACK_F, LOWEST_F), min(high + SLACK_F, HIGHEST_F))
 
 
 class Sample(NamedTuple):
-    """A temperature, its time in seconds, and what else tells a report from a copy of the last."""
+    """A temperature, its time in seconds, and other values by which copies are recognised."""
 
     time_s: float
     temp_f: float
     other: tuple[float | None, ...] = ()
 
     def copies(self, before: "Sample") -> bool:
-        """Whether it repeats everything, all of it known."""
+        """Whether all values are known and equal to those before."""
         known = bool(self.other) and None not in self.other
         return known and (self.temp_f, self.other) == (before.temp_f, before.other)
 
 
 def confirmed_by(samples: Sequence[Sample]) -> list[int | None]:
-    """For each sample the first that shows it to be true, itself or a later one; None: none does.
+    """For each sample, in order of time, the index of the first that confirms it; None: rejected.
 
-    A sample 50 °F or more away from its neighbour before is believed when the next one stays with
-    it, and not before: until then nobody can tell a front from a fault. It is not believed when
-    the next ones come back. Copies of it decide nothing.
-
-    Parameters
-    ----------
-    samples
-        In order of time.
+    A sample normally confirms itself. One that differs by 50 °F or more from the previous accepted
+    sample is confirmed by the next sample close to it, because until then a front cannot be
+    distinguished from a fault; it is rejected if the temperature reverts. Copies of it do not
+    count.
     """
     shown: list[int | None] = []
     believed: Sample | None = None

@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.bulletins.intervals import Kind
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 WHOLE_C_ERROR = 1e-3
 EXACT_ERROR = 1e-5

@@ -22,11 +22,10 @@ from numpy.typing import NDArray
 from kalshi_assets.families.temperature.filter.emission import KnownMaximum, disjoint
 from kalshi_assets.families.temperature.filter.residual_model import Grid, ResidualModel
 from kalshi_assets.families.temperature.normal import normal_cdf
+from kalshi_assets.units import Array, Ints
 
 __all__ = ["BarrierFilter", "Grid", "ResidualModel", "Workspace"]
 
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Likelihood = Array | Callable[[Array], Array]
 
 # What reports that no path agrees with count for, as a log probability: less than any that a double

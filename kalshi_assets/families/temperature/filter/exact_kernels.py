@@ -8,7 +8,6 @@ number of panels of the grid below each.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.filter.row_kernels import (
     FAST,
@@ -21,9 +20,7 @@ from kalshi_assets.families.temperature.filter.row_kernels import (
     slot_of,
 )
 from kalshi_assets.kernel_cache import njit
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 # Mass below this share of the greatest is not moved on: 8.8 standard deviations, more than a step
 # reaches.

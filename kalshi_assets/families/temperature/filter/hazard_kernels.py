@@ -21,9 +21,7 @@ from kalshi_assets.families.temperature.filter.row_kernels import (
     slot_of,
 )
 from kalshi_assets.kernel_cache import njit
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 # How far a question looks: standard deviations from which an edge is out of reach, and the share of
 # the greatest mass below which none is moved on. Strict: 1e-13 of probability; quick: 1e-5.

@@ -11,13 +11,10 @@ Here: the recursion. Not here: parameters and which days count (`fit.likelihood`
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.filter.row_kernels import FAST, mass_of
 from kalshi_assets.kernel_cache import njit
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 _ROOT_2PI = np.sqrt(2.0 * np.pi)
 # Mass outside a report below this share of all is given up; more is followed, as the filter does:

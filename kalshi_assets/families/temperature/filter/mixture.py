@@ -19,9 +19,7 @@ from kalshi_assets.families.temperature.filter.exact import (
     crossing,
 )
 from kalshi_assets.families.temperature.filter.residual_model import Grid, ResidualModel
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 NEGLIGIBLE_WEIGHT = 1e-9
 # P(official maximum - evidence floor at the end of the day = 0, 1, 2, 3), methods 3.5.

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.filter.exact import BarrierFilter
 from kalshi_assets.families.temperature.filter.residual_model import ResidualModel
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 BLOCK_PATHS = 8192

@@ -5,10 +5,9 @@ from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.filter.row_kernels import FAST
 from kalshi_assets.kernel_cache import njit
+from kalshi_assets.units import Array, Ints
 
-Array = NDArray[np.float64]
 Singles = NDArray[np.float32]
-Ints = NDArray[np.int64]
 
 # Paths moved together: their innovations of a whole day stay in the second-level cache.
 TOGETHER = 256

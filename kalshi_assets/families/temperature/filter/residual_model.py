@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 NODES_PER_SD = 2.0
 # 1.4 / sd + 2.5 nodes a panel integrate a normal over it to 1e-7 for any sd; measured.

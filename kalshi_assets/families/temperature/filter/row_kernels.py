@@ -8,12 +8,9 @@ that add rows up (`exact_kernels`, `hazard_kernels`).
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.kernel_cache import njit
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 # Sums may be taken in any order, and so in vectors; NaN and infinity stay what they are.
 #

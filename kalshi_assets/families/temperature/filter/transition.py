@@ -6,12 +6,10 @@ Here: arrays computed once per grid. Not here: what a row of a step is (`row_ker
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.filter.residual_model import BAND_SD, Grid, ResidualModel
 from kalshi_assets.families.temperature.filter.row_kernels import Transition, fill_tables
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 
 def transition(grid: Grid, baseline: Array, model: ResidualModel) -> Transition:

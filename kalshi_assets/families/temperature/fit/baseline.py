@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from kalshi_assets.families.temperature.climate_day import SLOT, SLOTS
 from kalshi_assets.families.temperature.providers import one_forecast_each
 from kalshi_assets.families.temperature.station_days import bridged
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
 Source = Literal["forecast_hourly", "forecast_max", "climatology"]
 
 PROFILE_WINDOW = 13

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.normal import normal_cdf, normal_density
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
 Method = Literal["emos", "climatology"]
 
 YEAR_DAYS = 365.25

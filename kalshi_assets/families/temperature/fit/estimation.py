@@ -11,11 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.climate_day import SLOTS
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 BLOCKS = 8
 BLOCK_SLOTS = SLOTS // BLOCKS

@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.families.temperature.authorities import official_maximum
 from kalshi_assets.families.temperature.fit import estimation, likelihood
 from kalshi_assets.families.temperature.fit.baseline import climatological
 from kalshi_assets.families.temperature.fit.emos import Guidance, line
@@ -38,9 +39,7 @@ from kalshi_assets.families.temperature.fit.parameters import (
 from kalshi_assets.families.temperature.fit.priors import Priors
 from kalshi_assets.families.temperature.providers import one_forecast_each
 from kalshi_assets.families.temperature.station_days import StationDays
-from kalshi_assets.settlement.rule import official_maximum
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 # Blocks in which the day's maximum usually falls.
 PEAK_BLOCKS = slice(4, 6)

@@ -24,15 +24,13 @@ Here: the likelihood of days and the step. Not here: the recursion (`likelihood_
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.climate_day import SLOTS
 from kalshi_assets.families.temperature.filter.emission import EXACT_ERROR, WHOLE_C_ERROR
 from kalshi_assets.families.temperature.filter.residual_model import ResidualModel
 from kalshi_assets.families.temperature.fit.estimation import BLOCK_SLOTS, BLOCKS, Estimated
 from kalshi_assets.families.temperature.station_days import StationDays
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 # Differences, and the longest step, in atanh rho and log sd.
 RHO_DIFFERENCE, SD_DIFFERENCE = 0.1, 0.08

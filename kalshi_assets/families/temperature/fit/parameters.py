@@ -14,15 +14,14 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.climate_day import SLOTS
 from kalshi_assets.families.temperature.fit.baseline import Baseline
 from kalshi_assets.families.temperature.fit.emos import Line
 from kalshi_assets.families.temperature.fit.estimation import BLOCK_SLOTS, BLOCKS
 from kalshi_assets.tables import MC_PARAMS
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
 Parent = Literal["own", "season", "block", "global", "default"]
 
 # Slots at which profile and shape are kept; between them they are interpolated.

@@ -11,7 +11,6 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.config import load_toml
 from kalshi_assets.families.temperature.climate_day import SLOTS
@@ -22,8 +21,7 @@ from kalshi_assets.families.temperature.fit.estimation import (
     LEAST_SD,
     MISSED_DEGREES,
 )
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 CONFIG_NAME = "hazard.toml"
 SEASONS = ("djf", "mam", "jja", "son")

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from kalshi_assets.families.temperature.climate_day import FIVE_MINUTES, ONE_HOUR
 from kalshi_assets.families.temperature.normal import normal_cdf
 from kalshi_assets.families.temperature.station_days import bridged
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 
 @dataclass(frozen=True, kw_only=True)

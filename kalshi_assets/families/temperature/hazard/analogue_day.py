@@ -9,7 +9,6 @@ from datetime import datetime
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOT_US, SLOTS
 from kalshi_assets.families.temperature.evidence import counted, of_climate_day, temperatures
@@ -22,8 +21,7 @@ from kalshi_assets.families.temperature.hazard.analogue import (
 )
 from kalshi_assets.families.temperature.station_days import counted_reports
 from kalshi_assets.instants import microseconds, microseconds_of
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 # Above microseconds of some weeks: a slot and a time as one number.
 _SLOT_BITS = 42

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOTS
 from kalshi_assets.families.temperature.filter.residual_model import (
@@ -17,8 +16,8 @@ from kalshi_assets.families.temperature.filter.residual_model import (
     ResidualModel,
 )
 from kalshi_assets.families.temperature.fit.baseline import Baseline
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
 Offsets = Sequence[Array] | Array
 Reports = Sequence[tuple[int, float]]
 

@@ -29,9 +29,7 @@ from kalshi_assets.families.temperature.hazard.corridor import (
     paths_through,
 )
 from kalshi_assets.instants import NEVER, microseconds, microseconds_of
-
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from kalshi_assets.units import Array, Ints
 
 # Of the greatest: a node with less says nothing about the next hour.
 LEAST_WEIGHT = 1e-5

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.asof import weather_as_of
 from kalshi_assets.families.temperature.climate_day import SLOTS, slot_of
@@ -27,11 +26,10 @@ from kalshi_assets.families.temperature.hazard.filtered_day import (
     shared_workspace,
 )
 from kalshi_assets.families.temperature.hazard.method import BLOCKS, HazardMethod
-from kalshi_assets.instants import DAY_US, microseconds, microseconds_of
+from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.ladder.terms import terms_at, trading_end
 from kalshi_assets.tables import HAZARD_PMF
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import DAY_US, Array
 
 # What the engine resolves. If the brackets that the evidence leaves alive have less, it and the
 # evidence cannot both be right.
@@ -81,13 +79,13 @@ def hazard_pmf(
         says why.
     """
     ladder = terms_at(events).sort("bracket")
-    start: datetime = ladder["climate_start"][0]
+    start: datetime = ladder["day_start"][0]
     times = _evaluation_times(start, trading_end(events))
     asof = weather_as_of(times, observations, forecasts, start).with_columns(
         slot=_latest_slot(start)
     )
     known = asof.filter(pl.col("weather_status") == "ok")
-    upper = ladder["hi_f"].drop_nulls().to_numpy().astype(np.float64)
+    upper = ladder["hi"].drop_nulls().to_numpy().astype(np.float64)
     fitted = HazardParameters.from_frame(parameters)
     library = library_of(earlier_days, known_by=start)
     filtered = _filtered(known, observations, forecasts, upper, start, fitted, method)
@@ -239,13 +237,13 @@ def _mixed(
 
 def _long(per_time: pl.DataFrame, ladder: pl.DataFrame, library: Library) -> pl.DataFrame:
     rows = per_time.join(
-        ladder.select("market_ticker", "bracket", "hi_f"), how="cross", maintain_order="left_right"
+        ladder.select("market_ticker", "bracket", "hi"), how="cross", maintain_order="left_right"
     )
     bracket, dead = pl.col("bracket"), pl.col("dead")
     # A report may be wrong, so the filter leaves a dead bracket a little; evidence leaves nothing.
     rows = (
         rows.with_columns(
-            dead=(pl.col("evidence_max_f") > pl.col("hi_f")).fill_null(value=False),
+            dead=(pl.col("evidence_max_f") > pl.col("hi")).fill_null(value=False),
             p_wx=pl.col("p_wx").list.get(bracket),
             p_pass_60m=pl.col("p_pass").list.get(bracket, null_on_oob=True).fill_nan(None),
         )

@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
-from kalshi_assets.lake.files import write_atomically
-from kalshi_assets.shared_files import locked
+from kalshi_assets.lake.files import Files
 
 # As seen: "Maximum daily cost exceeded"; "You have exceeded the maximum number of daily result
 # records for your account."; with a monthly plan the same of months.
@@ -46,20 +44,21 @@ class Budget:
     ----------
     cost
         Records charged to this process so far: the sum of `queryCost` over the answers.
-    path
-        File by which other processes, and this one after a restart, know that the plan is used
-        up; None: this process alone knows it.
+    files, account
+        Where other processes, and this one after a restart, know from that the plan is used up;
+        None: this process alone knows it.
     """
 
     cost: float = 0.0
-    path: Path | None = None
+    files: Files | None = None
+    account: str = ""
     _spent_until: datetime | None = None
 
     @classmethod
-    def kept(cls, folder: Path, url: str, key: str) -> "Budget":
-        """That of an account, known to all processes that name the same folder."""
+    def kept(cls, files: Files, url: str, key: str) -> "Budget":
+        """That of an account, known to all processes that share the files."""
         account = hashlib.sha256(f"{url}\n{key}".encode()).hexdigest()[:12]
-        return cls(path=folder / f"visual_crossing-{account}.json")
+        return cls(files=files, account=f"plans/visual_crossing-{account}")
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -68,17 +67,16 @@ class Budget:
         The provider allows one at once on most plans; and of two processes that meet a used-up
         plan the second finds it marked.
         """
-        lock = self.path.with_suffix(".lock") if self.path else None
-        with locked(lock) if lock else nullcontext():
+        with self.files.lock(f"{self.account}.lock") if self.files else nullcontext():
             yield
 
     @property
     def spent_until(self) -> datetime | None:
         """When the plan may be asked again, after the service said that it is used up."""
-        if self.path is None:
+        if self.files is None:
             return self._spent_until
         try:
-            said = json.loads(self.path.read_text("utf-8"))["spent_until"]
+            said = json.loads(self.files.read(f"{self.account}.json"))["spent_until"]
         except FileNotFoundError:
             return None
         return datetime.fromisoformat(said)
@@ -88,7 +86,7 @@ class Budget:
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         until = midnight + timedelta(days=1)
         self._spent_until = until
-        if self.path is not None:
+        if self.files is not None:
             text = json.dumps({"spent_until": until.isoformat()})
-            write_atomically(self.path, lambda path: path.write_text(text, "utf-8"))
+            self.files.write(f"{self.account}.json", text.encode())
         return until

@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from kalshi_assets.families.temperature.authorities import WEATHER_COMPANY_FROM
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.families.temperature.official import (
     PublishedMaximum,
@@ -20,7 +21,6 @@ from kalshi_assets.families.temperature.official import (
 )
 from kalshi_assets.families.temperature.sources.client import WeatherClient
 from kalshi_assets.families.temperature.sources.service import Answer, Ask
-from kalshi_assets.settlement.rule import WEATHER_COMPANY_FROM
 from kalshi_assets.tables.weather import SETTLEMENTS
 
 PATH = "/kalshi/api/climate/primary"

@@ -49,14 +49,14 @@ def test_the_turn_of_a_month_is_the_same_instant() -> None:
 @pytest.mark.parametrize(
     ("bad", "complaint"),
     [
-        ("", "no five-minute line"),
-        ("94728KNYC NYC2025 5-MIN", "no five-minute line"),
+        ("", "not a five-minute line"),
+        ("94728KNYC NYC2025 5-MIN", "not a five-minute line"),
         (line(at(0)).replace("202504010000", "202513010000"), "202513010000 does not exist"),
         (line(at(0), "1/13 A2960 RMK AO2"), "'1/13' is not TT/DD"),
         (line(at(0)).replace("5-MIN KNYC", "5-MIN KLGA"), "report of KLGA in a line of KNYC"),
         (
             line(at(0), utc=at(4)),
-            r"the head says 01T05:00Z at UTC-5, the report 01T04:00Z",
+            r"the header says 01T05:00Z at UTC-5, the report 01T04:00Z",
         ),
     ],
 )
@@ -99,7 +99,10 @@ def test_lines_that_cannot_be_read_are_left_out_and_counted(
 ) -> None:
     frame = observed([line(at(0)), "rubbish", line(at(0, 5), "1/13 A2960"), line(at(0, 5))])
     assert frame.height == 2
-    assert "new_york 2025-04-01: 2 lines left out, first: no five-minute line" in caplog.text
+    assert (
+        "new_york 2025-04-01: skipped 2 malformed lines, first: not a five-minute line"
+        in caplog.text
+    )
 
 
 def test_lines_of_another_station_are_not_the_citys() -> None:

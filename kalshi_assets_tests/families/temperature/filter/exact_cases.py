@@ -2,14 +2,13 @@
 
 import numpy as np
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.bulletins.intervals import whole_f_of_whole_c
 from kalshi_assets.families.temperature.filter.emission import Within
 from kalshi_assets.families.temperature.filter.exact import BarrierFilter
 from kalshi_assets.families.temperature.filter.residual_model import Grid, ResidualModel
+from kalshi_assets.units import Array
 
-Array = NDArray[np.float64]
 EDGES = np.array([66.5, 68.5, 70.5, 72.5, 74.5])
 STEPS = 287
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.filter.emission import KnownMaximum
 from kalshi_assets.families.temperature.filter.exact import BarrierFilter
@@ -17,8 +16,7 @@ from kalshi_assets.families.temperature.filter.monte_carlo import (
     simulate,
 )
 from kalshi_assets.families.temperature.filter.residual_model import ResidualModel
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 
 def from_state(

@@ -17,9 +17,9 @@ from kalshi_assets.families.temperature.filter.emission import (
 )
 from kalshi_assets.families.temperature.filter.exact import IMPOSSIBLE, BarrierFilter, Workspace
 from kalshi_assets.families.temperature.filter.residual_model import Grid, ResidualModel
+from kalshi_assets.units import Array
 from kalshi_assets_tests.families.temperature.filter.exact_cases import (
     EDGES,
-    Array,
     day_model,
     days,
     diurnal,

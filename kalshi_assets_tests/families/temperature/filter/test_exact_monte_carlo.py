@@ -11,10 +11,10 @@ from kalshi_assets.families.temperature.filter.monte_carlo import (
     simulate,
 )
 from kalshi_assets.families.temperature.filter.residual_model import Grid, ResidualModel
+from kalshi_assets.units import Array
 from kalshi_assets_tests.families.temperature.filter.exact_cases import (
     EDGES,
     STEPS,
-    Array,
     day_model,
     diurnal,
     made,

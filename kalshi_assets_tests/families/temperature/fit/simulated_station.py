@@ -4,14 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from kalshi_assets.families.temperature.climate_day import SLOTS
 from kalshi_assets.families.temperature.station_days import StationDays
 from kalshi_assets.sandbox.world_station import tenths_of_celsius, whole_celsius
-
-Array = NDArray[np.float64]
+from kalshi_assets.units import Array
 
 MINUTES = 5 * SLOTS
 AS_OF = datetime(2026, 7, 1, 5, tzinfo=UTC)

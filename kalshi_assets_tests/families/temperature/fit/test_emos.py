@@ -5,7 +5,6 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.special import ndtr
 
@@ -19,9 +18,8 @@ from kalshi_assets.families.temperature.fit.emos import (
     predict,
     season_weights,
 )
+from kalshi_assets.units import Array
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
-
-Array = NDArray[np.float64]
 
 FIRST = date(2023, 1, 1)
 MODELS = ("NBM", "HRRR")

@@ -287,7 +287,7 @@ def settlement(tmax: int, n: int, source: str, status: str, hours: float) -> pl.
     columns = {
         "source": [source],
         "status": [status],
-        "tmax_f": [tmax],
+        "value": [tmax],
         "event_time": [end],
         "known_at": [end + timedelta(hours=hours)],
         "known_at_from": ["assumed"],
@@ -359,7 +359,7 @@ def test_nothing_known_after_the_climate_day_began_touches_the_parameters(
         for start, frame in observed
     ]
     attacked = mc_params(
-        AS_OF, hotter, spoilt(settled, "tmax_f"), spoilt(expected, "value_f"), priors
+        AS_OF, hotter, spoilt(settled, "value"), spoilt(expected, "value_f"), priors
     )
     assert attacked.equals(whole)
     assert mc_params(AS_OF, without(observed), without(settled), without(expected), priors).equals(

@@ -12,10 +12,10 @@ import polars as pl
 
 from kalshi_assets.families.temperature.climate_day import SLOTS
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS, SETTLEMENTS
+from kalshi_assets.units import Array
 from kalshi_assets_tests.families.temperature.hazard.days import (
     DAY,
     PLACE,
-    Array,
     Days,
     at,
     earlier,
@@ -197,7 +197,7 @@ def settlement(rng: Rng, day: date) -> pl.DataFrame:
     row = {
         "source": "climate_report",
         "status": "official",
-        "tmax_f": tmax,
+        "value": tmax,
         "winning_market": None,
         "event_time": end,
         "issued_at": None,

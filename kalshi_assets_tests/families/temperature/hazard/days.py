@@ -8,10 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from kalshi_assets.families.temperature.bulletins.intervals import (
-    decode_temp_f,
     tenths_c,
     whole_f_of_whole_c,
 )
@@ -25,10 +23,10 @@ from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.sandbox.world_station import whole_fahrenheit
 from kalshi_assets.studies.artificial_ladders import synthetic_events
 from kalshi_assets.tables import FORECASTS, HAZARD_PMF, OBSERVATIONS
+from kalshi_assets.units import Array, Ints
+from kalshi_assets_tests.families.temperature.decoded import decode_temp_f
 from kalshi_assets_tests.shared import ARCHIVE
 
-Array = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Habit = Literal["tgroup", "whole_c", "hourly"]
 Days = Sequence[tuple[datetime, pl.DataFrame]]
 
@@ -205,7 +203,7 @@ def recorded_hazard(day: date, column: str = "temp_c") -> tuple[pl.DataFrame, pl
 
 def bracket_of(events: pl.DataFrame, degree: int) -> int:
     """The bracket that pays at a maximum of `degree`."""
-    lo, hi = pl.col("lo_f").fill_null(-999), pl.col("hi_f").fill_null(999)
+    lo, hi = pl.col("lo").fill_null(-999), pl.col("hi").fill_null(999)
     return int(events.filter(pl.lit(degree).is_between(lo, hi))["bracket"].item())
 
 

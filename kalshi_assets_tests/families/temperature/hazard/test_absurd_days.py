@@ -18,6 +18,7 @@ from kalshi_assets.families.temperature.hazard.filtered_day import RECENT
 from kalshi_assets.families.temperature.hazard.method import HazardMethod, load_method
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.tables import HAZARD_PMF, MC_PARAMS, OBSERVATIONS
+from kalshi_assets.units import Array
 from kalshi_assets_tests.families.temperature.hazard.absurd import (
     COLDEST,
     WARMEST,
@@ -27,7 +28,6 @@ from kalshi_assets_tests.families.temperature.hazard.absurd import (
 from kalshi_assets_tests.families.temperature.hazard.days import (
     DAY,
     LAG,
-    Array,
     at,
     choice,
     frame,

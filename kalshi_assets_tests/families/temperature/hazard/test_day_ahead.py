@@ -38,8 +38,9 @@ def settlement(day: datetime, tmax_f: int) -> pl.DataFrame:
         {
             "source": ["climate_report"],
             "status": ["official"],
-            "tmax_f": [tmax_f],
+            "value": [tmax_f],
             "winning_market": [None],
+            "won": [None],
             "payoffs_cc": [None],
             "issued_at": [None],
             "known_at": [day + timedelta(hours=36)],

@@ -9,10 +9,10 @@ import pytest
 
 from kalshi_assets.families.temperature.climate_day import SLOT, SLOTS
 from kalshi_assets.families.temperature.hazard.analogue_day import library_of
+from kalshi_assets.units import Array
 from kalshi_assets_tests.families.temperature.hazard.days import (
     ALONE,
     DAY,
-    Array,
     Habit,
     at,
     bracket_of,
@@ -146,7 +146,7 @@ def test_displayed_fahrenheit_would_kill_the_bracket_that_wins_and_the_pmf_keeps
     assert_probabilities(made)
     winner = bracket_of(EVENTS, MAXIMUM)
     displayed = int(np.floor(coarse["temp_f"].max() + 0.5))
-    assert displayed > EVENTS["hi_f"][winner] == MAXIMUM
+    assert displayed > EVENTS["hi"][winner] == MAXIMUM
     assert not made.filter(bracket=winner)["dead"].any()
     assert per_bracket(made)[AFTERNOON, winner].min() > 0.1
 
@@ -157,7 +157,7 @@ def test_of_whole_celsius_two_reports_in_a_row_kill_and_one_does_not() -> None:
     least = coarse["lo_f"].to_numpy()
     pairs = np.minimum(least[1:], least[:-1])
     proved = np.maximum.accumulate(np.concatenate([[-999], pairs]))
-    upper = EVENTS["hi_f"].to_numpy()[:-1]
+    upper = EVENTS["hi"].to_numpy()[:-1]
     dead = per_bracket(made, "dead")[LAG_SLOTS:SLOTS, :-1]
     assert (dead == (proved[: SLOTS - LAG_SLOTS, None] > upper)).all()
     alone = np.maximum.accumulate(least)[: SLOTS - LAG_SLOTS, None] > upper

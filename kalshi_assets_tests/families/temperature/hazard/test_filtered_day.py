@@ -35,7 +35,7 @@ from kalshi_assets_tests.properties import examples
 
 START = at(0)
 TEMPS = truth(DAY)
-UPPER = ladder(TEMPS)["hi_f"].drop_nulls().to_numpy().astype(np.float64)
+UPPER = ladder(TEMPS)["hi"].drop_nulls().to_numpy().astype(np.float64)
 FIELDS = tuple(Outlook.__dataclass_fields__)
 
 

@@ -19,12 +19,12 @@ from kalshi_assets.families.temperature.hazard.filtered_day import (
 )
 from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.tables import FORECASTS
+from kalshi_assets.units import Array
 from kalshi_assets_tests.families.temperature.filter.simulated import from_state
 from kalshi_assets_tests.families.temperature.hazard.days import (
     ALONE,
     DAY,
     PLACE,
-    Array,
     Habit,
     at,
     bracket_of,
@@ -59,7 +59,7 @@ def column(made: pl.DataFrame, name: str) -> Array:
 
 
 def test_in_the_afternoon_paths_and_filter_agree_within_sampling_error() -> None:
-    upper = EVENTS["hi_f"].drop_nulls().to_numpy().astype(np.float64)
+    upper = EVENTS["hi"].drop_nulls().to_numpy().astype(np.float64)
     climatology = fitted().climatology
     assert climatology is not None
     for_pmf, for_hazards = [], []

@@ -101,7 +101,7 @@ def test_a_bulletin_of_another_day_is_not_the_days() -> None:
 def test_preliminary_official_and_revised_stand_side_by_side_with_their_issue_times() -> None:
     frame = bulletin_settlements(fetched(Products(TEXTS)), NEW_YORK, JULY_9)
     assert frame.equals(SETTLEMENTS.conform(frame))
-    columns = ("source", "status", "tmax_f", "issued_at", "known_at", "known_at_from")
+    columns = ("source", "status", "value", "issued_at", "known_at", "known_at_from")
     assert frame.select(columns).rows() == [
         ("climate_bulletin", "official", 84, MORNING, MORNING, "issue_time"),
         ("climate_bulletin", "preliminary", 82, AFTERNOON, AFTERNOON, "issue_time"),
@@ -127,7 +127,7 @@ def test_no_bulletins_are_no_rows() -> None:
     ("text", "complaint"),
     [
         (TEXTS[MORNING].replace("MAXIMUM", "HIGHEST", 1), "no MAXIMUM with a value"),
-        (TEXTS[MORNING].replace("CLINYC", "CLILGA"), "CLILGA where CLINYC was asked"),
+        (TEXTS[MORNING].replace("CLINYC", "CLILGA"), "expected one bulletin CLINYC, got CLILGA"),
     ],
 )
 def test_a_bulletin_that_cannot_be_read_is_an_error_that_names_it(
@@ -181,7 +181,7 @@ MINIMUM_ONLY = "\n".join(
 def test_a_bulletin_without_a_maximum_does_not_block_the_final_one(text: str) -> None:
     issues = fetched(Products(TEXTS | {SEVEN_THIRTY: text}))
     frame = bulletin_settlements(issues, NEW_YORK, JULY_9)
-    assert frame.select("status", "tmax_f").rows() == [
+    assert frame.select("status", "value").rows() == [
         ("official", 84),
         ("preliminary", 82),
         ("revised", 85),
@@ -225,4 +225,4 @@ def test_a_correction_under_the_same_time_stands_for_the_issue() -> None:
             Products(dict(zip((MORNING, MORNING + timedelta(minutes=9)), texts, strict=True)))
         )
         frame = bulletin_settlements(issues, NEW_YORK, JULY_9)
-        assert frame.select("status", "tmax_f").rows() == [("official", 83)]
+        assert frame.select("status", "value").rows() == [("official", 83)]

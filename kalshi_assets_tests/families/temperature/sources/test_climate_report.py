@@ -48,8 +48,9 @@ def test_the_official_maximum_is_one_row_known_nine_hours_after_the_day() -> Non
         {
             "source": "climate_report",
             "status": "official",
-            "tmax_f": 63,
+            "value": 63,
             "winning_market": None,
+            "won": None,
             "payoffs_cc": None,
             "event_time": DAY_ENDS,
             "issued_at": None,
@@ -76,7 +77,7 @@ def test_a_bulletin_of_the_afternoon_is_not_the_settlement() -> None:
     preliminary = report(61, product="202505052134-KLOT-CDUS43-CLIMDW")
     assert fetched(Service(answer(preliminary))).is_empty()
     final = report(63, product="202505060633-KLOT-CDUS43-CLIMDW")
-    assert fetched(Service(answer(final)))["tmax_f"].to_list() == [63]
+    assert fetched(Service(answer(final)))["value"].to_list() == [63]
 
 
 def test_a_late_correction_is_known_from_its_issue() -> None:

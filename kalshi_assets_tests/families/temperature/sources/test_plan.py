@@ -23,6 +23,7 @@ from kalshi_assets.families.temperature.sources.visual_crossing import (
     VisualCrossingClient,
     fetch_observations,
 )
+from kalshi_assets.lake.files import Files
 from kalshi_assets_tests.families.temperature.sources.vc import (
     JSON,
     KEY,
@@ -121,12 +122,12 @@ def test_other_refusals_do_not_mark_the_plan(refusal: httpx.Response, error: typ
 def test_a_used_up_plan_is_known_to_other_processes_until_the_next_utc_day(tmp_path: Path) -> None:
     now = [NOW]
     spent = Service(plain(429, SPENT[0]))
-    budget = Budget.kept(tmp_path, URL, KEY)
+    budget = Budget.kept(Files(tmp_path), URL, KEY)
     with pytest.raises(DailyCostExceededError):
         fetch_observations(spent.client(lambda: now[0], budget=budget), CHICAGO, MAY_5)
 
     restarted = Service(timeline([]))
-    client = restarted.client(lambda: now[0], budget=Budget.kept(tmp_path, URL, KEY))
+    client = restarted.client(lambda: now[0], budget=Budget.kept(Files(tmp_path), URL, KEY))
     now[0] = datetime(2026, 11, 20, 23, 59, 59, tzinfo=UTC)
     with pytest.raises(DailyCostExceededError, match="not asked before 2026-11-21T00:00Z"):
         fetch_observations(client, NEW_YORK, MAY_5)
@@ -136,10 +137,12 @@ def test_a_used_up_plan_is_known_to_other_processes_until_the_next_utc_day(tmp_p
 
 
 def test_another_accounts_plan_is_another_and_no_file_holds_the_key(tmp_path: Path) -> None:
-    Budget.kept(tmp_path, URL, KEY).spend(NOW)
-    assert Budget.kept(tmp_path, URL, "another").spent_until is None
-    assert Budget.kept(tmp_path, "https://elsewhere.test", KEY).spent_until is None
-    assert not [f for f in tmp_path.iterdir() if "s3cret" in f.name + f.read_text("utf-8")]
+    Budget.kept(Files(tmp_path), URL, KEY).spend(NOW)
+    assert Budget.kept(Files(tmp_path), URL, "another").spent_until is None
+    assert Budget.kept(Files(tmp_path), "https://elsewhere.test", KEY).spent_until is None
+    assert not [
+        f for f in (tmp_path / "plans").iterdir() if "s3cret" in f.name + f.read_text("utf-8")
+    ]
 
 
 def _ask_days(folder: Path, asked: Path, start: int) -> None:
@@ -149,7 +152,7 @@ def _ask_days(folder: Path, asked: Path, start: int) -> None:
         return httpx.Response(429, content=SPENT[0].encode())
 
     for day in range(start, start + 5):
-        budget = Budget.kept(folder, URL, KEY)
+        budget = Budget.kept(Files(folder), URL, KEY)
         client = VisualCrossingClient(
             URL, KEY, transport=httpx.MockTransport(refuse), budget=budget, clock=lambda: NOW
         )

@@ -64,8 +64,9 @@ def test_an_official_maximum_is_one_row_known_from_its_issue() -> None:
         {
             "source": "weather_company",
             "status": "official",
-            "tmax_f": 87,
+            "value": 87,
             "winning_market": None,
+            "won": None,
             "payoffs_cc": None,
             "event_time": DAY_ENDS,
             "issued_at": ISSUED,
@@ -81,7 +82,7 @@ def test_an_official_maximum_is_one_row_known_from_its_issue() -> None:
 @pytest.mark.parametrize("status", ["preliminary", "revised"])
 def test_what_is_not_official_is_kept_under_its_own_status(status: str) -> None:
     frame = fetched(Service(answer(result(status, issueTime="2026-09-15T21:34:00-05:00"))))
-    assert frame.select("status", "tmax_f").rows() == [(status, 87)]
+    assert frame.select("status", "value").rows() == [(status, 87)]
     assert frame["known_at"].to_list() == [datetime(2026, 9, 16, 2, 34, tzinfo=UTC)]
 
 

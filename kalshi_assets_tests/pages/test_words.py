@@ -1,11 +1,9 @@
 import datetime as dt
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_assets.pages.page import day_path, index_path, write_page
 from kalshi_assets.pages.words import (
     counted,
     dollars,
@@ -13,24 +11,6 @@ from kalshi_assets.pages.words import (
     local_standard,
     percent,
 )
-
-
-def test_a_page_replaces_the_old_one_and_leaves_nothing_else(tmp_path: Path) -> None:
-    path = day_path(tmp_path, "chicago", dt.date(2025, 5, 5))
-    assert path == tmp_path / "reports/chicago/2025-05-05.html"
-    write_page(path, "old")
-    assert write_page(path, "new °") == path
-    assert path.read_text(encoding="utf-8") == "new °"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_failed_write_keeps_the_old_page(tmp_path: Path) -> None:
-    path = index_path(tmp_path)
-    write_page(path, "old")
-    with pytest.raises(UnicodeEncodeError):
-        write_page(path, "half \ud800")
-    assert path.read_text() == "old"
-    assert list(path.parent.iterdir()) == [path]
 
 
 @given(st.integers(min_value=-(10**9), max_value=10**9))

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kalshi_assets.families.temperature.features import FEATURES, model_features
 from kalshi_assets.families.temperature.labels import labels
 from kalshi_assets.families.temperature.panel import with_weather
-from kalshi_assets.features.examples import FEATURES, examples, model_features
+from kalshi_assets.features.examples import examples
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.tables import (
@@ -75,7 +76,7 @@ def test_models_see_numbers_and_booleans_only() -> None:
 
 
 def test_examples_are_the_features_of_every_fifth_minute_bit_for_bit_and_the_labels() -> None:
-    found = examples(model_features(SEEN, MARKET, _hazard()), LABELLED)
+    found = examples(model_features(SEEN, MARKET, _hazard()), LABELLED, EXAMPLES)
     assert EXAMPLES.conform(found).equals(found)
     fifth = (pl.col("minute") - OPEN).dt.total_minutes() % 5 == 0
     live = WHOLE.filter(fifth)
@@ -86,9 +87,9 @@ def test_examples_are_the_features_of_every_fifth_minute_bit_for_bit_and_the_lab
 
 
 def test_examples_are_of_the_climate_day_and_not_of_the_eve() -> None:
-    later = EVENT.with_columns(climate_start=pl.col("climate_start") + pl.duration(minutes=58))
+    later = EVENT.with_columns(day_start=pl.col("day_start") + pl.duration(minutes=58))
     seen = with_weather(minute_panel(later, *TAPE), later, REPORTS, FORECASTS.empty())
-    found = examples(model_features(seen, MARKET, _hazard()), LABELLED)
+    found = examples(model_features(seen, MARKET, _hazard()), LABELLED, EXAMPLES)
     assert found["minute"].min() == at(58)
     assert found["minute"].max() == at(118)
     assert found["minute"].n_unique() == 13
@@ -145,7 +146,7 @@ def test_the_full_panel_is_the_features_and_what_was_pooled() -> None:
         FUSED_PMF,
         **{name: WHOLE[name].to_list() for name in ("market_ticker", "minute", "p_mkt")},
         p_fused=WHOLE["p_mkt"].to_list(),
-        weather_weight=0.5,
+        model_weight=0.5,
     )
     parts = {MODEL_FEATURES: model_features(SEEN, MARKET, _hazard()), FUSED_PMF: pooled}
     full = MINUTE_PANEL_FULL.conform(MINUTE_PANEL_FULL.assembled(parts, None))

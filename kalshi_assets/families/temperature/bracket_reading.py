@@ -1,9 +1,9 @@
-"""Which whole degrees a market pays on, from its strikes, or from all else that tells them.
+"""The whole degrees on which a market pays, from its strikes or, without them, from other sources.
 
-Every winner that the exchange serves for 2025-01-16 to 02-09 lacks its strike fields. Three other
-things say the same: the label, the sentence of the rules, and the gap that the siblings leave; two
-must agree. Here: a market's bracket and where it was read. Not here: the rest of the contract
-(contract_reading).
+Winning markets of 2025-01-16 to 02-09 lack their strike fields. Three other sources state the
+bracket: the label, the sentence in the rules, and the gap between the other markets; two of them
+must agree. Here: a market's bracket and its origin. Not here: the rest of the contract
+(`exchange.contract_reading`).
 """
 
 import re
@@ -18,7 +18,8 @@ from kalshi_assets.ladder.brackets import Bracket
 from kalshi_assets.ladder.legs import STRIKES_THAT_PAY, ValueGrid, read_leg
 
 STRIKES = "strikes"
-WHOLE_DEGREES = ValueGrid("degree", 1)
+LARGEST_STRIKE = 1000
+WHOLE_DEGREES = ValueGrid("f", 1)
 
 Bounds = tuple[int | None, int | None]
 Said = dict[str, Bounds]
@@ -41,36 +42,30 @@ _SENTENCES = (
 )
 
 
-def read_brackets(
-    markets: Sequence[Market], largest_strike: int
-) -> tuple[list[Bracket], dict[str, str]]:
-    """The brackets of an event's markets, and by market where its bracket was read.
+def read_brackets(markets: Sequence[Market]) -> tuple[list[Bracket], dict[str, str]]:
+    """The brackets of an event's markets, and the origin of each by ticker.
 
     Parameters
     ----------
     markets
         All markets of the event, any order.
-    largest_strike
-        No strike is further from zero.
 
     Returns
     -------
     tuple
-        The brackets in the order of the markets; "strikes", or which two or three of label, rules
-        and gap agree, such as "label_rules_gap".
+        The brackets in the order of the markets, and by ticker "strikes" or the agreeing sources,
+        such as "label_rules_gap".
 
     Raises
     ------
     ContractError
-        A strike type that makes no ladder, a strike that is no whole number; or a market without
-        its strikes of which no two of label, rules and gap agree: the message says what each says.
+        A strike type cannot be part of a ladder, a strike is not a whole number, or strikes are
+        missing and no two of label, rules and gap agree; the message quotes all three.
     MalformedAnswerError
-        A strike is no number of degrees.
+        A strike exceeds the limit.
     """
-    found = {
-        m.ticker: (bracket_of(m, largest_strike), STRIKES) for m in markets if not _lacks_strikes(m)
-    }
-    # A market may be the last to be unknown, and so have a gap, only after the others are read.
+    found = {m.ticker: (bracket_of(m), STRIKES) for m in markets if not _lacks_strikes(m)}
+    # The gap is defined only for the last unknown market, so read the others first.
     pending = [m for m in markets if m.ticker not in found]
     while pending:
         known = [bracket for bracket, _ in found.values()]
@@ -85,30 +80,27 @@ def read_brackets(
     return [found[m.ticker][0] for m in markets], {t: origin for t, (_, origin) in found.items()}
 
 
-def bracket_of(market: Market, largest_strike: int) -> Bracket:
-    """The whole degrees that pay, by `strike_type` (kalshi.md 6.2).
-
-    ``less`` and ``greater`` exclude their strike, ``between`` includes both, ``less_or_equal``
-    and ``greater_or_equal`` include theirs.
+def bracket_of(market: Market) -> Bracket:
+    """The whole degrees that pay, by `strike_type`: see `STRIKES_THAT_PAY` (kalshi.md 6.2).
 
     Raises
     ------
     ContractError
-        Another strike type, a missing strike or one that is no whole number.
+        Another strike type, or a strike that is missing or not a whole number.
     MalformedAnswerError
-        A strike beyond any temperature.
+        A strike exceeds `largest_strike`.
     """
     lo, hi = STRIKES_THAT_PAY.get(market.strike_type or "", (None, None))
     if lo is None and hi is None:
         raise ContractError(
-            f"{market.ticker} has strike_type {market.strike_type!r}; a ladder is made of less, "
+            f"{market.ticker} has strike_type {market.strike_type!r}; a ladder consists of less, "
             "less_or_equal, between, greater_or_equal and greater"
         )
     return read_leg(
         market.ticker,
         market.strike_type,
-        floor=None if lo is None else Decimal(_whole(market, "floor_strike", largest_strike)),
-        cap=None if hi is None else Decimal(_whole(market, "cap_strike", largest_strike)),
+        floor=None if lo is None else Decimal(_whole(market, "floor_strike")),
+        cap=None if hi is None else Decimal(_whole(market, "cap_strike")),
         grid=WHOLE_DEGREES,
     )
 
@@ -122,11 +114,11 @@ def _lacks_strikes(market: Market) -> bool:
     )
 
 
-def _whole(market: Market, name: str, largest: int) -> int:
+def _whole(market: Market, name: str) -> int:
     strike = getattr(market, name)
-    if strike is not None and abs(strike) > largest:
+    if strike is not None and abs(strike) > LARGEST_STRIKE:
         raise MalformedAnswerError(
-            f"{strike} lies beyond {largest}", record=f"market {market.ticker}", field=name
+            f"{strike} exceeds {LARGEST_STRIKE}", record=f"market {market.ticker}", field=name
         )
     if strike is None or strike != int(strike):
         raise ContractError(
@@ -137,7 +129,7 @@ def _whole(market: Market, name: str, largest: int) -> int:
 
 
 def _said(market: Market, siblings: Sequence[Bracket] | None) -> Said:
-    """What label, rules and gap say; what says nothing, or two things, is left out."""
+    """The bounds stated by label, rules and gap; silent or ambiguous sources are omitted."""
     read = {
         "label": _bounds(market.yes_sub_title.strip(), _LABELS, whole=True),
         "rules": _bounds(market.rules_primary or "", _SENTENCES, whole=False),
@@ -160,9 +152,9 @@ def _bounds(
 
 
 def _gap(siblings: Sequence[Bracket]) -> Bounds | None:
-    """The one run of whole numbers that the siblings leave; None: none, several, or they overlap.
+    """The single gap between the siblings; None if there is none or several, or they overlap.
 
-    An end is open where no sibling is a tail on that side.
+    An end of the gap is open if no sibling is a tail on that side.
     """
     ordered = sorted(siblings, key=lambda b: (b.lo is not None, b.lo or 0))
     if not ordered:
@@ -192,15 +184,15 @@ def _disagreement(market: Market, said: Mapping[str, Bounds]) -> str:
     words = {
         "label": f"the label {market.yes_sub_title!r}",
         "rules": "the rules" if market.rules_primary else "no rules",
-        "gap": "the gap between its siblings",
+        "gap": "the gap between the other markets",
     }
     each = [
         f"{what}: {_written(said[name]) if name in said else 'nothing'}"
         for name, what in words.items()
     ]
     return (
-        f"{market.ticker} lacks its strike fields, and no two of what else tells its degrees "
-        f"agree ({', '.join(each)}); look at the market on the exchange"
+        f"{market.ticker} lacks its strike fields, and no two of the other sources agree "
+        f"({', '.join(each)}); check the market on the exchange"
     )
 
 
@@ -212,7 +204,7 @@ def _written(bounds: Bounds) -> str:
 
 
 def _check_what_is_left(market: Market, bracket: Bracket, origin: str) -> None:
-    """Of a market read without its strikes: those that are there must not say another thing."""
+    """Strike fields that are present must not contradict a bracket read from other sources."""
     if origin == STRIKES:
         return
     tails = (bracket.lo is None, bracket.hi is None)
@@ -225,7 +217,7 @@ def _check_what_is_left(market: Market, bracket: Bracket, origin: str) -> None:
         wrong |= strike is not None and (bound is None or strike not in (bound, bound + outside))
     if wrong:
         raise ContractError(
-            f"{market.ticker} lacks part of its strike fields: {origin.replace('_', ' and ')} say "
+            f"{market.ticker} lacks some strike fields: {origin.replace('_', ' and ')} say "
             f"{_written((bracket.lo, bracket.hi))}, but it has strike_type "
             f"{market.strike_type!r}, floor_strike {market.floor_strike} and cap_strike "
             f"{market.cap_strike}"

@@ -6,15 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_assets.exchange.bracket_reading import bracket_of, read_brackets
 from kalshi_assets.exchange.contract import ContractError, EventContract
 from kalshi_assets.exchange.contract_reading import read_event_contract
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.ingest import IngestError, fetch_event, fetch_settlement
 from kalshi_assets.exchange.wire import market_of
+from kalshi_assets.families.temperature.bracket_reading import bracket_of, read_brackets
 from kalshi_assets.families.temperature.cities import CITIES, city_day
-from kalshi_assets.families.temperature.listing import LARGEST_STRIKE, listing_of
+from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.ladder.brackets import LadderError
+from kalshi_assets.tables import SETTLEMENTS
 from kalshi_assets_tests.exchange.fake_exchange import (
     CITY,
     DAY,
@@ -49,7 +50,7 @@ def event_without_strikes_of(*bare, **changes):
 
 
 def read(rows):
-    brackets, origins = read_brackets([market_of(row, "sha") for row in rows], LARGEST_STRIKE)
+    brackets, origins = read_brackets([market_of(row, "sha") for row in rows])
     return [(b.lo, b.hi) for b in brackets], origins
 
 
@@ -152,7 +153,7 @@ def test_strikes_in_part_are_read_alike_where_they_do_not_contradict(left):
     "left", [{"strike_type": "greater"}, {"floor_strike": 70}, {"cap_strike": 83}]
 )
 def test_strikes_in_part_that_say_another_thing_are_refused(left):
-    with pytest.raises(ContractError, match=r"B80\.5 lacks part of its .* say 80 to 81, but"):
+    with pytest.raises(ContractError, match=r"B80\.5 lacks some strike .* say 80 to 81, but"):
         read(event_without_strikes_of("B80.5", **left))
 
 
@@ -187,7 +188,7 @@ def test_any_ladder_is_read_without_the_strikes_of_any_one_market(lowest, bare, 
 def test_a_strike_that_is_no_temperature_names_market_and_field(field):
     row = market("B80.5", **{field: 1e300})
     with pytest.raises(MalformedAnswerError, match=rf"market {EVENT}-B80.5, field {field}"):
-        bracket_of(market_of(row, "sha"), LARGEST_STRIKE)
+        bracket_of(market_of(row, "sha"))
 
 
 def test_the_contract_says_where_each_bracket_was_read_and_comes_back_whole():
@@ -196,7 +197,7 @@ def test_the_contract_says_where_each_bracket_was_read_and_comes_back_whole():
     frame = contract.to_frame()
     assert frame["bracket_from"].to_list().count("strikes") == 5
     row = frame.sort("bracket").row(2, named=True)
-    assert (row["bracket_from"], row["strike_type"], row["lo_f"], row["hi_f"]) == (
+    assert (row["bracket_from"], row["strike_type"], row["lo"], row["hi"]) == (
         "label_rules_gap",
         "",
         80,
@@ -210,8 +211,9 @@ def test_a_day_whose_winner_lost_its_strikes_settles_as_ever():
     for name in NO_STRIKES:
         rows[2].pop(name, None)
     fake = exchange(rows)
-    settlement = fetch_settlement(fake.client(), fetch_event(fake.client(), listing_of(CITY, DAY)))
-    assert settlement.select("winning_market", "tmax_f").rows() == [(f"{EVENT}-B80.5", 81)]
+    contract = fetch_event(fake.client(), listing_of(CITY, DAY))
+    settlement = fetch_settlement(fake.client(), contract, SETTLEMENTS)
+    assert settlement.select("winning_market", "value").rows() == [(f"{EVENT}-B80.5", 81)]
 
 
 def test_an_event_that_cannot_be_read_names_city_day_and_market():

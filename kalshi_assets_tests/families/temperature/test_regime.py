@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from kalshi_assets.features.regime import RegimeParams, regime
+from kalshi_assets.families.temperature.regime import RegimeParams, regime
 from kalshi_assets.tables.panel import MODEL_FEATURES
 from kalshi_assets_tests.lake.handmade import frame_of
 

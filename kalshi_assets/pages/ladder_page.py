@@ -1,0 +1,99 @@
+"""The page of a day of any ladder: what was believed, how it scored, why it did or did not trade.
+
+For families without a page of their own. Here: figures and tables that need nothing but the generic
+tables. Not here: what a family knows beside them (`day_page` has the weather).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from kalshi_assets.instants import microseconds_of
+from kalshi_assets.keys import LadderDay
+from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.ladder.grid import gridded
+from kalshi_assets.ladder.terms import atoms_of, latest_terms
+from kalshi_assets.pages.canvas import Sheet, hour_ticks, panels
+from kalshi_assets.pages.page import render
+from kalshi_assets.pages.plots.strokes import PERCENT, bands
+from kalshi_assets.pages.svg import svg_markup
+from kalshi_assets.units import MINUTE_US, Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class LadderPage:
+    """The frames of a page; each may be empty but for `events`.
+
+    Attributes
+    ----------
+    events, fused_pmf, decisions, fills, daily_pnl, report
+        Partitions of the tables of these names.
+    """
+
+    key: LadderDay
+    events: pl.DataFrame
+    fused_pmf: pl.DataFrame
+    decisions: pl.DataFrame
+    fills: pl.DataFrame
+    daily_pnl: pl.DataFrame
+    report: pl.DataFrame
+
+    @property
+    def outcome(self) -> str | None:
+        """What settled, in units of the number; None: not settled, or not stated."""
+        stated = self.daily_pnl["value"].drop_nulls()
+        if stated.is_empty():
+            return None
+        terms = self.events.row(0, named=True)
+        return f"{stated[0] / terms['scale']:g} {terms['unit']}"
+
+    def render(self) -> str:
+        """One self-contained HTML page."""
+        reasons = self.decisions["reason"].value_counts(sort=True).rows()
+        return render(
+            "ladder.html.j2",
+            page=self,
+            terms=latest_terms(self.events).sort("bracket").to_dicts(),
+            figure=svg_markup(self._beliefs(), "fused and market probabilities over the day"),
+            scores=self._scores(),
+            reasons=reasons,
+            pnl=self.daily_pnl.sort("fill_model").to_dicts(),
+            orders=self.fills.sort("placed_at", "order_id").head(200).to_dicts(),
+        )
+
+    def _beliefs(self) -> Sheet:
+        """The fused PMF and the market's as stacked bands of atoms, the lowest at the bottom."""
+        sheet, ladder = Sheet((9.6, 4.4)), atoms_of(self.events)
+        winner = self.daily_pnl["winning_bracket"].drop_nulls()
+        stacks = self._stacks(ladder)
+        hours = stacks[0][1]
+        x = (float(min(hours[0], 0.0)), float(hours[-1])) if len(hours) else (0.0, 24.0)
+        made = panels(sheet, x=x, ys=[(0.0, 1.0)] * 2, shares=[1.0, 1.0], top=0.2)
+        for panel, (title, hours, pmf) in zip(made, stacks, strict=True):
+            ticks = hour_ticks(self.key.date, x, labels=True)
+            panel.scales(y_ticks=PERCENT, x_ticks=ticks, title=title)
+            if len(hours):
+                bands(panel, hours, pmf, None if winner.is_empty() else int(winner[0]))
+            else:
+                panel.say("no probabilities")
+        return sheet
+
+    def _stacks(self, ladder: Atoms) -> list[tuple[str, Array, Array]]:
+        """Title, hours since the day's start, and PMF over the atoms, shape (atoms, minutes)."""
+        named = {"p_fused": "fused probabilities", "p_mkt": "the market's alone"}
+        if self.fused_pmf.is_empty():
+            return [(title, np.empty(0), np.empty((0, 0))) for title in named.values()]
+        rows, grid = gridded(self.fused_pmf)
+        start = microseconds_of(self.events["day_start"][0])
+        hours = (grid.minutes - start) / (60 * MINUTE_US)
+        return [
+            (title, hours, ladder.atom_probabilities(grid.in_ladder(grid.matrix(rows[name]))))
+            for name, title in named.items()
+        ]
+
+    def _scores(self) -> list[dict[str, object]]:
+        """Log loss of every source by hour."""
+        if self.report.is_empty():
+            return []
+        return self.report.pivot(on="source", index="lst_hour", values="log_loss").to_dicts()
