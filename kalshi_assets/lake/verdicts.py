@@ -87,7 +87,9 @@ def _packed(rows: list[dict[str, Any]]) -> bytes:
     from pyarrow.parquet import write_table
 
     content, table = pa.BufferOutputStream(), pa.Table.from_pylist(rows, schema=_schema())
-    write_table(table, content, compression="none", use_dictionary=False, write_statistics=False)
+    # What describes the columns is most of such a file: none of it twice, and no statistics.
+    plain = {"compression": "none", "use_dictionary": False, "write_statistics": False}
+    write_table(table, content, store_schema=False, **plain)
     return content.getvalue().to_pybytes()
 
 
