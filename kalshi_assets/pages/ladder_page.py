@@ -59,7 +59,7 @@ class LadderPage:
             scores=self._scores(),
             reasons=reasons,
             pnl=self.daily_pnl.sort("fill_model").to_dicts(),
-            orders=self.fills.sort("placed_at", "order_id").head(200).to_dicts(),
+            filled=self.fills.filter(pl.col("filled") > 0).sort("placed_at", "order_id").to_dicts(),
         )
 
     def _beliefs(self) -> Sheet:
@@ -71,7 +71,7 @@ class LadderPage:
         x = (float(min(hours[0], 0.0)), float(hours[-1])) if len(hours) else (0.0, 24.0)
         made = panels(sheet, x=x, ys=[(0.0, 1.0)] * 2, shares=[1.0, 1.0], top=0.2)
         for panel, (title, hours, pmf) in zip(made, stacks, strict=True):
-            ticks = hour_ticks(self.key.date, x, labels=True)
+            ticks = hour_ticks(self.key.date, x, labels=panel is made[-1])
             panel.scales(y_ticks=PERCENT, x_ticks=ticks, title=title)
             if len(hours):
                 bands(panel, hours, pmf, None if winner.is_empty() else int(winner[0]))
