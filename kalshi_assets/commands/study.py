@@ -34,8 +34,8 @@ from kalshi_assets.families.temperature.fit.fitting import mc_params
 from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.families.temperature.listing import listing_of
+from kalshi_assets.families.temperature.sources.client import WeatherClient
 from kalshi_assets.families.temperature.sources.climate_report import (
-    ClimateReportClient,
     fetch_climate_report,
 )
 from kalshi_assets.families.temperature.sources.visual_crossing import (
@@ -202,7 +202,7 @@ def _read(progress: Console, root: Path, keys: Sequence[LadderDay]) -> Iterator[
     with ExitStack() as stack:
         sandbox = stack.enter_context(unlimited_sandbox(root))
         weather = VisualCrossingClient(sandbox.url, sandbox.weather_key)
-        reports = ClimateReportClient(sandbox.url)
+        reports = WeatherClient(sandbox.url)
         exchange = KalshiClient(sandbox.api_url)
         for client in (weather, reports, exchange):
             stack.enter_context(client)

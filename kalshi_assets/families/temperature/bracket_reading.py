@@ -88,7 +88,7 @@ def bracket_of(market: Market) -> Bracket:
     ContractError
         Another strike type, or a strike that is missing or not a whole number.
     MalformedAnswerError
-        A strike exceeds `largest_strike`.
+        A strike exceeds `LARGEST_STRIKE`.
     """
     lo, hi = STRIKES_THAT_PAY.get(market.strike_type or "", (None, None))
     if lo is None and hi is None:

@@ -1,8 +1,9 @@
-"""Which row counts where several providers report the same instant.
+"""Which row is used when several providers report the same value for the same time.
 
-The tables keep all rows, since `source` is part of their keys. Computations must see each report
-once, or two relays of one reading would confirm each other. Here: that rule. Not here: who settles
-a day (`settlement`), or which reports count at all (`evidence`).
+The tables contain the rows of all providers, since `source` is part of their keys. Computations
+must use each report once, because otherwise two copies of one reading would confirm each other.
+Here: this rule. Not here: who settles a day (`settlement.rule`), or which reports count
+(`evidence`).
 """
 
 import polars as pl
@@ -25,15 +26,9 @@ def one_forecast_each(forecasts: pl.DataFrame) -> pl.DataFrame:
 
 
 def first_known(rows: pl.DataFrame, same: tuple[str, ...]) -> pl.DataFrame:
-    """Of rows with equal `same` the one known first; of those known at once, the first by source.
+    """Of rows with equal `same` the one known first, then the first by source; order is kept.
 
-    A row that became known later never replaces an earlier one, so a late row changes nothing
-    before it.
-
-    Returns
-    -------
-    DataFrame
-        The remaining rows, in their order.
+    A row that becomes known later never replaces an earlier one.
     """
     # Most partitions have one row per instant, in order of time; checking costs less than a query.
     times = microseconds(rows[same[0]])
