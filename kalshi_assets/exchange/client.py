@@ -100,6 +100,13 @@ class KalshiClient(RestReader):
         """Tickers of live-tier events of `series` that settled at `since` or later.
 
         Only tickers are decoded, so that other malformed fields cause no error here.
+
+        Parameters
+        ----------
+        series
+            Ticker of the series.
+        since
+            Earliest settlement.
         """
         params = {
             "series_ticker": series,
@@ -118,6 +125,13 @@ class KalshiClient(RestReader):
     ) -> pl.DataFrame:
         """One-minute candles (`tables.CANDLES`) of several markets of the historical tier.
 
+        Parameters
+        ----------
+        tickers
+            Markets.
+        start, end
+            Window of the candles, UTC.
+
         Raises
         ------
         NotFoundError
@@ -134,6 +148,11 @@ class KalshiClient(RestReader):
     def batch_candles(self, tickers: Sequence[str], start: datetime, end: datetime) -> pl.DataFrame:
         """One-minute candles (`tables.CANDLES`) of several markets of the live tier.
 
+        Parameters
+        ----------
+        tickers, start, end
+            As in `archived_candles`.
+
         Raises
         ------
         NotFoundError
@@ -148,7 +167,15 @@ class KalshiClient(RestReader):
         return _candles(asked, LIVE, _batch_candles_of)
 
     def event_trades(self, tickers: Sequence[str], start: datetime, end: datetime) -> pl.DataFrame:
-        """Trades (`tables.TRADES`) of several markets within `start`..`end`, from both tiers."""
+        """Trades (`tables.TRADES`) of several markets, from both tiers.
+
+        Parameters
+        ----------
+        tickers
+            Markets.
+        start, end
+            Window of the trades, UTC, both included.
+        """
         cutoff = self.cutoff().trades_created_ts
         paths = []
         if end >= cutoff - TIER_OVERLAP:

@@ -1,6 +1,6 @@
-"""The event contract: one value per event, everything that its markets agree on.
+"""The event contract: one value per event, with everything that its markets share.
 
-Here: the value and its table form. Not here: reading it from the exchange's answers
+Here: the value and its table form. Not here: reading it from the exchange's responses
 (contract_reading) and anything that changes while the event trades.
 """
 
@@ -24,7 +24,7 @@ LINEAR_CENT = (TickRange(start=0, end=CC_A_DOLLAR, step=100),)
 
 
 class ContractError(ValueError):
-    """The exchange's answers do not make one event; the message says what disagrees."""
+    """The exchange's responses do not describe one event; the message says what disagrees."""
 
 
 class StationChangedError(ContractError):
@@ -33,25 +33,25 @@ class StationChangedError(ContractError):
 
 @dataclass(frozen=True, kw_only=True)
 class MarketTerms:
-    """What is particular to one market.
+    """Terms of one market that may differ from the others'.
 
     Attributes
     ----------
     label
-        The exchange's words, such as "84° to 85°".
+        The exchange's label, such as "84° to 85°".
     strike_type, floor_strike, cap_strike
-        As stated; empty and None where they were not.
+        As stated; empty and None if not stated.
     bracket_from
-        Where the numbers that pay were read; see `tables.EVENTS`.
+        Where the bounds of the leg were read; see `tables.EVENTS`.
     rules_sha256
-        Fingerprint of the rules text; None: none was given.
+        SHA-256 of the rules text; None: no text.
     tick_grid, tick_grid_from
-        Prices allowed; "market": as stated, "default": whole cents, as none were stated.
+        Allowed prices; "market": as stated, "default": whole cents, since none were stated.
     fee_waiver_until
-        Fees are zero before it, by the market's own word: that of a series would be today's, and
-        says nothing of when it began. None: there is no waiver.
+        Fees are zero before it, as stated by the market itself; a series would state today's
+        waiver, without its start. None: no waiver.
     raw_sha256
-        Content hash of the answer that stated the market.
+        Content hash of the response with the market.
     """
 
     market_ticker: str
@@ -76,13 +76,13 @@ class EventContract:
     ladder
         The legs; a `Ladder` where they are a partition.
     grid
-        The numbers that can settle.
+        The possible settlement values.
     day_start, day_end
-        The day that the number is of, UTC; the end is exclusive.
+        The day that the settlement value refers to, UTC; the end is exclusive.
     authorities
-        Whose word settles, the first that has spoken.
+        Sources that settle the event, by precedence.
     place
-        Where the number is taken; of a temperature the settlement station's ICAO identifier.
+        Where the settlement value is measured; for a temperature, the station's ICAO identifier.
     *_from
         Where the value was read; see `tables.EVENTS`.
     """
@@ -135,13 +135,15 @@ class EventContract:
         ----------
         price_cc
             1/10,000 dollar of YES, 0 to 10,000.
+        side
+            Side of the order.
         market_ticker
-            Whose grid; None: the one that all markets of the event share.
+            The market with the grid; None: all markets of the event share one.
 
         Returns
         -------
         int
-            On the grid; 0 and 10,000 are no prices of orders and mean that there is none.
+            On the grid; 0 and 10,000 are not prices of orders and mean that there is none.
         """
         if market_ticker is not None:
             return round_to_tick(self.terms(market_ticker).tick_grid, price_cc, side)
@@ -204,7 +206,14 @@ class EventContract:
 
     @classmethod
     def from_frame(cls, key: LadderDay, frame: pl.DataFrame) -> "EventContract":
-        """The contract that the last version in `frame` was made of.
+        """The contract of the last version in `frame`.
+
+        Parameters
+        ----------
+        key
+            Ladder and day of the event.
+        frame
+            `market.events` of it.
 
         Raises
         ------
@@ -272,6 +281,8 @@ def round_to_tick(grid: Sequence[TickRange], price_cc: int, side: Literal["bid",
         Ranges in rising order that cover 0 to 10,000.
     price_cc
         1/10,000 dollar of YES, 0 to 10,000.
+    side
+        Side of the order.
     """
     if not 0 <= price_cc <= CC_A_DOLLAR:
         raise ValueError(f"price {price_cc} cc is not within 0 and {CC_A_DOLLAR}")

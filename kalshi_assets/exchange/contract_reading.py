@@ -1,7 +1,7 @@
 """Reading the event contract from the exchange's responses, with the origin of each part.
 
-Here: the place and the publisher in the rules, the fee terms of the day. Not here: the numbers that
-a market pays on (`listing`), requests (`ingest`), the contract's data types (`contract`).
+Here: the place and the publisher in the rules, the fee terms of the day. Not here: the legs of
+markets (`listing`), requests (`ingest`), the contract's data types (`contract`).
 """
 
 import hashlib
@@ -92,6 +92,13 @@ def read_event_contract(
 
 def series_of_event(listing: Listing, event_payload: Mapping[str, Any]) -> str:
     """The series named by the event, current or former; the current one if it names none.
+
+    Parameters
+    ----------
+    listing
+        The expected event.
+    event_payload
+        The object in ``event``.
 
     Raises
     ------

@@ -150,6 +150,15 @@ def error_of(status: int, body: bytes, endpoint: Endpoint) -> ExchangeError:
     Decodes all four formats: ``{"error": {code, message, details}}``, flat ``{code, message,
     details}``, ``{"msg": ...}`` and ``{"error": "text"}``; any other body becomes the message,
     truncated to 200 bytes.
+
+    Parameters
+    ----------
+    status
+        HTTP status.
+    body
+        Body of the response.
+    endpoint
+        The request.
     """
     kind = _KINDS.get(status, ServerError if status >= 500 else ExchangeError)
     try:

@@ -50,8 +50,12 @@ def fee_cc(
     ----------
     price_cc
         1/10,000 dollar, 0 to 10,000; the fee is the same for YES and NO.
+    contracts
+        Size of the fill.
     fee_type, multiplier
         The exchange's formula and its factor.
+    liquidity
+        Maker or taker.
     schedule
         Rounding. "direct": cost plus fee to 1/10,000 dollar, for direct members; "broker": cost
         plus fee to the cent; "conservative": the fee itself up to the cent, as before 2026.
@@ -73,6 +77,11 @@ def model_fee(
     liquidity: Liquidity,
 ) -> Decimal:
     """The fee before rounding, in dollars: M * k * 0.07 * C * P * (1 - P).
+
+    Parameters
+    ----------
+    price_cc, contracts, fee_type, multiplier, liquidity
+        As in `fee_cc`; fractional contracts are allowed.
 
     Raises
     ------
@@ -113,7 +122,19 @@ class OrderFees:
         action: Literal["buy", "sell"],
         liquidity: Liquidity,
     ) -> Decimal:
-        """Fee of the next fill, in dollars; `price_cc` is that of the outcome bought or sold."""
+        """Fee of the next fill, in dollars.
+
+        Parameters
+        ----------
+        price_cc
+            Price of the outcome bought or sold, 1/10,000 dollar.
+        contracts
+            Size of the fill.
+        action
+            Whether the outcome is bought or sold.
+        liquidity
+            Maker or taker.
+        """
         model = model_fee(price_cc, contracts, self.fee_type, self.multiplier, liquidity)
         if self.schedule == "conservative":
             before = _rounded(self._model_total, _CENT, ROUND_CEILING)
@@ -124,7 +145,15 @@ class OrderFees:
         return self.charge(cash if action == "sell" else -cash, trade_fee)
 
     def charge(self, revenue: Decimal, trade_fee: Decimal) -> Decimal:
-        """Net fee of a fill in dollars; `revenue` is the cash flow before fees (negative: paid)."""
+        """Net fee of a fill, in dollars.
+
+        Parameters
+        ----------
+        revenue
+            Cash flow before fees, dollars; negative: paid.
+        trade_fee
+            Fee before rounding of the cash flow, dollars.
+        """
         grain = _GRAIN[self.schedule]
         before = revenue - trade_fee
         rounding = before - _rounded(before, grain, ROUND_FLOOR)

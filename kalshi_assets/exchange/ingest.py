@@ -1,7 +1,7 @@
 """An event from the exchange: its contract, candles, trades and settlement.
 
-Here: which reads make up an event, and errors that say which one. Not here: sending (rest,
-client), decoding (wire), storing (lake). Every function takes the client it reads through.
+Here: which reads make up an event, and errors that name it. Not here: sending (rest, client),
+decoding (wire), storing (lake). Every function takes the client it reads through.
 """
 
 from collections.abc import Iterator
@@ -46,16 +46,23 @@ class EventNotFoundError(IngestError):
 
 
 def fetch_event(client: KalshiClient, listing: Listing) -> EventContract:
-    """The event, under the name that the exchange has it.
+    """The event's contract, under the name that the exchange has.
 
-    Series were renamed; the name of the day's time is asked for first, then the others.
+    Series were renamed: the name valid on the day is requested first, then the others.
+
+    Parameters
+    ----------
+    client
+        The client to read through.
+    listing
+        The expected event.
 
     Raises
     ------
     EventNotFoundError
         The exchange has no such event, or it has no markets.
     IngestError
-        A read failed, or the answers do not make one event.
+        A read failed, or the responses do not describe one event.
     """
     missing: list[str] = []
     for ticker in listing.tickers:
@@ -79,8 +86,14 @@ def fetch_event(client: KalshiClient, listing: Listing) -> EventContract:
 def fetch_candles(client: KalshiClient, contract: EventContract) -> pl.DataFrame:
     """All one-minute candles of the event, open to close: `tables.CANDLES`.
 
-    A candle that is still being made (its `known_at` lies ahead of the client's clock) is left
-    out.
+    A candle that is not complete (its `known_at` is after the client's clock) is left out.
+
+    Parameters
+    ----------
+    client
+        The client to read through.
+    contract
+        The event.
     """
     start, end = contract.open_time, contract.close_time + _AFTER_CLOSE
     with _naming(contract.key, f"candles of {contract.event_ticker}"):
@@ -99,19 +112,25 @@ def fetch_candles(client: KalshiClient, contract: EventContract) -> pl.DataFrame
 
 
 def fetch_trades(client: KalshiClient, contract: EventContract) -> pl.DataFrame:
-    """All trades of the event, open to close: `tables.TRADES`."""
+    """All trades of the event, open to close: `tables.TRADES`.
+
+    Parameters
+    ----------
+    client, contract
+        As in `fetch_candles`.
+    """
     start, end = contract.open_time, contract.close_time + _AFTER_CLOSE
     with _naming(contract.key, f"trades of {contract.event_ticker}"):
         return _known(client, TRADES, client.event_trades(contract.market_tickers, start, end))
 
 
 def fetch_settlement(client: KalshiClient, contract: EventContract, table: Table) -> pl.DataFrame:
-    """How the exchange settled the event: one row of the family's settlements, none before it did.
+    """The exchange's settlement of the event: one row, none before it settled.
 
     Parameters
     ----------
     client, contract
-        Who asks, and about which event.
+        As in `fetch_candles`.
     table
         The family's settlements.
     """
@@ -120,19 +139,28 @@ def fetch_settlement(client: KalshiClient, contract: EventContract, table: Table
 
 
 def settlement_of(contract: EventContract, markets: list[Market], table: Table) -> pl.DataFrame:
-    """The row that the event's markets make: see `fetch_settlement`.
+    """The settlement row from the event's markets; see `fetch_settlement`.
 
-    The value is the one that the siblings state; in 2024 and 2025 only the winner did. Where they
-    state it in words, it is the number that the words begin with, should that agree with what
-    paid; else it is null. Of a partition the row names the market that pays, of other legs the atom
-    that the results mean. Where the exchange settled at a fair price (result scalar), the row
-    holds what each leg paid.
+    The value is the one that the markets state; in 2024 and 2025 only the winner did. If it is
+    stated in words, it is the number at their beginning, provided that it agrees with the markets
+    that paid; else it is null. For a partition the row names the market that pays, for other legs
+    the atom that the results imply. If the exchange settled at a fair price (result scalar), the
+    row holds the payoff of each leg.
+
+    Parameters
+    ----------
+    contract
+        The event.
+    markets
+        Its markets as read, any order.
+    table
+        The family's settlements.
 
     Raises
     ------
     ContractError
-        No number would pay the legs that paid, values that disagree or would pay others, a market
-        missing, or a fair price that is not stated.
+        No value would pay exactly the legs that paid, stated values disagree or would pay others, a
+        market is missing, or a fair price is not stated.
     MalformedAnswerError
         The value is out of the table's range.
     """
@@ -170,7 +198,7 @@ def _row(
     won: int | None = None,
     payoffs_cc: list[int] | None = None,
 ) -> pl.DataFrame:
-    """The row of the exchange, with status and answer of the market that speaks for all."""
+    """The exchange's row, with status and response of one market for all."""
     known_at, known_at_from = _known_at(contract, markets)
     row = {
         "source": "exchange",
@@ -190,7 +218,7 @@ def _row(
 
 
 def _payoffs(contract: EventContract, markets: list[Market]) -> list[int]:
-    """What a YES contract of each market paid, cc, where at least one has a fair price."""
+    """Payoff of a YES contract of each market, cc, where at least one has a fair price."""
     whole = {"yes": CC_A_DOLLAR, "no": 0}
     payoffs = [whole.get(market.result, market.settlement_value_cc) for market in markets]
     stated = [payoff for payoff in payoffs if payoff is not None]
@@ -204,7 +232,7 @@ def _payoffs(contract: EventContract, markets: list[Market]) -> list[int]:
 
 
 def _series(client: KalshiClient, listing: Listing, stated: str) -> tuple[Answer, Answer]:
-    """The series that the event is of, and its fee changes; the present one where it is gone."""
+    """The event's series and its fee changes; the present series if it no longer exists."""
     try:
         return client.series(stated), client.fee_changes(stated)
     except NotFoundError:
@@ -214,7 +242,7 @@ def _series(client: KalshiClient, listing: Listing, stated: str) -> tuple[Answer
 
 
 def _archived(client: KalshiClient, contract: EventContract) -> frozenset[str]:
-    # Nothing settles before it closes, so what closed after the cutoff is in the live tier.
+    # Nothing settles before its close, so what closed after the cutoff is in the live tier.
     if contract.close_time >= client.cutoff().market_settled_ts:
         return frozenset()
     return client.archived_tickers(contract.event_ticker)
@@ -222,7 +250,7 @@ def _archived(client: KalshiClient, contract: EventContract) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class _Stated:
-    """What markets that have settled state as the number, where just the legs of `atom` paid."""
+    """The settlement value that settled markets state, where exactly the legs of `atom` paid."""
 
     contract: EventContract
     markets: list[Market]
@@ -230,7 +258,7 @@ class _Stated:
     range: Limits
 
     def value(self) -> int | None:
-        """The number in ticks; None: it is not stated, or in words that do not agree."""
+        """The value in ticks; None: not stated, or in words that do not agree."""
         event = self.contract.event_ticker
         stated = {
             market.ticker: market.expiration_value

@@ -1,4 +1,4 @@
-"""The numbers that a market pays on, by its strikes alone, for families that state them always.
+"""Legs from strikes alone, for families whose markets always state them.
 
 Here: strikes to legs on a grid. Not here: what labels and rules say (the families' contracts), or a
 leg's bounds from a strike type (`ladder.legs`).
@@ -11,14 +11,14 @@ from kalshi_assets.ladder.legs import Leg, ValueGrid, read_leg
 
 
 def legs_by_strikes(markets: Sequence[Market], grid: ValueGrid) -> tuple[list[Leg], dict[str, str]]:
-    """The legs of an event's markets, and by market that they were read from strikes.
+    """The legs of an event's markets, and by market their origin: strikes.
 
     Parameters
     ----------
     markets
         All markets of the event.
     grid
-        The numbers that can settle.
+        The possible settlement values.
 
     Raises
     ------

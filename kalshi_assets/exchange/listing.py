@@ -1,7 +1,7 @@
-"""An event as the registry of its family knows it, before the exchange is asked.
+"""The expected event, from the registry of its family, before any request.
 
-The exchange's answers are held against it: names, day and settlement place.
-Here: the value. Not here: any registry (`families`).
+The exchange's responses are checked against it: names, day and settlement place. Here: the value.
+Not here: any registry (`families`).
 """
 
 import re
@@ -17,36 +17,36 @@ from kalshi_assets.ladder.legs import Leg, ValueGrid
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What is expected of one event.
+    """One expected event.
 
     Attributes
     ----------
     key
         The ladder and its day.
     tickers
-        Every name that the event may have, the one of its time first.
+        Every name that the event may have, the one valid on its day first.
     series
         Every name of its series, the present one first.
     day_start, day_end
-        The day that the number is of, UTC; the end is exclusive.
+        The day that the settlement value refers to, UTC; the end is exclusive.
     grid
-        The numbers that can settle.
+        The possible settlement values.
     read_legs
-        Which numbers each market pays on, and where that was read (`tables.EVENTS`, bracket_from),
-        from all markets of the event. Raises `ContractError` where a market cannot be read.
+        The leg of each market, and where it was read (`tables.EVENTS`, bracket_from), from all
+        markets of the event. Raises `ContractError` if a market cannot be read.
     shape
-        What the legs are together; another shape is an error.
+        Required shape of the legs.
     authorities
-        Whose word settles, the first that has spoken: the exchange, then sources of the family.
+        Sources that settle the event, by precedence: the exchange, then sources of the family.
     publishers
-        Publishers that rules may name, each with the words that name it.
+        Publishers that rules may name, each with the pattern of its name.
     place
-        Where the number is taken, such as a weather station.
+        Where the settlement value is measured, such as a weather station.
     read_place
         Where the rules of a market name the place, from its ticker and text (None: no text). Raises
-        `contract.StationChangedError` where they name another.
+        `contract.StationChangedError` if they name another.
     regular_closes
-        Every instant at which trading ends when nothing moves it.
+        Every instant at which trading ends unless the close is moved.
     """
 
     key: LadderDay

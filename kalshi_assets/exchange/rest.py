@@ -63,7 +63,7 @@ class Answer:
     body: bytes = b""
 
     def objects(self) -> "Answer":
-        """This answer with `payload` decoded to Python objects."""
+        """The answer with `payload` decoded to Python objects."""
         if not isinstance(self.payload, pl.DataFrame):
             return self
         return replace(self, payload=_json(self.body, self.endpoint))
@@ -136,6 +136,10 @@ class RestReader(AbstractContextManager):
 
         Parameters
         ----------
+        path
+            Below the base URL.
+        params
+            Query.
         shape
             Expected types; a body that matches is decoded to columns, which for long lists takes
             half as long as decoding to objects.
@@ -186,7 +190,14 @@ class RestReader(AbstractContextManager):
         return Answer(payload, hashlib.sha256(body).hexdigest(), endpoint, body)
 
     def pages(self, path: str, params: dict[str, Any], rows: str) -> Iterator[Answer]:
-        """All pages of a list with its rows in the field `rows`; an empty page may not be the last.
+        """All pages of a list; an empty page may not be the last.
+
+        Parameters
+        ----------
+        path, params
+            As in `get`.
+        rows
+            Field with the rows.
 
         Raises
         ------

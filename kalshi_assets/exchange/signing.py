@@ -29,6 +29,13 @@ class Signer:
     def from_pem(cls, key_id: str, pem: bytes) -> "Signer":
         """Read an unencrypted RSA or Ed25519 private key in PEM format.
 
+        Parameters
+        ----------
+        key_id
+            The exchange's ID of the key.
+        pem
+            The private key.
+
         Raises
         ------
         SigningKeyError
@@ -57,8 +64,14 @@ class Signer:
     def headers(self, method: str, path: str, now_ms: int) -> dict[str, str]:
         """The three headers that sign a request.
 
-        `path` includes /trade-api/v2 but no query; `now_ms` are Unix milliseconds, read just before
-        sending.
+        Parameters
+        ----------
+        method
+            HTTP method.
+        path
+            Including /trade-api/v2, without the query.
+        now_ms
+            Unix milliseconds, read just before sending.
 
         Raises
         ------

@@ -1,17 +1,16 @@
-"""Versions of an event's terms: what the exchange said when, and what its rules said at the open.
+"""Versions of an event's terms: what the exchange stated when, and what held at the open.
 
-An event is read again and again, also after it settled, and its close and its price grid may have
-moved by then. Here: what a reading adds to the versions that are stored. Not here: reading
-(`ingest`), or choosing a version (`ladder.terms`).
+An event is read repeatedly, also after it settled, and its close and its price grid may have
+changed by then. Here: what a reading adds to the stored versions. Not here: reading (`ingest`), or
+selecting a version (`ladder.terms`).
 
-- The first version holds from the open on. Nobody may have recorded it: a reading of the time of
-  trading or later tells what the rules said at the open only as far as such a reading cannot differ
-  from it. A close that is none of the regular ones was moved; the regular end stands in. A grid
-  other than whole cents may be of later; whole cents stand in.
-- What a later reading says differently is a version of its own, known from the reading on, but at
-  the latest from the close, as trading ended there or went on.
-- What was read while the event was open stays for ever. What was read afterwards is replaced by the
-  next reading, which says the same and perhaps better.
+- The first version is valid from the open. If it was not recorded, a later reading stands in, but
+  only in what cannot have changed. A close that is not a regular one was moved and is replaced
+  by the end of the day. A grid other than whole cents may be newer and is replaced by whole cents.
+- A later reading that differs is a version of its own, known from the reading on, but at the latest
+  from the close, since trading ended there or went on.
+- A version that was read while the event was open is kept for ever. One that was read afterwards is
+  replaced by the next reading.
 """
 
 from dataclasses import replace
@@ -37,13 +36,13 @@ def with_reading(
     Parameters
     ----------
     stored
-        `market.events` of the event as it is stored; None: nothing is.
+        The stored `market.events` of the event; None: there is none.
     contract
         As read.
     read_at
-        When.
+        When it was read.
     regular_closes
-        Every instant at which trading of the event ends when nothing moves it.
+        Every instant at which trading of the event ends unless the close is moved.
 
     Returns
     -------
@@ -62,7 +61,7 @@ def with_reading(
 def _at_open(
     contract: EventContract, read_at: datetime, regular_closes: frozenset[datetime]
 ) -> pl.DataFrame:
-    """What the rules said at the open, as far as a later reading can tell."""
+    """The terms at the open, as far as a later reading determines them."""
     regular = contract.close_time in regular_closes
     markets = tuple(
         terms
@@ -78,10 +77,10 @@ def _at_open(
 
 
 def _told(versions: pl.DataFrame, contract: EventContract, read_at: datetime) -> pl.DataFrame:
-    """The versions, and one more where the reading differs from the last of them."""
+    """The versions, and one more if the reading differs from the last of them."""
     last = latest_terms(versions)
     since: datetime = last["known_at"][0]
-    # A reading from before the last version tells nothing new.
+    # A reading from before the last version adds nothing.
     if read_at <= since or _terms(last).equals(_terms(contract.to_frame())):
         return versions
     closes = (last["close_time"][0], contract.close_time)
@@ -93,6 +92,6 @@ def _told(versions: pl.DataFrame, contract: EventContract, read_at: datetime) ->
 
 
 def _terms(events: pl.DataFrame) -> pl.DataFrame:
-    """What is agreed, without where and when it was read."""
+    """The terms without provenance and times."""
     provenance = [name for name in events.columns if name.endswith("_from")]
     return events.drop(*_NO_TERMS, *provenance)

@@ -73,7 +73,9 @@ class Market:
     expiration_value, expiration_words
         The settlement value, or the text given instead of a number, such as "84. As reported.".
     settlement_value_cc
-        What a YES contract paid, 1/10,000 dollar.
+        Payoff of a YES contract, 1/10,000 dollar; None: not given.
+    price_ranges
+        The price grid; None: not given.
     fee_waiver_expiration_time
         When fees begin; None: no waiver.
     yes_bid_cc, yes_ask_cc
@@ -105,6 +107,13 @@ class Market:
 
 def market_of(payload: Any, raw_sha256: str) -> Market:
     """Decode one market object.
+
+    Parameters
+    ----------
+    payload
+        The object.
+    raw_sha256
+        Content hash of the response.
 
     Raises
     ------
@@ -279,6 +288,8 @@ def trades_of(
 
     Parameters
     ----------
+    trades
+        The objects.
     raw_sha256
         Content hash of the response, or one per trade.
     lag
@@ -368,7 +379,15 @@ class Memo(dict[Any, Any]):
 
 
 def times_of(microseconds: pl.Series, lag: timedelta) -> dict[str, pl.Series]:
-    """Columns event_time and known_at; `microseconds` is the event's Unix time."""
+    """Columns event_time and known_at.
+
+    Parameters
+    ----------
+    microseconds
+        Unix time of the event.
+    lag
+        From the event until it is available.
+    """
     utc_time = pl.Datetime("us", "UTC")
     lag_us = lag // timedelta(microseconds=1)
     return {

@@ -88,6 +88,13 @@ class Frame:
 def order_book_of(payload: Any, ticker: str) -> OrderBook:
     """Decode a response of the order-book endpoint; a missing side or book is empty.
 
+    Parameters
+    ----------
+    payload
+        The response.
+    ticker
+        Ticker of the market.
+
     Raises
     ------
     MalformedAnswerError

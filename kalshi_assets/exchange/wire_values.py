@@ -185,6 +185,13 @@ class Record:
     def get(self, field: str, read: Callable[[object], T]) -> T:
         """A required field, decoded by `read`.
 
+        Parameters
+        ----------
+        field
+            Name of the field.
+        read
+            Decoder; raises ValueError for a bad value.
+
         Raises
         ------
         MalformedAnswerError
@@ -196,7 +203,13 @@ class Record:
         return self._read(field, value, read)
 
     def maybe(self, field: str, read: Callable[[object], T]) -> T | None:
-        """An optional field, decoded by `read`; None if it is missing, null or empty."""
+        """An optional field; None if it is missing, null or empty.
+
+        Parameters
+        ----------
+        field, read
+            As in `get`.
+        """
         value = self.payload.get(field)
         return None if value is None or value == "" else self._read(field, value, read)
 
@@ -228,7 +241,17 @@ class Record:
         return self.maybe(field, _text)
 
     def outcome(self, field: str, book_field: str = "", old_field: str = "") -> str:
-        """Outcome, yes or no: `field`, else that of a book side (bid is yes), else `old_field`."""
+        """Outcome, yes or no.
+
+        Parameters
+        ----------
+        field
+            Field with the outcome.
+        book_field
+            Used if that is missing: field with the side of the book, bid is yes.
+        old_field
+            Used if both are missing.
+        """
         side = (
             self.maybe_text(field)
             or SIDE_OF_BOOK.get(self.maybe_text(book_field) or "")

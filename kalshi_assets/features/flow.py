@@ -24,11 +24,11 @@ class Flow:
     volume, signed
         Contracts traded in the minute, and contracts bought less sold by takers.
     high, low
-        Of the minute, whole cc; NaN: no trade.
+        Highest and lowest trade of the minute, whole cc; NaN: no trade.
     last, last_age_s
         The last trade so far, cc and seconds; NaN: none yet.
     known_at
-        Of that trade's minute, microseconds since the epoch; `NEVER`: none yet.
+        When that trade became known, microseconds since the epoch; `NEVER`: none yet.
     """
 
     volume: Array

@@ -58,7 +58,7 @@ class Atoms:
 
     @property
     def count(self) -> int:
-        """How many atoms there are."""
+        """Number of atoms."""
         return len(self.cuts) + 1
 
     @property
@@ -102,11 +102,11 @@ class Atoms:
         return "thresholds" if open_ends in ({(True, False)}, {(False, True)}) else "other"
 
     def index_of(self, value: int) -> int:
-        """Position of the atom that a number lies in."""
+        """Position of the atom that contains a number."""
         return bisect_right(self.cuts, value)
 
     def indices_of(self, values: Ints) -> NDArray[np.intp]:
-        """Positions of the atoms that numbers lie in, the same shape."""
+        """Positions of the atoms that contain numbers, the same shape."""
         return np.searchsorted(np.array(self.cuts, dtype=np.int64), values, side="right")
 
     def paid(self, paying: Sequence[bool]) -> int | None:

@@ -157,7 +157,7 @@ def in_force(grid: Grid, frame: pl.DataFrame, *columns: str | pl.Expr) -> pl.Dat
         Rows of a grid. For each market the latest that is not after the minute counts; before the
         first, columns are null.
     columns
-        What to select from `frame`.
+        Columns or expressions to select from `frame`.
     """
     rows, own = gridded(frame)
     return rows.select(columns).select(pl.all().gather(own.rows_as_of(grid)))

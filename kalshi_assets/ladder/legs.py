@@ -74,7 +74,7 @@ class Leg:
     Attributes
     ----------
     market_ticker
-        Its market.
+        Ticker of the market.
     lo, hi
         Least and greatest number that pays, both inclusive, in ticks of the grid; None: open.
 
@@ -130,7 +130,7 @@ def read_leg(
     Parameters
     ----------
     market_ticker
-        Its market.
+        Ticker of the market.
     strike_type
         A key of `STRIKES_THAT_PAY`; any other is an error.
     floor, cap
@@ -142,8 +142,8 @@ def read_leg(
     Raises
     ------
     LadderError
-        An unknown strike type, a strike that is missing or no number, or no number of the grid
-        that pays; the message names the market.
+        The strike type is unknown, a strike is missing or not a number, or no number of the grid
+        pays; the message names the market.
     TypeError
         A strike is a float, which may not be the number that was sent.
     """

@@ -1,8 +1,8 @@
 """p_mkt: the PMF that the two-sided books imply, at every minute.
 
 It is the box-constrained multiplicative projection: the PMF closest to the books' centres in
-Kullback-Leibler divergence that lies between every bid and ask and sums to one. Where no bound
-binds it is plain normalisation.
+Kullback-Leibler divergence that is between every bid and ask and sums to one. Where no bound binds
+it is plain normalisation.
 """
 
 from collections.abc import Mapping

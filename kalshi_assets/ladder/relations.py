@@ -54,7 +54,7 @@ def range_relations(thresholds: Sequence[Leg], ranges: Sequence[Leg]) -> list[Ra
     thresholds
         By rising lo, of an event that settles on the same number.
     ranges
-        Of the other event, any order.
+        Legs of the other event, any order.
     """
     positions = {leg.lo: i for i, leg in enumerate(thresholds)}
     found = []
@@ -74,9 +74,9 @@ def residuals(relations: Sequence[RangeRelation], survival: Array, range_p: Arra
     relations
         From `range_relations`.
     survival
-        Of the thresholds, shape (thresholds, ...).
+        Survival of the thresholds, shape (thresholds, ...).
     range_p
-        Of the ranges, shape (ranges, ...).
+        Probabilities of the ranges, shape (ranges, ...).
 
     Returns
     -------
@@ -108,9 +108,9 @@ def range_bounds(
     thresholds
         By rising lo.
     bid, ask
-        Of the thresholds, dollars, shape (thresholds, ...); NaN, 0 and 1: no quote.
+        Quotes of the thresholds, dollars, shape (thresholds, ...); NaN, 0 and 1: no quote.
     ranges
-        Of an event that settles on the same number.
+        Legs of an event that settles on the same value.
 
     Returns
     -------

@@ -276,7 +276,7 @@ def well_quoted(bid: Array, ask: Array, within: float = 0.10) -> Bools:
 
 
 def widest_unquoted(quoted: Bools, survival: Array) -> Array:
-    """The greatest model probability that lies between neighbouring quoted legs.
+    """The greatest model probability between neighbouring quoted legs.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""What is learnt from settled days: classifiers of the next minutes, calibrators of PMFs.
+"""Models fitted to settled days: classifiers of the next minutes, calibrators of PMFs.
 
-Here: fitting them to earlier days, and applying what was fitted. Not here: features and labels
-(`features`), the PMFs themselves (`ladder`, `weather`), how good they were (`verification`),
-decisions (`trading`), where anything is stored.
+Here: fits to earlier days, and their application. Not here: features and labels (`features`), the
+PMFs themselves (`ladder`, `pooling`, `families`), studies of their scores (`studies`), decisions
+(`trading`), where anything is stored.
 """

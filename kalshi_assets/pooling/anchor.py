@@ -1,8 +1,8 @@
 """The market as anchor: a pool moves away from it only as far as it has proved harmless.
 
-Between the market's PMF (share 0) and the pool's (share 1) lies the path p ~ p_m^(1-s) p_pool^s,
-along which the log score is concave. Every block of hours gets the greatest share for which
-out-of-sample days rule out harm above `MARGIN`; shares grow as days accumulate.
+The path p ~ p_m^(1-s) p_pool^s leads from the market's PMF (share 0) to the pool's (share 1); the
+log score is concave along it. Every block of hours gets the greatest share for which out-of-sample
+days rule out harm above `MARGIN`; shares grow as days accumulate.
 
 The rule was simulated with a calibrated market and a model that is confident without information
 (the whole prior pool loses 0.138 nats a day), that repeats the market with noise (0.019), or that

@@ -85,7 +85,7 @@ class Training:
     Attributes
     ----------
     model
-        Whose PMF the pool mixes with the market's.
+        The model that the pool mixes with the market.
     inputs
         In order of time; the market's PMF is renormalised without impossible brackets.
     impossible
@@ -113,7 +113,7 @@ class Training:
 
     @property
     def n_days(self) -> int:
-        """How many days there are: the sample size."""
+        """Number of days: the sample size."""
         return len(self.days)
 
     @property
@@ -201,7 +201,7 @@ def mean_percentile(column: Column, name: str) -> Array:
     column
         As in `inputs_of`.
     name
-        Of the percentile's column.
+        Name of the percentile's column.
     """
     values = column(name)
     known = ~np.isnan(values)
@@ -274,7 +274,7 @@ def half_hours(
     Parameters
     ----------
     examples
-        Of one event, a row per leg and instant.
+        Examples of one event, a row per leg and instant.
     model
         The model, for the names of its columns.
     ladder

@@ -24,7 +24,7 @@ class Condition:
     Attributes
     ----------
     name
-        Gives its coefficient the name.
+        Name of the condition; its coefficient is named after it.
     value
         Its values from the columns, shape (rows,), between 0 and 1.
     of_panel, of_model

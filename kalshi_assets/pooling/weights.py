@@ -2,7 +2,7 @@
 
 Here: coefficients and shares, their fit to earlier days, and their form as the table
 `probability.fusion_weights`. Not here: the fit itself (`conditional_logit`), the test that sets the
-shares (`anchor`), the pooled PMF of a day (`pooling`).
+shares (`anchor`), the pooled PMF of a day (`fused`).
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ class PoolWeights:
     Attributes
     ----------
     model
-        Whose PMF is pooled with the market's.
+        The model that is pooled with the market.
     coefficients
         In the order of `PooledModel.coefficients`: the market's exponent, then the model's.
     shares
@@ -132,7 +132,7 @@ def fusion_weights(
     Parameters
     ----------
     model
-        Whose PMF is pooled with the market's.
+        The model that is pooled with the market.
     day_start
         First instant of the day that the weights are for.
     earlier

@@ -216,9 +216,9 @@ def official_value(
     Parameters
     ----------
     settlements
-        Of one event.
+        The family's settlements of one event.
     authorities
-        Of the event, the exchange first.
+        Sources of the event by precedence, the exchange first.
     known_by
         The instant; None: all that is stored is known.
     """

@@ -87,7 +87,7 @@ class Bootstrap:
         totals, counts
             Shape (days, cells); a count of 0 means that the day does not have the cell.
         level
-            Of the interval.
+            Level of the interval.
         """
         weights = self.weights(len(totals))
         # Unlike @, einsum gives the same bits on any number of cores.
@@ -121,7 +121,7 @@ def summed(row: Whole, column: Whole, shape: tuple[int, int], values: Array | No
     row, column
         Indices, shape (n,).
     shape
-        Of the table.
+        Shape of the table.
     values
         Shape (n,); None: counts.
     """

@@ -31,8 +31,8 @@ def scoreboard(
     day_start
         Start of the day; hours outside trading are omitted.
     winner
-        Position of the atom that the number lies in, of a partition the bracket that paid; None:
-        not settled, all scores are null.
+        Position of the atom that contains the settlement value, of a partition the bracket that
+        paid; None: not settled, all scores are null.
     model
         Name of the model in `source`.
     ladder

@@ -75,8 +75,8 @@ class Calibrators(Contract):
     brier_after: pl.Float64 = column(
         "Mean Brier score on these days of this map.", ge=0, nullable=True
     )
-    log_loss_before: pl.Float64 = column("The same of the log loss.", unit="nats", nullable=True)
-    log_loss_after: pl.Float64 = column("The same of the log loss.", unit="nats", nullable=True)
+    log_loss_before: pl.Float64 = column("The same for the log loss.", unit="nats", nullable=True)
+    log_loss_after: pl.Float64 = column("The same for the log loss.", unit="nats", nullable=True)
     lower_bound: pl.Float64 = column(
         "5 % quantile (5 %/6 for scopes with a lead block) of the mean of brier_before - "
         "brier_after over 2000 resamples of days; null: no day was scored.",

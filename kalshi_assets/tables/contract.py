@@ -90,7 +90,7 @@ class Table:
     Attributes
     ----------
     schema, name
-        Its name: ``<schema>.<name>`` in the catalogue, ``<schema>/<name>`` on disk and as Dagster's
+        Name: ``<schema>.<name>`` in the catalogue, ``<schema>/<name>`` on disk and as Dagster's
         asset key.
     model
         The Pandera model of its columns.
@@ -126,7 +126,7 @@ class Table:
 
     @property
     def description(self) -> str:
-        """What a row is: the model's docstring."""
+        """Description of the table: the model's docstring."""
         return " ".join((self.model.__doc__ or "").split())
 
     @cached_property

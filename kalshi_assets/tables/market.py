@@ -64,7 +64,7 @@ class Events(Contract):
         "Sources that settle the event, by precedence: the first with a final statement counts; "
         "see `weather.settlements`."
     )
-    settlement_source: pl.String = column("Who publishes the settling value.")
+    settlement_source: pl.String = column("Who publishes the settlement value.")
     settlement_source_from: pl.String = column(
         "Where that was read.", isin=["event", "series", "rules", "unknown"]
     )

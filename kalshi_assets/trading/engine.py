@@ -23,9 +23,9 @@ from kalshi_assets.trading.terms import EventTerms
 FILL_MODELS = tuple(MAKER_RULES)
 DECIDING_MODEL = "conservative"
 
-# A fact enters the first row that is not before its known_at, so a candle that ends at a minute
-# stands in the next row. What the book held when an order arrived is therefore read one row later,
-# and the first bar wholly after that is the one after.
+# A fact enters the first row that is not before its known_at, so a candle that ends at a minute is
+# in the next row. The book at an order's arrival is therefore read one row later, and the first
+# whole bar after the arrival is the one after that.
 ROW_LAG_MINUTES = 1
 
 
@@ -53,9 +53,9 @@ def run_day(
     panel
         The `signal.priced` panel of one event: brackets x minutes rows.
     terms, params
-        The event's fee and tick; what a trader tunes.
+        The event's fee and tick; the trader's settings.
     outcome
-        What settled the day; None: not settled, gains are null.
+        The settlement of the day; None: not settled, gains are null.
     fill_models
         Names in `fills.MAKER_RULES`.
 
@@ -89,7 +89,19 @@ def simulate(
     params: TradingParams,
     maker_rule: MakerRule,
 ) -> Run:
-    """Drive the step over `minutes`, in order, and fill its orders from `day`'s bars."""
+    """Drive the step over `minutes`, in order, and fill its orders from `day`'s bars.
+
+    Parameters
+    ----------
+    day
+        Bars of the event.
+    minutes
+        Signals, one value per minute, ascending.
+    terms, params
+        As in `run_day`.
+    maker_rule
+        When resting orders fill.
+    """
     desk = Desk(ledger=Ledger(len(day.market_tickers), terms.ladder))
     run = Run()
     now = day.first_minute
@@ -115,7 +127,7 @@ def _advance(
     params: TradingParams,
     maker_rule: MakerRule,
 ) -> None:
-    """Let every working order see minute `now`; book what fills, drop what ends."""
+    """Apply minute `now` to every working order: book its fills, remove it if it ends."""
     for bracket, working in list(desk.working.items()):
         order = working.order
         bar = day.bar(now, bracket)
@@ -143,7 +155,7 @@ def _advance(
 def _fill(
     working: WorkingOrder, contracts: int, price_cc: int, now: int, terms: EventTerms
 ) -> Fill:
-    """Book `contracts` on the order; the fee is that of all fills charged, less what it paid."""
+    """Book `contracts` on the order; its fee is that of all charged fills, less fees paid."""
     order = working.order
     working.fills += (contracts,)
     if not terms.is_waived(order.bracket, now):

@@ -3,9 +3,9 @@
 Here: pure rules for one order in one minute. Not here: when an order is in the book, its fee, or
 what the fill does to a position.
 
-No model fills an order in the minute of its placement (the engine shows an order only the bars
-after it): a maker order sees the minutes after its arrival, a taker order the quote of a minute
-after its decision. A bracket has one working order at a time, so both sides of one bar cannot fill.
+No model fills an order in the minute of its placement (the engine passes only later bars): a maker
+order can fill in the minutes after its arrival, a taker order at the quote of a minute after its
+decision. A bracket has one working order at a time, so both sides of one bar cannot fill.
 """
 
 import math
@@ -25,9 +25,9 @@ class Bar(NamedTuple):
     bid_cc, ask_cc
         Best quotes at the minute's end.
     takeable
-        Whether these are the exchange's own and fresh, not inferred from trades.
+        Whether the quotes are recorded, not inferred from trades, and fresh.
     low_cc, high_cc, volume
-        Trades of the minute, contracts; None: not known, which fills nothing.
+        Lowest and highest trade and contracts traded in the minute; None: not known, fills nothing.
     """
 
     bid_cc: int | None
@@ -44,14 +44,32 @@ MakerRule = Callable[[Order, int, Bar, int, TradingParams], int]
 def conservative(
     order: Order, remaining: int, bar: Bar, tick_cc: int, params: TradingParams
 ) -> int:
-    """Contracts filled if only a trade *through* the price, by a tick or more, fills it."""
+    """Contracts filled if only a trade *through* the price, by a tick or more, fills it.
+
+    Parameters
+    ----------
+    order, remaining
+        The order, and its contracts that are not filled yet.
+    bar
+        The minute.
+    tick_cc
+        Price tick.
+    params
+        Shares of the volume.
+    """
     if _trade_beyond(order, bar) < tick_cc:
         return 0
     return min(remaining, whole_share(bar.volume, params.volume_share))
 
 
 def touch(order: Order, remaining: int, bar: Bar, tick_cc: int, params: TradingParams) -> int:
-    """Contracts filled if a trade at the price fills a share of the minute; an optimistic bound."""
+    """Contracts filled if a trade at the price fills a share of the minute; an optimistic bound.
+
+    Parameters
+    ----------
+    order, remaining, bar, tick_cc, params
+        As in `conservative`.
+    """
     if _trade_beyond(order, bar) < 0:
         return 0
     return min(remaining, whole_share(bar.volume, params.touch_share))
@@ -66,8 +84,10 @@ def whole_share(volume: float | None, share: Decimal) -> int:
     Parameters
     ----------
     volume
-        Contracts. The exchange counts hundredths: what a sum has beyond them is its floating-point
+        Contracts. The exchange counts hundredths; further digits of a sum are floating-point
         residue. None or NaN: not known, so none.
+    share
+        Share, 0 to 1.
     """
     if volume is None or not math.isfinite(volume):
         return 0
@@ -75,7 +95,7 @@ def whole_share(volume: float | None, share: Decimal) -> int:
 
 
 def _trade_beyond(order: Order, bar: Bar) -> int:
-    """How far, cc, the minute's trades went past the order's price; negative: not even to it."""
+    """How far, cc, the minute's trades went beyond the order's price; negative: not up to it."""
     if bar.low_cc is None or bar.high_cc is None:
         return -1
     if order.side == "bid":
@@ -84,7 +104,15 @@ def _trade_beyond(order: Order, bar: Bar) -> int:
 
 
 def crosses(order: Order, bar: Bar) -> bool:
-    """Whether the order would trade at once against the standing quote; post-only refuses it."""
+    """Whether the order would trade at once against the standing quote; post-only orders may not.
+
+    Parameters
+    ----------
+    order
+        The order.
+    bar
+        The minute in which it arrives.
+    """
     if order.side == "bid":
         return bar.ask_cc is not None and bar.ask_cc <= order.price_cc
     return bar.bid_cc is not None and bar.bid_cc >= order.price_cc
@@ -94,7 +122,16 @@ def take(order: Order, bar: Bar, params: TradingParams) -> tuple[int, int]:
     """Contracts and price, cc, of an immediate-or-cancel order that arrives in `bar`.
 
     It pays the worse of the opposite quote and the minute's worst trade, if its limit allows, and
-    takes a share of the minute's volume, or the least that a standing quote must hold.
+    takes a share of the minute's volume, or the least size assumed for a standing quote.
+
+    Parameters
+    ----------
+    order
+        The order.
+    bar
+        The minute in which it arrives.
+    params
+        Share of the volume, and least size of a quote.
     """
     quote = bar.ask_cc if order.side == "bid" else bar.bid_cc
     if quote is None or not bar.takeable:

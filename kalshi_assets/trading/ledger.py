@@ -13,23 +13,23 @@ from kalshi_assets.units import CC_A_DOLLAR
 
 
 class Ledger:
-    """What one account holds in an event's brackets.
+    """Positions of one account in an event's brackets, and its money.
 
-    Cash starts at 0, falls by what is bought and by fees, and rises by what is sold. The brackets
-    of the atom that the number lies in pay 1 dollar a YES contract, or each pays a fair price; a
-    position below zero owes it.
+    Cash starts at 0, falls by what is bought and by fees, and rises by what is sold. At settlement
+    the legs that pay on the atom of the settlement value pay 1 dollar per YES contract, or each leg
+    pays a fair price; a negative position owes it.
 
     Parameters
     ----------
     brackets
-        How many the ladder has.
+        Number of brackets.
     ladder
-        Its legs by bracket; None: a partition.
+        The event's legs by bracket; None: a partition.
 
     Attributes
     ----------
     pays
-        Of each bracket the first atom on which it pays and the one after the last.
+        For each bracket the first atom on which it pays and the one after the last.
     """
 
     __slots__ = ("atoms", "cash_cc", "fees_cc", "pays", "positions")
@@ -43,14 +43,14 @@ class Ledger:
         self.fees_cc = 0
 
     def book(self, fill: Fill) -> None:
-        """Take `fill` into positions, cash and fees."""
+        """Add `fill` to positions, cash and fees."""
         signed = sign_of(fill.side) * fill.contracts
         self.positions[fill.bracket] += signed
         self.cash_cc -= signed * fill.price_cc + fill.fee_cc
         self.fees_cc += fill.fee_cc
 
     def pnl_by_winner(self) -> list[int]:
-        """Gain after fees, cc, for each atom that the number may lie in; one entry an atom."""
+        """Gain after fees, cc, for each atom that may contain the settlement value."""
         return gain_by_atom(self.positions, self.pays, self.atoms, self.cash_cc)
 
     def worst_case_cc(self) -> int:
@@ -58,7 +58,7 @@ class Ledger:
         return min(self.pnl_by_winner())
 
     def settle(self, winner: int) -> int:
-        """Gain after fees, cc, when the number lies in atom `winner`, of a partition a bracket.
+        """Gain after fees, cc, if atom `winner` contains the settlement value.
 
         Raises
         ------
@@ -71,17 +71,17 @@ class Ledger:
         return gains[winner]
 
     def settle_at(self, payoffs_cc: Sequence[int]) -> int:
-        """Gain after fees, cc, when no bracket wins and each pays what the exchange states.
+        """Gain after fees, cc, if no bracket wins and each pays what the exchange states.
 
         Parameters
         ----------
         payoffs_cc
-            Of a YES contract, one entry a bracket.
+            Payoff of a YES contract, one entry per bracket.
 
         Raises
         ------
         ValueError
-            Another number of entries than the ladder has brackets, or one beyond a dollar.
+            The number of entries is not that of brackets, or one is beyond a dollar.
         """
         if len(payoffs_cc) != len(self.positions):
             raise ValueError(f"{len(payoffs_cc)} payoffs for a ladder of {len(self.positions)}")

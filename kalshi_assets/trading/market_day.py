@@ -1,7 +1,7 @@
-"""One event's minutes as the fill models see them: bars by bracket and minute.
+"""One event's minutes as input of the fill models: bars by bracket and minute.
 
-Here: turning the panel into integer prices that a loop can read fast. Not here: signals; the
-decision never looks at bars.
+Here: turning the panel into integer prices that a loop can read fast. Not here: signals; decisions
+never use bars.
 """
 
 from dataclasses import dataclass
@@ -44,6 +44,13 @@ class MarketDay:
     def of(cls, panel: pl.DataFrame, params: TradingParams) -> "MarketDay":
         """The bars of `panel`.
 
+        Parameters
+        ----------
+        panel
+            One event's `panel.minute_panel_full`, priced or not.
+        params
+            Greatest age of quotes.
+
         Raises
         ------
         ValueError
@@ -69,7 +76,7 @@ class MarketDay:
 
     @cached_property
     def bars(self) -> pl.DataFrame:
-        """The fields of `Bar`, by row of the panel; on most days no order asks for them."""
+        """The fields of `Bar`, by row of the panel; on most days no order needs them."""
         fresh = (pl.col("quote_source") == "recorded") & (
             pl.col("quote_age_s") <= self.max_quote_age_s
         )
@@ -83,12 +90,26 @@ class MarketDay:
         )
 
     def bar(self, minute: int, bracket: int) -> Bar | None:
-        """What traded and stood at `minute`; None: the panel has no such row."""
+        """Trades and quotes of a minute; None: the panel has no such row.
+
+        Parameters
+        ----------
+        minute
+            Minutes since the epoch.
+        bracket
+            Position in the ladder.
+        """
         row = int(self.rows[bracket, minute - self.first_minute])
         return None if row < 0 else Bar(*self.bars.row(row))
 
     def mid_cc(self, minute: int, bracket: int) -> float | None:
-        """Middle of the quotes at `minute`; None: not two-sided, or outside the panel."""
+        """Mid of a minute, cc; None: not two-sided, or outside the panel.
+
+        Parameters
+        ----------
+        minute, bracket
+            As in `bar`.
+        """
         if not 0 <= minute - self.first_minute < self.rows.shape[1]:
             return None
         bar = self.bar(minute, bracket)
@@ -103,11 +124,11 @@ def _markets(panel: pl.DataFrame) -> list[tuple[int, str]]:
         return []
     brackets, tickers = panel["bracket"].to_numpy(), panel["market_ticker"]
     changes = (np.diff(brackets) != 0) | (tickers[1:] != tickers[:-1]).to_numpy()
-    # Of a sorted panel these are as many rows as brackets.
+    # In a sorted panel these are as many rows as brackets.
     first = np.concatenate([[0], np.flatnonzero(changes) + 1])
     return sorted(set(zip(brackets[first].tolist(), tickers.gather(first).to_list(), strict=True)))
 
 
 def _price(name: str) -> pl.Expr:
-    """Whole cc; null for null, and for what is no price."""
+    """Whole cc; null for null and for invalid prices."""
     return pl.when(pl.col(name).is_between(0, CC_A_DOLLAR)).then(name).cast(pl.Int32)

@@ -1,7 +1,7 @@
-"""What passes between the parts of trading: candidates, orders, fills.
+"""Data types passed between the parts of trading: candidates, orders, fills.
 
-Here: values, without behaviour beyond arithmetic on themselves. Not here: who makes, refuses or
-fills them.
+Here: values, without behaviour beyond arithmetic on themselves. Not here: making, refusing or
+filling them.
 
 Prices are integers of 1/10,000 dollar of a YES contract. Times are whole minutes since the epoch.
 """
@@ -23,7 +23,7 @@ def sign_of(side: Side) -> int:
 
 
 class Candidate(NamedTuple):
-    """An order that the signal wants, before anyone has looked at positions or limits."""
+    """An order that the signal wants, before positions and limits are checked."""
 
     bracket: int
     side: Side
@@ -41,9 +41,9 @@ class Order(NamedTuple):
     price_cc
         Limit price. A maker order is post-only; a taker order is immediate-or-cancel.
     decided_at, placed_at
-        Minute of the row that it rests on; minute when it reaches the book.
+        Minute of the row that it was decided on; minute when it reaches the book.
     expires_at
-        Minute when the exchange takes it out.
+        Minute when the exchange removes it.
     """
 
     order_id: int
@@ -69,7 +69,7 @@ class Fill(NamedTuple):
 
 @dataclass(kw_only=True, slots=True)
 class WorkingOrder:
-    """An order that may still fill, and what has become of it so far.
+    """An order that may still fill, and its state so far.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class WorkingOrder:
     charged
         Those of them whose fee was not waived.
     filled_price_cc
-        What it filled at; None: nothing filled yet.
+        Price of its fills; None: nothing filled yet.
     filled_at
         Minute of its last fill.
     ended_at
@@ -108,7 +108,7 @@ class WorkingOrder:
 
     @property
     def outcome(self) -> str:
-        """filled, partial or cancelled, as table fills names it."""
+        """filled, partial or cancelled, as in `backtest.fills`."""
         if self.filled == self.order.contracts:
             return "filled"
         return "partial" if self.filled else "cancelled"

@@ -16,7 +16,7 @@ P = TypeVar("P", bound="TradingParams")
 
 
 class TradingParams(BaseModel):
-    """What a trader may tune.
+    """Parameters that a trader may tune.
 
     Attributes
     ----------
@@ -28,24 +28,24 @@ class TradingParams(BaseModel):
         Share of the disagreement with the market that is believed:
         ``p_used = p_mkt + honesty (p_calibrated - p_mkt)``.
     adverse_selection_cents
-        What a maker's fill is worth less than its fair price, beyond half the spread.
+        Loss of a maker's fill against its fair price, beyond half the spread.
     slippage_cents
         How much worse than the quote a taker order may fill; its limit price is that far out.
     maker_min_edge_cents, taker_min_edge_cents
-        Least edge a contract after fees; the taker's is the greater.
+        Least edge per contract after fees; the taker's is the greater.
     order_contracts, max_position_contracts
         Size of an order; limit of YES or NO contracts held in a bracket.
     max_daily_loss_cc
-        Limit on the day's loss had the worst bracket paid, resting orders counted against us.
+        Limit on the day's loss under the worst outcome, with the worst fills of resting orders.
     order_lifetime_minutes, latency_minutes
         A maker order expires after the first; orders and cancels take effect after the second.
     last_minutes_without_orders
-        Before the close.
+        Minutes before the close in which no order is sent.
     volume_share, touch_share
         Share of a minute's volume that a fill may take: conservative and taker; touch. Decimal,
-        as written, as 100 x .29 in binary is below 29.
+        since 100 x .29 in binary is below 29.
     displayed_contracts
-        What a standing quote is worth at least, in a minute without volume.
+        Least size assumed for a standing quote, whatever the minute's volume.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -123,7 +123,7 @@ def params_of(
     section
         Name of the table of overrides, such as ``cities``.
     of
-        What the family may tune.
+        The family's class of parameters.
 
     Raises
     ------

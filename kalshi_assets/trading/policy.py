@@ -1,7 +1,7 @@
 """The step that decides: state and one minute's signals in, orders and cancels out.
 
-Here: the one set of functions that backtest, shadow and live all call. Not here: who fills the
-orders, the clock, or a loop over a day.
+Here: the one set of functions that backtest, shadow and live all call. Not here: fills, the clock,
+or a loop over a day.
 """
 
 from collections.abc import Mapping
@@ -23,18 +23,19 @@ _NOT_SAID = np.iinfo(np.int64).max
 
 
 class MinuteSignals(NamedTuple):
-    """What the signal says at one minute.
+    """Signals of one minute.
 
     Attributes
     ----------
     minute
         Minutes since the epoch.
     close
-        The minute when trading closes; where nobody knows it, now.
+        The minute when trading closes; the present one if it is not known.
     candidates
         Orders wanted, by bracket.
     pull
-        Brackets whose resting orders must go; also those of which the minute says nothing.
+        Brackets whose resting orders must be cancelled, including those without a row at the
+        minute.
     """
 
     minute: int
@@ -45,7 +46,7 @@ class MinuteSignals(NamedTuple):
 
 @dataclass(kw_only=True)
 class Desk:
-    """What the account holds and has in the book; the state between two steps."""
+    """Positions and working orders of the account: the state between two steps."""
 
     ledger: Ledger
     working: dict[int, WorkingOrder] = field(default_factory=dict)
@@ -53,16 +54,16 @@ class Desk:
 
 
 class Step(NamedTuple):
-    """What to do now.
+    """Orders and cancels of one step.
 
     Attributes
     ----------
     orders
-        To send.
+        Orders to send.
     cancels
-        Working orders to take out.
+        Working orders to cancel.
     refusals
-        Per bracket with a candidate but no order: why.
+        The reason, per bracket with a candidate but no order.
     """
 
     orders: tuple[Order, ...]
@@ -131,7 +132,7 @@ def _send(
 
 
 def minute_signals(signals: pl.DataFrame) -> list[MinuteSignals]:
-    """`signal.signals` of any minutes, as the step wants them: one value a minute, in order.
+    """`signal.signals` as input of the step: one value per minute, in order.
 
     Parameters
     ----------
@@ -152,7 +153,7 @@ def minute_signals(signals: pl.DataFrame) -> list[MinuteSignals]:
 
 
 def _to_close(signals: pl.DataFrame, place: NDArray[np.int64], minutes: int) -> NDArray[np.int64]:
-    """Minutes to the close at each minute: the least that a row knows, 0 where none does."""
+    """Minutes to the close at each minute: the least of its rows, 0 where none knows it."""
     says = signals["minutes_to_close"]
     known = says.is_not_null().to_numpy()
     least = np.full(minutes, _NOT_SAID)
@@ -175,7 +176,7 @@ def _candidates(
 
 
 def _pulls(signals: pl.DataFrame, place: NDArray[np.int64], minutes: int) -> list[frozenset[int]]:
-    """Brackets whose resting orders must go at each minute."""
+    """Brackets whose resting orders must be cancelled at each minute."""
     brackets = signals["bracket"].to_numpy().astype(np.int64)
     pull = np.ones((minutes, int(brackets.max(initial=-1)) + 1), dtype=np.bool_)
     pull[place, brackets] = signals["pull"].to_numpy()

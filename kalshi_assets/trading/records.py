@@ -1,4 +1,4 @@
-"""What a run leaves behind: frames of `backtest.decisions`, `backtest.fills`, `backtest.daily_pnl`.
+"""Records of a run: frames of `backtest.decisions`, `backtest.fills`, `backtest.daily_pnl`.
 
 Here: the shape of the record, and gains once the outcome is known. Not here: decisions or fills
 themselves.
@@ -24,20 +24,20 @@ MARK_OUT_MINUTES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What settled the day.
+    """The settlement of the day.
 
     Attributes
     ----------
     settled_by
-        Whose result it is.
+        Source of the result.
     value
-        The number that settled it, in ticks, where known.
+        The settlement value, in ticks, where known.
     winning_bracket
-        Position of the atom that the number lies in, of a partition the bracket that paid; None:
-        the exchange paid a fair price.
+        Position of the atom that contains the settlement value, of a partition the bracket that
+        paid; None: the exchange paid a fair price.
     payoffs_cc
-        What a YES contract of each bracket paid, lowest first; None: the winning bracket alone
-        paid a dollar.
+        Payoff of a YES contract of each bracket, lowest first; None: the winning bracket alone paid
+        a dollar.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class Outcome:
             )
 
     def payoff_cc(self, bracket: int) -> int:
-        """What a YES contract of `bracket` paid."""
+        """Payoff of a YES contract of `bracket`."""
         if self.payoffs_cc is not None:
             return self.payoffs_cc[bracket]
         return CC_A_DOLLAR if bracket == self.winning_bracket else 0
@@ -93,7 +93,15 @@ class Run:
     verdicts: list[tuple[int, int, str, int]] = field(default_factory=list)
 
     def note(self, minute: int, done: Step) -> None:
-        """Record what the step decided at `minute`."""
+        """Record the decisions of a step.
+
+        Parameters
+        ----------
+        minute
+            Minutes since the epoch.
+        done
+            Return value of the step.
+        """
         for order in done.orders:
             self.verdicts.append((minute, order.bracket, "trade", order.contracts))
         for bracket, reason in done.refusals.items():
@@ -137,12 +145,22 @@ def decisions(day: MarketDay, wanted: pl.DataFrame, run: Run) -> pl.DataFrame:
 
 
 def _overwritten(values: pl.Series, changes: Mapping[int, str | None]) -> pl.Series:
-    """`values` with other ones in some rows."""
+    """`values` with some rows replaced."""
     return values.clone().scatter(list(changes), list(changes.values())) if changes else values
 
 
 def fills(day: MarketDay, runs: Mapping[str, Run], outcome: Outcome | None) -> pl.DataFrame:
-    """`backtest.fills`: every order of every fill model and what became of it."""
+    """`backtest.fills`: every order of every fill model, and its outcome.
+
+    Parameters
+    ----------
+    day
+        The panel's bars.
+    runs
+        By fill model.
+    outcome
+        The settlement of the day; None: gains are null.
+    """
     rows = [
         _fill_row(day, model, working, outcome)
         for model, run in runs.items()
@@ -202,7 +220,7 @@ def daily_pnl(
     fill_models: Sequence[str],
     outcome: Outcome | None,
 ) -> pl.DataFrame:
-    """`backtest.daily_pnl`: one row a fill model, its fills booked into a ledger of their own.
+    """`backtest.daily_pnl`: one row per fill model, its fills booked into a ledger of their own.
 
     Parameters
     ----------
@@ -215,7 +233,7 @@ def daily_pnl(
     fill_models
         The models that were run; one without orders still has its row.
     outcome
-        What settled the day; None: gains are null.
+        The settlement of the day; None: gains are null.
     """
     bracket_of = {ticker: bracket for bracket, ticker in enumerate(market_tickers)}
     orders = fills_.to_dicts()

@@ -19,17 +19,28 @@ def allowed_contracts(
     params: TradingParams,
     fee: FeeOf,
 ) -> tuple[int, str]:
-    """How many contracts of `candidate` the limits allow.
+    """Number of contracts of `candidate` that the limits allow.
 
     No fill of it, in whole or part, together with any fills of the `working` orders, may leave an
     outcome under which the day loses more than the limit. So where some outcome loses that much
     already, only orders that gain under it pass: those that reduce the worst case. (Closing a
     position is not the test: buying back one of two short brackets deepens the loss of the other.)
 
+    Parameters
+    ----------
+    candidate
+        The wanted order.
+    ledger, working
+        Positions and working orders of the account.
+    params
+        Limits.
+    fee
+        The exchange's.
+
     Returns
     -------
     tuple
-        Contracts, and ``trade``; or 0 and the limit that said no.
+        Contracts, and ``trade``; or 0 and the limit that was reached.
     """
     held = sign_of(candidate.side) * ledger.positions[candidate.bracket]
     wanted = min(params.order_contracts, params.max_position_contracts - held)
@@ -40,7 +51,13 @@ def allowed_contracts(
 
 
 def exposed_pnl(ledger: Ledger, working: Iterable[WorkingOrder], fee: FeeOf) -> list[int]:
-    """Gain after fees per atom, cc, had exactly those working orders filled that hurt it."""
+    """Gain after fees per atom, cc, if exactly the working orders that hurt it filled.
+
+    Parameters
+    ----------
+    ledger, working, fee
+        As in `allowed_contracts`.
+    """
     pnl = ledger.pnl_by_winner()
     hurt = 0
     for each in working:

@@ -1,14 +1,13 @@
-"""From the panel to wanted orders: edges after fees, gates, and the first gate that said no.
+"""From the panel to wanted orders: edges after fees, gates, and the first gate that failed.
 
-Here: what a row of the panel says by itself. Not here: positions, limits, working orders
+Here: what follows from a row of the panel alone. Not here: positions, limits, working orders
 (`policy`), so that a row's signal is the same in any slice of the panel, in any mode.
 
-In here rows are arrays and NaN is what is not there: a day's 14,000 rows take a third of the time
-that as many expressions over frames took.
+Rows are arrays, with NaN for missing values: a day's 14,000 rows take a third of the time of
+expressions over frames.
 
-NaN makes every comparison false. So a gate asks whether a value is known to be good, or there is a
-gate of its own for not knowing: what is not known never lets an order through, and pulls those that
-rest.
+NaN makes every comparison false. So a gate tests that a value is known to be good, or a separate
+gate tests that it is known: an unknown value never lets an order through, and cancels resting ones.
 """
 
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ _EXECUTIONS = pl.Series(["taker", "maker", None])
 
 
 def priced(panel: pl.DataFrame, calibrated: pl.DataFrame, veto: pl.Series) -> pl.DataFrame:
-    """The panel with what trading reads beside it.
+    """The panel with the other columns that trading reads.
 
     Parameters
     ----------
@@ -38,8 +37,8 @@ def priced(panel: pl.DataFrame, calibrated: pl.DataFrame, veto: pl.Series) -> pl
     calibrated
         `learning.calibrated` of it.
     veto
-        Of every row of the panel why nothing may rest or be sent, in the family's words; empty: it
-        may. Null is a danger that nobody knows of, and no less.
+        For every row of the panel why no order may rest or be sent, in the family's terms; empty:
+        orders are allowed. Null: not known, and treated as a veto.
 
     Returns
     -------
@@ -78,7 +77,7 @@ def _in_rows_of(panel: pl.DataFrame, calibrated: pl.DataFrame) -> pl.DataFrame:
 def signals(
     panel: pl.DataFrame, params: TradingParams, fee: FeeOf, free: Bools | None = None
 ) -> pl.DataFrame:
-    """What every bracket and minute of `panel` says about trading it.
+    """Trading signals of every bracket and minute of `panel`.
 
     Parameters
     ----------
@@ -98,7 +97,7 @@ def signals(
         `minutes_to_close`, `p_used` (null: not known), `p_mkt`, `side` and `edge_cents` of the
         better side (null without two quotes or `p_used`), `execution` and `price_cc` of the order
         it would be (null unless `reason` is ``trade``), `reason`, and `pull`: whether resting
-        orders must go.
+        orders must be cancelled.
 
     Notes
     -----
@@ -148,14 +147,13 @@ class _Quoted:
     Attributes
     ----------
     used, market
-        Probabilities: the one that is believed, and the market's.
+        Probabilities: the one used for edges, and the market's.
     bid_cc, ask_cc
         Quotes; NaN: none.
     vetoed, impossible
         Whether the family forbids orders, or does not know; whether the bracket cannot pay.
     unknown
-        Whether some other value that the decision needs, quotes aside, is not known or is none
-        that it can have.
+        Whether another value that the decision needs, except quotes, is not known or not valid.
     """
 
     used: Array
@@ -186,21 +184,21 @@ class _Quoted:
 
     @property
     def must_go(self) -> Bools:
-        """Whether an order that rests must go: for a danger, or for not knowing of one.
+        """Whether a resting order must be cancelled: for a danger, or if there may be one.
 
-        Without a bid or an ask nothing says what a resting order is worth.
+        Without a bid or an ask the value of a resting order is unknown.
         """
         return self.vetoed | self.impossible | self.unknown | ~self.two_sided
 
 
 def _prices(values: pl.Series) -> Array:
-    """Whole cc; NaN for null, and for what is no price."""
+    """Whole cc; NaN for null and for invalid prices."""
     prices = values.cast(pl.Float64).to_numpy()
     return np.where((prices >= 0) & (prices <= CC_A_DOLLAR), prices, np.nan)
 
 
 def _probabilities(values: pl.Series) -> Array:
-    """NaN for null, and for what is no probability."""
+    """NaN for null and for invalid probabilities."""
     found = values.to_numpy()
     return np.where((found >= 0) & (found <= 1), found, np.nan)
 
@@ -232,7 +230,7 @@ class _Orders:
     Attributes
     ----------
     maker, taker
-        Edge a contract, cents; NaN: no such order.
+        Edge per contract, cents; NaN: no such order.
     maker_cc, taker_cc
         Limit prices.
     """
@@ -271,7 +269,7 @@ class _Orders:
 def _fees(
     prices: Array, execution: Execution, params: TradingParams, fee: FeeOf, free: Bools | None
 ) -> Array:
-    """Fee a contract, cents, of an order at each price in cc; NaN: no price."""
+    """Fee per contract, cents, of an order at each price in cc; NaN: no price."""
     known, contracts = ~np.isnan(prices), params.order_contracts
     at = prices[known].astype(np.int64)
     cents = np.full(CC_A_DOLLAR + 1, np.nan)
@@ -285,8 +283,9 @@ def _fees(
 def _first_no(
     panel: pl.DataFrame, quoted: _Quoted, params: TradingParams, wants: Bools, would_take: Bools
 ) -> tuple[pl.Series, Bools]:
-    """The first gate that says no, in the order of `tables.backtest.REASONS`, else ``trade``; and
-    whether it is that. A veto is given in the family's words.
+    """The first gate that fails, else ``trade``, and whether it is the latter.
+
+    Gates have the order of `tables.backtest.REASONS`. A veto is given in the family's terms.
     """
     spread_cents = (quoted.ask_cc - quoted.bid_cc) / CC_A_CENT
     used = quoted.used

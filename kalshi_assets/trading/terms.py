@@ -1,4 +1,4 @@
-"""What the exchange says about trading one event: fee terms and tick.
+"""The exchange's terms of trading one event: fees and tick.
 
 Here: the event's terms bound to the exchange's fee formula. Not here: the formula itself
 (`exchange.fees`), or what a trader tunes (`params`).
@@ -36,10 +36,10 @@ class EventTerms:
     schedule
         The account's fee schedule, which decides the rounding; see `exchange.fees`.
     tick_cc
-        Least step of price.
+        Price tick.
     fees_from
-        Per bracket the first minute since the epoch at which fees are due; earlier ones are waived.
-        None: always. Empty: of no bracket are they waived.
+        Per bracket the first minute, since the epoch, at which fees are due; earlier ones are
+        waived. None: fees are always due. Empty: no bracket has a waiver.
     ladder
         The event's legs by bracket; None: a partition.
     """
@@ -77,7 +77,15 @@ class EventTerms:
         )
 
     def is_waived(self, bracket: int, minute: int) -> bool:
-        """Whether a fill of the bracket at the minute costs no fee."""
+        """Whether a fill costs no fee.
+
+        Parameters
+        ----------
+        bracket
+            Position in the ladder.
+        minute
+            Minute of the fill, since the epoch.
+        """
         due = self.fees_from[bracket] if self.fees_from else None
         return due is not None and minute < due
 
@@ -85,6 +93,13 @@ class EventTerms:
         """Rows at which a new order is free however late it fills; None: nowhere.
 
         Where the waiver may end while the order rests, its fee is counted.
+
+        Parameters
+        ----------
+        panel
+            Rows with `minute` and `bracket`.
+        params
+            Latency and lifetime of orders.
         """
         if not any(due is not None for due in self.fees_from):
             return None
@@ -94,15 +109,32 @@ class EventTerms:
         return minute + last_fill < of_bracket[panel["bracket"].to_numpy()]
 
     def fee(self, price_cc: int, contracts: int, execution: Execution) -> int:
-        """Fee in cc of an order that fills whole at once, no waiver in force."""
+        """Fee in cc of an order that fills whole at once, without a waiver.
+
+        Parameters
+        ----------
+        price_cc
+            Price of YES.
+        contracts
+            Size.
+        execution
+            Maker or taker.
+        """
         return _fee_cc(
             price_cc, contracts, self.fee_type, self.fee_multiplier, execution, self.schedule
         )
 
     def order_fee(self, price_cc: int, fills: tuple[int, ...], execution: Execution) -> int:
-        """Fee in cc of an order that filled at one price in pieces of these sizes.
+        """Fee in cc of an order that filled at one price in pieces.
 
-        Pieces whose fee was waived are no part of it.
+        Parameters
+        ----------
+        price_cc
+            Price of YES.
+        fills
+            Contracts of the pieces, without those whose fee was waived.
+        execution
+            Maker or taker.
         """
         if not fills:
             return 0

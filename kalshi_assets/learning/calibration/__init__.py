@@ -1,5 +1,5 @@
-"""From pooled PMFs to calibrated ones, by maps that earlier days have proved.
+"""Calibration of pooled PMFs by maps that proved themselves on earlier days.
 
 Here: the maps, how one is chosen, the tables of calibrators and calibrated PMFs. Not here: pooling
-(`ladder`), scores of the result (`verification`).
+(`pooling`), scores of the result (`studies`).
 """

@@ -3,8 +3,8 @@
 Here: which days count, and applying what is in force. Not here: fits (`rolling`), the rule of
 adoption (`selection`), the form of the calibrators' table (`rows`).
 
-Everything is fitted anew for every partition: 150 earlier days take 40 ms, so that neither a weekly
-refit nor a stored state is needed, and a partition follows from its inputs alone.
+Everything is refitted for every partition: 150 earlier days take 40 ms, so that neither a weekly
+refit nor a stored state is needed, and a partition depends on its inputs only.
 """
 
 from collections.abc import Sequence
@@ -50,8 +50,8 @@ def calibrators(
         Start of the climate day.
     earlier
         Settled days of the same city, in any order; those whose outcome was not known a day before
-        the climate day are left out. One city's days only: with other cities' a partition would
-        depend on which of them were backfilled before.
+        the climate day are left out. Days of one city only: otherwise a partition would depend on
+        which cities were backfilled before.
     packaged
         The map in force where none is adopted.
 
@@ -91,7 +91,7 @@ def calibrated(
     day_start: datetime,
     ladder: Atoms | None = None,
 ) -> pl.DataFrame:
-    """The pooled PMFs of a climate day through the map of each minute's lead block.
+    """The pooled PMFs of a climate day after the map of each minute's lead block.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def calibrated(
     if (first := frame["minute"][0]) < made:
         raise ValueError(
             f"the first minute {first:%Y-%m-%dT%H:%MZ} lies before the calibrators of "
-            f"{made:%Y-%m-%dT%H:%MZ} were made; let days.OPENS_BEFORE be longer"
+            f"{made:%Y-%m-%dT%H:%MZ} were made; increase days.OPENS_BEFORE"
         )
     in_force = rows.in_force(calibrators_frame)
     since = minute.astype(np.float64) - day_start.timestamp() * 1e6
@@ -164,8 +164,9 @@ def calibrated(
 
 
 def _by_minute(frame: pl.DataFrame) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
-    """Minutes in microseconds since the epoch, the brackets' order within the frame, and PMFs
-    (minutes, brackets), of a frame that is sorted by market and minute.
+    """Minutes, order of the brackets, and PMFs of a frame sorted by market and minute.
+
+    Minutes are microseconds since the epoch, PMFs have shape (minutes, brackets).
     """
     ticker = frame["market_ticker"]
     n = 1 + np.count_nonzero((ticker[1:] != ticker[:-1]).to_numpy())

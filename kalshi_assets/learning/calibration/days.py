@@ -1,7 +1,7 @@
-"""A settled day as the calibrators see it, and the blocks into which its instants fall.
+"""A settled day as input of the calibrators, and the lead blocks of its instants.
 
 Here: PMFs of one day at half-hour instants with the bracket that paid, and their sufficient
-statistics, so that a caller makes them once per day and not once per partition. Not here: fits
+statistics, which callers compute once per day and not once per partition. Not here: fits
 (`rolling`), which days count (`calibrators`).
 """
 
@@ -27,8 +27,8 @@ from kalshi_assets.tables.calibration import BLOCK_NAMES
 from kalshi_assets.units import Array
 
 EVERY_US = 30 * 60_000_000
-# Hours of standard time. The day's maximum is decided in the afternoon, so doubt falls fastest
-# between 9 and 18 and blocks are shortest there; every traded day has instants in each.
+# Hours of standard time. The day's maximum is decided in the afternoon, so uncertainty falls
+# fastest between 9 and 18 and blocks are shortest there; every traded day has instants in each.
 LEAD_BLOCKS = tuple(BLOCK_NAMES)
 _BLOCK_STARTS_H = np.array([0, 9, 12, 15, 18])
 SEASONS = ("djf", "mam", "jja", "son")
@@ -38,10 +38,10 @@ OPENS_BEFORE = timedelta(hours=24)
 
 
 def as_of(day_start: datetime) -> datetime:
-    """When the calibrators of a climate day are made: a day before it, ahead of its market.
+    """When the calibrators of a climate day are made: a day before it, before its market opens.
 
     The outcome of the day before last is known some hours later, so the last day that counts is
-    usually three days back; that is the purge of methods, section 10, too.
+    usually three days back; this is also the purge of methods, section 10.
     """
     return day_start - OPENS_BEFORE
 
@@ -67,17 +67,18 @@ class CalibrationDay:
     known_at
         When the outcome was known.
     left_out_from
-        From when on the day teaches nothing: the exchange said that it paid a fair price and no
-        bracket won, whatever publishers had said before; None: it did not.
+        Time from which the day is left out: the exchange stated that it paid a fair price and no
+        bracket won, whatever publishers had stated before; None: it did not.
     winner
-        Position of the atom that the number lies in, of a partition the bracket that paid.
+        Position of the atom that contains the settlement value, of a partition the bracket that
+        paid.
     p
         PMFs over the atoms in order of time, shape (instants, atoms).
     block
         Lead block of every instant, ascending, shape (instants,).
     counts, hits
-        Per block and cell of log odds of P(V <= u_k): instants and thresholds that lay there, and
-        those whose event happened; shape (blocks, cells).
+        Per block and cell of log odds of P(V <= u_k): number of pairs of instant and threshold in
+        the cell, and of those whose event happened; shape (blocks, cells).
     losses
         Summed log loss of p^T / sum p^T per block and exponent, shape (blocks, exponents).
     """
@@ -93,7 +94,7 @@ class CalibrationDay:
     left_out_from: datetime | None = None
 
     def counts_at(self, at: datetime) -> bool:
-        """Whether its outcome was known at `at`, and not yet that no bracket won."""
+        """Whether at `at` its outcome was known, and not yet that no bracket won."""
         left_out = self.left_out_from is not None and self.left_out_from <= at
         return self.known_at <= at and not left_out
 
@@ -111,19 +112,19 @@ class CalibrationDay:
 
         Parameters
         ----------
+        day_start
+            Start of the day.
         fused
-            All minutes or fewer; those on the half hour count.
-        winner
-            Position of the atom that the number lies in, of a partition the bracket that paid.
-        known_at
-            When that was known.
+            `probability.fused_pmf`, all minutes or fewer; those on the half hour count.
+        winner, known_at
+            As in the attributes.
         ladder
             The event's legs by bracket; None: a partition.
 
         Raises
         ------
         ValueError
-            The winner is no atom of the event.
+            The winner is not an atom of the event.
         """
         minute = fused["minute"].to_physical().to_numpy()
         rows = np.flatnonzero(minute % EVERY_US == 0)
@@ -145,7 +146,17 @@ class CalibrationDay:
     def of_arrays(
         cls, day_start: datetime, p: Array, hours: Array, *, winner: int, known_at: datetime
     ) -> "CalibrationDay":
-        """The day of PMFs (instants, brackets) at ascending hours since the climate day's start."""
+        """The day of PMFs at given hours.
+
+        Parameters
+        ----------
+        day_start, winner, known_at
+            As in the attributes.
+        p
+            PMFs, shape (instants, atoms).
+        hours
+            Hours since the start of the day, ascending, shape (instants,).
+        """
         if len(p) and not 0 <= winner < p.shape[1]:
             raise ValueError(
                 f"{day_start:%Y-%m-%d}: bracket {winner} cannot have paid, there are "
@@ -168,9 +179,9 @@ class CalibrationDay:
 def as_settled(
     day_start: datetime, fused: pl.DataFrame, events: pl.DataFrame, settlements: pl.DataFrame
 ) -> list[CalibrationDay]:
-    """A day as each final word on its outcome became known, in order; none: it never settled.
+    """A day once per final statement of its outcome, in order of time; empty: it never settled.
 
-    Where the exchange paid a fair price, what publishers had said before counts until then.
+    If the exchange paid a fair price, earlier statements of publishers count until then.
 
     Parameters
     ----------
@@ -200,7 +211,7 @@ def as_settled(
 
 def _cells(p: Array, block: NDArray[np.int8], winner: int) -> tuple[Array, Array]:
     below, above = cumulatives(p)
-    # What is 0 or 1 no map changes, so it tells of none.
+    # No map changes 0 or 1, so these do not inform any.
     open_ = (below > 0) & (above > 0)
     odds = log_odds(np.where(open_, below, 0.5), np.where(open_, above, 0.5))
     cell = np.clip(np.rint((odds - CELLS[0]) / CELL_WIDTH), 0, len(CELLS) - 1).astype(np.int64)

@@ -12,7 +12,13 @@ _CONVERGED = 1e-8
 
 @njit(cache=True)
 def pava(value: Array, weight: Array) -> Array:
-    """Non-decreasing least squares by pooling adjacent violators; weights must be positive."""
+    """Non-decreasing least squares by pooling adjacent violators.
+
+    Parameters
+    ----------
+    value, weight
+        Shape (n,); weights are positive.
+    """
     n = value.size
     level, mass = np.empty(n), np.empty(n)
     length = np.empty(n, dtype=np.int64)
@@ -38,15 +44,15 @@ def pava(value: Array, weight: Array) -> Array:
 
 @njit(cache=True)
 def isotonics(knots: Array, weight: Array, hits: Array) -> Array:
-    """PAVA of frequencies at knots; between knots that have data linear, beyond them constant.
+    """PAVA of frequencies at knots; linear between knots that have data, constant beyond them.
 
     Parameters
     ----------
     knots
         Ascending, shape (knots,).
     weight, hits
-        Weight at every knot and of what happened there, shape (fits, knots). A fit without data is
-        the identity.
+        Weight at every knot, and of the events that happened, shape (fits, knots). A fit without
+        data is the identity.
     """
     out = np.empty_like(weight)
     for f in range(len(weight)):
@@ -72,7 +78,7 @@ def isotonics(knots: Array, weight: Array, hits: Array) -> Array:
 
 @njit(cache=True)
 def _level_with(weight: Array, hits: Array, k: int, label: float) -> float:
-    """PAVA's level at knot k with one day more there; knots without weight are passed over."""
+    """PAVA's level at knot k with one more day there; knots without weight are skipped."""
     mass, hit = np.empty(weight.size), np.empty(weight.size)
     blocks, at = 0, 0
     for i in range(weight.size):
@@ -95,7 +101,13 @@ def _level_with(weight: Array, hits: Array, k: int, label: float) -> float:
 
 @njit(cache=True)
 def venn_abers(weight: Array, hits: Array) -> tuple[Array, Array]:
-    """p0 and p1 at every knot of every fit: PAVA with one day more there, labelled 0 or 1."""
+    """p0 and p1 at every knot of every fit: PAVA with one more day there, labelled 0 or 1.
+
+    Parameters
+    ----------
+    weight, hits
+        As in `isotonics`.
+    """
     lower, upper = np.empty_like(weight), np.empty_like(weight)
     for f in range(len(weight)):
         for k in range(weight.shape[1]):
@@ -139,7 +151,7 @@ def _solved(matrix: Array, right: Array) -> Array:
 def _newton_step(
     x: Array, weight: Array, hits: Array, theta: Array, centre: Array, ridge: float, least: Array
 ) -> Array:
-    """Newton's step in the coordinates that no bound holds."""
+    """Newton's step in the coordinates that are not held at a bound."""
     k = theta.size
     gradient = ridge * (theta - centre)
     curvature = ridge * np.eye(k)
@@ -173,9 +185,10 @@ def logistic(
     x
         Features of every cell, shape (cells, k).
     weight, hits
-        Weight of every cell and of what happened there, shape (fits, cells).
+        Weight of every cell, and of the events that happened, shape (fits, cells).
     centre, ridge
-        Where the penalty ridge / 2 |theta - centre|^2 pulls to, and the start.
+        Centre and strength of the penalty ridge / 2 |theta - centre|^2; the fit starts at the
+        centre.
     least
         Lower bounds, shape (k,).
     """

@@ -3,13 +3,13 @@
 Here: the families, their fits on sufficient statistics, and their application. Not here: which
 days are fitted (`rolling`), which map is adopted (`selection`).
 
-Every family is a vector theta that is linear in what it shrinks to: theta of the parent plus a
-share of the difference. Of the families that have no parameters theta holds the map's values at
-fixed knots, so the same formula mixes their output with the parent's.
+Every family has a vector theta, shrunk linearly: theta of the parent plus a share of the
+difference. For families without parameters theta holds the map's values at fixed knots, so the same
+formula mixes their output with the parent's.
 
 All but the temperature act on the cumulative probabilities P(V <= u_k) of the ladder with one
-monotone map for all k, and take differences: order is kept and the sum stays one. Cumulative
-probabilities of exactly 0 and 1 stay: only evidence makes them, and no map knows better.
+monotone map for all k, and take differences: the order is kept and the sum stays one. Cumulative
+probabilities of exactly 0 and 1 are not changed, since they come from evidence only.
 
 Formulas: methods, section 6. A per-position bias on top of the temperature has six parameters and
 was left out: beta, with three, already loses to the temperature below 160 days.
@@ -23,30 +23,32 @@ from numpy.typing import NDArray
 
 from kalshi_assets.units import Array
 
-# Cells of log odds that fits see. Rounding to .1 adds a variance of .0008 to log odds that spread
+# Cells of log odds for the fits. Rounding to .1 adds a variance of .0008 to log odds that spread
 # over several units; pools are floored at .0005, so that few lie outside.
 CELL_WIDTH = 0.1
 CELLS = np.arange(-80.0, 81.0) * CELL_WIDTH
-# Log of the exponents at which a day's log loss is kept; the fit is the vertex through three.
+# Log of the exponents at which a day's log loss is stored; the fit is the vertex of the parabola
+# through three.
 LOG_EXPONENTS = np.arange(-24, 25) * 0.05
 EXPONENTS = np.exp(LOG_EXPONENTS)
-# Equally spaced in arcsin sqrt p, where a frequency errs alike everywhere.
+# Equally spaced in arcsin sqrt p, where a frequency has the same standard error everywhere.
 _STEPS = 32
 KNOTS = np.sin(np.pi / 2 * np.arange(1, _STEPS) / _STEPS) ** 2
 LEAST = 1e-3
-# Of the penalty towards identity; about half a day's information, it keeps separable days finite.
+# Of the penalty towards identity: about half a day's information, which keeps fits finite on
+# separable days.
 RIDGE = 1.0
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """What any number of fits see, the sum over their days, each day of weight one a threshold.
+    """Sufficient statistics of several fits: sums over days, each with weight one per threshold.
 
     Attributes
     ----------
     weight, hits
-        Per cell of log odds of P(V <= u_k): how many thresholds lay there, and how many of them
-        held the outcome; shape (fits, cells).
+        Per cell of log odds of P(V <= u_k): number of thresholds in the cell, and of those at or
+        above the outcome; shape (fits, cells).
     losses
         Log loss of p^T / sum p^T at `EXPONENTS`, shape (fits, exponents).
     """
@@ -91,13 +93,14 @@ class Family:
 
     @property
     def knots(self) -> Array:
-        """Where theta's entries stand: cumulative probabilities, or 0 where they have no place."""
+        """Cumulative probabilities of theta's entries, or 0 where they have none."""
         return KNOTS if self.parameters == ("value",) else np.zeros(len(self.identity))
 
 
 def cumulatives(p: Array) -> tuple[Array, Array]:
-    """P(V <= u_k) and P(V > u_k) of every PMF, each summed from its own end so that tails keep
-    their digits; shape (..., brackets - 1).
+    """P(V <= u_k) and P(V > u_k) of every PMF, shape (..., brackets - 1).
+
+    Each is summed from its own end, so that tails keep their digits.
     """
     # Brackets are few and rows many: cumsum along the short axis costs ten times as much.
     below, above = p[..., :-1].copy(), p[..., 1:].copy()
@@ -108,7 +111,13 @@ def cumulatives(p: Array) -> tuple[Array, Array]:
 
 
 def log_odds(below: Array, above: Array) -> Array:
-    """log P(V <= u_k) / P(V > u_k); infinite where one of them is zero."""
+    """Log odds ln P(V <= u_k) / P(V > u_k); infinite where one of them is zero.
+
+    Parameters
+    ----------
+    below, above
+        From `cumulatives`.
+    """
     with np.errstate(divide="ignore"):
         return np.log(below) - np.log(above)
 
@@ -135,33 +144,67 @@ def _logs(p: Array) -> tuple[Array, Array, Array, Array]:
 
 
 def temperature(theta: Array, p: Array) -> Array:
-    """p_i^T / sum p^T, with theta = log T; a zero stays one."""
+    """p_i^T / sum p^T, with theta = log T; zero stays zero.
+
+    Parameters
+    ----------
+    theta
+        Shape (..., 1).
+    p
+        PMFs, shape (..., brackets).
+    """
     powered = np.where(p > 0, np.exp(np.exp(theta) * np.log(np.maximum(p, 1e-300))), 0.0)
     return powered / powered.sum(axis=-1, keepdims=True)
 
 
 def platt(theta: Array, p: Array) -> Array:
-    """Cumulative probabilities to sigmoid(a + b logit P), theta = (a, b)."""
+    """Cumulative probabilities to sigmoid(a + b logit P), theta = (a, b).
+
+    Parameters
+    ----------
+    theta, p
+        As in `temperature`, theta of shape (..., 2).
+    """
     below, above, log_below, log_above = _logs(p)
     eta = theta[..., :1] + theta[..., 1:] * (log_below - log_above)
     return _differences(_sigmoid(eta), below, above)
 
 
 def beta(theta: Array, p: Array) -> Array:
-    """Cumulative probabilities to sigmoid(c + a ln P - b ln(1 - P)), theta = (a, b, c)."""
+    """Cumulative probabilities to sigmoid(c + a ln P - b ln(1 - P)), theta = (a, b, c).
+
+    Parameters
+    ----------
+    theta, p
+        As in `temperature`, theta of shape (..., 3).
+    """
     below, above, log_below, log_above = _logs(p)
     eta = theta[..., 2:] + theta[..., :1] * log_below - theta[..., 1:2] * log_above
     return _differences(_sigmoid(eta), below, above)
 
 
 def at_knots(theta: Array, p: Array) -> Array:
-    """Cumulative probabilities by linear interpolation of theta between 0, `KNOTS` and 1."""
+    """Cumulative probabilities by linear interpolation of theta between 0, `KNOTS` and 1.
+
+    Parameters
+    ----------
+    theta, p
+        As in `temperature`, theta of shape (..., knots).
+    """
     below, above = cumulatives(p)
     return _differences(interpolated(theta, below), below, above)
 
 
 def interpolated(values: Array, below: Array) -> Array:
-    """The map with `values` at `KNOTS`, 0 at 0 and 1 at 1, of cumulative probabilities."""
+    """The map with given values at `KNOTS`, 0 at 0 and 1 at 1, of cumulative probabilities.
+
+    Parameters
+    ----------
+    values
+        Shape (..., knots).
+    below
+        Cumulative probabilities, shape (..., brackets - 1).
+    """
     inside = np.concatenate([[0.0], KNOTS, [1.0]])
     heights = np.zeros((*below.shape[:-1], len(inside)))
     heights[..., 1:-1], heights[..., -1] = values, 1.0
@@ -270,7 +313,7 @@ class CalibrationMap:
             )
 
     def __call__(self, p: Array) -> Array:
-        """PMFs of shape (..., brackets) to calibrated ones; identity changes not a bit."""
+        """Calibrate PMFs of shape (..., brackets); the identity returns the same bits."""
         return self.family.apply(self.theta, p)
 
 

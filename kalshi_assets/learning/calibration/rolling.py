@@ -8,8 +8,8 @@ city), the lead block in the season of the day (parent: the lead block). All are
 earlier days, so that a partition does not depend on which other cities were backfilled before.
 theta = theta_parent + n / (n + 60) (own - theta_parent), n in days; methods, section 6.
 
-A day's scores come from fits to days before its origin only. Origins are ten days apart; the fit
-to all days, the last, is what will be used.
+A day's scores come from fits to days before its origin only. Origins are ten days apart; the last
+fit, to all days, is the one that is used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,15 @@ PACKAGED = "packaged"
 
 
 def key_of(scope: int, block: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Index of the key of a scope that serves each lead block."""
+    """Index of the key of a scope that serves each lead block.
+
+    Parameters
+    ----------
+    scope
+        Index into `SCOPES`.
+    block
+        Indices into `LEAD_BLOCKS`, any shape.
+    """
     return FIRST_KEY[scope] + (block if scope else 0 * block)
 
 
@@ -57,7 +65,7 @@ class Fits:
     days
         Days fitted to, shape (origins, keys).
     statistics
-        What the last origin's fits saw, a fit per key.
+        Statistics of the last origin, a fit per key.
     """
 
     own: Mapping[str, Array]
@@ -68,7 +76,7 @@ class Fits:
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """Days in one piece.
+    """Days stacked as arrays.
 
     Attributes
     ----------
@@ -86,7 +94,15 @@ class Stack:
 
     @classmethod
     def of(cls, days: Sequence[CalibrationDay], season: str) -> "Stack":
-        """The stack of `days`, given oldest first."""
+        """The stack of some days.
+
+        Parameters
+        ----------
+        days
+            Oldest first.
+        season
+            That of the day that the calibrators are for.
+        """
         instants = [np.bincount(day.block, minlength=BLOCKS) for day in days]
         return cls(
             days=tuple(days),
@@ -96,21 +112,21 @@ class Stack:
 
     @cached_property
     def has(self) -> NDArray[np.bool_]:
-        """Which days tell of which key, shape (days, keys)."""
+        """Which days have data for which key, shape (days, keys)."""
         of_block = np.asarray(self.instants > 0)
         any_block = of_block.any(axis=1, keepdims=True)
         seasonal = of_block & self.in_season[:, None]
         return np.concatenate([any_block, of_block, seasonal], axis=1)
 
     def sums(self, name: str, starts: Sequence[int]) -> Array:
-        """A statistic of the days before each origin but the first, every day of weight one.
+        """Cumulative sums of a statistic up to each origin, every day with weight one.
 
         Parameters
         ----------
         name
-            Of an attribute of `CalibrationDay` of shape (blocks, x).
+            Attribute of `CalibrationDay`, of shape (blocks, x).
         starts
-            The day after which each stretch between origins begins, 0 first.
+            First day of each stretch between origins, by index, 0 first.
 
         Returns
         -------
@@ -131,7 +147,15 @@ def origins(days: int) -> list[int]:
 
 
 def fitted(stack: Stack, packaged: CalibrationMap) -> Fits:
-    """Fit every family to every key before every origin, and shrink it to its parent."""
+    """Fit every family to every key before every origin, and shrink it to its parent.
+
+    Parameters
+    ----------
+    stack
+        The days.
+    packaged
+        Parent of the city's map.
+    """
     starts = [0, *origins(len(stack.days))[:-1]]
     fits = len(starts) * KEYS
     days = np.cumsum(np.add.reduceat(stack.has.astype(np.int64), starts, axis=0), axis=0)
@@ -171,9 +195,9 @@ class _Rows:
     Attributes
     ----------
     p
-        PMFs, shape (rows, brackets), shorter ladders filled up with zeros above.
+        PMFs, shape (rows, brackets), shorter ladders padded with zeros above.
     winner, day, block
-        Of every row; the day counts from the first scored one.
+        Winner, day and block of every row; days count from the first scored one.
     """
 
     p: Array
@@ -218,6 +242,13 @@ class _Rows:
 def out_of_sample(stack: Stack, fits: Fits, packaged: CalibrationMap) -> dict[str, Array]:
     """Scores of the days after the first origin, each by the fit to the days before its origin.
 
+    Parameters
+    ----------
+    stack, fits
+        The days, and their fits from `fitted`.
+    packaged
+        The packaged map, scored as well.
+
     Returns
     -------
     dict
@@ -246,7 +277,15 @@ def out_of_sample(stack: Stack, fits: Fits, packaged: CalibrationMap) -> dict[st
 
 
 def day_means(of_blocks: Array, instants: NDArray[np.int64]) -> Array:
-    """Means over all instants of each day: (..., days, blocks) to (..., days); NaN: it has none."""
+    """Means over all instants of each day, shape (..., days); NaN: the day has none.
+
+    Parameters
+    ----------
+    of_blocks
+        Means over a day's instants in a block, shape (..., days, blocks).
+    instants
+        Number of these instants, shape (days, blocks).
+    """
     total = np.where(instants > 0, of_blocks * instants, 0.0).sum(axis=-1)
     count = instants.sum(axis=-1)
     with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""The form of `learning.calibrators`: rows from fits and choices, and what is in force from rows.
+"""The form of `learning.calibrators`: rows from fits and choices, and the maps in force from rows.
 
 Here: the table, written and read. Not here: what is in it (`rolling`, `selection`).
 """
@@ -44,7 +44,7 @@ class FittedTo:
 
 @dataclass(frozen=True, kw_only=True)
 class BlockMap:
-    """What is in force in one lead block.
+    """The map in force in one lead block.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class BlockMap:
 
 
 def days_of_keys(stack: Stack) -> list[FittedTo]:
-    """What every key was fitted to."""
+    """The days that every key was fitted to."""
     dates = [day.day_start.date() for day in stack.days]
     found = []
     for days in (np.flatnonzero(has) for has in stack.has.T):
@@ -82,7 +82,21 @@ def rows_of_maps(
     in_force: Sequence[InForce],
     season: str,
 ) -> Iterator[Row]:
-    """A row per lead block, scope, map and parameter; knots only of a map that is in force."""
+    """A row per lead block, scope, map and parameter; knots only of a map that is in force.
+
+    Parameters
+    ----------
+    fits
+        Fits of all keys.
+    fitted_to
+        The days of each key.
+    choices
+        The choice at each key.
+    in_force
+        The map in force in each lead block.
+    season
+        Season of the climate day.
+    """
     for block, now in enumerate(in_force):
         for scope, key in enumerate(keys_of(block)):
             days = fitted_to[key]
@@ -103,7 +117,15 @@ def rows_of_maps(
 
 
 def rows_of_packaged(packaged: CalibrationMap, in_force: Sequence[InForce]) -> Iterator[Row]:
-    """The packaged map for every lead block."""
+    """The packaged map for every lead block.
+
+    Parameters
+    ----------
+    packaged
+        The map.
+    in_force
+        The map in force in each lead block.
+    """
     for block, now in enumerate(in_force):
         common = {
             **_common(block, PACKAGED, "all", FittedTo()),
@@ -121,7 +143,19 @@ def rows_of_packaged(packaged: CalibrationMap, in_force: Sequence[InForce]) -> I
 def rows_of_band(
     block: int, scope: int, fitted_to: FittedTo, season: str, band: Array
 ) -> Iterator[Row]:
-    """The Venn-Abers band of a lead block, shape (2, knots)."""
+    """The Venn-Abers band of a lead block.
+
+    Parameters
+    ----------
+    block, scope
+        Indices into `LEAD_BLOCKS` and `SCOPES`.
+    fitted_to
+        The days of the key.
+    season
+        Season of the climate day.
+    band
+        p0 and p1, shape (2, knots).
+    """
     common = {
         **_common(block, SCOPES[scope], season, fitted_to),
         "map": VENN_ABERS.name,
@@ -156,7 +190,15 @@ def _parameters(common: Row, family: Family, theta: Array, own: Array | None) ->
 
 
 def as_frame(rows: Sequence[Row], event_time: datetime, known_at: datetime) -> pl.DataFrame:
-    """`learning.calibrators` of rows that lack their times."""
+    """`learning.calibrators` from rows without times.
+
+    Parameters
+    ----------
+    rows
+        In any order.
+    event_time, known_at
+        Times of all rows.
+    """
     times = {"event_time": event_time, "known_at": known_at}
     in_order = sorted(rows, key=itemgetter(*CALIBRATORS.key))
     return CALIBRATORS.arranged(
@@ -182,7 +224,7 @@ def _column(values: Sequence[object], dtype: pl.DataType) -> pl.Series:
 
 
 def in_force(frame: pl.DataFrame) -> list[BlockMap]:
-    """What `learning.calibrators` says is in force, per lead block.
+    """The maps in force per lead block, from `learning.calibrators`.
 
     Raises
     ------
@@ -197,7 +239,7 @@ def in_force(frame: pl.DataFrame) -> list[BlockMap]:
 
 
 class _Used(NamedTuple):
-    """What counts of a row that is in force."""
+    """The columns read from a row in force."""
 
     lead_block: str
     scope: str

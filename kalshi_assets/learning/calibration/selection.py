@@ -1,14 +1,14 @@
-"""Which map is adopted for which lead block: the one that has proved itself, else the parent's.
+"""The map adopted for each lead block: one that has proved itself, else the parent's.
 
 Here: the rule. Not here: the scores that it judges (`rolling`), the tables (`calibrators`).
 
-A map is adopted if the 5 % quantile of 2000 day bootstraps of the mean Brier score gained on what
-would be in force without it lies above zero, the mean log loss is no greater, and at least thirty
-days were scored; of several, the one with the greatest quantile (methods, section 6). At the city
-that is compared with the packaged map, at finer scopes with what their parent adopted, and there
-the quantile is 5 %/6 because six lead blocks are looked at. Of 150 perfectly calibrated days of two
-generated worlds something was adopted somewhere in 25 % and 6 % of a hundred repetitions with 5 %
-throughout, in 12 % and 2 % so.
+A map is adopted if the 5 % quantile, over 2000 bootstraps of days, of its mean gain in Brier score
+over the map that would otherwise be in force is above zero, the mean log loss is no greater, and at
+least thirty days were scored; of several, the one with the greatest quantile (methods, section 6).
+The city is compared with the packaged map, finer scopes with the map of their parent, at a quantile
+of 5 %/6 because six lead blocks are tested. On 150 perfectly calibrated days of two generated
+worlds some map was adopted in 25 % and 6 % of a hundred repetitions with 5 % throughout, in 12 %
+and 2 % with this rule.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,14 +42,15 @@ Verdict = Literal["adopted", "second_best", "log_loss_worse", "not_proved", "too
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """How one family did at one key.
+    """Result of one family at one key.
 
     Attributes
     ----------
     scored_days
         Days scored out of sample.
     brier_before, brier_after, log_loss_before, log_loss_after
-        Mean scores of the map in force without it, and with it; NaN: no day was scored.
+        Mean scores of the map that would otherwise be in force, and of this one; NaN: no day was
+        scored.
     lower_bound
         Quantile of the bootstrapped mean of brier_before - brier_after; NaN: no day.
     verdict
@@ -67,14 +68,14 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What became of one key.
+    """The choice at one key.
 
     Attributes
     ----------
     trials
-        Per family.
+        Results by family.
     adopted
-        The family that is in force from here on down; None: the parent's.
+        The family in force at this scope and below; None: the parent's.
     """
 
     trials: Mapping[str, Trial]
@@ -83,8 +84,14 @@ class Choice:
 
 @dataclass(frozen=True)
 class InForce:
-    """Whose map serves a lead block: the scope, an index into `SCOPES`, and its family; scope None
-    is the packaged map.
+    """The map that serves a lead block.
+
+    Attributes
+    ----------
+    scope
+        Index into `SCOPES`; None: the packaged map.
+    family
+        Name of its family.
     """
 
     scope: int | None = None
@@ -99,7 +106,7 @@ def chosen(
     Parameters
     ----------
     stack, scores
-        The days, and what `rolling.out_of_sample` says of them.
+        The days, and their scores from `rolling.out_of_sample`.
     as_of
         When the calibrators are made.
 
@@ -168,6 +175,8 @@ def lower_bounds(gains: Array, quantile: float) -> Array:
     ----------
     gains
         Shape (families, days, keys); NaN, the same for all families: the key lacks the day.
+    quantile
+        Between 0 and 1.
 
     Returns
     -------
@@ -232,7 +241,13 @@ def _verdict(trial: Trial, *, stale: bool) -> Verdict:
 
 
 def scopes_of_bands(stack: Stack, as_of: datetime) -> list[int | None]:
-    """The finest scope with thirty days and no stale ones, per lead block; None: there is none."""
+    """The finest scope with thirty days and no stale ones, per lead block; None: there is none.
+
+    Parameters
+    ----------
+    stack, as_of
+        As in `chosen`.
+    """
     days = stack.has.sum(axis=0)
     return [
         max(
@@ -248,7 +263,15 @@ def scopes_of_bands(stack: Stack, as_of: datetime) -> list[int | None]:
 
 
 def is_stale(stack: Stack, key: int, as_of: datetime) -> bool:
-    """Whether the last day that tells of a key is over 45 days old, or there is none."""
+    """Whether the last day with data for a key is over 45 days old, or there is none.
+
+    Parameters
+    ----------
+    stack, as_of
+        As in `chosen`.
+    key
+        Index of the key.
+    """
     days = np.flatnonzero(stack.has[:, key])
     return len(days) == 0 or as_of - stack.days[days[-1]].day_start > STALE_AFTER
 

@@ -1,11 +1,11 @@
-"""What is said without features: the reference that trees start from and have to beat.
+"""Baselines without features: the references that trees start from and have to beat.
 
-A probability is always baseline plus trees on the scale of log odds, so that no trees means no
-skill and not something else.
+A probability is always baseline plus trees on the scale of log odds, so that without trees there is
+exactly no skill.
 
-Skill must come from what is seen today. Once labels are exchanged between days at the same minute
-and bracket (`controls`) a forecast still knows the place in the ladder and the time of day; what
-these tell of who leads on any day belongs in the baseline.
+Skill must come from the day's own features. After an exchange of labels between days at the same
+minute and bracket (`controls`) a forecast still knows the position in the ladder and the time of
+day; what these predict of the leader on any day belongs in the baseline.
 """
 
 from collections.abc import Mapping
@@ -19,34 +19,33 @@ from kalshi_assets.learning.classifiers.targets import Prices, Sample, Target
 from kalshi_assets.statistics.scores import LOG_FLOOR
 from kalshi_assets.units import Array
 
-# Against the mean loss of a row: finite values where the leader never changed.
+# Relative to the mean loss of a row: keeps values finite where the leader never changed.
 RIDGE = 1e-3
-# Sixty days have sixty leaders or so, whatever their minutes. A third of it or three times as much
-# is worse on labels of other days: 1.695 and 1.696 nats against 1.689.
+# Sixty days have about sixty leaders, whatever their number of minutes. A third of this or three
+# times as much is worse on labels of other days: 1.695 and 1.696 nats against 1.689.
 POSITION_RIDGE = 3e-3
 _RATES = (1e-4, 1 - 1e-4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """Score without features: a constant, the price, who has the lead, the place in the ladder.
+    """Score without features: a constant, the price, the leader, the position in the ladder.
 
     intercept + slope * log price + leader_bonus * (has the lead) + position_bonus[bracket]
 
     Attributes
     ----------
     intercept
-        Log odds of the base rate; of binary targets, which have nothing else.
+        Log odds of the base rate; for binary targets, which have no other term.
     slope, leader_bonus
-        Of winner targets. Who is paid: 1 and 0, the market itself. Who leads: both fitted, since
-        the leader mostly stays: on Chicago's days of early 2025 the market's leader with p_mkt has
-        0.54 nats a minute ahead, the price and whose is the greatest 0.12. Against the former any
-        model would shine.
+        For winner targets. pays: 1 and 0, the market itself. lead: both fitted, since the leader
+        mostly stays: on Chicago's days of early 2025 p_mkt has 0.54 nats for the leader a minute
+        ahead, the price with the present leader 0.12. Any model would look good against the former.
     position_bonus
-        Of who leads, an entry per bracket, coldest first: middle ones lead more often on any day.
-        A position that no training day had gets nothing. On labels of other days, five cities of
-        early 2025, prices alone have 1.770 nats, with positions 1.689, with positions by quarter
-        of the day 1.693: the hour adds noise. On true labels positions cost .0003 nats of .14.
+        For lead, an entry per bracket, coldest first: middle ones lead more often on any day. A
+        position without training days gets nothing. On labels of other days, five cities of early
+        2025, prices alone have 1.770 nats, with positions 1.689, with positions by quarter of the
+        day 1.693: the hour adds noise. On true labels positions cost .0003 nats of .14.
     """
 
     intercept: float = 0.0
@@ -55,7 +54,7 @@ class Baseline:
     position_bonus: tuple[float, ...] = ()
 
     def score(self, prices: Prices) -> Array:
-        """Log odds, or of winner targets log weights within the minute, shape (rows,)."""
+        """Log odds, or for winner targets log weights within the minute, shape (rows,)."""
         bonus = np.array([*self.position_bonus, 0.0])
         place = np.minimum(prices.bracket, len(self.position_bonus))
         return (
@@ -67,7 +66,7 @@ class Baseline:
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> "Baseline":
-        """The one that a row of `learning.classifiers`, or a fit as JSON, has among its values.
+        """The baseline in a row of `learning.classifiers`, or in a fit as JSON.
 
         Raises
         ------
@@ -82,7 +81,15 @@ MARKET = Baseline(slope=1.0)
 
 
 def baseline_of(target: Target, train: Sample) -> Baseline:
-    """The reference of a target, from training days, every day weighing the same."""
+    """The baseline of a target, from training days.
+
+    Parameters
+    ----------
+    target
+        The target.
+    train
+        Labelled training rows; every day has the same weight.
+    """
     if target.kind == "binary":
         rate = np.clip(np.average(train.y, weights=train.weight), *_RATES)
         return Baseline(intercept=float(np.log(rate / (1 - rate))))
@@ -90,7 +97,7 @@ def baseline_of(target: Target, train: Sample) -> Baseline:
 
 
 def _persistence(train: Sample) -> Baseline:
-    """Conditional logit of who leads next, given the prices, who leads now, and positions."""
+    """Conditional logit of the next leader, given the prices, the present leader, and positions."""
     from scipy.optimize import minimize
 
     known = train.prices
@@ -134,16 +141,33 @@ def softmax(score: Array, starts: NDArray[np.int64]) -> Array:
 
 
 def probabilities(target: Target, score: Array, starts: NDArray[np.int64]) -> Array:
-    """From scores to P(y = 1), shape (rows,); of winner targets they sum to 1 per minute."""
+    """From scores to P(y = 1), shape (rows,); for winner targets they sum to 1 per minute.
+
+    Parameters
+    ----------
+    target
+        The target.
+    score, starts
+        As in `softmax`; log odds for binary targets.
+    """
     return softmax(score, starts) if target.kind == "winner" else 1 / (1 + np.exp(-score))
 
 
 def daily_cross_entropy(
     target: Target, p: Array, y: Array, day: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Mean -ln of what was given to what happened, nats, shape (days,); floored at 1e-6.
+    """Daily mean of -ln of the probability of what happened, nats, shape (days,).
 
-    Of a binary target over rows, of a winner target over minutes.
+    Over rows for a binary target, over minutes for a winner target; floored at 1e-6.
+
+    Parameters
+    ----------
+    target
+        The target.
+    p, y
+        P(y = 1) and the label, shape (rows,).
+    day
+        Index of the day, shape (rows,).
     """
     given = np.where(y == 1, p, 1 - p)
     counts = y == 1 if target.kind == "winner" else np.ones(len(y), dtype=np.bool_)

@@ -18,17 +18,18 @@ _PLACE = ("minute_of_day", "bracket")
 def shuffled_labels(days: Mapping[date, pl.DataFrame], seed: int) -> dict[date, pl.DataFrame]:
     """Every day with the labels of another day of its month, at the same minute and bracket.
 
-    What is true of any day at that minute and bracket is kept: that prices move more in the
+    What holds on any day at that minute and bracket is kept: that prices move more in the
     afternoon, and that middle brackets lead more often, can still be learnt; where prices move and
-    who leads today cannot. So the baseline of who leads knows positions, and move, whose baseline
-    is one rate for all hours and brackets, controls nothing. A month of one day keeps its labels.
+    which bracket leads today cannot. Therefore the baseline of lead knows positions, and move is no
+    control, since its baseline is one rate for all hours and brackets. A month of one day keeps its
+    labels.
 
     Parameters
     ----------
     days
         `panel.examples` by day, of one ladder.
     seed
-        Of the exchange; with the month it decides it.
+        Determines the exchange, together with the month.
 
     Returns
     -------
@@ -40,7 +41,7 @@ def shuffled_labels(days: Mapping[date, pl.DataFrame], seed: int) -> dict[date, 
     for day in sorted(days):
         months.setdefault((day.year, day.month), []).append(day)
     for (year, month), members in months.items():
-        # A cycle through the days in random order: no day meets itself.
+        # A cycle through the days in random order: no day gets its own labels.
         order = np.random.default_rng((seed, year, month)).permutation(len(members))
         for mine, other in zip(order, np.roll(order, 1), strict=True):
             found[members[mine]] = _with_labels(days[members[mine]], days[members[other]])

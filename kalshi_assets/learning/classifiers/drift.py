@@ -1,4 +1,4 @@
-"""Whether features still look as they did when a model learnt from them."""
+"""Whether features are still distributed as when a model was fitted to them."""
 
 import numpy as np
 

@@ -18,7 +18,7 @@ from kalshi_assets.units import Array
 
 CONFIDENCE = 0.95
 _LEAST_HESSIAN = 1e-6
-# The mid moves within a minute on six rows a day: 1 % of those would be four.
+# The mid moves within a minute in six rows a day: 1 % of the rows of sixty days would be four.
 _LEAST_LEAF = 30
 
 
@@ -29,18 +29,18 @@ class BoostingParams:
     Attributes
     ----------
     num_leaves, learning_rate, max_rounds, patience
-        Of LightGBM; training stops `patience` rounds after the best on the validation days.
+        Those of LightGBM; training stops `patience` rounds after the best on the validation days.
     leaf_share
-        Least share of the training rows in a leaf. A row is five minutes of a bracket and knows
-        little that its neighbours do not: a leaf of one evening would learn that evening.
+        Least share of the training rows in a leaf. A row is five minutes of a bracket and adds
+        little to its neighbours: a leaf of one evening would learn that evening.
     l2
         Ridge on the leaves, in rows.
     feature_fraction
-        Features that a tree may look at, drawn anew for each.
+        Share of the features that a tree may use, drawn anew for each.
     max_bin
         Most thresholds per feature and tree.
     seed
-        Of that draw, and of LightGBM's sample of rows for thresholds.
+        Seed of that draw, and of LightGBM's sample of rows for thresholds.
     """
 
     num_leaves: int = 15
@@ -78,26 +78,27 @@ def params_of(target: Target) -> BoostingParams:
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """What came of one fit; plain numbers, so that it can be stored and found again.
+    """Result of one fit, as plain numbers that can be stored.
 
     Attributes
     ----------
     model_sha256
-        Of the trees' text; None: they did not beat the baseline, or there are none.
+        Hash of the trees' text; None: they did not beat the baseline, or there are none.
     baseline
         In force with or without trees.
     n_days, n_validation_days, n_rows
         Days with a label among training and validation days; training rows.
     best_iteration
-        Trees, adopted or not.
+        Number of trees, adopted or not.
     validation_cross_entropy, baseline_cross_entropy
         Mean over validation days, nats.
     improvement_se
         Standard error over days of their difference.
     validation_auc, baseline_auc
-        Over all validation rows, days weighing the same; None: all of one class.
+        Over all validation rows, every day with the same weight; None: all of one class.
     gain_share
-        Of each feature in the loss that the trees removed, shape (features,); adopted or not.
+        Share of each feature in the reduction of the loss by the trees, adopted or not; shape
+        (features,).
     """
 
     model_sha256: str | None
@@ -114,7 +115,7 @@ class Fit:
     gain_share: tuple[float, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it; floats come back bit for bit."""
+        """As JSON values; floats are restored bit for bit."""
         return asdict(self)
 
     @classmethod
@@ -135,17 +136,19 @@ def fit_target(
     """Fit one target; the same arrays give the same bits, on any number of cores.
 
     The trees come into force if their cross-entropy on the validation days is below the baseline's
-    with 95 % confidence (Student's t over days); the best of many rounds is below it often enough
-    without any signal.
+    with 95 % confidence (Student's t over days): without a signal, the best of many rounds is often
+    below it.
 
     Parameters
     ----------
+    target
+        The target.
     train, validation
         Labelled rows; every validation day later than every training day. Neither is empty.
     features
         Names of the columns of `x`.
     save
-        Called with the model's text if it is adopted; gives its SHA-256.
+        Called with the model's text if it is adopted; returns its SHA-256.
     params
         Default: those of the target.
     """
@@ -181,7 +184,13 @@ def fit_target(
 
 
 def area_under_curve(y: Array, p: Array, weight: Array) -> float | None:
-    """P(a true row is ranked above a false one), ties half; None: all rows of one class."""
+    """P(a true row is ranked above a false one), ties half; None: all rows of one class.
+
+    Parameters
+    ----------
+    y, p, weight
+        Labels (0 or 1), probabilities and weights, shape (rows,).
+    """
     if y.min() == y.max():
         return None
     from sklearn.metrics import roc_auc_score
@@ -247,14 +256,14 @@ def _options(
         "deterministic": True,
         # On one core faster than by rows, 0.42 s against 0.55 s for 40 rounds of 104,000 rows.
         "force_col_wise": True,
-        # One: sums in one order, and partitions run side by side.
+        # One: sums have one order, and partitions run in parallel.
         "num_threads": 1,
         "verbosity": -1,
     }
 
 
 def _softmax_objective(train: Sample) -> Callable[..., tuple[Array, Array]]:
-    """Conditional logit over the brackets of a minute, from scores that hold the baseline.
+    """Conditional logit over the brackets of a minute, from scores that include the baseline.
 
     Gradient p - y; of the second derivatives the diagonal p (1 - p), times n/(n - 1) as for a
     softmax over n classes in LightGBM.

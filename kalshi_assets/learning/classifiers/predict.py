@@ -1,4 +1,4 @@
-"""What the classifiers in force say of a day, every minute of it."""
+"""Predictions of the classifiers in force for every minute of a day."""
 
 from datetime import date
 
@@ -21,7 +21,7 @@ _COLUMNS = {"lead_1m": "p_lead_1m", "lead_5m": "p_lead_5m", "pays": "p_pays_mode
 
 
 class LeakError(RuntimeError):
-    """A model has learnt from the day that it is asked about, or from a later one."""
+    """A model was fitted to the day that it should predict, or to a later one."""
 
 
 def predictions(
@@ -31,7 +31,7 @@ def predictions(
     store: ModelStore,
     impossible: str = "impossible",
 ) -> pl.DataFrame:
-    """What the models in force say of a day that they have not seen.
+    """Predictions of the models in force for a day that they were not fitted to.
 
     Parameters
     ----------
@@ -42,9 +42,9 @@ def predictions(
     classifiers
         `learning.classifiers` of the day.
     store
-        Where its models lie.
+        The store of its models.
     impossible
-        Column of the features that says that a bracket can no longer pay.
+        Column of the features that marks brackets that can no longer pay.
 
     Returns
     -------
@@ -91,13 +91,21 @@ def _check_unseen(day: date, classifiers: pl.DataFrame) -> None:
     if late.height:
         target, last = late.select("target", "validation_end").row(0)
         raise LeakError(
-            f"predictions of {day}: {CLASSIFIERS.full_name} {target} has learnt from days up to "
+            f"predictions of {day}: {CLASSIFIERS.full_name} {target} was fitted to days up to "
             f"{last}; materialise {CLASSIFIERS.full_name} of {day} and use that partition"
         )
 
 
 def baseline_in_force(target: Target, classifiers: pl.DataFrame) -> Baseline | None:
-    """The baseline of a target; None: it was not fitted."""
+    """The baseline of a target; None: it was not fitted.
+
+    Parameters
+    ----------
+    target
+        The target.
+    classifiers
+        `learning.classifiers` of the day.
+    """
     row = classifiers.row(by_predicate=pl.col("target") == target.name, named=True)
     if row["status"] == "too_few_days":
         return None

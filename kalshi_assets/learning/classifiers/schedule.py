@@ -1,8 +1,8 @@
-"""Which days a model learns from, is chosen on, and may speak about.
+"""Which days a model is fitted to, is validated on, and may predict.
 
-The calendar alone decides, so that every partition of a fold, on any machine and in any order,
-names the same days. Models learn from the past only: there is no training day after a prediction
-day, and so nothing to embargo.
+The calendar alone decides, so that every partition of a fold, on any machine and in any order, uses
+the same days. Models are fitted to the past only: no training day follows a prediction day, so no
+embargo is needed.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MIN_VALIDATION_DAYS = 5
 # Labels settle the next morning and fronts persist: the day before a prediction is left out.
 PURGED_DAYS = 1
 LOOK_BACK_DAYS = PREDICTION_DAYS - 1 + PURGED_DAYS + VALIDATION_DAYS + TRAINING_DAYS
-"""The earliest day that a partition's fold reaches back to, counted from the partition."""
+"""Days from a partition back to the earliest day of its fold, at most."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Fold:
 
     @property
     def prediction(self) -> tuple[date, ...]:
-        """Days that the fold's models speak about, oldest first."""
+        """Days that the fold's models predict, oldest first."""
         return _days(self.start, PREDICTION_DAYS)
 
     @property
     def validation(self) -> tuple[date, ...]:
-        """Days that decide how many trees there are and whether they come into force."""
+        """Days that determine the number of trees and whether they come into force."""
         return _days(self.start - timedelta(days=PURGED_DAYS + VALIDATION_DAYS), VALIDATION_DAYS)
 
     @property
@@ -55,12 +55,12 @@ class Fold:
 
 
 def fold_of(day: date) -> Fold:
-    """The fold whose models speak about `day`."""
+    """The fold whose models predict `day`."""
     return Fold(day - timedelta(days=day.toordinal() % PREDICTION_DAYS))
 
 
 def recent_days(day: date) -> tuple[date, ...]:
-    """The last days before `day` that were over when it began, for drift: as many as it predicts.
+    """The last days before `day` that were over when it began, for drift: as many as in a fold.
 
     A market may close after the next climate day has begun, so the day before is left out.
     """

@@ -1,7 +1,7 @@
-"""How good the predictions of a day were, against the baselines that were in force.
+"""Scores of a day's predictions, and of the baselines that were in force.
 
-A row per day and target, so that whoever wants an interval resamples days (`verification`). The
-log score of a direction of three classes is that of move plus, where it moved, that of up.
+A row per day and target, so that intervals can resample days (`statistics.bootstrap`). The log
+score of a direction of three classes is that of move plus, where the mid moved, that of up.
 """
 
 from typing import Any
@@ -31,8 +31,8 @@ DAILY_SCORES = pl.Schema(
         "baseline_auc": pl.Float64(),
     }
 )
-"""A row per target of a day; `trees`: whether they were in force. Else both scores are the same,
-but for `pays`, whose predictions give impossible brackets nothing."""
+"""A row per target of a day; `trees`: whether they were in force. If not, both scores are the same,
+except for `pays`, whose predictions give impossible brackets 0."""
 
 _ANSWER = {
     **{f"move_{h}": pl.col(f"p_up_{h}") + pl.col(f"p_down_{h}") for h in ("1m", "5m")},
@@ -61,9 +61,9 @@ def daily_scores(
     Returns
     -------
     DataFrame
-        Of schema `DAILY_SCORES`; targets without a model or without a label are left out. Mean
-        -ln p of what happened, in nats, floored at 1e-6; areas under the curve within the day,
-        null where all rows are of one class.
+        Schema `DAILY_SCORES`; targets without a model or without a label are left out. Mean -ln p
+        of what happened, in nats, floored at 1e-6; areas under the curve within the day, null where
+        all rows are of one class.
     """
     key = ["market_ticker", "minute"]
     labels = list(dict.fromkeys(target.label for target in TARGETS))
@@ -86,7 +86,7 @@ def _scored(target: Target, rows: pl.DataFrame, classifiers: pl.DataFrame) -> di
     reference = probabilities(target, score, minute_starts(judged))
     weight = np.ones(len(y))
     in_force = classifiers.filter(pl.col("target") == target.name)["status"].item() == "trees"
-    # What is stored went through products and quotients: the last bits are not to be judged.
+    # Stored values went through products and quotients: differences in the last bits are ignored.
     stored = judged[f"p_{target.name}"].to_numpy()
     p = np.where(np.isclose(stored, reference, rtol=1e-9, atol=0.0), reference, stored)
     return {

@@ -1,8 +1,8 @@
-"""Where models lie: files named by their content, and an index of what was fitted already.
+"""The store of models: files named by their content, and an index of fits.
 
-``models/<sha256>.txt`` is a model, ``models/fits/<key>.json`` says what came of fitting certain
-data in a certain way. Both are written whole or not at all and never change, so any number of
-processes share them, and a run that was killed goes on where it stopped.
+``models/<sha256>.txt`` is a model, ``models/fits/<key>.json`` the result of a fit to given data
+with given parameters. Both are written atomically and never change, so any number of processes can
+share them, and a run that was killed continues where it stopped.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from kalshi_assets.learning.classifiers.fit import Fit
 
 
 class ModelFileError(RuntimeError):
-    """A model's file is missing or not what its name says; the message names it and the remedy."""
+    """A model's file is missing or damaged; the message names it and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ModelStore:
     files: Files
 
     def save(self, text: str) -> str:
-        """Keep a model; gives the SHA-256 of its text."""
+        """Store a model; returns the SHA-256 of its text."""
         sha256 = _sha256(text)
         if not self._has(sha256):
             self.files.write(_model(sha256), text.encode())
@@ -36,7 +36,7 @@ class ModelStore:
         Raises
         ------
         ModelFileError
-            The file is missing, or its content is not what its name says.
+            The file is missing, or its content does not have the hash in its name.
         """
         name = _model(sha256)
         remedy = "materialise learning.classifiers again, which fits it anew"
@@ -52,7 +52,7 @@ class ModelStore:
         return text
 
     def recall(self, key: str) -> Fit | None:
-        """What came of the fit `key`; None: not fitted yet, or its files are not whole."""
+        """The result of fit `key`; None: not fitted yet, or its files are missing or damaged."""
         try:
             fit = Fit.from_json(json.loads(self.files.read(_index(key))))
         except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -60,7 +60,15 @@ class ModelStore:
         return fit if fit.model_sha256 is None or self._has(fit.model_sha256) else None
 
     def remember(self, key: str, fit: Fit) -> None:
-        """Keep what came of the fit `key`, after its model."""
+        """Store the result of a fit, after its model.
+
+        Parameters
+        ----------
+        key
+            Hash of data, target and parameters.
+        fit
+            The result.
+        """
         self.files.write(_index(key), json.dumps(fit.to_json(), indent=1).encode())
 
     def _has(self, sha256: str) -> bool:

@@ -1,9 +1,9 @@
-"""What is learnt: the targets, and the labelled rows of each.
+"""The targets of the classifiers, and the labelled rows of each.
 
-A direction of three classes is learnt as two questions with two answers: does the mid move beyond
-its dead zone, and if it does, up? The three log scores add up exactly (of the first, plus of the
-second where it moved), always make a distribution, and only the second question has a direction
-that a constraint can speak of; one softmax over three classes has none.
+A direction of three classes is split into two binary targets: does the mid move beyond its dead
+zone, and if it does, up? Their log scores add up exactly (of the first, plus of the second where it
+moved), their probabilities always make a distribution, and the second has a direction, so that
+monotone constraints apply; one softmax over three classes has none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,24 +22,25 @@ Kind = Literal["binary", "winner"]
 
 OUTCOME_KNOWN_AT = "outcome_known_at"
 
-# What enters a logarithm at least: half a tick as a price; as a probability far below any that the
-# market can tell, or a model would win by naming less.
+# Least arguments of logarithms: for a price half a tick; for a probability far below the resolution
+# of the market, or a model would win by giving less.
 LEAST_PRICE = 0.005
 LEAST_PROBABILITY = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """One question that a model answers.
+    """One target of a model.
 
     Attributes
     ----------
     name
-        In `learning.classifiers`.
+        Name in `learning.classifiers`.
     label
         Column of `panel.examples`.
     kind
-        ``binary``: one bracket, yes or no. ``winner``: which bracket of the event; PMFs over it.
+        ``binary``: one bracket, yes or no. ``winner``: which bracket of the event; predictions are
+        PMFs.
     monotone
         By feature +1 or -1: the score does not fall (rise) as it grows, all else equal.
     """
@@ -60,18 +61,18 @@ TARGETS: tuple[Target, ...] = (
 
 
 def constrained(speak_for: Sequence[str], impossible: str) -> tuple[Target, ...]:
-    """The targets with what is claimed of a family's features.
+    """The targets with monotone constraints on a family's features.
 
-    More probability by its model at the same price never speaks against a bracket, and that a
-    bracket can no longer pay never for it. Nothing is claimed of other features: prices may revert
-    or run.
+    At the same price, a higher probability by the family's model never lowers a bracket's score,
+    and that a bracket can no longer pay never raises it. Other features are not constrained: prices
+    may revert or trend.
 
     Parameters
     ----------
     speak_for
         Features that grow with the model's probability.
     impossible
-        Feature that says that the bracket can no longer pay.
+        Feature that marks brackets that can no longer pay.
     """
     more: dict[str, int] = dict.fromkeys(speak_for, 1)
 
@@ -86,16 +87,17 @@ def constrained(speak_for: Sequence[str], impossible: str) -> tuple[Target, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Prices:
-    """What a baseline may look at, each of shape (rows,).
+    """Inputs of a baseline, each of shape (rows,).
 
     Attributes
     ----------
     log_price
-        Log of the probability or price that the baseline is a power of: of p_mkt, at least 1e-4;
-        for who leads, of the price that y_win compares, at least half a cent: the mid, or with one
-        side only the middle of that and 0 or 1.
+        Log of the probability or price that the baseline is a power of: p_mkt, at least 1e-4; for
+        lead the price that y_win compares, at least half a cent: the mid or, with one side only,
+        the average of that side and 0 or 1.
     leads
-        1 for the bracket with the greatest such price of its minute, of equal ones for each.
+        1 for the bracket with the greatest such price of its minute, and for those that tie with
+        it.
     bracket
         Position in the ladder, 0 is the lowest.
     """
@@ -120,7 +122,7 @@ class Sample:
     starts
         First row of each event and minute, shape (minutes,).
     prices
-        What its baseline may look at.
+        Inputs of the baseline.
     """
 
     x: Array
@@ -136,7 +138,7 @@ class Sample:
 
     @property
     def weight(self) -> Array:
-        """Of each row, shape (rows,): every day weighs the same, the mean is 1."""
+        """Weight of each row, shape (rows,): equal per day, with mean 1."""
         rows_of_day = np.bincount(self.day)
         return len(self.day) / (len(rows_of_day) * rows_of_day[self.day])
 
@@ -147,20 +149,24 @@ def training_rows(
     features: Sequence[str],
     known_by: datetime,
 ) -> pl.DataFrame:
-    """The examples of the wanted days that there are, with a column `day`.
+    """The examples of the wanted days, with a column `day`.
 
     Parameters
     ----------
     days
         `panel.examples` by day, of one ladder.
+    wanted
+        Days to take; those without examples are skipped.
+    features
+        Columns to take.
     known_by
         `pays` is as it was known then, null where it was not; `outcome_known_at` says since when.
 
     Returns
     -------
     DataFrame
-        Sorted by day, minute and bracket: the features and what places a row as floats, the labels
-        as -1, 0, 1; null where unknown.
+        Sorted by day, minute and bracket: features, position and prices as floats, the labels as
+        -1, 0, 1; null where unknown.
 
     Raises
     ------
@@ -189,12 +195,19 @@ def training_rows(
 
 
 def check_columns(rows: pl.DataFrame, names: Sequence[str]) -> None:
-    """Nothing, if all of them are columns.
+    """Raise an error if columns are missing.
+
+    Parameters
+    ----------
+    rows
+        The frame.
+    names
+        Columns that it must have.
 
     Raises
     ------
     ValueError
-        Some are not; the message names them.
+        Some are missing; the message names them.
     """
     if missing := [name for name in names if name not in rows.columns]:
         raise ValueError(
@@ -208,13 +221,15 @@ def labelled(target: Target, rows: pl.DataFrame) -> pl.DataFrame:
 
     Parameters
     ----------
+    target
+        The target.
     rows
-        Of `training_rows`.
+        From `training_rows`.
 
     Returns
     -------
     DataFrame
-        Of a winner target only minutes at which every bracket has the label and one is true; of
+        For a winner target only minutes at which every bracket has the label and one is true; for
         an `up` target only rows that moved.
     """
     label = pl.col(target.label)
@@ -228,7 +243,17 @@ def labelled(target: Target, rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def sample(target: Target, rows: pl.DataFrame, features: Sequence[str]) -> Sample:
-    """The rows of `labelled` as arrays."""
+    """Labelled rows as arrays.
+
+    Parameters
+    ----------
+    target
+        The target.
+    rows
+        From `labelled`.
+    features
+        Columns of `x`.
+    """
     return Sample(
         x=feature_matrix(rows, features),
         y=rows["y"].to_numpy(),
@@ -239,7 +264,15 @@ def sample(target: Target, rows: pl.DataFrame, features: Sequence[str]) -> Sampl
 
 
 def feature_matrix(rows: pl.DataFrame, features: Sequence[str]) -> Array:
-    """Features as floats, shape (rows, features); null is NaN, false and true are 0 and 1."""
+    """Features as floats, shape (rows, features); null is NaN, false and true are 0 and 1.
+
+    Parameters
+    ----------
+    rows
+        The frame.
+    features
+        Columns to take.
+    """
     check_columns(rows, features)
     columns = rows.select(pl.col(features).cast(pl.Float64).fill_null(float("nan")))
     return columns.to_numpy(order="c")
@@ -252,7 +285,15 @@ def minute_starts(rows: pl.DataFrame) -> NDArray[np.int64]:
 
 
 def prices(target: Target, rows: pl.DataFrame) -> Prices:
-    """What a baseline may look at; `rows` hold whole minutes, sorted by day, minute and bracket."""
+    """Inputs of a baseline.
+
+    Parameters
+    ----------
+    target
+        The target.
+    rows
+        Whole minutes, sorted by day, minute and bracket.
+    """
     bid, ask = (pl.col(f"{side}_cc") / CC_A_DOLLAR for side in ("bid", "ask"))
     middle = ((bid.fill_null(0.0) + ask.fill_null(1.0)) / 2).round(6)
     curve = pl.when(bid.is_null() & ask.is_null()).then(0.0).otherwise(middle)

@@ -1,4 +1,4 @@
-"""The classifiers in force on a day: fitted once per fold, found again for its other days."""
+"""The classifiers in force on a day: fitted once per fold, loaded for its other days."""
 
 import hashlib
 import json
@@ -57,22 +57,22 @@ def classifiers(
     store: ModelStore,
     targets: Sequence[Target] = TARGETS,
 ) -> pl.DataFrame:
-    """The models that speak about a day, fitted to the days of its fold or found in the store.
+    """The models that predict a day, fitted to the days of its fold or loaded from the store.
 
     Parameters
     ----------
     day
         The partition.
     as_of
-        Its start. Outcomes count as they were known when the fold began, so that all
-        its days share a fit.
+        Start of the day. Outcomes count as they were known when the fold began, so that all its
+        days share a fit.
     days
-        `panel.examples` by day, of one ladder. Only the days of the fold, and of them and the five
-        before the day the features (see `schedule`), are looked at: others change nothing.
+        `panel.examples` by day, of one ladder. Only the days of the fold and, for drift, the
+        features of the five days before are used (see `schedule`): others change nothing.
     features
-        Columns that models see.
+        Columns that models use.
     store
-        Fits are kept there under the hash of their data, target and parameters.
+        Fits are stored there under the hash of their data, target and parameters.
     targets
         `TARGETS`, with or without constraints.
 
@@ -177,8 +177,8 @@ def _known_at(as_of: datetime, target: Target, parts: Parts, recent: pl.DataFram
     known = max(_times(target, parts, recent), default=as_of)
     if known > as_of:
         raise ValueError(
-            f"classifier {target.name} as of {as_of} rests on what was known at {known}; give the "
-            "climate day's start, and examples of the days that their key says"
+            f"classifier {target.name} as of {as_of} uses what was known only at {known}; pass the "
+            "start of the climate day, and the examples of each day under its date"
         )
     return known
 
@@ -195,7 +195,7 @@ def _times(target: Target, parts: Parts, recent: pl.DataFrame) -> Iterator[datet
 def _digest(*frames: pl.DataFrame) -> str:
     """Hash of all values of the frames, in order; the same on any machine.
 
-    When outcomes were known decides which there are, and is in no fit.
+    When outcomes became known determines which there are, but enters no fit.
     """
     found = hashlib.sha256()
     for frame in frames:

@@ -161,5 +161,5 @@ def test_with_no_day_at_all_the_table_still_has_its_rows(tmp_path: Path) -> None
 def test_examples_that_were_known_too_late_are_an_error(tmp_path: Path) -> None:
     late = {day: rows.with_columns(pl.col("known_at") + timedelta(days=9)) for day, rows in
             history(DAY, n=20, minutes=4).items()}  # fmt: skip
-    with pytest.raises(ValueError, match="rests on what was known at"):
+    with pytest.raises(ValueError, match="uses what was known only at"):
         in_force(DAY, late, ModelStore(Files(tmp_path)))
