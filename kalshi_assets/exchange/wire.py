@@ -189,6 +189,8 @@ def candles_of(
     ----------
     groups
         Ticker and candle objects of each market.
+    raw_sha256
+        Hash of the raw response.
     lag
         From the end of a candle until it is available.
 

@@ -18,11 +18,14 @@ from kalshi_assets.units import Array
 def areas_under_curve(
     probability: Array, outcome: NDArray[np.bool_], date: NDArray[np.int64], weights: Array
 ) -> Array:
-    """Areas under the ROC curve, with a weight per date, for several sets of weights.
+    """Areas under the ROC curve, shape (resamples,); NaN if all events occurred or none did.
 
-    Forecasts, whether the event occurred, and the index of the date have shape (forecasts,),
-    `weights` has (resamples, dates). The result, shape (resamples,), is NaN if all events occurred
-    or none did.
+    Parameters
+    ----------
+    probability, outcome, date
+        Forecasts, whether the event occurred, and the index of the date, shape (forecasts,).
+    weights
+        Of the dates, shape (resamples, dates).
     """
     dates = weights.shape[1]
     p, of = probability[outcome], date[outcome]
