@@ -191,7 +191,7 @@ def sandbox_generate(
     ] = 7,
 ) -> None:
     """Generate synthetic recordings."""
-    from kalshi_assets.commands.generate import generate_watched
+    from kalshi_assets.commands.services import generate_watched
 
     names = [name.strip() for name in cities.split(",") if name.strip()]
     generate_watched(console, out, names, start.date(), end.date(), seed)

@@ -1,4 +1,4 @@
-"""What Dagster loads."""
+"""The code location that Dagster loads, and variants of it. Not here: any definition (`defs`)."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -35,16 +35,17 @@ def build(
     sensors: Iterable[dg.SensorDefinition] | None = None,
     **resources: Any,
 ) -> dg.Definitions:
-    """Every definition below `defs/`, or a variant of it.
+    """All definitions in `defs/`, or a variant of them.
 
     Tests, benchmarks and the command line build variants with it instead of patching.
 
     Parameters
     ----------
     checks, jobs, schedules, sensors
-        In place of all of their kind; None: those of `defs/`. A schedule or sensor brings its jobs.
+        Replace all definitions of their kind; None: those of `defs/`. Jobs of a schedule or sensor
+        are included.
     resources
-        In place of the resources of those names.
+        Replace the resources of the same names.
     """
     relax()
     loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)

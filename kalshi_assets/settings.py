@@ -1,6 +1,6 @@
 """Addresses, secrets and switches, from the environment, `.env.local` and `.env`.
 
-Here: what differs between machines. Not here: cities and trading parameters (config/), which are
+Here: settings that differ between machines. Not here: cities and parameters (config/), which are
 the same everywhere unless a folder overrides them.
 """
 
@@ -21,10 +21,10 @@ WEATHER_COMPANY = "https://weather.com"
 
 
 class Settings(BaseSettings):
-    """One value per process; read where it is needed, never at import.
+    """The settings of a process; read where they are needed, never at import.
 
-    The environment wins over `.env.local`, which wins over `.env`. Secrets stay in this object:
-    they are no fields of Dagster resources, so they reach neither the UI nor the event log.
+    The environment overrides `.env.local`, which overrides `.env`. Secrets are not fields of
+    Dagster resources, so they reach neither the UI nor the event log.
     """
 
     model_config = SettingsConfigDict(
@@ -62,20 +62,15 @@ class Settings(BaseSettings):
 
     @property
     def files(self) -> Files:
-        """What is stored below the data folder."""
+        """The files in the data folder."""
         return Files(self.data)
 
     @property
     def unknown_cities(self) -> tuple[str, ...]:
-        """Names in `cities` that the registry does not have; what is known goes on without them."""
+        """Names in `cities` that the registry does not have; the other cities are used."""
         return tuple(name for name in self.cities if name not in CITIES)
 
     @property
-    def has_kalshi_key(self) -> bool:
-        """Whether requests to the exchange can be signed."""
-        return bool(self.kalshi_api_key_id and self.kalshi_private_key_pem_path)
-
-    @property
     def names_services(self) -> bool:
-        """Whether somebody said which services to use, rather than leaving it to a sandbox."""
+        """Whether services are configured; otherwise `make ui` starts a sandbox."""
         return self.visual_crossing_key is not None or self.kalshi_api_url != KALSHI_API

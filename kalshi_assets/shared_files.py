@@ -1,7 +1,7 @@
-"""What all processes of this machine share: small files that one of them at a time works on.
+"""Small files that all processes of this machine share, one process at a time.
 
-Here: where they lie, and locks that end with the process that holds them, however it ends. Not
-here: what they hold.
+Here: their location, and locks that are released when the process ends for whatever reason. Not
+here: their content.
 """
 
 import fcntl
@@ -17,18 +17,18 @@ STALE_S = 86_400.0
 
 
 def shared_file(name: str, *identity: str) -> Path:
-    """Where processes of this user keep what they share about something.
+    """The path of a file that the processes of this user share.
 
-    It lies in the machine's temporary folder, not below the data: two lakes share one account, and
-    nothing of it outlives a restart. Containers share it where they share that folder. Files that
-    nobody has touched for a day are removed.
+    It is in the machine's temporary folder, not in the data folder: two lakes may share an account,
+    and the content is not needed after a restart. Containers share it if they share that folder.
+    Files that have not been changed for a day are removed.
 
     Parameters
     ----------
     name
-        Says to people what it is.
+        Readable part of the file's name.
     identity
-        What it is about, such as an address and an account; only its hash shows.
+        The subject, such as an address and an account; only its hash is part of the name.
     """
     digest = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"kalshi-assets-{os.getuid()}"
@@ -41,23 +41,23 @@ def shared_file(name: str, *identity: str) -> Path:
 def locked(path: Path) -> Iterator[int]:
     """Hold an exclusive lock on the file; yields its descriptor.
 
-    The file and its folder are made where they are missing.
+    The file and its folder are created if they are missing.
 
     Raises
     ------
     OSError
-        The file cannot be had; the message says what to do.
+        The file cannot be opened; the message says what to do.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise OSError(
-            f"{path}: {error.strerror}; cannot have the lock file that processes share. Make its "
+            f"{path}: {error.strerror}; cannot open the lock file that processes share. Make its "
             "folder writable, or set TMPDIR or KALSHI_ASSETS_DATA to one that is"
         ) from error
     try:
-        # Of this description alone: threads exclude each other, and a fork inherits nothing.
+        # The lock belongs to this descriptor: it also excludes other threads of the process.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield descriptor
     finally:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from kalshi_assets.kernel_cache import kept
+from kalshi_assets.kernel_cache import config
 from kalshi_assets.sandbox.world import generate
 
 
@@ -69,5 +69,5 @@ def compile_kernels() -> None:
         subprocess.run(program, check=True, cwd=Path(__file__).parents[1])
         stamp.mkdir()
 
-    if kept():
-        once(Path(kept()) / "complete", compiled)
+    if config.CACHE_DIR:
+        once(Path(config.CACHE_DIR) / "complete", compiled)

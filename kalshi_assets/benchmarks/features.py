@@ -21,7 +21,7 @@ from rich.console import Console
 
 from kalshi_assets.benchmarks import print_figures
 from kalshi_assets.commands.services import ONE_THREAD, environment, unlimited_sandbox
-from kalshi_assets.families.temperature.cities import city_days
+from kalshi_assets.families.temperature.cities import city, city_days
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.features.activity import DAYS as ACTIVITY_DAYS
 from kalshi_assets.lake.files import Files
@@ -53,17 +53,7 @@ Frames = Mapping[Table, pl.DataFrame]
 
 @dataclass(frozen=True, kw_only=True)
 class Walked:
-    """Tables computed for the generated city.
-
-    Attributes
-    ----------
-    day
-        Tables of the last day.
-    usual
-        `panel.activity` of thirty earlier days.
-    examples
-        `panel.examples` of all days.
-    """
+    """Tables of the last day, `panel.activity` of 30 earlier days, `panel.examples` of all days."""
 
     day: Frames
     usual: Sequence[pl.DataFrame]
@@ -191,8 +181,6 @@ def _days_of(walked: Walked, number: int, days: int) -> list[tuple[date, pl.Data
 
 
 def _start_of(day: date) -> datetime:
-    from kalshi_assets.families.temperature.cities import city
-
     return city(CITY).climate_day(day)[0]
 
 

@@ -20,9 +20,11 @@ def reference_panel(
 ) -> pl.DataFrame:
     """`panel.minute_panel` of one event; see `features.panel.minute_panel`.
 
-    Array agree with that function to 1e-9, everything else exactly.
+    Floats agree with that function to 1e-9, everything else exactly.
     """
-    grid = _with_terms(_grid(events), events)
+    # The first version is valid from the first minute on, even if known some seconds later.
+    told = events.select(_MARKET, "close_time", terms_known_at="known_at")
+    grid = _as_of(_grid(events), told, "terms_known_at")
     panel = _with_quotes(grid, candles, trades.filter(~pl.col("is_block_trade")))
     panel = _with_trades(panel, candles, trades.filter(~pl.col("is_block_trade")))
     panel = panel.with_columns(
@@ -40,13 +42,11 @@ def reference_panel(
     panel = _with_windows(panel)
     panel = _with_relative_acceleration(panel)
     panel = _with_lead_lag(panel)
+    prices = ("bid", "ask", "last_price", "high_1m", "low_1m")
+    panel = panel.with_columns(
+        (pl.col(name) * 10_000).round().cast(pl.Int32).alias(f"{name}_cc") for name in prices
+    )
     return MINUTE_PANEL.arranged(panel)
-
-
-def _with_terms(grid: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    # The first version is valid from the first minute on, even if known some seconds later.
-    told = events.select(_MARKET, "close_time", terms_known_at="known_at")
-    return _as_of(grid, told, "terms_known_at")
 
 
 def _grid(events: pl.DataFrame) -> pl.DataFrame:

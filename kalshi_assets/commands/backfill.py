@@ -44,12 +44,8 @@ OnWritten = Callable[[Table, LadderDay], None]
 class Plan:
     """The partitions that a backfill will write for one city.
 
-    Attributes
-    ----------
-    days, tables
-        The requested climate days, and the tables to write for them.
-    look_back, look_back_tables
-        Earlier days that lack inputs of the hazard's parameters, and the tables to write for them.
+    For the requested `days` it writes `tables`; for earlier days that lack inputs of the hazard's
+    parameters (`look_back`), `look_back_tables`.
     """
 
     city: str
@@ -68,14 +64,7 @@ class Plan:
 class FailedRun:
     """A run that did not write all requested partitions.
 
-    Attributes
-    ----------
-    run_id
-        ID of the run in the UI.
-    first
-        First failure of each city-day.
-    also
-        Further messages.
+    `first` holds the first failure of each city-day, `also` further messages.
     """
 
     run_id: str
@@ -98,14 +87,9 @@ class FailedRun:
 class Outcome:
     """Result of a backfill.
 
-    Attributes
-    ----------
-    failed
-        By city, the run in which requested days failed.
-    incomplete
-        By city, the run in which earlier days failed, so that the parameters use fewer days.
-    untried
-        Cities that were not tried, because a service cannot be reached.
+    By city, `failed` holds the run in which requested days failed, and `incomplete` that in which
+    earlier days failed, so that the parameters use fewer days. The cities in `untried` were not
+    tried, because a service cannot be reached.
     """
 
     failed: dict[str, FailedRun] = field(default_factory=dict)
@@ -146,14 +130,8 @@ def run(
 
     After a failure the next cities are still tried, unless a service cannot be reached.
 
-    Parameters
-    ----------
-    on_written
-        Called after each partition written.
-    replay
-        Use the raw responses stored by an earlier backfill; send no requests.
-    resources
-        Dagster resources that replace the standard ones, by name.
+    `on_written` is called after each partition written. With `replay` the raw responses stored by
+    an earlier backfill are used, without requests. `resources` replace the standard ones by name.
     """
     from kalshi_assets.definitions import build
 

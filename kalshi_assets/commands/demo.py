@@ -38,9 +38,13 @@ def run_demo(console: Console, archive: Path | None) -> bool:
 
 
 def _show(console: Console, served: ServedArchive, files: Files) -> None:
-    shown = {(key.ladder, key.date) for key in served.keys}
     with connect(files) as connection:
-        rows = [row for row in summaries(connection) if (row.city, row.date) in shown]
+        rows = [
+            row
+            for row in summaries(connection)
+            if row.city in served.shown
+            and served.shown[row.city][0] <= row.date <= served.shown[row.city][1]
+        ]
     console.print(summary_table(rows))
     console.print(why_not(rows), soft_wrap=True, highlight=False)
     console.print()

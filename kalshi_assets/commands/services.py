@@ -6,7 +6,7 @@ Here: finding or generating an archive, starting a sandbox, environment variable
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -14,12 +14,13 @@ from pathlib import Path
 
 import polars as pl
 from rich.console import Console
+from rich.progress import Progress
 
-from kalshi_assets.commands.generate import generate_watched
-from kalshi_assets.families.temperature.cities import city_days
-from kalshi_assets.keys import LadderDay
+from kalshi_assets.families.temperature.cities import city
+from kalshi_assets.keys import days_between
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import PEM_NAME, Sandbox, launched, running
+from kalshi_assets.sandbox.world import generate
 
 RECORDINGS = Path("..") / "shared" / "data" / "archive"
 # For commands that are the only reader of their sandbox.
@@ -41,40 +42,15 @@ SHOWN_DAYS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class ServedArchive:
-    """A folder of recordings to serve, and the city-days to show in the demo.
-
-    Attributes
-    ----------
-    origin
-        Origin to record in the lake.
-    shown
-        First and last day by city.
-    """
+    """A folder of recordings, the origin to record in the lake, and the demo's days by city."""
 
     root: Path
     origin: str
     shown: Mapping[str, tuple[date, date]]
 
-    @property
-    def keys(self) -> list[LadderDay]:
-        """The city-days shown."""
-        return [
-            key
-            for name, (start, end) in self.shown.items()
-            for key in city_days([name], start, end)
-        ]
-
 
 def find_archive(asked: Path | None, data: Path) -> ServedArchive:
-    """The requested archive, else the recordings next to the project, else a generated world.
-
-    Parameters
-    ----------
-    asked
-        A folder in the archive's layout.
-    data
-        Folder in which the world is generated, once.
-    """
+    """The requested archive, else the recordings next to the project, else a world in `data`."""
     if asked is not None and asked.resolve() != RECORDINGS.resolve():
         return ServedArchive(root=asked, origin=f"archive {asked.name}", shown=_last_days(asked))
     if (RECORDINGS / "markets.parquet").is_file():
@@ -98,7 +74,8 @@ def recordings(asked: Path | None) -> Path:
     root = asked or RECORDINGS
     if not (root / "markets.parquet").is_file():
         raise FileNotFoundError(
-            f"{root} is not an archive: markets.parquet is missing; name one with --archive"
+            f"{root} is not an archive: markets.parquet is missing; choose another with --archive, "
+            "or generate one with: kalshi-assets sandbox generate"
         )
     return root
 
@@ -111,11 +88,8 @@ def prepared_archive(console: Console, asked: Path | None, data: Path) -> Served
     FileNotFoundError
         The requested folder is not an archive.
     """
-    if asked is not None and not (asked / "markets.parquet").is_file():
-        raise FileNotFoundError(
-            f"{asked} is not an archive: markets.parquet is missing; record one, or generate one "
-            "with: kalshi-assets sandbox generate"
-        )
+    if asked is not None:
+        recordings(asked)
     archive = find_archive(asked, data)
     if not archive.root.is_dir():
         console.print("no recordings found: generating a world")
@@ -125,6 +99,27 @@ def prepared_archive(console: Console, asked: Path | None, data: Path) -> Served
         generate_watched(console, partial, WORLD_CITIES, start, WORLD_END, WORLD_SEED)
         partial.rename(archive.root)
     return archive
+
+
+def generate_watched(
+    console: Console, out: Path, cities: Sequence[str], start: date, end: date, seed: int
+) -> None:
+    """Write the recordings of a generated world to `out`, with a progress bar."""
+    total = len([city(name) for name in cities]) * len(list(days_between(start, end)))
+    with Progress(console=console) as bars:
+        task = bars.add_task(f"generating {out}", total=total)
+        summary = generate(
+            out,
+            cities=cities,
+            start=start,
+            end=end,
+            seed=seed,
+            progress=lambda name, day: bars.update(task, advance=1),
+        )
+    console.print(
+        f"{summary.city_days} city-days, {summary.candles:,} candles, {summary.trades:,} trades, "
+        f"{summary.observations:,} observations in {summary.folder}"
+    )
 
 
 def _last_days(root: Path) -> dict[str, tuple[date, date]]:

@@ -34,8 +34,8 @@ from kalshi_assets.families.temperature.fit.fitting import mc_params
 from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.families.temperature.listing import listing_of
+from kalshi_assets.families.temperature.sources.client import WeatherClient
 from kalshi_assets.families.temperature.sources.climate_report import (
-    ClimateReportClient,
     fetch_climate_report,
 )
 from kalshi_assets.families.temperature.sources.visual_crossing import (
@@ -61,16 +61,10 @@ from kalshi_assets.tables import SETTLEMENTS, VERIFICATION
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedCity:
-    """A city's recordings, read through the clients.
+    """A city's recordings, read through the clients of a sandbox.
 
-    Attributes
-    ----------
-    exchange
-        Client of a sandbox that serves the archive.
-    observations, settlements, forecasts
-        The tables of these names for a climate day, cached; settlements only from climate reports.
-    maxima
-        Official maxima of all years: date, tmax_f.
+    `observations`, `settlements` (from climate reports only) and `forecasts` return the tables of a
+    climate day, cached; `maxima` holds the official maxima of all years: date, tmax_f.
     """
 
     city: City
@@ -147,16 +141,8 @@ def run_weather_study(
 ) -> None:
     """Score the weather hazard on recorded days; print, and write the page and its figures.
 
-    Parameters
-    ----------
-    archive
-        Folder of recordings; None: the recordings next to the project.
-    out
-        Folder for `verification.md`; its figures are written to the subfolder `pictures`.
-    name
-        City.
-    start, end
-        First and last day, both inclusive.
+    Without an `archive` it uses the recordings next to the project. `verification.md` is written to
+    the folder `out`, its figures to the subfolder `pictures`. `name` is the city.
 
     Raises
     ------
@@ -216,7 +202,7 @@ def _read(progress: Console, root: Path, keys: Sequence[LadderDay]) -> Iterator[
     with ExitStack() as stack:
         sandbox = stack.enter_context(unlimited_sandbox(root))
         weather = VisualCrossingClient(sandbox.url, sandbox.weather_key)
-        reports = ClimateReportClient(sandbox.url)
+        reports = WeatherClient(sandbox.url)
         exchange = KalshiClient(sandbox.api_url)
         for client in (weather, reports, exchange):
             stack.enter_context(client)

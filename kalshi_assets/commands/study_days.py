@@ -78,14 +78,8 @@ class Made:
 def make_days(files: Files, keys: Sequence[LadderDay], processes: int) -> Iterator[Made]:
     """Compute the missing city-days, cities in parallel, each in order of days.
 
-    Yields all city-days as they are completed, including those that already existed.
-
-    Parameters
-    ----------
-    files
-        The study's lake, raw responses and models.
-    processes
-        Number of cities processed in parallel.
+    Yields all city-days as they are completed, including those that already existed. `files` are
+    the study's lake, raw responses and models.
     """
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, ProcessPoolExecutor(processes, mp_context=context) as pool:

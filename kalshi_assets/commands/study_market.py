@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from kalshi_assets.commands.services import (
-    ServedArchive,
     find_archive,
     recordings,
     unlimited_sandbox,
@@ -50,16 +49,8 @@ def run_market_study(
 ) -> None:
     """Score market, weather, pool, calibration and classifiers on recorded days.
 
-    Parameters
-    ----------
-    archive
-        Folder of recordings; None: the recordings next to the project.
-    out
-        Folder for `scoreboard.md`; its figures are written to the subfolder `pictures`.
-    cities, start, end
-        City-days; those without an event or an outcome are omitted.
-    command
-        The command line to show on the page.
+    Without an `archive` it uses the recordings next to the project. `scoreboard.md` is written to
+    the folder `out`, its figures to the subfolder `pictures`. `command` is shown on the page.
 
     Raises
     ------
@@ -73,8 +64,11 @@ def run_market_study(
     served = find_archive(archive, Settings().data)
     progress = Console(stderr=True, quiet=as_json)
     lake = Lake(Files(Settings().data.resolve() / "study"), TEMPERATURE)
-    made = _made(progress, served, lake, keys)
-    study = _judged(progress, lake, made)
+    lake.claim(served.origin)
+    with unlimited_sandbox(served.root):
+        days = make_days(lake.files, keys, PROCESSES)
+        made = list(tracked(progress, days, "city-days", len(keys)))
+    study = _study(progress, lake, sorted(each.key for each in made if each.missing is None))
     if not study.days.height:
         raise ValueError(
             f"no day of {', '.join(cities)} from {start} to {end} could be scored; events with an "
@@ -93,18 +87,7 @@ def run_market_study(
     print_paths(console, *written, kept)
 
 
-def _made(
-    progress: Console, served: ServedArchive, lake: Lake, keys: Sequence[LadderDay]
-) -> list[LadderDay]:
-    """The city-days that could be computed, or existed already."""
-    lake.claim(served.origin)
-    with unlimited_sandbox(served.root):
-        days = make_days(lake.files, keys, PROCESSES)
-        made = list(tracked(progress, days, "city-days", len(keys)))
-    return sorted(each.key for each in made if each.missing is None)
-
-
-def _judged(progress: Console, lake: Lake, keys: Sequence[LadderDay]) -> MarketStudy:
+def _study(progress: Console, lake: Lake, keys: Sequence[LadderDay]) -> MarketStudy:
     days = (study_day(lake, key) for key in keys)
     read = [found for found in tracked(progress, days, "scored", len(keys)) if found is not None]
     scores, cities = control_scores(lake.files, keys, PROCESSES), len({key.ladder for key in keys})

@@ -18,7 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from kalshi_assets.commands.backfill import Outcome, Plan, plan, run
+from kalshi_assets.commands.backfill import Outcome, plan, run
 from kalshi_assets.commands.services import environment, prepared_archive, sandbox_environment
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.keys import LadderDay
@@ -40,17 +40,20 @@ def backfill_watched(
     plans = [each for name, start, end in wanted for each in plan(lake, [name], start, end)]
     lake.claim(Settings().origin)  # after planning, so that invalid arguments have no effect
     with progress_bars(console, TextColumn("[dim]{task.fields[doing]}[/dim]")) as bars:
-        tasks = {
-            each.city: bars.add_task(_title(each), total=each.partitions, doing="")
-            for each in plans
-        }
+        tasks = {}
+        for each in plans:
+            earlier = f" + {len(each.look_back)} earlier days of weather" if each.look_back else ""
+            title = f"{each.city} {each.days[0].date}..{each.days[-1].date}{earlier}"
+            tasks[each.city] = bars.add_task(title, total=each.partitions, doing="")
 
         def on_written(table: Table, key: LadderDay) -> None:
             bars.update(tasks[key.ladder], advance=1, doing=f"{table.full_name} {key.date}")
 
         outcome = run(plans, on_written, replay=replay)
+        endings = dict.fromkeys(outcome.failed, "[red]failed[/red]")
+        endings |= dict.fromkeys(outcome.untried, "[red]not tried[/red]")
         for name, task in tasks.items():
-            bars.update(task, doing=_ending(outcome, name))
+            bars.update(task, doing=endings.get(name, "done"))
     _tell(console, outcome)
     return outcome.complete
 
@@ -84,17 +87,6 @@ def backfill_replayed(console: Console, wanted: Sequence[tuple[str, date, date]]
     """Backfill from stored raw responses, which have the same origin as the lake next to them."""
     with environment({"KALSHI_ASSETS_ORIGIN": the_lake().origin or Settings().origin}):
         return backfill_watched(console, wanted, replay=True)
-
-
-def _ending(outcome: Outcome, city: str) -> str:
-    if city in outcome.untried:
-        return "[red]not tried[/red]"
-    return "[red]failed[/red]" if city in outcome.failed else "done"
-
-
-def _title(each: Plan) -> str:
-    earlier = f" + {len(each.look_back)} earlier days of weather" if each.look_back else ""
-    return f"{each.city} {each.days[0].date}..{each.days[-1].date}{earlier}"
 
 
 def progress_bars(console: Console, *more: ProgressColumn) -> Progress:

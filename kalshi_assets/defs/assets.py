@@ -1,9 +1,10 @@
-"""Dagster's assets, made from the steps of the graph.
+"""Dagster's assets, derived from the steps of the graph.
 
-A run covers one partition or a range of them. Partitions are computed and written one by one, and
-one that fails takes only itself: the others are written and materialised, the assets behind go on
-without it (`failures`), and the step fails at its end, so that Dagster shows the partition red with
-its reason.
+A run covers one partition or a range. Partitions are computed and written one by one, and a failure
+affects only its partition: the others are written and materialised, downstream assets continue
+without it (`failures`), and the step fails at its end, so that Dagster shows the partition as
+failed with the reason. Not here: the loop over partitions (`partition_run`), reading inputs
+(`lake_io`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -32,13 +33,13 @@ from kalshi_assets.tables import Table
 
 OWNERS = ["team:trading-desk"]
 
-# Ingest assets wait for others and backfill in runs of thirty partitions; derived ones in a single
-# run per city, since a run costs seconds before its first step.
+# Ingest assets backfill in runs of thirty partitions; derived ones in a single run per city, since
+# starting a run takes seconds.
 _INGEST, _DERIVED = dg.BackfillPolicy.multi_run(30), dg.BackfillPolicy.single_run()
 
 
 def asset_of(step: Step) -> dg.AssetsDefinition:
-    """The assets of a step: one for each of its tables."""
+    """The assets of a step, one per table."""
     version = code_version(step)
     first = step.makes[0]
 
@@ -88,7 +89,7 @@ def input_name(table: Table) -> str:
 
 
 class _Inputs:
-    """The inputs of a run, and what is stored of the step's own tables."""
+    """The inputs of a run, and the stored partitions of the step's own tables."""
 
     def __init__(self, partitions: Mapping[Table, Partitions], lake: Lake) -> None:
         self._partitions = partitions

@@ -1,9 +1,10 @@
-"""Schedules for the clock, a sensor for settlements.
+"""Schedules, and a sensor for settlements.
 
-Each is a pure decision over what the exchange says and the lake holds, and a thin shell that asks
-them. A city-day whose event the exchange does not have is skipped with its name, so that nothing
-fails where there is nothing to fetch. A finished day is refreshed by `daily_refresh` alone, until
-its report is there; `newly_settled` adds the settlement to days refreshed before it was known.
+Each consists of a pure decision and a thin wrapper that queries the exchange and the lake. A
+city-day whose event the exchange does not list is skipped by name, so that nothing fails if there
+is nothing to fetch. A finished day is refreshed by `daily_refresh` alone until its report exists;
+`newly_settled` adds the settlement to days that were refreshed before it was known. Not here: the
+jobs (`jobs`), the sensor's state (`settlement_watch`).
 """
 
 import logging
@@ -31,7 +32,7 @@ Kalshi = dg.ResourceParam[KalshiService]
 DESK_TIMEZONE = "America/New_York"
 
 REFRESHED_DAYS = 3
-"""How many days back a day that could not be made is tried again."""
+"""For how many days a day that could not be completed is tried again."""
 
 PARTITION = "dagster/partition"
 UNFINISHED = [
@@ -43,23 +44,23 @@ UNFINISHED = [
 
 
 def today(cities: Iterable[str], now: datetime) -> list[LadderDay]:
-    """The present climate day of every city."""
+    """The current climate day of every city."""
     return [city_day(name, city(name).climate_date(now)) for name in cities]
 
 
 def requests_for(
     wanted: Sequence[LadderDay], listed: frozenset[str], key_of: Callable[[LadderDay], str]
 ) -> Tick:
-    """A run per city-day whose event the exchange has; else one reason that names the others.
+    """A run for every city-day whose event is listed; a skip reason with the tickers if none is.
 
     Parameters
     ----------
     wanted
-        City-days, one at least.
+        City-days, at least one.
     listed
-        Tickers of the events that the exchange has.
+        Tickers of the events that the exchange lists.
     key_of
-        What makes a run the same as an earlier one, and so not started again.
+        The run key; Dagster does not start a second run with the same key.
     """
     there = [key for key in wanted if event_ticker(key) in listed]
     if not there:
@@ -69,9 +70,9 @@ def requests_for(
 
 
 def settlement_requests(tries: Mapping[LadderDay, int], lake: Lake) -> list[dg.RunRequest]:
-    """A run per settled city-day, under a key of its own for every try.
+    """A run for every settled city-day, with a different run key for every attempt.
 
-    Of a day that `daily_refresh` has given up, or never saw, everything is made.
+    A day without a report, which `daily_refresh` no longer tries or never saw, is made completely.
     """
     return [
         dg.RunRequest(
@@ -84,13 +85,13 @@ def settlement_requests(tries: Mapping[LadderDay, int], lake: Lake) -> list[dg.R
 
 
 def is_left_to_the_sensor(lake: Lake, key: LadderDay, now: datetime) -> bool:
-    """Whether `daily_refresh` has made the day, or no longer looks at it."""
+    """Whether `daily_refresh` has completed the day, or no longer tries."""
     age = (city(key.ladder).climate_date(now) - key.date).days
     return lake.has(REPORT, key) or age > REFRESHED_DAYS
 
 
 def is_settled(lake: Lake, key: LadderDay) -> bool:
-    """Whether the exchange's own settlement of a city-day is stored, and cannot be amended."""
+    """Whether the exchange's settlement of a city-day is stored and can no longer be amended."""
     stored = lake.read_current(SETTLEMENTS, key)
     return stored is not None and ("exchange", FINALIZED) in zip(
         stored["source"], stored["status"], strict=True
@@ -103,8 +104,8 @@ def is_settled(lake: Lake, key: LadderDay) -> bool:
     execution_timezone=DESK_TIMEZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description=(
-        "The day before in every active city, from the exchange to the report; tried again "
-        f"until it is there, for {REFRESHED_DAYS} days."
+        "The previous day of every active city, from the exchange to the report; tried again "
+        f"until the report exists, for {REFRESHED_DAYS} days."
     ),
 )
 def daily_refresh(context: dg.ScheduleEvaluationContext, kalshi: Kalshi) -> Tick:
@@ -129,7 +130,7 @@ def daily_refresh(context: dg.ScheduleEvaluationContext, kalshi: Kalshi) -> Tick
     cron_schedule="7 * * * *",
     execution_timezone=DESK_TIMEZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Today so far in every active city, every hour after the hourly reports.",
+    description="The current day of every active city so far, hourly after the station reports.",
 )
 def hourly_intraday(context: dg.ScheduleEvaluationContext, kalshi: Kalshi) -> Tick:
     now = context.scheduled_execution_time
@@ -144,17 +145,17 @@ def hourly_intraday(context: dg.ScheduleEvaluationContext, kalshi: Kalshi) -> Ti
     minimum_interval_seconds=300,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Sees newly settled events and makes their settlement and result, again and again until "
-        "the settlement is stored."
+        "Detects newly settled events and materialises their settlement and result; tried again "
+        "until the settlement is stored."
     ),
 )
 def newly_settled(context: dg.SensorEvaluationContext, kalshi: Kalshi) -> dg.SensorResult:
     watch, lake = Watch.of(context.cursor), the_lake()
     with kalshi.watcher() as client:
         now = client.now()
-        said = watch.look(client, Settings().cities, now, time.monotonic)
-    for sentence in said:
-        context.log.warning(sentence)
+        problems = watch.look(client, Settings().cities, now, time.monotonic)
+    for problem in problems:
+        context.log.warning(problem)
     tries = watch.due(
         now,
         stored=lambda key: is_settled(lake, key),
@@ -165,7 +166,7 @@ def newly_settled(context: dg.SensorEvaluationContext, kalshi: Kalshi) -> dg.Sen
     if tries:
         return dg.SensorResult(run_requests=settlement_requests(tries, lake), cursor=cursor)
     waiting = f"waiting for: {', '.join(watch.pending)}" if watch.pending else ""
-    reason = "; ".join(filter(None, ["no event has settled since", waiting, *said]))
+    reason = "; ".join(filter(None, ["no event has settled since", waiting, *problems]))
     return dg.SensorResult(skip_reason=reason, cursor=cursor)
 
 
@@ -173,7 +174,7 @@ NO_CITY = dg.SkipReason("no city is active; name some in KALSHI_ASSETS_CITIES")
 
 
 def _active(log: logging.Logger) -> list[str]:
-    """The active cities; names that the registry does not have are told and left out."""
+    """The active cities; names that the registry does not have are logged and omitted."""
     settings = Settings()
     for name in settings.unknown_cities:
         log.warning(f"unknown city {name}: see KALSHI_ASSETS_CITIES")
@@ -181,15 +182,15 @@ def _active(log: logging.Logger) -> list[str]:
 
 
 def run_key(job: str, key: LadderDay, now: datetime) -> str:
-    """What makes a run the same as an earlier one: its job, its city-day and the tick's instant.
+    """The run key: job, city-day and time of the tick.
 
-    In UTC: on the night when clocks go back an hour of the desk's clock comes twice.
+    The time is in UTC, because local times repeat for an hour when clocks are set back.
     """
     return f"{job}-{event_ticker(key)}-{now.astimezone(UTC):%Y%m%dT%H%M}Z"
 
 
 def _at_work(instance: dg.DagsterInstance) -> frozenset[LadderDay]:
-    """City-days that a run is making, or about to."""
+    """City-days of queued and running runs."""
     runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
     return frozenset(key_of(run.tags[PARTITION]) for run in runs if PARTITION in run.tags)
 

@@ -1,11 +1,11 @@
-"""Dagster's event log on SQLite, with what its connections cost taken out.
+"""Dagster's event log on SQLite with persistent connections and batched writes.
 
-Stock storage opens and closes the database for every event: an engine is built, statements are
-compiled, the write-ahead log is folded in and deleted, the disk is flushed. A partition is two
-events an asset. Here connections stay open, the events that Dagster hands over together (those of
-all partitions of an asset) are one transaction, and commits are flushed at checkpoints: a power cut
-may cost the last events of a run, never the file, and the lake does not depend on the log.
-Measured in docs/performance.md.
+The stock storage opens and closes the database for every event: it creates an engine, compiles the
+statements, merges and deletes the write-ahead log and flushes the disk. A partition has two events
+per asset. Here connections stay open, events that Dagster passes together (those of all partitions
+of an asset) are written in one transaction, and the disk is flushed at checkpoints only: a power
+failure may lose the last events of a run but not the file, and the lake does not depend on the log.
+For measurements see docs/performance.md.
 """
 
 import os
@@ -29,23 +29,23 @@ from sqlalchemy.pool import QueuePool
 BUSY_TIMEOUT_S = 60
 KEPT_ENGINES = 8
 BATCH_SIZE = 1000
-"""Most events in a transaction."""
+"""Maximum number of events in a transaction."""
 
 
 class KeptEngineEventLogStorage(SqliteEventLogStorage):
-    """`SqliteEventLogStorage` that keeps its engines."""
+    """`SqliteEventLogStorage` that keeps its engines open."""
 
     @classmethod
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> Self:
-        """As Dagster's instance makes it from dagster.yaml."""
-        # Dagster asks the environment, at every event, whether it shall collect them.
+        """Called by Dagster with the configuration in dagster.yaml."""
+        # At every event Dagster reads from the environment whether to collect events.
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(BATCH_SIZE))
         return cls(inst_data=inst_data, **config_value)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """As `store_event` of each in turn, in one transaction per database."""
+        """Like `store_event` for each event in turn, in one transaction per database."""
         for of_assets, together in groupby(events, lambda e: e.dagster_event_type in ASSET_EVENTS):
             if of_assets:
                 self._store_together(list(together))
@@ -54,7 +54,7 @@ class KeptEngineEventLogStorage(SqliteEventLogStorage):
                     self.store_event(event)
 
     def _store_together(self, events: Sequence[EventLogEntry]) -> None:
-        """Store events of assets, all of one run."""
+        """Store asset events of one run."""
         rows = [self._event_to_row(event) for event in events]
         with self.run_connection(events[0].run_id) as connection:
             connection.execute(db.insert(SqlEventLogStorageTable), rows)
@@ -64,7 +64,7 @@ class KeptEngineEventLogStorage(SqliteEventLogStorage):
         with self.index_transaction() as connection:
             ids = list(connection.execute(numbered, rows).scalars())
             self._store_asset_event_tags(connection, events, ids)
-            # Of an asset's events of one kind only the last leaves something in the asset's row.
+            # Only the last event of each type changes the asset's row.
             last = {
                 (event.get_dagster_event().asset_key, event.dagster_event_type): (event, event_id)
                 for event, event_id in zip(events, ids, strict=True)
@@ -73,14 +73,14 @@ class KeptEngineEventLogStorage(SqliteEventLogStorage):
                 self._store_asset_event(connection, event, event_id)
 
     def has_table(self, table_name: str) -> bool:
-        """Whether there is a table of that name, which is asked for at most events."""
+        """Whether the table exists; cached, because Dagster asks at nearly every event."""
         if table_name not in self.tables_found and super().has_table(table_name):
             self.tables_found.add(table_name)
         return table_name in self.tables_found
 
     @cached_property
     def tables_found(self) -> set[str]:
-        """Tables that are there, as far as anybody asked."""
+        """Tables known to exist."""
         return set()
 
     @contextmanager
@@ -95,13 +95,13 @@ class KeptEngineEventLogStorage(SqliteEventLogStorage):
 
     @cached_property
     def kept(self) -> OrderedDict[str, db.Engine]:
-        """Engines by database, the one unused longest first."""
+        """Engines by database, least recently used first."""
         return OrderedDict()
 
     def _kept_engine(self, shard: str) -> db.Engine:
         engines = self.kept
         if shard not in engines:
-            # Every caller holds the lock, so one connection is enough, from whichever thread.
+            # Every caller holds the lock, so one connection is enough for all threads.
             engines[shard] = db.create_engine(
                 create_db_conn_string(self._base_dir, shard),
                 poolclass=QueuePool,
@@ -110,13 +110,13 @@ class KeptEngineEventLogStorage(SqliteEventLogStorage):
                 connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
             )
             db.event.listen(engines[shard], "connect", _flush_at_checkpoints)
-            if len(engines) > KEPT_ENGINES:  # the UI looks into every run there ever was
+            if len(engines) > KEPT_ENGINES:  # the UI may open the database of every past run
                 engines.popitem(last=False)[1].dispose()
         engines.move_to_end(shard)
         return engines[shard]
 
     def dispose(self) -> None:
-        """Close what is open."""
+        """Close all engines."""
         while self.kept:
             self.kept.popitem()[1].dispose()
         super().dispose()

@@ -1,7 +1,7 @@
 """What failed in a run: downstream steps skip those partitions and report the original failure.
 
-Runs execute their steps in one process, so a run's failures are kept in memory by its id. Here:
-which partitions failed and why. Not here: what is done about it (`lake_io`, `checks`).
+Runs execute their steps in one process, so a run's failures are kept in memory by its ID. Here:
+which partitions failed and why. Not here: how inputs and checks react (`lake_io`, `checks`).
 """
 
 from collections.abc import Collection, Iterator
@@ -18,19 +18,19 @@ KEPT_RUNS = 64
 
 
 class UntriedPartitionError(RuntimeError):
-    """A partition that was not tried, since a service cannot be reached."""
+    """A partition that was not tried because a service cannot be reached."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FirstFailure:
-    """Where a city-day failed first.
+    """The first failure of a city-day.
 
     Attributes
     ----------
     key, table, cause
-        Which partition, and the error's text.
+        The partition, and the error's text.
     behind
-        Number of tables of the same city-day that the run was to make and cannot without it.
+        Number of downstream tables of the same city-day that the run therefore skipped.
     """
 
     key: LadderDay
@@ -44,17 +44,17 @@ class FirstFailure:
 
 
 class RunFailures:
-    """The partitions that a run could not make, or that a blocking check refused."""
+    """The partitions that a run could not make, or that a blocking check rejected."""
 
     def __init__(self) -> None:
         self._errors: dict[tuple[Table, LadderDay], Exception] = {}
 
     def add(self, table: Table, key: LadderDay, error: Exception) -> None:
-        """Take note of a failure; of several of one partition the first counts."""
+        """Record a failure; the first one of a partition is kept."""
         self._errors.setdefault((table, key), error)
 
     def spoilt(self, table: Table) -> dict[LadderDay, SpoiltPartitionError]:
-        """The table's failed partitions, with the error for whatever rests on them."""
+        """The table's failed partitions, with the error to raise when one is read."""
         return {
             key: error
             if isinstance(error, SpoiltPartitionError)
@@ -64,14 +64,9 @@ class RunFailures:
         }
 
     def first(self, asked: Collection[Table]) -> Iterator[FirstFailure]:
-        """The failures that follow from no other, in the order in which they happened.
+        """The failures not caused by another one, in the order in which they happened.
 
-        Partitions that were not tried are left out: see `untried`.
-
-        Parameters
-        ----------
-        asked
-            The tables that the run was to make.
+        Partitions that were not tried are omitted, see `untried`. `asked` are the run's tables.
         """
         for (table, key), error in self._errors.items():
             follows = isinstance(error, SpoiltPartitionError | UntriedPartitionError)
@@ -93,7 +88,7 @@ class RunFailures:
 
     @property
     def unreachable(self) -> bool:
-        """Whether any failure was because a service could not be reached."""
+        """Whether any failure was caused by an unreachable service."""
         return any(map(never_connected, self._errors.values()))
 
 
@@ -104,7 +99,7 @@ def failures_of(run_id: str) -> RunFailures:
 
 
 def cause_of(key: LadderDay, error: Exception) -> str:
-    """The error's text without the partition, which whoever shows it names."""
+    """The error's text without the partition, which the caller adds."""
     text = str(error)
     prefix = f"{key}: "
     return (
@@ -113,7 +108,7 @@ def cause_of(key: LadderDay, error: Exception) -> str:
 
 
 def without_frames(error: Exception) -> Exception:
-    """The error and its causes without their stacks, whose frames would keep whole days alive."""
+    """The error and its causes without tracebacks, which would keep whole days in memory."""
     cause: BaseException | None = error
     while cause is not None:
         cause.__traceback__ = None

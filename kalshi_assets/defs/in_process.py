@@ -1,8 +1,8 @@
-"""How steps are executed, and running assets in this process as a run of Dagster's does.
+"""The executor of steps, and running assets in this process with it.
 
-A step that made only some of its partitions fails, so that Dagster shows the others red, and the
-steps behind it go on with what there is. That is a setting of the executor, which
-`execute_in_process` would replace by its own.
+A step that could make only some of its partitions fails, so that Dagster shows the others as
+failed, and downstream steps continue with the partitions that exist. This is a setting of the
+executor, which Dagster's `execute_in_process` would replace by its own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.execute_in_process import core_execute_in_process
 
-# Eight trivial steps cost 35 s in a process each and 4.4 s in one; runs are the processes.
+# Eight trivial steps took 35 s with a process each and 4.4 s in one process.
 EXECUTOR = dg.in_process_executor.configured(
     {"step_dependency_config": {"require_upstream_step_success": False}}, name="in_process"
 )
@@ -26,14 +26,14 @@ def run_in_process(
     instance: dg.DagsterInstance,
     tags: Mapping[str, str],
 ) -> dg.ExecuteInProcessResult:
-    """Materialise some of a job's assets here; failures are in the result, not raised.
+    """Materialise some of a job's assets in this process; failures are in the result, not raised.
 
     Parameters
     ----------
     job
-        With `EXECUTOR` as its executor.
+        Its executor must be `EXECUTOR`.
     tags
-        Which partitions.
+        Dagster's tags of the partition or range.
     """
     selected = frozenset(assets)
     return core_execute_in_process(

@@ -1,4 +1,4 @@
-"""Jobs over city-days: what schedules, sensors and people launch."""
+"""Jobs over city-days, for schedules, the sensor and users."""
 
 from collections.abc import Iterable
 
@@ -33,19 +33,19 @@ def _of(tables: Iterable[Table]) -> dg.AssetSelection:
 refresh = dg.define_asset_job(
     "refresh",
     selection=_of(TABLES),
-    description="Everything of a city-day, from the exchange and the station to the report.",
+    description="All tables of a city-day, from the exchange and the station to the report.",
 )
 
 intraday = dg.define_asset_job(
     "intraday",
     selection=_of(DURING_THE_DAY),
-    description="What is known of a city-day so far, up to the calibrated PMF; no backtest.",
+    description="The tables of a city-day so far, up to the calibrated PMF; no backtest.",
 )
 
 settle = dg.define_asset_job(
     "settle",
     selection=_of(AFTER_SETTLEMENT),
-    description="The settlement of a city-day whose panel is there, and the backtest's result.",
+    description="The settlement of a city-day whose panel exists, and the result of the backtest.",
 )
 
 

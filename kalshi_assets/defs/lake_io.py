@@ -1,7 +1,7 @@
-"""The lake as Dagster sees it: asset keys, column schemas, and the IO manager.
+"""The lake in Dagster: asset keys, column schemas, and the IO manager.
 
-Assets write their partitions themselves, one by one (`assets`). Here: reading inputs, and telling
-Dagster which partitions of a range were written.
+Here: reading inputs, and reporting to Dagster which partitions of a range were written. Not here:
+writing partitions, which assets do themselves (`partition_run`).
 """
 
 from collections.abc import Callable, Mapping
@@ -30,14 +30,14 @@ LOOK_BACK = "look_back_days"
 
 @dataclass(frozen=True)
 class Written:
-    """What an asset returns.
+    """The value that an asset returns.
 
     Attributes
     ----------
     metadata
-        The partitions of the run that it wrote, with what to show of each.
+        The partitions that it wrote, with metadata for users.
     asked
-        How many the run was to write.
+        Number of partitions of the run.
     """
 
     metadata: Mapping[LadderDay, Mapping[str, Any]]
@@ -46,9 +46,8 @@ class Written:
     def output(self, table: Table) -> dg.Output:
         """The output of the table's asset.
 
-        One that wrote nothing is an output all the same, so that the steps behind it run, which may
-        do without; but it materialises nothing. Dagster has no public way to say so; a test watches
-        it.
+        There is an output even if nothing was written, so that downstream steps that do not need it
+        run; but it materialises nothing. Dagster has no public API for this; there is a test.
         """
         nothing = {} if self.metadata else {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
         return dg.Output(self, output_name=table.name, metadata=nothing)
@@ -60,10 +59,10 @@ WRITTEN = dg.PythonObjectDagsterType(Written)
 def asset_in(table: Table, look_back_days: int) -> dg.AssetIn:
     """The table as an input: the run's partitions, and `look_back_days` before each of them.
 
-    To Dagster the input is the same city and day. A partition mapping over the window would make
-    every backfill launched in the UI spread to all days whose window meets the days asked for:
-    3 days asked, 48 run, and those that have not happened yet fail. The earlier days are read as
-    they are, so a backfill that wants them makes them first; a day's metadata says how many it had.
+    To Dagster the input is the same city and day. With a partition mapping over the window, a
+    backfill launched in the UI would include all days whose window overlaps the requested days: for
+    3 days 48 would run, and future ones would fail. Earlier days are read as stored, so a backfill
+    that needs them must make them first; a day's metadata contains their number.
     """
     return dg.AssetIn(key=ASSET_KEYS[table], metadata={LOOK_BACK: look_back_days})
 
@@ -91,34 +90,31 @@ def _meaning(spec: Any) -> str:
 
 
 def the_lake() -> Lake:
-    """The lake below the settings' data folder."""
+    """The lake in the data folder."""
     return Lake(Settings().files, TEMPERATURE)
 
 
 def the_request_counts() -> RequestCounts:
-    """The counts of requests below the settings' data folder."""
+    """The counts of requests in the data folder."""
     return RequestCounts(Settings().files)
 
 
 class LakeIOManager(dg.IOManager):
-    """Reads inputs from the lake, and says which partitions an asset wrote.
+    """Reads inputs from the lake, and reports which partitions an asset wrote.
 
-    Parameters
-    ----------
-    on_written
-        Called after every partition of a table; the command line shows its progress with it.
+    `on_written` is called after every partition of a table; the command line shows its progress.
     """
 
     def __init__(self, on_written: Callable[[Table, LadderDay], None] | None = None) -> None:
         self._on_written = on_written
 
     def written(self, table: Table, key: LadderDay) -> None:
-        """Tell whoever watches that a partition is on disk."""
+        """Report that a partition is on disk."""
         if self._on_written is not None:
             self._on_written(table, key)
 
     def load_input(self, context: dg.InputContext) -> Partitions:
-        """The input's partitions, read when the asset asks for them."""
+        """The input's partitions, read on access."""
         table = _TABLES[context.asset_key]
         asked = [key_of(key) for key in context.asset_partition_keys]
         look_back = context.definition_metadata.get(LOOK_BACK, 0)
@@ -129,7 +125,7 @@ class LakeIOManager(dg.IOManager):
     def handle_output(self, context: dg.OutputContext, obj: Written) -> None:
         """Materialise the partitions that were written, and no others."""
         if 0 < len(obj.metadata) < obj.asked:
-            # Dagster has no public way to say that a range was made in part; a test watches it.
+            # Dagster has no public API for a partly materialised range; there is a test.
             context._asset_partitions_subset = CITY_DAYS.subset_with_partition_keys(
                 [dagster_key(key) for key in obj.metadata]
             )

@@ -1,7 +1,8 @@
-"""A run's partitions, made and written one by one; one that fails takes only itself.
+"""Makes and writes a run's partitions one by one; a failure affects only its partition.
 
-If a service is unreachable the remaining partitions are skipped, because each would wait through
-the same timeout.
+If a service is unreachable, the remaining partitions are skipped, because each would wait for the
+same timeout. Not here: computing a partition (`pipeline.step`), what failed in other steps
+(`failures`).
 """
 
 import traceback
@@ -41,16 +42,14 @@ class PartitionRun:
     Attributes
     ----------
     keys, failed
-        The partitions asked for; those that could not be made, and why.
+        The partitions of the run; the errors of those that could not be made.
     selected
-        The tables asked for; the others are written with them.
+        The tables requested; the others of the asset are written with them.
 
     Parameters
     ----------
-    context
-        Of the asset.
     tables
-        Those that it makes; whoever asks for one of them gets all.
+        All tables that the asset makes.
     on_written
         Called for every partition of a table that is on disk.
     """
@@ -78,7 +77,7 @@ class PartitionRun:
         Returns
         -------
         Mapping
-            For each table the partitions written, with metadata for people.
+            For each table the partitions written, with metadata for users.
         """
         self._lake.claim(Settings().origin)
         written: dict[Table, Metadata] = {table: {} for table in self._tables}
@@ -107,12 +106,12 @@ class PartitionRun:
         return written
 
     def end(self) -> None:
-        """Fail if a partition did, or what is done once after all of them.
+        """Raise if a partition or the step's `finish` failed.
 
         Raises
         ------
         dg.Failure
-            With the list of the partitions.
+            With the list of the failed partitions.
         """
         if self.failed:
             raise self.failure()
@@ -120,7 +119,7 @@ class PartitionRun:
             raise self._unfinished
 
     def _made(self, work: Work, disk: BackgroundWriter) -> Iterator["_Made"]:
-        """Every partition of the run, or what went wrong with it."""
+        """Compute every partition of the run; errors are part of the result."""
         for key in self.keys:
             try:
                 before = sent_by_this_process()
@@ -134,7 +133,7 @@ class PartitionRun:
                     | {k: _shown(v) for k, v in work.describe(table, each).items()}
                     for table, each in made.items()
                 }
-            except Exception as error:  # noqa: BLE001 - any fault of one partition spares the others
+            except Exception as error:  # noqa: BLE001 - one partition's error must not affect the others
                 failed: Future[None] = Future()
                 failed.set_exception(error)
                 yield _Made(key, [failed], {})
@@ -148,13 +147,13 @@ class PartitionRun:
             failures.add(table, key, self.failed[key])
 
     def _log(self, key: LadderDay, error: Exception) -> None:
-        said = f"{self._tables[0].full_name} {key}: {cause_of(key, error)}"
-        if not isinstance(error, SpoiltPartitionError):  # its trace stands where it failed first
-            said = "\n".join([said, *traceback.format_exception(error)])
-        self._context.log.error(said)
+        message = f"{self._tables[0].full_name} {key}: {cause_of(key, error)}"
+        if not isinstance(error, SpoiltPartitionError):  # logged with its trace where it failed
+            message = "\n".join([message, *traceback.format_exception(error)])
+        self._context.log.error(message)
 
     def failure(self) -> dg.Failure:
-        """The list of the partitions that failed, and why."""
+        """The failure with the list of partitions and their errors."""
         untried = sum(isinstance(e, UntriedPartitionError) for e in self.failed.values())
         written = len(self.keys) - len(self.failed)
         others = [
@@ -176,18 +175,18 @@ class PartitionRun:
 
 @dataclass(frozen=True)
 class _Made:
-    """A partition computed, and its writes, which may still go on."""
+    """A computed partition and its writes, which may still be running."""
 
     key: LadderDay
     writing: Sequence["Future[None]"]
     metadata: Mapping[Table, Mapping[str, Any]]
 
     def error(self) -> Exception | None:
-        """Why it is not on disk, once its writes ended; None: it is."""
+        """Wait for the writes; the error, or None if the partition is on disk."""
         for each in self.writing:
             try:
                 each.result()
-            except Exception as error:  # noqa: BLE001 - any fault of one spares the others
+            except Exception as error:  # noqa: BLE001 - one partition's error must not affect the others
                 return error
         return None
 
@@ -195,7 +194,7 @@ class _Made:
 def _one_behind(made: Iterator[_Made]) -> Iterator[_Made]:
     """Yield each partition after the next is computed, so that its writes have time to finish.
 
-    Finished and failed ones are yielded at once: a service out of reach stops the run.
+    Finished and failed partitions are yielded immediately: an unreachable service stops the run.
     """
     waiting: list[_Made] = []
     for each in made:
@@ -219,7 +218,7 @@ def _facts(lake: Lake, table: Table, key: LadderDay, frame: pl.DataFrame) -> dic
 
 
 def _requests(before: Counter[str]) -> dict[str, Any]:
-    """How many requests the partition took, and all processes today."""
+    """The number of requests for the partition, and of all processes today."""
     sent = sent_by_this_process() - before
     if not sent:
         return {}

@@ -1,4 +1,4 @@
-"""Dagster's partitions: the names that it has for a city and a climate day."""
+"""Dagster's partitions, and conversion between its keys and city-days."""
 
 import warnings
 from datetime import date
@@ -9,7 +9,7 @@ from kalshi_assets.families.temperature.cities import CITIES, city_day
 from kalshi_assets.keys import LadderDay
 
 # Backfill policies, two-dimensional mappings and partitioned checks are beta or preview in
-# Dagster 1.13; the platform is built on them and its tests watch them.
+# Dagster 1.13; the platform's tests cover them.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
@@ -18,7 +18,7 @@ FIRST_DAY = date(2024, 1, 1)
 CITY = "city"
 DATE = "date"
 
-# End offset 2: today's and tomorrow's events trade at once and have partitions.
+# End offset 2: today's and tomorrow's events trade at the same time, so both have partitions.
 CITY_DAYS = dg.MultiPartitionsDefinition(
     {
         CITY: dg.StaticPartitionsDefinition(list(CITIES)),
@@ -28,17 +28,12 @@ CITY_DAYS = dg.MultiPartitionsDefinition(
 
 
 def dagster_key(key: LadderDay) -> dg.MultiPartitionKey:
-    """The partition as Dagster names it."""
+    """Dagster's key of a partition."""
     return dg.MultiPartitionKey({CITY: key.ladder, DATE: key.date.isoformat()})
 
 
-def dagster_tags(key: LadderDay) -> dict[str, str]:
-    """The tags by which Dagster knows that a run is of this partition."""
-    return dict(CITY_DAYS.get_tags_for_partition_key(dagster_key(key)))
-
-
 def key_of(name: str) -> LadderDay:
-    """The partition that Dagster names so.
+    """The partition of one of Dagster's keys.
 
     Raises
     ------

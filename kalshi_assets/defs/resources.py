@@ -1,7 +1,7 @@
-"""The services as Dagster configures them.
+"""Dagster's resources: the services, the catalogue, stores of models and pages.
 
-No secret is a field here: the services read the settings of the process that runs, so that neither
-the UI nor the event log ever holds a key.
+No secret is a field of a resource: the services read the settings of the running process, so that
+no key reaches the UI or the event log. Not here: what the services do (`pipeline.services`).
 """
 
 from collections.abc import Iterator
@@ -21,12 +21,12 @@ from kalshi_assets.settings import Settings
 
 
 class KalshiResource(dg.ConfigurableResource[KalshiService]):
-    """The exchange's reads."""
+    """Read access to the exchange."""
 
     replay: bool = False
-    """Answer from raw answers kept earlier; nothing is sent."""
+    """Answer from stored raw responses; nothing is sent."""
     unthrottled: bool = False
-    """Ask as fast as it answers; for a sandbox without limits."""
+    """Send requests without rate limit; for a sandbox."""
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[KalshiService]:
@@ -39,7 +39,7 @@ class WeatherResource(dg.ConfigurableResource[WeatherService]):
     """Station observations, forecasts and climate reports."""
 
     replay: bool = False
-    """Answer from raw answers kept earlier; nothing is sent."""
+    """Answer from stored raw responses; nothing is sent."""
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[WeatherService]:
@@ -48,25 +48,23 @@ class WeatherResource(dg.ConfigurableResource[WeatherService]):
             yield service
 
 
-@dg.resource(description="Fitted models, below the settings' data folder.")
+@dg.resource(description="Fitted models, in the data folder.")
 def models(context: dg.InitResourceContext) -> ModelStore:
     """The store of a run."""
     return ModelStore(Settings().files)
 
 
-@dg.resource(description="The catalogue, read-only: what is asked over many days is SQL.")
+@dg.resource(description="The DuckDB catalogue, read-only, for SQL over many days.")
 def catalogue(context: dg.InitResourceContext) -> DuckDBResource:
-    """DuckDB over the settings' data folder."""
-    # Opened for writing it would lock out everyone else.
+    """DuckDB over the data folder."""
+    # Opening it for writing would lock out all other processes.
     return DuckDBResource(
         database=Settings().files.address(CATALOGUE),
         connection_config={"access_mode": "READ_ONLY"},
     )
 
 
-@dg.resource(
-    description="Pages, below the settings' data folder.", required_resource_keys={"catalogue"}
-)
+@dg.resource(description="Pages, in the data folder.", required_resource_keys={"catalogue"})
 def pages(context: dg.InitResourceContext) -> PageStore:
     """The store of a run; the catalogue is opened only when the index is written."""
 

@@ -1,8 +1,9 @@
-"""What the settlement sensor remembers and decides, without Dagster.
+"""State and decisions of the settlement sensor, without Dagster.
 
-It asks the exchange city by city which events have settled, and keeps every one of them until its
-settlement is stored, with a growing distance between tries. A city whose answer cannot be read is
-asked again later, likewise; the others are seen at the same tick.
+The sensor asks the exchange city by city which events have settled, and tries each of them at
+increasing intervals until its settlement is stored. A city whose response cannot be read is also
+asked again at increasing intervals, without delaying the others. Not here: the sensor and its runs
+(`automation`).
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -17,10 +18,10 @@ from kalshi_assets.families.temperature.cities import CITIES, city, city_day, ci
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.pipeline.services import never_connected
 
-# A tick is killed after 60 s; the rest of the cities wait for the next one.
+# A tick is killed after 60 s; the remaining cities are asked at the next tick.
 SENSOR_BUDGET_S = 30.0
 FIRST_LOOK_BACK = timedelta(days=2)
-# Settlement times are written before they can be read.
+# The exchange publishes settlements later than the settlement time they state.
 OVERLAP = timedelta(hours=1)
 
 FIRST_DISTANCE = timedelta(minutes=5)
@@ -28,14 +29,14 @@ LONGEST_DISTANCE = timedelta(hours=6)
 
 
 class SettledEvents(Protocol):
-    """Whoever knows which events have settled."""
+    """The part of the exchange's client that the watch uses."""
 
     def settled_events(self, series: str, since: datetime) -> list[str]:
         """Tickers of the series' events that settled at `since` or later."""
 
 
 class Tries(BaseModel):
-    """How often something was tried, and when it is tried next."""
+    """The number of attempts, and the time of the next one."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -44,24 +45,24 @@ class Tries(BaseModel):
 
     @classmethod
     def after(cls, before: "Tries | None", now: datetime) -> "Tries":
-        """One more, the next at twice the distance, six hours at most."""
+        """One more attempt; the interval doubles, up to six hours."""
         count = (before.count if before else 0) + 1
         doubled = FIRST_DISTANCE * 2 ** min(count - 1, 10)
         return cls(count=count, again_at=now + min(doubled, LONGEST_DISTANCE))
 
 
 class Watch(BaseModel):
-    """What is known between two ticks; the sensor's cursor.
+    """The state between two ticks, stored as the sensor's cursor.
 
     Attributes
     ----------
     since
-        From when on each city's settled events are not known yet: its last answer, or two days
-        before it was first asked.
+        For each city the time from which settled events are not known yet: that of its last
+        response, or two days before it was first asked.
     refused
-        Cities whose last answer could not be read.
+        Cities whose last response could not be read.
     pending
-        Settled events whose settlement is not stored, by ticker: None before the first try.
+        Settled events whose settlement is not stored, by ticker; None before the first attempt.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -72,7 +73,7 @@ class Watch(BaseModel):
 
     @classmethod
     def of(cls, cursor: str | None) -> "Watch":
-        """From a cursor; from one that cannot be read, begin anew: two days back."""
+        """From a cursor; one that cannot be read is replaced by an empty state."""
         try:
             return cls.model_validate_json(cursor or "{}")
         except ValidationError:
@@ -85,31 +86,31 @@ class Watch(BaseModel):
         now: datetime,
         clock: Callable[[], float],
     ) -> list[str]:
-        """Ask for settled events, the city unasked longest first, while the budget lasts.
+        """Ask for settled events within the time budget, least recently asked cities first.
 
         Parameters
         ----------
         cities
-            Names; those that the registry does not have are named and left out.
+            Names; names that the registry does not have are reported and skipped.
         clock
-            Seconds.
+            Time in seconds.
 
         Returns
         -------
         list of str
-            What went wrong, a sentence each.
+            Problems, a sentence each.
 
         Raises
         ------
         ExchangeError
-            The exchange cannot be reached: no city is at fault.
+            The exchange cannot be reached.
         """
-        began, said = clock(), []
+        began, problems = clock(), []
         for name in self._in_turn(cities, now):
             if clock() - began > SENSOR_BUDGET_S:
                 break
             if name not in CITIES:
-                said.append(f"unknown city {name}: see KALSHI_ASSETS_CITIES")
+                problems.append(f"unknown city {name}: see KALSHI_ASSETS_CITIES")
                 continue
             since = self.since.setdefault(name, now - FIRST_LOOK_BACK)
             try:
@@ -118,12 +119,12 @@ class Watch(BaseModel):
                 if never_connected(error):
                     raise
                 self.refused[name] = tries = Tries.after(self.refused.get(name), now)
-                said.append(f"{name} is asked again at {tries.again_at:%H:%M}Z: {error}")
+                problems.append(f"{name} is asked again at {tries.again_at:%H:%M}Z: {error}")
                 continue
             self.refused.pop(name, None)
             self.since[name] = now
-            said += self._take(tickers, now)
-        return said
+            problems += self._take(tickers, now)
+        return problems
 
     def _in_turn(self, cities: Sequence[str], now: datetime) -> list[str]:
         never = datetime.min.replace(tzinfo=UTC)
@@ -132,15 +133,15 @@ class Watch(BaseModel):
         return sorted((name for name in cities if name not in waiting), key=asked.__getitem__)
 
     def _take(self, tickers: Sequence[str], now: datetime) -> list[str]:
-        said = []
+        problems = []
         for ticker in tickers:
             try:
                 city_day_of(ticker, now)
             except ValueError as error:
-                said.append(str(error))
+                problems.append(str(error))
             else:
                 self.pending.setdefault(ticker, None)
-        return said
+        return problems
 
     def due(
         self,
@@ -150,23 +151,22 @@ class Watch(BaseModel):
         running: Collection[LadderDay] = (),
         refreshed: Callable[[LadderDay], bool] = lambda key: True,
     ) -> dict[LadderDay, int]:
-        """The settled city-days to try now, and which try it is; each is counted as tried.
+        """The settled city-days to try now, with the number of the attempt, which is recorded.
 
         Parameters
         ----------
         stored
-            Whether the exchange's settlement of a city-day is in the lake: it is done with.
+            Whether the exchange's settlement of a city-day is in the lake, so that it is done.
         running
-            City-days that a run is at work on.
+            City-days of queued and running runs.
         refreshed
-            Whether it is time to add the settlement: `daily_refresh` makes the rest of the day
-            first, settlement included.
+            Whether `daily_refresh` is finished with the day; it also fetches the settlement.
         """
         found: dict[LadderDay, int] = {}
         for ticker, tries in list(self.pending.items()):
             try:
                 key = city_day_of(ticker, now)
-            except ValueError:  # its city has left the registry since
+            except ValueError:  # its city was removed from the registry
                 del self.pending[ticker]
                 continue
             if stored(key):
@@ -180,16 +180,16 @@ class Watch(BaseModel):
 
 
 def city_day_of(event_ticker: str, now: datetime) -> LadderDay:
-    """The city-day of an event, by its ticker of any time.
+    """The city-day of an event, by its present or former ticker.
 
     Raises
     ------
     ValueError
-        No ticker of a city's event, or of a day that has no partition; the message says which.
+        Not the ticker of a city's event, or its day has no partition; the message says which.
     """
     place, day = city_day_of_event(event_ticker)
     if not FIRST_DAY <= day <= now.date() + timedelta(days=1):
-        raise ValueError(f"event {event_ticker!r} is of a day that has no partition")
+        raise ValueError(f"event {event_ticker!r}: its day has no partition")
     return city_day(place.name, day)
 
 
@@ -201,16 +201,16 @@ def overdue(
     made: Callable[[LadderDay], bool],
     running: Collection[LadderDay] = (),
 ) -> list[LadderDay]:
-    """The climate days of late that are over and not made whole yet, oldest first.
+    """The recent climate days that are over and not complete, oldest first.
 
     Parameters
     ----------
     days
-        How many days back.
+        Number of days before the current one.
     made
-        Whether a city-day is there, to the report.
+        Whether a city-day is complete, including its report.
     running
-        City-days that a run is at work on.
+        City-days of queued and running runs.
     """
     keys = [
         city_day(name, city(name).climate_date(now) - timedelta(days=back))

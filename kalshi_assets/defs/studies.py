@@ -1,4 +1,4 @@
-"""Studies of many days: made by commands, shown in the graph beside what they judge."""
+"""Studies of many days: assets shown in the graph that commands materialise, not runs."""
 
 import dagster as dg
 
@@ -18,7 +18,7 @@ from kalshi_assets.tables import (
 
 
 def _study(table: Table, judged: tuple[Table, ...], command: str) -> dg.AssetSpec:
-    # Nothing runs it from the UI: a backfill of city-days must not set off a study of a hundred.
+    # External: a backfill of city-days must not trigger a study of a hundred days.
     return dg.AssetSpec(
         ASSET_KEYS[table],
         deps=[ASSET_KEYS[each] for each in judged],

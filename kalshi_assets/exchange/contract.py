@@ -226,7 +226,7 @@ class EventContract:
         terms = tuple(
             MarketTerms(
                 **{name: row[name] for name in _OWN_COLUMNS},
-                tick_grid=_grid_of_text(row["tick_grid"]),
+                tick_grid=tick_ranges(row["tick_grid"]),
             )
             for row in rows
         )
@@ -296,5 +296,6 @@ def _grid_text(grid: Sequence[TickRange]) -> str:
     return json.dumps([[ticks.start, ticks.end, ticks.step] for ticks in grid])
 
 
-def _grid_of_text(text: str) -> tuple[TickRange, ...]:
+def tick_ranges(text: str) -> tuple[TickRange, ...]:
+    """The price grid of `market.events`, tick_grid."""
     return tuple(TickRange(start=s, end=e, step=d) for s, e, d in json.loads(text))

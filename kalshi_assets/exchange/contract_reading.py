@@ -31,12 +31,10 @@ def read_event_contract(
     ----------
     listing
         The expected event.
-    event_payload, series_payload
-        The objects in ``event`` and ``series``.
+    event_payload, series_payload, fee_changes
+        The objects in ``event``, ``series`` and ``series_fee_change_arr`` (with history).
     markets
         All markets of the event, any order.
-    fee_changes
-        The objects in ``series_fee_change_arr``, with history.
 
     Raises
     ------

@@ -27,16 +27,8 @@ class Endpoint:
 class ExchangeError(Exception):
     """The exchange refused the request, failed, or sent an unusable response.
 
-    Attributes
-    ----------
-    message
-        The exchange's error message, or ours if it sent none.
-    endpoint
-        The request; None if a payload was decoded without one.
-    status
-        HTTP status; None: no response.
-    code, details
-        The exchange's error code and details, if it sent them.
+    `message`, `code` and `details` are those of the exchange if it sent them. `endpoint` is the
+    request, `status` the HTTP status (None: no response).
     """
 
     remedy = ""
@@ -144,6 +136,14 @@ class PaginationError(ExchangeError):
     """A cursor was repeated, or the pages do not end."""
 
 
+_KINDS: dict[int, type[ExchangeError]] = {
+    401: AuthenticationError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    429: RateLimitedError,
+}
+
+
 def error_of(status: int, body: bytes, endpoint: Endpoint) -> ExchangeError:
     """The error for a response with a failing `status`.
 
@@ -160,7 +160,7 @@ def error_of(status: int, body: bytes, endpoint: Endpoint) -> ExchangeError:
     endpoint
         The request.
     """
-    kind = _kind(status)
+    kind = _KINDS.get(status, ServerError if status >= 500 else ExchangeError)
     try:
         payload = from_json(body)
     except ValueError:
@@ -182,15 +182,3 @@ def error_of(status: int, body: bytes, endpoint: Endpoint) -> ExchangeError:
         code=None if code is None else str(code),
         details=None if details is None else str(details),
     )
-
-
-def _kind(status: int) -> type[ExchangeError]:
-    if status in (401, 403):
-        return AuthenticationError
-    if status == 404:
-        return NotFoundError
-    if status == 429:
-        return RateLimitedError
-    if status >= 500:
-        return ServerError
-    return ExchangeError

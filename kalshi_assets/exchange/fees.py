@@ -101,12 +101,7 @@ class OrderFees:
     Per fill: trade_fee = ceil(model_fee, 1e-6); the cash flow is rounded down to the grain g; the
     amounts lost to rounding are accumulated per order and refunded in units of g.
 
-    Attributes
-    ----------
-    schedule
-        See `fee_cc`.
-    accumulated
-        Rounding not yet refunded, dollars.
+    For `schedule` see `fee_cc`; `accumulated` is rounding not yet refunded, in dollars.
     """
 
     fee_type: str
@@ -137,11 +132,12 @@ class OrderFees:
         """
         model = model_fee(price_cc, contracts, self.fee_type, self.multiplier, liquidity)
         if self.schedule == "conservative":
-            before = _up(self._model_total, _CENT)
+            before = _rounded(self._model_total, _CENT, ROUND_CEILING)
             self._model_total += model
-            return _up(self._model_total, _CENT) - before
+            return _rounded(self._model_total, _CENT, ROUND_CEILING) - before
         cash = contracts * Decimal(price_cc) / CC_A_DOLLAR
-        return self.charge(cash if action == "sell" else -cash, _up(model, _MICRO))
+        trade_fee = _rounded(model, _MICRO, ROUND_CEILING)
+        return self.charge(cash if action == "sell" else -cash, trade_fee)
 
     def charge(self, revenue: Decimal, trade_fee: Decimal) -> Decimal:
         """Net fee of a fill, in dollars.
@@ -155,7 +151,7 @@ class OrderFees:
         """
         grain = _GRAIN[self.schedule]
         before = revenue - trade_fee
-        rounding = before - _down(before, grain)
+        rounding = before - _rounded(before, grain, ROUND_FLOOR)
         self.accumulated += rounding
         gross = trade_fee + rounding
         rebate = grain * min(self.accumulated // grain, gross // grain)
@@ -176,9 +172,5 @@ def _factor(multiplier: Decimal | float) -> Decimal:
     return factor
 
 
-def _up(value: Decimal, grain: Decimal) -> Decimal:
-    return (value / grain).to_integral_value(ROUND_CEILING) * grain
-
-
-def _down(value: Decimal, grain: Decimal) -> Decimal:
-    return (value / grain).to_integral_value(ROUND_FLOOR) * grain
+def _rounded(value: Decimal, grain: Decimal, rounding: str) -> Decimal:
+    return (value / grain).to_integral_value(rounding) * grain

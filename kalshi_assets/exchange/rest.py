@@ -90,16 +90,10 @@ class RestReader(AbstractContextManager):
         Including /trade-api/v2.
     transport
         httpx transport, such as the store of raw responses; None: the network.
-    signer
-        Signs every request; public reads need none.
-    bucket
-        The read budget; None: unlimited.
-    clock
-        Unix seconds.
-    as_of
-        The time to use as the present; None: the clock's.
-    timeout_s
-        Per request.
+    signer, bucket
+        Signs every request (public reads need none); limits the rate (None: unlimited).
+    clock, as_of
+        Unix seconds; the time to use as the present instead, if any.
     retry
         Applies to lost connections, timeouts, 429, 5xx and truncated JSON.
     """
@@ -230,7 +224,7 @@ class RestReader(AbstractContextManager):
                 )
             if cursor in seen:
                 raise PaginationError(
-                    f"cursor {cursor[:40]!r} came back after {len(seen)} pages: the list does "
+                    f"cursor {cursor[:40]!r} was repeated after {len(seen)} pages: the list does "
                     "not advance",
                     endpoint=answer.endpoint,
                 )

@@ -42,7 +42,7 @@ class Signer:
             Not a PEM private key, encrypted, another kind of key, or an empty key ID.
         """
         if not key_id.strip():
-            raise SigningKeyError("the key id is empty: set KALSHI_API_KEY_ID")
+            raise SigningKeyError("the key ID is empty: set KALSHI_API_KEY_ID")
         try:
             key = serialization.load_pem_private_key(pem, password=None)
         except TypeError:

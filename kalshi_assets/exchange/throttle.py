@@ -12,31 +12,14 @@ import os
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from kalshi_assets.shared_files import locked
 
 # A larger debt can only stem from callers that were killed, and is written off.
 MAX_DEBT_S = 60.0
+# Content of the file: tokens, negative while callers wait, and the second of the clock.
 _LEVEL = struct.Struct("<dd")
-
-
-@dataclass(frozen=True)
-class Level:
-    """Tokens in the bucket (negative while callers wait) at clock second `at`."""
-
-    tokens: float
-    at: float
-
-    @classmethod
-    def unpacked(cls, data: bytes) -> Self | None:
-        """The level stored in a file; None if the content is invalid."""
-        if len(data) != _LEVEL.size:
-            return None
-        level = cls(*_LEVEL.unpack(data))
-        return level if math.isfinite(level.tokens) and math.isfinite(level.at) else None
 
 
 class TokenBucket:
@@ -50,10 +33,8 @@ class TokenBucket:
     ----------
     path
         The shared file. A missing file is a full bucket, an invalid one an empty bucket.
-    rate
-        Tokens per second.
-    capacity
-        Maximum number of tokens.
+    rate, capacity
+        Tokens per second, and maximum number of tokens.
     clock
         Seconds, the same in all processes: by default those since boot, which cannot be set. After
         a reboot, when they start again, the tokens are kept.
@@ -91,17 +72,17 @@ class TokenBucket:
         if tokens > self.capacity:
             raise ValueError(f"{tokens} tokens exceed the bucket's capacity of {self.capacity}")
         with locked(self.path) as descriptor:
-            left = self._refilled(os.pread(descriptor, 1024, 0), self._clock())
-            left = Level(left.tokens - tokens, left.at)
+            now = self._clock()
+            left = self._refilled(os.pread(descriptor, 1024, 0), now) - tokens
             os.ftruncate(descriptor, _LEVEL.size)
-            os.pwrite(descriptor, _LEVEL.pack(left.tokens, left.at), 0)
-        if left.tokens < 0:
-            self._sleep(-left.tokens / self.rate)
+            os.pwrite(descriptor, _LEVEL.pack(left, now), 0)
+        if left < 0:
+            self._sleep(-left / self.rate)
 
-    def _refilled(self, data: bytes, now: float) -> Level:
-        level = Level.unpacked(data)
-        if level is None:
-            return Level(0.0 if data else self.capacity, now)
-        tokens = max(level.tokens, -MAX_DEBT_S * self.rate)
-        tokens += max(0.0, now - level.at) * self.rate
-        return Level(min(self.capacity, tokens), now)
+    def _refilled(self, data: bytes, now: float) -> float:
+        stored = _LEVEL.unpack(data) if len(data) == _LEVEL.size else (math.nan, math.nan)
+        if not all(map(math.isfinite, stored)):
+            return 0.0 if data else self.capacity
+        tokens, at = stored
+        tokens = max(tokens, -MAX_DEBT_S * self.rate) + max(0.0, now - at) * self.rate
+        return min(self.capacity, tokens)

@@ -70,10 +70,8 @@ class Market:
         value added later.
     result
         yes, no, scalar; empty: not settled.
-    expiration_value
-        The settlement value; None: not given, or not a number.
-    expiration_words
-        Text given in place of a number, such as "84. As reported."; None: a number or nothing.
+    expiration_value, expiration_words
+        The settlement value, or the text given instead of a number, such as "84. As reported.".
     settlement_value_cc
         Payoff of a YES contract, 1/10,000 dollar; None: not given.
     price_ranges
@@ -82,8 +80,6 @@ class Market:
         When fees begin; None: no waiver.
     yes_bid_cc, yes_ask_cc
         Best quotes, 1/10,000 dollar; 0 and 10,000 together: no quotes.
-    raw_sha256
-        Content hash of the response.
     """
 
     ticker: str
@@ -184,34 +180,33 @@ def _price_ranges(value: object) -> tuple[TickRange, ...] | None:
 def candles_of(
     groups: Sequence[tuple[str, Sequence[Any]]], raw_sha256: str, lag: timedelta = CANDLE_LAG
 ) -> pl.DataFrame:
-    """Decode candles of one response, with live keys (``close_dollars``) or historical (``close``).
+    """Decode candle objects to `tables.CANDLES`.
+
+    Keys may be those of the live tier (``close_dollars``) or of the historical (``close``). The
+    synthetic first candle (no quotes) that ``include_latest_before_start`` adds is dropped.
 
     Parameters
     ----------
     groups
         Ticker and candle objects of each market.
     raw_sha256
-        Content hash of the response.
+        Hash of the raw response.
     lag
         From the end of a candle until it is available.
-
-    Returns
-    -------
-    pl.DataFrame
-        `tables.CANDLES`, in the order of the response, without the synthetic first candle (no
-        quotes) that ``include_latest_before_start`` adds.
 
     Raises
     ------
     MalformedAnswerError
         Names the market, the candle's time and the field.
     """
-    groups = [(ticker, _real(candles)) for ticker, candles in groups]
+    groups = [(t, c[1:] if c and _is_synthetic(c[0]) else c) for t, c in groups]
     candles = [candle for _, group in groups for candle in group]
     if not candles:
         return CANDLES.empty()
     tickers = [ticker for ticker, group in groups for _ in group]
-    dollars, fp = ("_dollars", "_fp") if _is_live(candles[0]) else ("", "")
+    first = candles[0]
+    archived = isinstance(first, dict) and "volume_fp" not in first and "volume" in first
+    dollars, fp = ("", "") if archived else ("_dollars", "_fp")
     try:
         columns = _candle_columns(tickers, candles, dollars, fp)
     except _UNREADABLE as error:
@@ -272,12 +267,9 @@ def _check_candle(ticker: str, candle: Any, dollars: str, fp: str) -> None:
     record.get("open_interest" + fp, count)
 
 
-def _real(candles: Sequence[Any]) -> Sequence[Any]:
-    first = candles[0] if candles else None
-    return candles[1:] if isinstance(first, dict) and _is_synthetic(first) else candles
-
-
-def _is_synthetic(candle: dict[str, Any]) -> bool:
+def _is_synthetic(candle: Any) -> bool:
+    if not isinstance(candle, dict):
+        return False
     sides = [candle.get(name) for name in ("yes_bid", "yes_ask", "price")]
     if not all(side is None or isinstance(side, dict) for side in sides):
         return False
@@ -286,10 +278,6 @@ def _is_synthetic(candle: dict[str, Any]) -> bool:
     return any(values[name] is not None for name in previous) and all(
         value is None for name, value in values.items() if name not in previous
     )
-
-
-def _is_live(candle: Any) -> bool:
-    return not (isinstance(candle, dict) and "volume_fp" not in candle and "volume" in candle)
 
 
 def trades_of(

@@ -90,10 +90,13 @@ def usual_candles(
             pl.col(side).struct.field(part + keys.dollars).alias(f"{side}_{part}_cc")
             for side, part in (*_QUOTES, *_TRADES, ("price", "mean"))
         )
+        means = Memo(mean_price_cc)
+        means[None] = None
+        mean_texts = texts.drop_in_place("price_mean_cc").to_list()
         columns = {
             **_stamps(candles, lag),
             **{n: _counts(candles[n + keys.fp]) for n in ("volume", "open_interest")},
-            "price_mean_cc": _means(texts.drop_in_place("price_mean_cc")),
+            "price_mean_cc": pl.Series([means[text] for text in mean_texts], dtype=pl.Int32),
         }
         columns |= _prices(texts, traded=columns["volume"].to_numpy() > 0)
     except (ValueError, pl.exceptions.PolarsError):
@@ -117,12 +120,10 @@ def _groups(answers: Sequence[tuple[Sequence[str], Any, str]]) -> pl.DataFrame:
 
 def _stamps(candles: pl.DataFrame, lag: timedelta) -> dict[str, pl.Series]:
     tickers, seconds = candles["market_ticker"], candles["end_period_ts"]
-    if tickers.null_count() or (tickers == "").any():
-        raise ValueError("a candle has no market")
-    if seconds.null_count() or (seconds % 1 != 0).any():
-        raise ValueError("a candle has no time in whole seconds")
-    if not seconds.is_between(FIRST_SECOND, LAST_SECOND, closed="left").all():
-        raise ValueError("a candle's time is not between the years 2000 and 9999")
+    within = seconds.is_between(FIRST_SECOND, LAST_SECOND, closed="left").all()
+    whole = not seconds.null_count() and (seconds % 1 == 0).all()
+    if tickers.null_count() or (tickers == "").any() or not (whole and within):
+        raise ValueError("a candle has no market, or no time in whole seconds within the calendar")
     return {
         "market_ticker": tickers,
         "raw_sha256": candles["raw_sha256"],
@@ -137,12 +138,6 @@ def _counts(texts: pl.Series) -> pl.Series:
     if not (counts <= MOST).all():
         raise ValueError("a count exceeds the greatest possible number of contracts")
     return counts
-
-
-def _means(texts: pl.Series) -> pl.Series:
-    means = Memo(mean_price_cc)
-    means[None] = None
-    return pl.Series([means[text] for text in texts.to_list()], dtype=pl.Int32)
 
 
 def _prices(texts: pl.DataFrame, traded: NDArray[np.bool_]) -> dict[str, pl.Series]:

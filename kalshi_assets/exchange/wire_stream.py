@@ -4,7 +4,7 @@ Books contain only bids, for both outcomes; an ask is a bid for the other outcom
 one book or one frame. Not here: maintaining a book, checking sequence numbers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -28,10 +28,7 @@ Levels = tuple[tuple[int, float], ...]
 class OrderBook:
     """A market's resting orders; bids for NO are shown as asks of YES.
 
-    Attributes
-    ----------
-    bids, asks
-        (price of YES in 1/10,000 dollar, contracts), best first.
+    Levels are (price of YES in 1/10,000 dollar, contracts), best first.
     """
 
     ticker: str
@@ -71,25 +68,21 @@ class StreamTrade:
     time_ms: int
 
 
+Body = BookSnapshot | BookDelta | StreamTrade | Mapping[str, Any]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """One message.
+    """One message: type, subscription ID, sequence number in the subscription, and body.
 
-    Attributes
-    ----------
-    type
-        The exchange's message type.
-    sid, seq
-        Subscription ID, and the message's sequence number within it; None: not sent.
-    body
-        Decoded for snapshots, deltas and trades; raw JSON for every other type.
+    The body is decoded for snapshots, deltas and trades, and raw JSON for every other type.
     """
 
     type: str
     sid: int | None
     seq: int | None
     id: int | None
-    body: BookSnapshot | BookDelta | StreamTrade | Mapping[str, Any]
+    body: Body
 
 
 def order_book_of(payload: Any, ticker: str) -> OrderBook:
@@ -144,13 +137,9 @@ def frame_of(text: str | bytes) -> Frame | None:
     record.name = f"{kind} frame"
     sid, seq, ident = (_maybe_integer(record, name) for name in ("sid", "seq", "id"))
     message = record.payload.get("msg") or {}
-    body: BookSnapshot | BookDelta | StreamTrade | Mapping[str, Any]
-    if kind == "orderbook_snapshot":
-        body = _snapshot(Record(message, record.name))
-    elif kind == "orderbook_delta":
-        body = _delta(Record(message, record.name))
-    elif kind == "trade":
-        body = _trade(Record(message, record.name))
+    body: Body
+    if kind in _BODIES:
+        body = _BODIES[kind](Record(message, record.name))
     else:
         body = message if isinstance(message, dict) else {"msg": message}
     return Frame(type=kind, sid=sid, seq=seq, id=ident, body=body)
@@ -183,6 +172,13 @@ def _trade(message: Record) -> StreamTrade:
         taker_side=message.outcome("taker_outcome_side", "taker_book_side", "taker_side"),
         time_ms=message.get("ts_ms", epoch_ms),
     )
+
+
+_BODIES: Mapping[str, Callable[[Record], Body]] = {
+    "orderbook_snapshot": _snapshot,
+    "orderbook_delta": _delta,
+    "trade": _trade,
+}
 
 
 def _levels(record: Record, field: str) -> Levels:

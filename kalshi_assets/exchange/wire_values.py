@@ -1,5 +1,7 @@
 """Decoding single values: prices, counts, instants, and the fields of named records.
 
+Functions for values raise `ValueError` for another type or format and for values out of range.
+
 Here: exact conversion of the exchange's strings, with range checks, so that no reader overflows
 later. Not here: whole responses (wire, wire_account, wire_stream).
 """
@@ -37,13 +39,7 @@ T = TypeVar("T")
 
 
 def price_cc(text: object) -> int:
-    """A price such as ``"0.5600"`` in 1/10,000 dollar, exactly.
-
-    Raises
-    ------
-    ValueError
-        Not a decimal string of at most six places, above one dollar, or finer than 1/10,000.
-    """
+    """A price such as ``"0.5600"``, up to one dollar, exactly in 1/10,000 dollar."""
     match = _PRICE.fullmatch(text) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f"{_shown(text)} is not a dollar string such as '0.5600'")
@@ -54,13 +50,7 @@ def price_cc(text: object) -> int:
 
 
 def mean_price_cc(text: object) -> int:
-    """A mean of prices, which may lie between two ticks, to the nearest 1/10,000 dollar.
-
-    Raises
-    ------
-    ValueError
-        Not a decimal string of at most six places, or above one dollar.
-    """
+    """A mean of prices, which may lie between two ticks, to the nearest 1/10,000 dollar."""
     if not isinstance(text, str) or _PRICE.fullmatch(text) is None:
         raise ValueError(f"{_shown(text)} is not a dollar string such as '0.5600'")
     return _at_most_one_dollar(round(Decimal(text) * CC_A_DOLLAR), text)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from kalshi_assets.features.facts import latest, minutes_entered
 from kalshi_assets.instants import age_s, microseconds, times_at, values_at
 from kalshi_assets.ladder.grid import Grid
-from kalshi_assets.units import CC_A_DOLLAR, Array, Ints
+from kalshi_assets.units import Array, Ints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +24,9 @@ class Flow:
     volume, signed
         Contracts traded in the minute, and contracts bought less sold by takers.
     high, low
-        Highest and lowest trade of the minute, dollars; NaN: no trade.
+        Highest and lowest trade of the minute, whole cc; NaN: no trade.
     last, last_age_s
-        The last trade so far; NaN: none yet.
+        The last trade so far, cc and seconds; NaN: none yet.
     known_at
         When that trade became known, microseconds since the epoch; `NEVER`: none yet.
     """
@@ -63,7 +63,7 @@ def flow_of(grid: Grid, candles: pl.DataFrame, tape: pl.DataFrame) -> Flow:
 
     def extreme(name: str, of: np.ufunc) -> Array:
         found = np.full(size, np.nan)
-        found[active] = of.reduceat(rows[name], starts) / CC_A_DOLLAR
+        found[active] = of.reduceat(rows[name], starts)
         return found.reshape(grid.shape)
 
     return Flow(
@@ -71,7 +71,7 @@ def flow_of(grid: Grid, candles: pl.DataFrame, tape: pl.DataFrame) -> Flow:
         signed=total("signed"),
         high=extreme("high", np.maximum),
         low=extreme("low", np.minimum),
-        last=values_at(at, rows["price"][last] / CC_A_DOLLAR),
+        last=values_at(at, rows["price"][last].astype(np.float64)),
         last_age_s=age_s(
             grid.minutes, times_at(at, np.maximum.reduceat(rows["event_time"], starts))
         ),

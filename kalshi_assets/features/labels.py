@@ -4,7 +4,6 @@ Here: moves and leaders after the latency, brackets ruled out by observations, t
 here: features, which use nothing known after the minute.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from kalshi_assets.exchange.contract import tick_ranges
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
 from kalshi_assets.ladder.terms import atoms_of, terms_at, versions
@@ -145,7 +145,8 @@ def _moves(panel: pl.DataFrame, grid: Grid, events: pl.DataFrame) -> dict[str, A
 
 def _tick_cents(grid: str, price: Array) -> Array:
     """The price step at a price in dollars, in cents."""
-    starts, _, steps = np.array(json.loads(grid), dtype=np.float64).T
+    ticks = [(each.start, each.step) for each in tick_ranges(grid)]
+    starts, steps = np.array(ticks, dtype=np.float64).T
     band = np.searchsorted(starts, np.round(price * CC_A_DOLLAR), side="right") - 1
     return steps[np.clip(band, 0, steps.size - 1)] / 100
 
@@ -158,7 +159,7 @@ def _leaders(panel: pl.DataFrame, grid: Grid, ladder: Atoms) -> dict[str, Array]
     """
     if ladder.shape != "partition":
         return {f"y_win_{minutes}m": np.full(grid.shape, np.nan) for minutes in HORIZONS}
-    bid, ask = grid.matrix(panel["bid"]), grid.matrix(panel["ask"])
+    bid, ask = (grid.matrix(panel[f"{side}_cc"]) / CC_A_DOLLAR for side in ("bid", "ask"))
     unquoted = np.isnan(bid) & np.isnan(ask)
     price = (np.where(np.isnan(bid), 0.0, bid) + np.where(np.isnan(ask), 1.0, ask)) / 2
     price = np.where(unquoted, -1.0, np.round(price, 6))

@@ -14,7 +14,7 @@ from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.ladder.grid import Grid
 from kalshi_assets.ladder.terms import terms_at, trading_end, versions
 from kalshi_assets.tables import MINUTE_PANEL
-from kalshi_assets.units import MINUTE_US, Array, Ints
+from kalshi_assets.units import CC_A_CENT, CC_A_DOLLAR, MINUTE_US, Array, Ints
 
 
 def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFrame) -> pl.DataFrame:
@@ -36,20 +36,20 @@ def minute_panel(events: pl.DataFrame, candles: pl.DataFrame, trades: pl.DataFra
     arrived = candles_of(grid, candles), tape_of(grid, trades)
     quotes, flow = quotes_as_of(grid, *arrived), flow_of(grid, *arrived)
     # Half a hundredth of a cent is the least step of a mid.
-    mid = np.round((quotes.bid + quotes.ask) / 2, 6)
+    mid = np.round((quotes.bid + quotes.ask) / (2 * CC_A_DOLLAR), 6)
     until_close, contract_known_at = _terms_in_force(events, grid)
     columns: dict[str, NDArray | pl.Series] = {
         "known_at": np.maximum(np.maximum(quotes.known_at, flow.known_at), contract_known_at),
-        "bid": quotes.bid,
-        "ask": quotes.ask,
+        "bid_cc": quotes.bid,
+        "ask_cc": quotes.ask,
         "quote_source": pl.Series(SOURCES)[quotes.source.ravel()],
         "quote_age_s": quotes.age_s,
         "mid": mid,
-        "spread_cents": np.round((quotes.ask - quotes.bid) * 100, 4),
-        "last_price": flow.last,
+        "spread_cents": np.round((quotes.ask - quotes.bid) / CC_A_CENT, 4),
+        "last_price_cc": flow.last,
         "last_trade_age_s": flow.last_age_s,
-        "high_1m": flow.high,
-        "low_1m": flow.low,
+        "high_1m_cc": flow.high,
+        "low_1m_cc": flow.low,
         "volume_1m": flow.volume,
         "flow_1m": flow.signed,
         "minutes_to_close": until_close // MINUTE_US,

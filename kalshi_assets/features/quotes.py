@@ -15,7 +15,7 @@ from kalshi_assets.instants import age_s, microseconds, times_at, values_at
 from kalshi_assets.ladder.grid import Grid
 from kalshi_assets.units import CC_A_DOLLAR, Array, Ints
 
-NO_BID, NO_ASK = 0, 10_000
+NO_BID, NO_ASK = 0, CC_A_DOLLAR
 SOURCES = ("none", "inferred", "recorded")
 
 
@@ -26,7 +26,7 @@ class Quotes:
     Attributes
     ----------
     bid, ask
-        Dollars; NaN: none.
+        Whole cc; NaN: none.
     source
         Position in `SOURCES`.
     age_s
@@ -67,8 +67,8 @@ def _recorded(grid: Grid, candles: pl.DataFrame) -> Quotes:
     at = latest(grid, candles["market"].to_numpy(), minutes_entered(grid, known_at))
     bid, ask = (candles[f"yes_{side}_close_cc"].to_numpy() for side in ("bid", "ask"))
     return Quotes(
-        bid=values_at(at, np.where(bid > NO_BID, bid / CC_A_DOLLAR, np.nan)),
-        ask=values_at(at, np.where(ask < NO_ASK, ask / CC_A_DOLLAR, np.nan)),
+        bid=values_at(at, np.where(bid > NO_BID, bid, np.nan)),
+        ask=values_at(at, np.where(ask < NO_ASK, ask, np.nan)),
         source=np.where(at >= 0, SOURCES.index("recorded"), 0),
         age_s=age_s(grid.minutes, times_at(at, microseconds(candles["event_time"]))),
         known_at=times_at(at, known_at),
@@ -101,7 +101,7 @@ def _shown(grid: Grid, tape: pl.DataFrame, shows: NDArray[np.bool_]) -> tuple[Ar
     known_at = microseconds(tape["known_at"])[shows]
     at = latest(grid, tape["market"].to_numpy()[shows], minutes_entered(grid, known_at))
     return (
-        values_at(at, tape["yes_price_cc"].to_numpy()[shows] / CC_A_DOLLAR),
+        values_at(at, tape["yes_price_cc"].to_numpy()[shows].astype(np.float64)),
         times_at(at, microseconds(tape["event_time"])[shows]),
         times_at(at, known_at),
     )

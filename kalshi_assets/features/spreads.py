@@ -6,7 +6,7 @@ Not here: the quoted spread, which the panel has where there are quotes.
 import numpy as np
 
 from kalshi_assets.features.kinematics import trailing_sum
-from kalshi_assets.units import CC_A_DOLLAR, Array
+from kalshi_assets.units import CC_A_CENT, Array
 
 WINDOW_MINUTES = 60
 
@@ -21,13 +21,13 @@ def spread_proxy_cents(high: Array, low: Array) -> Array:
     Parameters
     ----------
     high, low
-        Trades of every minute, dollars, shape (brackets, minutes); NaN in minutes without one.
+        Trades of every minute, whole cc, shape (brackets, minutes); NaN in minutes without one.
     """
-    # Prices are whole hundredths of a cent, so that sums over a window are exact in any order.
-    span = np.round(high * CC_A_DOLLAR) - np.round(low * CC_A_DOLLAR)
+    # Whole numbers, so that sums over a window are exact in any order.
+    span = high - low
     moved = span > 0
     with np.errstate(invalid="ignore"):
         mean = trailing_sum(np.where(moved, span, 0.0), WINDOW_MINUTES) / trailing_sum(
             moved.astype(np.float64), WINDOW_MINUTES
         )
-    return np.round(mean / 100, 6)
+    return np.round(mean / CC_A_CENT, 6)

@@ -169,13 +169,12 @@ def _grid_of(frame: pl.DataFrame) -> Grid | None:
     many = int(breaks[0]) if breaks.size else max(len(minutes), 1)
     if len(minutes) % many or (minutes.reshape(-1, many) != minutes[:many]).any():
         return None
-    firsts = np.arange(0, len(minutes), many)
-    markets = frame["market_ticker"][firsts]
-    names = markets.to_list()
-    if names != sorted(set(names)) or not markets.equals(frame["market_ticker"][firsts + many - 1]):
+    tickers, firsts = frame["market_ticker"], range(0, len(minutes), many)
+    names = [tickers[row] for row in firsts]
+    if names != sorted(set(names)) or names != [tickers[row + many - 1] for row in firsts]:
         return None
     return Grid(
-        markets=markets,
-        brackets=frame["bracket"].to_numpy()[firsts].astype(np.int64),
+        markets=pl.Series(tickers.name, names, pl.String),
+        brackets=frame["bracket"].to_numpy()[::many].astype(np.int64),
         minutes=minutes[:many],
     )

@@ -17,7 +17,7 @@ from kalshi_assets.config import method_section
 from kalshi_assets.instants import as_times
 from kalshi_assets.ladder.grid import KEY, Grid, gridded
 from kalshi_assets.tables import MARKET_PMF
-from kalshi_assets.units import Array
+from kalshi_assets.units import CC_A_DOLLAR, Array
 
 MINUTES_A_SECOND = 1 / 60
 # Prices are whole hundredths of a cent: room for a limit's last bit, and for no other price.
@@ -157,7 +157,7 @@ def books_of(
     def by_minute(values: Array) -> Array:
         return np.ascontiguousarray(grid.in_ladder(values).T)
 
-    bid, ask = matrix("bid"), matrix("ask")
+    bid, ask, last = (matrix(f"{name}_cc") / CC_A_DOLLAR for name in ("bid", "ask", "last_price"))
     quote_age, trade_age = matrix("quote_age_s"), matrix("last_trade_age_s")
     inferred = grid.matrix(panel["quote_source"] == "inferred")
     unusable = (inferred & (quote_age > params.inferred_quote_life_min * 60)) | (bid > ask)
@@ -165,7 +165,7 @@ def books_of(
     return (
         by_minute(np.where(unusable | np.isnan(bid), 0.0, bid)),
         by_minute(np.where(unusable | np.isnan(ask), 1.0, ask)),
-        by_minute(matrix("last_price")),
+        by_minute(last),
         by_minute(trade_age * MINUTES_A_SECOND),
         (quote_age > long_ago) & ~(trade_age <= long_ago),
     )

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from kalshi_assets.ladder.terms import terms_at
+from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.settlement.rule import FAILED, fair_price, winning_brackets
 from kalshi_assets.tables import Table
 from kalshi_assets.tables.limits import strictly_ascending
 
 SUM_TOLERANCE = 1e-9
-MOST_VARIATION = 4.0
-ALARM = "feed_alarm"
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,20 @@ def nothing_from_the_future(table: Table, frame: pl.DataFrame) -> Verdict:
     return Verdict(late == 0, f"{late} rows know something later than their minute")
 
 
-def pmfs_sum_to_one(table: Table, frame: pl.DataFrame) -> Verdict:
-    """Every PMF sums to one at every instant, or is null as a whole."""
+def pmfs_sum_to_one(table: Table, frame: pl.DataFrame, ladder: Atoms | None = None) -> Verdict:
+    """Every PMF sums to one over the atoms at every instant, or is null as a whole.
+
+    Parameters
+    ----------
+    table, frame
+        A partition, a row per leg and instant.
+    ladder
+        The event's legs by bracket; None: a partition.
+    """
     if frame.is_empty():
         return Verdict(passed=True, found="no instants")
+    if ladder is not None and ladder.shape != "partition":
+        return _falls(table, frame)
     minutes = (frame["minute"] - frame["minute"].min()).dt.total_minutes().to_numpy()
     rows = np.bincount(minutes)
     worst, torn = 0.0, 0
@@ -67,85 +75,29 @@ def pmfs_sum_to_one(table: Table, frame: pl.DataFrame) -> Verdict:
     )
 
 
+def _falls(table: Table, frame: pl.DataFrame) -> Verdict:
+    """Of thresholds: each leg's probability lies between 0 and 1 and above that of the next."""
+    rows = frame.sort("minute", "bracket")
+    worst, torn = 0.0, 0
+    for name in table.pmfs:
+        p = rows[name].to_numpy().reshape(-1, rows["bracket"].n_unique()).T
+        unknown = np.isnan(p).any(axis=0)
+        torn += int((unknown & ~np.isnan(p).all(axis=0)).sum())
+        whole = p[:, ~unknown]
+        edges = np.concatenate([np.ones_like(whole[:1]), whole, np.zeros_like(whole[:1])])
+        worst = float(np.diff(edges, axis=0).max(initial=worst))
+    return Verdict(
+        worst <= SUM_TOLERANCE and torn == 0,
+        f"largest rise from threshold to threshold: {worst:.1e}; PMFs known in part: {torn}",
+    )
+
+
 def impossible_at_zero(table: Table, frame: pl.DataFrame) -> Verdict:
     """A bracket that can no longer pay has no probability, except in the market's PMF."""
     names = [name for name in table.pmfs if name != "p_mkt"]
     alive = pl.any_horizontal([pl.col(name) > 0 for name in names])
     wrong = frame.filter(pl.col(table.impossible or "impossible") & alive).height
     return Verdict(wrong == 0, f"{wrong} impossible brackets with probability")
-
-
-def feed_alarm(hazard: pl.DataFrame) -> Verdict:
-    """No reports were so unlikely that the weather's probabilities were withheld for it."""
-    times = hazard.unique("minute").sort("minute")
-    alarmed = times.filter(pl.col("status") == ALARM)
-    if not alarmed.height:
-        return Verdict(passed=True, found=f"no alarm at {times.height} times")
-    first, last = alarmed["minute"][0], alarmed["minute"][-1]
-    return Verdict(
-        passed=False,
-        found=f"{ALARM} at {alarmed.height / times.height:.1%} of {times.height} times, "
-        f"first {first:%Y-%m-%d %H:%MZ}, last {last:%Y-%m-%d %H:%MZ}",
-    )
-
-
-def variation_is_news(hazard: pl.DataFrame) -> Verdict:
-    """Probabilities move no more than news can move them: squared changes sum to at most 4.
-
-    Those of a martingale that ends at 0 or 1 sum to p(1 - p) on average, p being where it begins,
-    so over the brackets of a day to less than 1 whatever the day. Four times that was passed on
-    none of 225 recorded and generated days (95 % bound: 1.3 % of days; largest 3.5, mean 1.2 where
-    0.66 was to be expected), so beyond it the method flickers.
-    """
-    known = hazard.filter(pl.col("p_wx").is_not_null()).sort("minute")
-    of_bracket = known.group_by("bracket").agg(
-        varied=pl.col("p_wx").diff().pow(2).sum(),
-        expected=pl.col("p_wx").first() * (1 - pl.col("p_wx").first()),
-    )
-    varied, expected = of_bracket.select(pl.sum("varied"), pl.sum("expected")).row(0)
-    return Verdict(
-        varied <= MOST_VARIATION,
-        f"squared changes sum to {varied:.2f}, where {expected:.2f} was to be expected",
-    )
-
-
-def dead_only_by_evidence(hazard: pl.DataFrame, events: pl.DataFrame) -> Verdict:
-    """A bracket is dead just where the evidence has passed it; no other that was reached is at 0.
-
-    Brackets above the running maximum may be at 0 for want of digits, late in the day.
-    """
-    bounds = terms_at(events).select("market_ticker", "lo", "hi")
-    rows = hazard.join(bounds, on="market_ticker")
-    passed = (pl.col("evidence_max_f") > pl.col("hi")).fill_null(value=False)
-    # Before a report nothing is reached.
-    known = pl.col("running_max_lo_f").is_not_null()
-    reached = known & (pl.col("lo") <= pl.col("running_max_lo_f")).fill_null(value=True)
-    wrong = rows.select(
-        unproved=(pl.col("dead") & ~passed).sum(),
-        alive=(~pl.col("dead") & passed).sum(),
-        nil=((pl.col("p_wx") == 0) & ~pl.col("dead") & reached).sum(),
-        foreign=pl.lit(hazard.height - rows.height),
-    ).row(0, named=True)
-    return Verdict(
-        not any(wrong.values()),
-        f"dead without evidence: {wrong['unproved']}; alive against it: {wrong['alive']}; at 0 "
-        f"though reached and not dead: {wrong['nil']}; of no bracket of the event: "
-        f"{wrong['foreign']}",
-    )
-
-
-def nothing_left_out(dropped: pl.DataFrame) -> Verdict:
-    """The provider sent no value for the day that had to be left out."""
-    if dropped.is_empty():
-        return Verdict(passed=True, found="nothing left out")
-    kinds = dropped.group_by("reason").agg(
-        pl.len().alias("n"), pl.col("value_f").first(), pl.col("valid_time").first()
-    )
-    told = [
-        f"{n} {reason}, such as {value} f at {at:%Y-%m-%d %H:%MZ}"
-        for reason, n, value, at in kinds.sort("reason").iter_rows()
-    ]
-    return Verdict(passed=False, found=f"left out: {'; '.join(told)}")
 
 
 def one_winner(settlements: pl.DataFrame, events: pl.DataFrame) -> Verdict:

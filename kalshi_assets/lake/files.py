@@ -56,7 +56,7 @@ class Files:
         """Names directly below a folder, in order; files that are being written left out."""
         try:
             return sorted(name for name in os.listdir(self._at(folder)) if name[0] != ".")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def read(self, name: str) -> bytes:
@@ -139,7 +139,8 @@ class Files:
     def _beside(self, name: str) -> Iterator[str]:
         """A temporary path in the file's folder, which is made; what is left there is removed."""
         folder, _, last = self._at(name).rpartition("/")
-        os.makedirs(folder, exist_ok=True)
+        if not os.path.isdir(folder):
+            os.makedirs(folder, exist_ok=True)
         temporary = f"{folder}/.{last}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
         try:
             yield temporary

@@ -13,11 +13,12 @@ import polars as pl
 from kalshi_assets.keys import Family, LadderDay
 from kalshi_assets.lake.files import Files, Stamp
 from kalshi_assets.lake.recent import Recent, RecentFrames
-from kalshi_assets.tables import Table
+from kalshi_assets.tables import VERDICTS, Table
 from kalshi_assets.tables.contract import PartsDisagreeError
 
 FOLDER = "lake"
 ORIGIN = f"{FOLDER}/origin.txt"
+PART = "part"
 PARTS = "kalshi_assets.parts"
 """Name in a file's metadata of what the files held that its shared columns lie in."""
 # An empty partition that keeps the catalogue's globs from matching nothing.
@@ -109,18 +110,20 @@ class Lake:
 
     def address(self, table: Table, key: LadderDay) -> str:
         """Where people find a partition, whether or not it is there."""
-        return self.files.address(self._name(table, key))
+        return self.files.address(self.name(table, key))
 
     def pattern(self, table: Table, ladder: str = "*", day: str = "*") -> str:
         """Where DuckDB finds the partitions of a table."""
-        return self.files.address(self._file(table, ladder, day))
+        several = table is VERDICTS
+        return self.files.address(self._file(table, ladder, day, "*" if several else PART))
 
-    def _name(self, table: Table, key: LadderDay) -> str:
-        return self._file(table, key.ladder, f"{key.date}")
+    def name(self, table: Table, key: LadderDay, part: str = PART) -> str:
+        """The name of a partition's file, or of one of several."""
+        return self._file(table, key.ladder, f"{key.date}", part)
 
-    def _file(self, table: Table, ladder: str, day: str) -> str:
+    def _file(self, table: Table, ladder: str, day: str, part: str = PART) -> str:
         ladder = f"{self.family.dimension}={ladder}"
-        return f"{_folder(table)}/{ladder}/date={day}/part.parquet"
+        return f"{_folder(table)}/{ladder}/date={day}/{part}.parquet"
 
     @property
     def root(self) -> str:
@@ -173,7 +176,7 @@ class Lake:
 
     def put(self, table: Table, key: LadderDay, frame: pl.DataFrame) -> None:
         """Replace a partition by a frame that was checked before."""
-        name, content = self._name(table, key), BytesIO()
+        name, content = self.name(table, key), BytesIO()
         own = frame.select(list(table.stored)) if table.shares else frame
         parts = self._parts(table, key) if table.shares else None
         # A partition is read whole: statistics would cost a fifth of the write. zstd takes no
@@ -190,13 +193,13 @@ class Lake:
 
     def has(self, table: Table, key: LadderDay) -> bool:
         """Whether a partition is there, with all that it shares."""
-        if table.stored and not self.files.exists(self._name(table, key)):
+        if table.stored and not self.files.exists(self.name(table, key)):
             return False
         return all(self.has(each.table, key) for each in table.shares)
 
     def is_current(self, table: Table, key: LadderDay) -> bool:
         """Whether a partition is there and has the table's columns."""
-        if table.stored and self._columns(self._name(table, key)) != table.stored:
+        if table.stored and self._columns(self.name(table, key)) != table.stored:
             return False
         return all(self.is_current(each.table, key) for each in table.shares)
 
@@ -239,8 +242,13 @@ class Lake:
         """What the files hold now that its shared columns lie in."""
         return " ".join(self._held(part, key) for part in _with_files(table))
 
+    def content(self, key: LadderDay, *tables: Table) -> str:
+        """What the files of some tables' partitions hold now, those they share columns with too."""
+        parts = [part for table in tables for part in (table, *_with_files(table)) if part.stored]
+        return " ".join(self._held(part, key) for part in dict.fromkeys(parts))
+
     def _held(self, table: Table, key: LadderDay) -> str:
-        name = self._name(table, key)
+        name = self.name(table, key)
         try:
             return _content(self.files, name, self.files.stamp(name))
         except FileNotFoundError:
@@ -248,7 +256,7 @@ class Lake:
 
     def _own(self, table: Table, key: LadderDay) -> Recent:
         """What is in the table's own file."""
-        name = self._name(table, key)
+        name = self.name(table, key)
         recent = _RECENT.get((self.files, name))
         try:
             changed = self.files.read_unless(name, None if recent is None else recent.stamp)

@@ -1,10 +1,10 @@
-"""The sheet that figures are drawn on: panels with light axes, and the shapes put on them.
+"""The sheet that figures are drawn on: panels with light axes, and shapes on them.
 
-Here: a sheet's shapes in inches, panels with scales of their own, ticks in local standard hours.
-Not here: what a figure shows (`plots`), how a sheet becomes SVG (`svg`).
+Here: a sheet's shapes in inches, panels with their own scales, ticks in local standard hours.
+Not here: what a figure shows (`plots`), the conversion to SVG (`svg`).
 
-A sheet is a list of shapes and not a matplotlib figure: SVG is all that pages and Dagster need,
-and matplotlib's axes, layout and drawing took nine tenths of a page's time.
+A sheet is a list of shapes instead of a matplotlib figure: pages and Dagster need only SVG, and
+matplotlib took nine tenths of a page's rendering time.
 """
 
 import datetime as dt
@@ -23,7 +23,7 @@ Span = tuple[float, float]
 Ticks = Sequence[tuple[float, str]]
 
 FONT = 8.0
-# Ink, grid and paper are ordinary colours; in a page they become the page's.
+# In a page these three colours are replaced by the page's own.
 INK = "#3d4451"
 GRID = "#d3d7de"
 PAPER = "#fffffe"
@@ -33,7 +33,7 @@ _LEFT, _RIGHT, _BOTTOM, _GAP = 0.72, 0.06, 0.20, 0.22  # inches
 
 @dataclass(frozen=True, kw_only=True)
 class Lines:
-    """Open lines, points of shape (n, 2) in inches; one that is not finite is a gap."""
+    """Open lines, points of shape (n, 2) in inches; a non-finite point is a gap."""
 
     points: Array
     colour: str
@@ -45,8 +45,9 @@ class Lines:
 
 @dataclass(frozen=True, kw_only=True)
 class Areas:
-    """Filled polygons, corners of shape (n, 2) in inches, with gaps like those of `Lines`; `rim` is
-    the outline's colour.
+    """Filled polygons, corners of shape (n, 2) in inches, with gaps as in `Lines`.
+
+    `rim` is the colour of the outline.
     """
 
     points: Array
@@ -88,7 +89,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Sheet:
-    """What is drawn: `size` in inches, shapes in the order they were added."""
+    """A drawing: `size` in inches, shapes in the order they were added."""
 
     size: Size
     shapes: list[Shape] = field(default_factory=list)
@@ -101,12 +102,10 @@ class Sheet:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """A rectangle of a sheet with its own scales; what lies outside is drawn on its edge.
+    """A rectangle of a sheet with its own scales; points outside are moved to its edge.
 
     Attributes
     ----------
-    sheet
-        Where it is drawn.
     left, bottom, width, height
         The rectangle, inches from the sheet's lower left corner.
     x, y
@@ -122,7 +121,7 @@ class Panel:
     y: Span
 
     def place(self, points: npt.ArrayLike) -> Array:
-        """Inches on the sheet of `points`, both of shape (n, 2)."""
+        """Positions on the sheet, in inches, of `points`; both of shape (n, 2)."""
         origin, span, size, corner = self._scale
         share = (np.asarray(points, dtype=np.float64) - origin) / span
         return np.minimum(np.maximum(share, 0.0), 1.0) * size + corner
@@ -211,13 +210,13 @@ class Panel:
                 )
             )
 
-    def say(self, words: str, *, height: float = 0.5) -> None:
-        """A remark in the middle of an empty panel."""
+    def remark(self, words: str, *, height: float = 0.5) -> None:
+        """Text in the middle of an empty panel."""
         middle = self.y[0] + height * (self.y[1] - self.y[0])
         self.write(sum(self.x) / 2, middle, words, across="center", italic=True, size=FONT + 3)
 
     def scales(self, *, x_ticks: Ticks = (), y_ticks: Ticks = (), title: str = "") -> None:
-        """Hairlines and their labels."""
+        """Grid lines, their labels, and the title."""
         rules: list[npt.ArrayLike] = [[(self.x[0], at), (self.x[1], at)] for at, _ in y_ticks]
         rules += [[(at, self.y[0]), (at, self.y[1])] for at, _ in x_ticks]
         if rules:
@@ -232,7 +231,7 @@ class Panel:
 
 
 def joined(lines: Iterable[npt.ArrayLike]) -> Array:
-    """Lines, each of shape (n, 2), as one with a gap behind each."""
+    """Lines, each of shape (n, 2), as one array with a gap after each."""
     gap = np.full((1, 2), np.nan)
     parts = [part for line in lines for part in (np.asarray(line, dtype=np.float64), gap)]
     return np.concatenate(parts) if parts else gap
@@ -245,22 +244,19 @@ def panels(
     ys: Sequence[Span],
     shares: Sequence[float],
     top: float = 0.2,
-    left: float = _LEFT,
 ) -> list[Panel]:
     """Panels above each other that share `x`.
 
     Parameters
     ----------
-    sheet
-        Where they are drawn.
     x
         Values at the left and right edge.
     ys
         Values at the bottom and top edge, per panel, top panel first.
     shares
         Relative heights, in the same order.
-    top, left
-        Inches kept free above the first panel and to the left of all.
+    top
+        Margin above the first panel, inches.
     """
     width, height = sheet.size
     free = height - top - _BOTTOM - _GAP * (len(shares) - 1)
@@ -271,9 +267,9 @@ def panels(
         made.append(
             Panel(
                 sheet=sheet,
-                left=left,
+                left=_LEFT,
                 bottom=ceiling,
-                width=width - left - _RIGHT,
+                width=width - _LEFT - _RIGHT,
                 height=inches,
                 x=x,
                 y=y,
@@ -297,18 +293,9 @@ def _hour_label(day: dt.date, hour: int) -> str:
 
 
 def thin_out(values: Array, columns: int) -> npt.NDArray[np.int64]:
-    """Indices of the columns of `values` worth drawing.
+    """Indices of the columns of `values`, shape (B, N), to draw: at most about `columns`.
 
-    Parameters
-    ----------
-    values
-        Shape (B, N).
-    columns
-        Most columns that the width can show.
-
-    Returns
-    -------
-    Increasing indices, first and last included; within a run of equal columns only the ends.
+    They are increasing and include the first and last; of a run of equal columns only the ends.
     """
     count = values.shape[1]
     if count <= 2:

@@ -1,10 +1,9 @@
-"""The page of one city-day: what it knew, how sure it was, why it did or did not trade.
+"""The page of one city-day: probabilities, scores, and why it did or did not trade.
 
-Here: turning the day's frames into what the template shows. Not here: figures (`plots`), words
+Here: turning the day's frames into the template's context. Not here: figures (`plots`), text
 (`verdict`, `words`), layout (`templates/day.html.j2`).
 """
 
-from collections.abc import Mapping
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -31,20 +30,14 @@ __all__ = ["DayInputs", "render_day"]
 
 _MOST_ORDERS = 200
 _MOST_HASHES = 12
-_FRESH_H = 0.1  # an hour that the panel has not reached has no favourite
+_TWO = ("market", "fused")
+_FRESH_H = 0.1  # an hour that the panel does not cover has no favourite
 
 
 def render_day(day: DayInputs) -> str:
     """One self-contained HTML page of the city-day.
 
-    Parameters
-    ----------
-    day
-        Its frames; any may be empty, and the page says what is missing.
-
-    Returns
-    -------
-    The page's text; it asks for nothing outside itself.
+    Any frame may be empty; the page then says what is missing.
     """
     summary = verdict.summary_of(day)
     return render(
@@ -80,14 +73,14 @@ def render_day(day: DayInputs) -> str:
 
 
 def sureness_sentence(day: DayInputs) -> str:
-    """What it believed at noon, or at the last minute there is."""
+    """The favourite at noon, or at the last minute before."""
     favourite = _favourite(day, 12.0)
     if favourite is None:
         return ""
     hour, rung, probability = favourite
     return (
-        f"At {words.hours_and_minutes(hour)} local standard time its favourite was {rung.label}, "
-        f"at {words.percent(probability)}."
+        f"At {words.hours_and_minutes(hour)} local standard time the favourite was {rung.label}, "
+        f"with {words.percent(probability)}."
     )
 
 
@@ -111,7 +104,7 @@ def _figures(day: DayInputs) -> dict[str, "Markup"]:
         "beliefs": (plots.belief_figure(day), "Stacked bracket probabilities over the day"),
         "weather": (
             plots.hazard_figure(day),
-            "Temperature reports and the weather's probabilities",
+            "Temperature reports and the probabilities by the weather alone",
         ),
         "reasons": (plots.reason_figure(day), "Reason for every bracket and minute"),
     }
@@ -139,7 +132,7 @@ def _ladder(day: DayInputs) -> list[dict[str, Any]]:
 
 
 def _scores(day: DayInputs) -> list[dict[str, Any]]:
-    """One row per hour: the sources' scores, and what fused favoured then."""
+    """One row per hour: the sources' scores, and the fused favourite."""
     by_hour: dict[int, dict[str, dict[str, Any]]] = {}
     for row in sorted(day.report.to_dicts(), key=itemgetter("lst_hour")):
         by_hour.setdefault(row["lst_hour"], {})[row["source"]] = row
@@ -153,19 +146,10 @@ def _scores(day: DayInputs) -> list[dict[str, Any]]:
                 for score in ("p_win", "log_loss", "brier_score", "rps")
                 for source in ("market", "weather", "fused")
             ],
-            "better": _better(rows),
+            "better": verdict.better_of(*(rows.get(s, {}).get("log_loss") for s in _TWO)) or "–",
         }
         for hour, rows in by_hour.items()
     ]
-
-
-def _better(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    market, fused = (rows.get(source, {}).get("log_loss") for source in ("market", "fused"))
-    if market is None or fused is None:
-        return "–"
-    if abs(fused - market) <= verdict.SAME:
-        return "tie"
-    return "fused" if fused < market else "market"
 
 
 def _orders(day: DayInputs) -> list[dict[str, Any]]:
@@ -201,7 +185,7 @@ def _reasons(summary: verdict.DaySummary) -> list[dict[str, Any]]:
 
 
 def _lineage(day: DayInputs) -> list[dict[str, Any]]:
-    """Per raw table: how many rows rest on which answers."""
+    """Per raw table: the number of rows read from each response."""
     tables = {
         "market.events": day.events,
         "weather.observations": day.observations,

@@ -1,6 +1,7 @@
 """Markdown documents with figures: from a template to files.
 
-Here: rendering, lines of prose, files. Not here: a document's words (`templates`), its numbers.
+Here: rendering, wrapping of text, writing files. Not here: a document's text (`templates`) or its
+numbers.
 """
 
 import textwrap
@@ -18,9 +19,9 @@ PICTURES = "pictures"
 
 
 def document(template: str, **context: Any) -> str:
-    """A document from the template of that name, its prose in lines of at most 100 characters.
+    """Render the template of that name and wrap its text at 100 characters.
 
-    Blocks are what empty lines part; those that begin with `|`, `#` or `!` stay as they are.
+    Blocks are separated by empty lines; those that begin with `|`, `#` or `!` are left unchanged.
     """
     tools = (table, cross_table, estimate, signed, p_value, number)
     text = render(template, **{tool.__name__: tool for tool in tools}, **context)
@@ -47,20 +48,18 @@ def _filled(block: str) -> str:
 
 
 def write_document(path: Path, text: str, figures: Mapping[str, tuple[str, Sheet]]) -> list[Path]:
-    """Write a document, and its figures to `pictures` beside it; the paths written.
+    """Write a document, and its figures to `pictures` beside it; return the paths written.
 
     Parameters
     ----------
     path
-        Of the document; folders are made.
-    text
-        Of the document.
+        Path of the document; folders are created.
     figures
-        What each shows, in words, and the sheet, by file name.
+        Alternative text and sheet by file name.
     """
     pictures = path.parent / PICTURES
     pictures.mkdir(parents=True, exist_ok=True)
     path.write_text(text, "utf-8")
-    for name, (words, sheet) in figures.items():
-        (pictures / name).write_text(svg_file(sheet, words), "utf-8")
+    for name, (alt, sheet) in figures.items():
+        (pictures / name).write_text(svg_file(sheet, alt), "utf-8")
     return [path, *(pictures / name for name in figures)]

@@ -1,35 +1,36 @@
-"""The index of all city-days: outcomes and results side by side, and what they cannot say.
+"""The index of all city-days: outcomes, scores and P&L, and what cannot be concluded from them.
 
-Here: rows, totals by city and the statement of uncertainty. Not here: any single day (`day_page`).
+Here: rows, totals by city, the statement of uncertainty. Not here: a single day (`day_page`).
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from statistics import stdev
 
 from kalshi_assets.pages.page import render
-from kalshi_assets.pages.verdict import DaySummary
+from kalshi_assets.pages.verdict import DaySummary, mean
 from kalshi_assets.pages.words import counted, dollars, number
 
 ENOUGH_DAYS = 30
-"""Fewer settled days than this and no comparison is called a finding (methods.md 6)."""
+"""With fewer settled days no difference is called significant (methods.md 6)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CityTotal:
-    """A city's days added up.
+    """Totals over the days of a city.
 
     Attributes
     ----------
     title
-        The city; or all of them.
+        The city, or "all cities".
     days, scored_days
-        Partitions present; of these, those with both market and fused scored.
+        City-days present, and those with both market and fused scored.
     log_loss
-        Mean over scored days of the day's mean, per source; None: none.
-    weather_days, market_there
-        Days with a scored weather PMF; the market's mean over the same days and hours.
+        Mean over scored days of the day's mean, per source; None: no scored day.
+    market_there
+        The market's mean over the days and hours with a scored weather PMF.
     gap, gap_error
         Mean over scored days of fused less market log loss, and its standard error over days.
     net_cc
@@ -42,7 +43,6 @@ class CityTotal:
     days: int
     scored_days: int
     log_loss: Mapping[str, float | None]
-    weather_days: int
     market_there: float | None
     gap: float | None
     gap_error: float | None
@@ -56,7 +56,7 @@ class CityTotal:
 
 
 def total_of(title: str, rows: Sequence[DaySummary]) -> CityTotal:
-    """The days of `rows` added up; the unit of uncertainty is the day."""
+    """Totals over the days of `rows`; the standard error is over days."""
     scored = [row for row in rows if row.contest.hours]
     gaps = [
         fused - market
@@ -70,20 +70,19 @@ def total_of(title: str, rows: Sequence[DaySummary]) -> CityTotal:
         days=len(rows),
         scored_days=len(scored),
         log_loss={
-            source: _mean([v for row in scored if (v := row.contest.log_loss[source]) is not None])
+            source: mean([v for row in scored if (v := row.contest.log_loss[source]) is not None])
             for source in ("market", "weather", "fused")
         },
-        weather_days=sum(row.contest.weather_hours > 0 for row in scored),
-        market_there=_mean([v for row in scored if (v := row.contest.market_there) is not None]),
-        gap=_mean(gaps),
-        gap_error=_standard_error(gaps),
+        market_there=mean([v for row in scored if (v := row.contest.market_there) is not None]),
+        gap=mean(gaps),
+        gap_error=stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else None,
         net_cc={model: sum(row.net_cc.get(model) or 0 for row in rows) for model in models},
         orders={model: sum(row.orders.get(model, 0) for row in rows) for model in models},
     )
 
 
 def totals(rows: Iterable[DaySummary]) -> list[CityTotal]:
-    """One total per city, and one over all where there are several."""
+    """One total per city, and one over all if there are several cities."""
     ordered = sorted(rows, key=lambda row: (row.title, row.date))
     found = [
         total_of(title, list(own)) for title, own in groupby(ordered, key=lambda row: row.title)
@@ -106,7 +105,7 @@ def render_index(rows: Iterable[DaySummary]) -> str:
 
 
 def lead_sentence(rows: Sequence[DaySummary]) -> str:
-    """What all days together say, in a sentence."""
+    """The result over all days, in a sentence."""
     if not rows:
         return "No city-day has been materialised yet."
     whole = total_of("all", rows)
@@ -116,7 +115,7 @@ def lead_sentence(rows: Sequence[DaySummary]) -> str:
     nets = ", ".join(
         f"{dollars(cc, signed=True)} under {model} fills" for model, cc in whole.net_cc.items()
     )
-    earned = f"after fees the rules made {nets}" if any(whole.orders.values()) else "no orders sent"
+    earned = f"after fees it made {nets}" if any(whole.orders.values()) else "no orders were sent"
     return (
         f"Over {counted(whole.scored_days, 'scored city-day')} the mean log loss is "
         f"{number(market)} for the market and {number(fused)} for fused; {earned}."
@@ -124,44 +123,32 @@ def lead_sentence(rows: Sequence[DaySummary]) -> str:
 
 
 def caveats(rows: Sequence[DaySummary]) -> list[str]:
-    """What these pages cannot say."""
+    """What cannot be concluded from these pages."""
     whole = total_of("all", rows)
-    said = []
+    sentences = []
     if whole.scored_days < ENOUGH_DAYS:
-        said.append(
-            f"{counted(whole.scored_days, 'scored city-day').capitalize()} cannot show an edge or "
-            f"the lack of one: no difference below is significant, whatever its sign "
-            f"(at least {ENOUGH_DAYS} days are asked for)."
+        sentences.append(
+            f"{counted(whole.scored_days, 'scored city-day').capitalize()}: too few to show an "
+            f"edge or the lack of one. At least {ENOUGH_DAYS} are required; no difference below is "
+            "significant."
         )
     elif whole.gap is not None and whole.gap_error is not None:
-        said.append(
-            f"Fused less market log loss is {number(whole.gap)} a day with a standard error "
-            f"of {number(whole.gap_error)} over days; cities share weather, so the real error is "
-            f"larger."
+        sentences.append(
+            f"Mean difference of log loss, fused less market: {number(whole.gap)} with a standard "
+            f"error of {number(whole.gap_error)} over days. Cities share weather, so the actual "
+            "error is larger."
         )
     same = sum(0 < row.contest.hours == row.contest.tied for row in rows)
     if same:
-        said.append(
-            f"On {counted(same, 'day')} fused is the market's PMF, because no weather entered: "
-            f"such days say nothing about the fusion."
+        sentences.append(
+            f"On {counted(same, 'day')} fused equals the market's PMF because no weather was used; "
+            "such days say nothing about the fusion."
         )
     waiting = sum(not row.settled for row in rows)
     if waiting:
-        said.append(f"{counted(waiting, 'day').capitalize()} not settled: no profit, no score.")
-    said.append(
-        "A profit that differs between fill models by its width is a statement about the fill "
-        "model. Your own orders would have moved the market; these did not."
+        sentences.append(f"{counted(waiting, 'day').capitalize()} not settled: no P&L, no score.")
+    sentences.append(
+        "A profit no larger than the difference between the fill models depends on the fill model. "
+        "Real orders would have moved the market; these did not."
     )
-    return said
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
-
-
-def _standard_error(values: Sequence[float]) -> float | None:
-    if len(values) < 2:
-        return None
-    mean = sum(values) / len(values)
-    variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
-    return math.sqrt(variance / len(values))
+    return sentences

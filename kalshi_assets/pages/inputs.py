@@ -1,7 +1,7 @@
-"""What a page is made from: the frames of one city-day, and the grids that figures draw.
+"""The inputs of a page: the frames of one city-day, and the arrays that figures draw.
 
-Here: `DayInputs` and the tables it takes, the ladder as the page shows it, and the panel and the
-weather's PMF turned into arrays once. Not here: words, figures, HTML.
+Here: `DayInputs` and the tables it needs, the ladder as shown, the panel and the weather PMF as
+arrays. Not here: text, figures, HTML.
 """
 
 import datetime as dt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from kalshi_assets.families.temperature.cities import City
+from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.ladder.terms import terms_at
 from kalshi_assets.settlement.rule import final
 from kalshi_assets.tables import (
@@ -32,7 +33,7 @@ from kalshi_assets.tables import (
     SETTLEMENTS,
     Table,
 )
-from kalshi_assets.units import Array
+from kalshi_assets.units import MINUTE_US, Array, Ints
 
 PAGE_TABLES: tuple[Table, ...] = (
     EVENTS,
@@ -46,11 +47,11 @@ PAGE_TABLES: tuple[Table, ...] = (
     DAILY_PNL,
     REPORT,
 )
-"""The tables that a page is made of; each is the field of `DayInputs` of its name."""
+"""The tables that a page is rendered from; each is the field of `DayInputs` of the same name."""
 
 
 def no_rows() -> dict[Table, pl.DataFrame]:
-    """Every table of a page, empty: what a caller that has only some of them starts from."""
+    """Every table of a page, empty; for callers that have only some of them."""
     return {table: table.empty() for table in PAGE_TABLES}
 
 
@@ -72,7 +73,7 @@ class Rung:
 
 @dataclass(frozen=True, kw_only=True)
 class DayInputs:
-    """The frames of one city and climate day, each as its table contract says.
+    """The frames of one city-day, each according to its table contract.
 
     Attributes
     ----------
@@ -81,9 +82,9 @@ class DayInputs:
     date
         The climate day.
     events, observations, forecasts, settlements, hazard_pmf, minute_panel_full
-        Partitions of the tables of these names; any of them may have no rows.
+        Partitions of the tables of these names; any of them may be empty.
     decisions, fills, daily_pnl, report
-        Likewise, of schema `backtest`.
+        The same, of schema `backtest`.
     """
 
     city: City
@@ -101,7 +102,7 @@ class DayInputs:
 
     @classmethod
     def of(cls, city: City, date: dt.date, frames: Mapping[Table, pl.DataFrame]) -> Self:
-        """The inputs from frames by table; tables that a page does not show are passed over.
+        """The inputs from frames by table; tables that a page does not show are ignored.
 
         Raises
         ------
@@ -124,7 +125,7 @@ class DayInputs:
 
     @cached_property
     def final_words(self) -> list[dict[str, Any]]:
-        """The rows of `settlements` that are final in their source's eyes."""
+        """The rows of `settlements` that their sources call final."""
         return final(self.settlements).to_dicts()
 
     @cached_property
@@ -134,12 +135,12 @@ class DayInputs:
 
     @cached_property
     def grid(self) -> "MinuteGrid":
-        """The panel as arrays."""
+        """The minute panel as arrays."""
         return MinuteGrid.of(self.minute_panel_full, self.day_start, len(self.ladder))
 
     @cached_property
     def hazard(self) -> "HazardGrid":
-        """What the weather implies, as arrays."""
+        """The weather PMF as arrays."""
         return HazardGrid.of(self.hazard_pmf, self.day_start, len(self.ladder))
 
 
@@ -154,96 +155,64 @@ def ladder_of(events: pl.DataFrame) -> tuple[Rung, ...]:
 
 
 def _degrees(lo: int | None, hi: int | None) -> str:
-    # Some recorded markets have no words of their own (KXHIGHCHI-25MAY09).
+    # Some recorded markets have no label (KXHIGHCHI-25MAY09).
     if lo is None:
         return f"{hi}° or below"
     return f"{lo}° or above" if hi is None else f"{lo}° to {hi}°"
 
 
 def winner_of(daily_pnl: pl.DataFrame) -> int | None:
-    """The bracket that `daily_pnl` says paid; None where it is not settled."""
+    """The bracket that paid according to `daily_pnl`; None: not settled."""
     known = daily_pnl["winning_bracket"].drop_nulls()
     return int(known[0]) if len(known) else None
 
 
-def hours_since(times: pl.Series, start: dt.datetime) -> Array:
-    """Hours from `start` to each of `times`: local standard hours, if `start` is the climate day's.
+def hours_since(times: Ints, start: dt.datetime) -> Array:
+    """Hours from `start` to each of `times`, microseconds since the epoch.
 
-    Returns
-    -------
-    Array of shape (n,), hours.
+    These are local standard hours if `start` is the start of a climate day.
     """
-    micros = times.to_physical().to_numpy().astype(np.float64)
-    return (micros - start.timestamp() * 1e6) / 3.6e9
+    return (times - microseconds_of(start)) / (60 * MINUTE_US)
 
 
 @dataclass(frozen=True)
-class _Spread:
-    """Rows of brackets and minutes, in any order and with holes, as arrays.
-
-    `column` is None where each bracket of `row` has all minutes in order.
-    """
+class _Dense:
+    """Rows of brackets and minutes as arrays; rows may be in any order and incomplete."""
 
     frame: pl.DataFrame
     row: npt.NDArray[np.int8]
-    column: npt.NDArray[np.int64] | None
-    minutes: npt.NDArray[np.int64]
+    column: Ints
+    minutes: Ints
     brackets: int
 
     @classmethod
-    def over(cls, frame: pl.DataFrame, brackets: int) -> Self:
-        minute, row = frame["minute"].to_physical().to_numpy(), frame["bracket"].to_numpy()
-        brackets = max(brackets, int(row.max(initial=-1)) + 1)
-        if n := _stretch(minute, row):
-            return cls(frame, row[::n], None, minute[:n], brackets)
-        minutes, column = np.unique(minute, return_inverse=True)
-        return cls(frame, row, column, minutes, brackets)
-
-    def hours(self, start: dt.datetime) -> Array:
-        return (self.minutes.astype(np.float64) - start.timestamp() * 1e6) / 3.6e9
+    def of(cls, frame: pl.DataFrame, brackets: int) -> Self:
+        row = frame["bracket"].to_numpy()
+        minutes, column = np.unique(microseconds(frame["minute"]), return_inverse=True)
+        return cls(frame, row, column, minutes, max(brackets, int(row.max(initial=-1)) + 1))
 
     def each(self, name: str) -> Array:
         """A value per bracket and minute."""
         out = np.full((self.brackets, len(self.minutes)), np.nan)
-        values = self.frame[name].cast(pl.Float64).to_numpy()
-        if self.column is None:
-            out[self.row] = values.reshape(len(self.row), -1)
-        else:
-            out[self.row, self.column] = values
+        out[self.row, self.column] = self.frame[name].cast(pl.Float64).to_numpy()
         return out
 
     def shared(self, name: str) -> Array:
         """A value per minute, the same in all brackets."""
-        if self.column is None:
-            last = self.frame[name].tail(len(self.minutes))
-            return np.asarray(last.cast(pl.Float64).to_numpy())
         out = np.full(len(self.minutes), np.nan)
         out[self.column] = self.frame[name].cast(pl.Float64).to_numpy()
         return out
 
     def words(self, name: str) -> npt.NDArray[np.object_]:
-        """A word or None per minute, the same in all brackets."""
-        if self.column is None:
-            return self.frame[name].tail(len(self.minutes)).to_numpy()
+        """A string or None per minute, the same in all brackets."""
         out = np.full(len(self.minutes), None, dtype=object)
         out[self.column] = self.frame[name].to_numpy()
         return out
 
 
-def _stretch(minute: npt.NDArray[np.int64], bracket: npt.NDArray[np.int8]) -> int:
-    """Rows of each bracket if they lie together and have the same rising minutes; else 0."""
-    changes = np.flatnonzero(np.diff(bracket))
-    n = int(changes[0]) + 1 if len(changes) else len(bracket)
-    if not n or len(bracket) % n or (np.diff(minute[:n]) <= 0).any():
-        return 0
-    same = (minute.reshape(-1, n) == minute[:n]).all()
-    together = len(changes) == len(bracket) // n - 1 and (changes % n == n - 1).all()
-    return n if same and together else 0
-
-
 @dataclass(frozen=True, kw_only=True)
 class MinuteGrid:
-    """The minute panel as arrays: B brackets by N minutes, NaN where there is nothing.
+    """The minute panel as arrays: B brackets by N minutes, NaN where there is no value.
 
     Attributes
     ----------
@@ -252,9 +221,9 @@ class MinuteGrid:
     p_fused, p_mkt, p_wx
         Probabilities, shape (B, N).
     dead
-        Whether the bracket cannot pay any more, shape (B, N).
+        Whether the bracket can no longer pay, shape (B, N).
     weather_weight
-        Of the weather in the fused PMF, 0 where it did not enter, shape (N,).
+        Weight of the weather in the fused PMF, 0 where it was not used, shape (N,).
     running_max_lo_f, forecast_max_f
         As known at the minute, degrees Fahrenheit, shape (N,).
     hazard_next_60m
@@ -273,10 +242,10 @@ class MinuteGrid:
 
     @classmethod
     def of(cls, panel: pl.DataFrame, day_start: dt.datetime, brackets: int) -> "MinuteGrid":
-        """The grid of `panel` (any order of rows, holes allowed)."""
-        of = _Spread.over(panel, brackets)
+        """The grid of `panel`, whose rows may be in any order and incomplete."""
+        of = _Dense.of(panel, brackets)
         return cls(
-            hours=of.hours(day_start),
+            hours=hours_since(of.minutes, day_start),
             p_fused=of.each("p_fused"),
             p_mkt=of.each("p_mkt"),
             p_wx=of.each("p_wx"),
@@ -292,38 +261,38 @@ class MinuteGrid:
 
     @property
     def has_weather(self) -> bool:
-        """Whether the weather entered the fused PMF at any minute."""
+        """Whether the weather was used in the fused PMF at any minute."""
         return self.weather_share > 0
 
     @property
     def weather_share(self) -> float:
-        """Share of minutes at which the weather entered the fused PMF."""
+        """Share of minutes at which the weather was used in the fused PMF."""
         return float((self.weather_weight > 0).mean()) if len(self) else 0.0
 
     def at(self, hour: float) -> int | None:
-        """Index of the last minute at or before `hour`; None: there is none."""
+        """Index of the last minute at or before `hour`; None if there is none."""
         index = int(np.searchsorted(self.hours, hour + 1e-9, side="right")) - 1
         return index if index >= 0 else None
 
     def died_at(self, bracket: int) -> float | None:
-        """Local standard hour at which `bracket` died; None: it lived."""
+        """Local standard hour from which `bracket` was dead; None: it never was."""
         return _first(self.dead[bracket], self.hours)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HazardGrid:
-    """`probability.hazard_pmf` as arrays: B brackets by N evaluation times, NaN for nothing.
+    """`probability.hazard_pmf` as arrays: B brackets by N evaluation times, NaN for no value.
 
     Attributes
     ----------
     hours
         Local standard hours since the start of the climate day, shape (N,).
     status, method, baseline
-        Words as in the table, None for null, shape (N,).
+        Strings as in the table, None for null, shape (N,).
     p_wx, dead
         Shape (B, N).
     analogue_share, running_max_lo_f, hazard_next_60m, log_likelihood
-        Shape (N,); degrees Fahrenheit, and nats a report.
+        Shape (N,); temperatures in degrees Fahrenheit, the log likelihood in nats per report.
     """
 
     hours: Array
@@ -339,10 +308,10 @@ class HazardGrid:
 
     @classmethod
     def of(cls, hazard: pl.DataFrame, day_start: dt.datetime, brackets: int) -> Self:
-        """The grid of `hazard` (any order of rows, holes allowed)."""
-        of = _Spread.over(hazard, brackets)
+        """The grid of `hazard`, whose rows may be in any order and incomplete."""
+        of = _Dense.of(hazard, brackets)
         return cls(
-            hours=of.hours(day_start),
+            hours=hours_since(of.minutes, day_start),
             status=of.words("status"),
             method=of.words("method"),
             baseline=of.words("baseline"),
@@ -370,12 +339,12 @@ class HazardGrid:
         return reasons
 
     def died_at(self, bracket: int) -> float | None:
-        """Local standard hour at which `bracket` died; None: it lived."""
+        """Local standard hour from which `bracket` was dead; None: it never was."""
         return _first(self.dead[bracket], self.hours)
 
 
 def runs(values: npt.NDArray[Any]) -> Iterator[tuple[int, int, Any]]:
-    """Start, stop and value of every stretch of equal `values`, shape (N,), in order."""
+    """Start, stop and value of every run of equal `values`, shape (N,), in order."""
     if len(values):
         changes = np.flatnonzero(values[1:] != values[:-1]) + 1
         bounds = [0, *changes.tolist(), len(values)]

@@ -1,7 +1,7 @@
-"""The page of a day of any ladder: what was believed, how it scored, why it did or did not trade.
+"""The page of a ladder's day: probabilities, scores, and why it did or did not trade.
 
-For families without a page of their own. Here: figures and tables that need nothing but the generic
-tables. Not here: what a family knows beside them (`day_page` has the weather).
+For families without a page of their own. Here: figures and tables from the generic tables alone.
+Not here: what one family adds to them (`day_page` has the weather).
 """
 
 from dataclasses import dataclass
@@ -9,21 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from kalshi_assets.instants import microseconds_of
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.grid import gridded
 from kalshi_assets.ladder.terms import atoms_of, latest_terms
 from kalshi_assets.pages.canvas import Sheet, hour_ticks, panels
+from kalshi_assets.pages.inputs import hours_since
 from kalshi_assets.pages.page import render
 from kalshi_assets.pages.plots.strokes import PERCENT, bands
 from kalshi_assets.pages.svg import svg_markup
-from kalshi_assets.units import MINUTE_US, Array
+from kalshi_assets.units import Array
 
 
 @dataclass(frozen=True, kw_only=True)
 class LadderPage:
-    """The frames of a page; each may be empty but for `events`.
+    """The frames of a page; each except `events` may be empty.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class LadderPage:
 
     @property
     def outcome(self) -> str | None:
-        """What settled, in units of the number; None: not settled, or not stated."""
+        """The value that settled the event, with its unit; None: not settled, or no value."""
         stated = self.daily_pnl["value"].drop_nulls()
         if stated.is_empty():
             return None
@@ -59,11 +59,11 @@ class LadderPage:
             scores=self._scores(),
             reasons=reasons,
             pnl=self.daily_pnl.sort("fill_model").to_dicts(),
-            orders=self.fills.sort("placed_at", "order_id").head(200).to_dicts(),
+            filled=self.fills.filter(pl.col("filled") > 0).sort("placed_at", "order_id").to_dicts(),
         )
 
     def _beliefs(self) -> Sheet:
-        """The fused PMF and the market's as stacked bands of atoms, the lowest at the bottom."""
+        """The fused and the market PMF as stacked bands of atoms, the lowest at the bottom."""
         sheet, ladder = Sheet((9.6, 4.4)), atoms_of(self.events)
         winner = self.daily_pnl["winning_bracket"].drop_nulls()
         stacks = self._stacks(ladder)
@@ -71,29 +71,28 @@ class LadderPage:
         x = (float(min(hours[0], 0.0)), float(hours[-1])) if len(hours) else (0.0, 24.0)
         made = panels(sheet, x=x, ys=[(0.0, 1.0)] * 2, shares=[1.0, 1.0], top=0.2)
         for panel, (title, hours, pmf) in zip(made, stacks, strict=True):
-            ticks = hour_ticks(self.key.date, x, labels=True)
+            ticks = hour_ticks(self.key.date, x, labels=panel is made[-1])
             panel.scales(y_ticks=PERCENT, x_ticks=ticks, title=title)
             if len(hours):
                 bands(panel, hours, pmf, None if winner.is_empty() else int(winner[0]))
             else:
-                panel.say("no probabilities")
+                panel.remark("no probabilities")
         return sheet
 
     def _stacks(self, ladder: Atoms) -> list[tuple[str, Array, Array]]:
         """Title, hours since the day's start, and PMF over the atoms, shape (atoms, minutes)."""
-        named = {"p_fused": "fused probabilities", "p_mkt": "the market's alone"}
+        named = {"p_fused": "fused probabilities", "p_mkt": "market probabilities"}
         if self.fused_pmf.is_empty():
             return [(title, np.empty(0), np.empty((0, 0))) for title in named.values()]
         rows, grid = gridded(self.fused_pmf)
-        start = microseconds_of(self.events["day_start"][0])
-        hours = (grid.minutes - start) / (60 * MINUTE_US)
+        hours = hours_since(grid.minutes, self.events["day_start"][0])
         return [
             (title, hours, ladder.atom_probabilities(grid.in_ladder(grid.matrix(rows[name]))))
             for name, title in named.items()
         ]
 
     def _scores(self) -> list[dict[str, object]]:
-        """Log loss of every source by hour."""
+        """Log loss of every source, a row per hour."""
         if self.report.is_empty():
             return []
         return self.report.pivot(on="source", index="lst_hour", values="log_loss").to_dicts()

@@ -1,4 +1,4 @@
-"""The pages on disk: a day's page, and the index of every city-day that has one."""
+"""Pages on disk: the page of a city-day, and the index of all city-days that have one."""
 
 import hashlib
 from collections.abc import Callable
@@ -22,23 +22,23 @@ INDEX = "reports/index.html"
 
 @dataclass(frozen=True)
 class PageStore:
-    """All pages.
+    """Writes the pages.
 
-    The disk is not waited for: it is busy with the partitions that a page can be made of again.
+    Writes are not flushed to disk: a lost page can be rendered again from the partitions.
 
     Attributes
     ----------
     files
-        Where they lie.
+        Where pages are stored.
     catalogue
-        Opens the catalogue, from which the index is made.
+        Opens the catalogue, from which the index is rendered.
     """
 
     files: Files
     catalogue: Connect
 
     def write_day(self, day: DayInputs) -> pl.DataFrame:
-        """Render and write the page of a city-day; its row of `pages.day_page`."""
+        """Render and write the page of a city-day; return its row of `pages.day_page`."""
         content = render_day(day).encode()
         file = f"reports/{day.city.name}/{day.date}.html"
         self.files.write(file, content, flush=False)
@@ -58,6 +58,6 @@ class PageStore:
 
 
 def summaries(catalogue: duckdb.DuckDBPyConnection) -> list[DaySummary]:
-    """A line per city-day that has a page, by city and date."""
+    """The summaries of all city-days that have a page, by city and date."""
     rows = catalogue.execute("select summary from pages.day_page order by city, date").fetchall()
     return [DaySummary.of_json(text) for (text,) in rows]

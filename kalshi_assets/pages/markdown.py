@@ -1,7 +1,7 @@
-"""How values stand in Markdown: tables, intervals, differences.
+"""Values in Markdown: tables, intervals, differences.
 
-Here: the only writer of Markdown tables. Not here: documents (`documents`), how a plain number is
-said (`words`).
+Here: the only writer of Markdown tables. Not here: documents (`documents`), the format of plain
+numbers (`words`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +14,7 @@ from kalshi_assets.pages.words import number
 
 Row = Mapping[Any, Any]
 Cell = str | Callable[[Row], str]
-"""What stands in a cell: a format of the row's values, "{value:.3f}", or a function of the row."""
+"""The content of a cell: a format string for the row, "{value:.3f}", or a function of the row."""
 
 
 def interval(row: Row, digits: int = 3) -> str:
@@ -28,13 +28,13 @@ def estimate(row: Row) -> str:
 
 
 def signed(row: Row, digits: int = 3) -> str:
-    """A difference with its sign and its interval; nought is not negative."""
+    """A difference with its sign and interval; zero never has a minus sign."""
     value, lo, hi = (f"{row[name]:+.{digits}f}" for name in ("value", "lo", "hi"))
     return f"{value} [{lo}, {hi}]".replace(f"-{0:.{digits}f}", f"+{0:.{digits}f}").replace("-", "−")
 
 
 def p_value(p: float | None) -> str:
-    """A p-value; small ones are only said to be small."""
+    """A p-value; below 0.001 only "<0.001"."""
     return "<0.001" if p is not None and p < 0.001 else number(p)
 
 
@@ -46,8 +46,8 @@ def table(rows: pl.DataFrame | Iterable[Row], columns: Mapping[str, Cell] | None
     rows
         A frame, or mappings.
     columns
-        Cells by title; a title that ends in a colon is of numbers, set to the right. None: the
-        frame's own columns, floats with four digits, null as nothing.
+        Cells by title; a title that ends in a colon marks numbers, aligned to the right. None: the
+        frame's own columns, floats with four significant digits, null as an empty cell.
     """
     if isinstance(rows, pl.DataFrame):
         columns = columns or {name: partial(_plain, name) for name in rows.columns}
@@ -67,18 +67,18 @@ def cross_table(
     cell: Cell,
     last: Mapping[str, Cell],
 ) -> str:
-    """A table with a column for every value of a key; rows with the same first cells are one line.
+    """A pivot table: a column per value of a key, a line per combination of the first cells.
 
     Parameters
     ----------
     rows
-        In the order of lines and columns; a line without a column has a dash there.
+        In the order of lines and columns; missing combinations are shown as a dash.
     first, last
-        Columns before and after, as of `table`, the latter of the line's last row.
+        Columns before and after, as in `table`; `last` is filled from the line's last row.
     across
-        The key whose values are titles.
+        The key whose values become column titles.
     cell
-        What stands under them.
+        The content of these columns.
     """
     lines: dict[tuple[str, ...], dict[Any, Any]] = {}
     titles: dict[str, Cell] = {}

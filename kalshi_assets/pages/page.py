@@ -1,6 +1,6 @@
-"""The environment that renders pages: Jinja's, with HTML escaped and unknown names refused.
+"""The Jinja environment that renders pages; HTML is escaped, undefined names raise.
 
-Not here: what stands on a page, or where it lies (`library`).
+Not here: the content of a page, or where it is stored (`library`).
 """
 
 from functools import cache
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def render(template: str, **context: Any) -> str:
-    """A page from the template of that name; in HTML every value is escaped unless it is Markup."""
+    """Render the template of that name; in HTML every value is escaped unless it is Markup."""
     return _environment().get_template(template).render(**context)
 
 

@@ -1,13 +1,13 @@
-"""Colours that mean something: brackets from cold to hot, and reasons by their kind.
+"""Colours with a meaning: brackets from cold to hot, reasons, sources, fill models.
 
-Here: the only place that says which colour stands for what, for figures and pages alike. Not
-here: the page's own ink and paper (templates/style.css).
+Here: every such colour, for figures and pages. Not here: text and background colours of the pages
+(templates/style.css).
 """
 
 import numpy as np
 
-# Dark blue to yellow, each step lighter than the one before (a test holds it), so that the order
-# survives colour blindness and grey print.
+# Dark blue to yellow, each colour lighter than the one before (there is a test), so that the order
+# is visible to the colour-blind and in greyscale.
 _COLD_TO_HOT = ("#3512a6", "#6a00a8", "#9d189d", "#c5407e", "#e36c5c", "#f89840", "#fbd524")
 
 REASON_COLOURS = {

@@ -1,7 +1,6 @@
-"""How good the day's data are: coverage, provenance of quotes, weather, settlement.
+"""Data quality of the day: coverage, origin of quotes, weather, settlement.
 
-Here: counts and shares a reader needs before believing anything else on the page. Not here: the
-blocking checks (`defs`): a page reports, it does not gate.
+Here: counts and shares for the page. Not here: the blocking checks (`defs`).
 """
 
 from collections.abc import Sequence
@@ -19,13 +18,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 def quality_of(day: DayInputs) -> dict[str, Any]:
-    """Figures of the data-quality block.
-
-    Returns
-    -------
-    Keys ``panel`` (None without rows), ``quotes`` and ``weather`` (value to share of
-    bracket-minutes), ``observations``, ``forecasts``, ``settlements``, ``settlement_words``.
-    """
+    """The data-quality block of the page, by the names that the template uses."""
     panel = day.minute_panel_full
     return {
         "panel": _panel(day) if len(panel) else None,
@@ -49,7 +42,7 @@ def quote_sentence(day: DayInputs) -> str:
     if not inferred:
         return "Bids and asks are the exchange's own."
     if not recorded:
-        return "No bid or ask was recorded: what it knows of them is inferred from trades."
+        return "No bid or ask was recorded; quotes are inferred from trades."
     return (
         f"Bids and asks are recorded at {percent(recorded)} of bracket-minutes and inferred from "
         f"trades at {percent(inferred)}."
@@ -63,13 +56,14 @@ def settlement_sentence(day: DayInputs) -> str:
         prices = ", ".join(f"{payoff / 10_000:.2f}" for payoff in paid.payoffs_cc)
         return (
             f"The exchange settled at a fair price: its brackets paid {prices} dollars, coldest "
-            "first, and none won. Nothing is learnt of which bracket pays."
+            "first, and none won. Models do not learn from this day which bracket pays."
         )
-    said = day.final_words
-    maxima = {row["source"]: row["value"] for row in said if row["value"] is not None}
-    brackets = {row["source"]: row["bracket"] for row in _settlements(day, said) if row["bracket"]}
-    if not said:
-        return "No source has said what the day's maximum was."
+    stated = day.final_words
+    maxima = {row["source"]: row["value"] for row in stated if row["value"] is not None}
+    rows = _settlements(day, stated)
+    brackets = {row["source"]: row["bracket"] for row in rows if row["bracket"]}
+    if not stated:
+        return "No source has reported the day's maximum."
     if len(set(brackets.values())) > 1:
         words = "; ".join(f"{_name(s)}: {label}" for s, label in sorted(brackets.items()))
         return f"The sources disagree about the bracket that pays. {words}."
@@ -78,7 +72,7 @@ def settlement_sentence(day: DayInputs) -> str:
         return f"The sources disagree about the maximum ({words}) but name the same bracket."
     if len(brackets) > 1:
         return "The sources agree."
-    return f"One source only ({_name(said[0]['source'])}): nothing to check it against."
+    return f"One source only ({_name(stated[0]['source'])}): nothing to check it against."
 
 
 def _name(source: str) -> str:
@@ -138,10 +132,10 @@ def _forecasts(frame: pl.DataFrame) -> list[dict[str, Any]]:
     )
 
 
-def _settlements(day: DayInputs, said: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _settlements(day: DayInputs, stated: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     by_market = {rung.market_ticker: rung.label for rung in day.ladder}
     rows = []
-    for row in sorted(said, key=itemgetter("source", "status")):
+    for row in sorted(stated, key=itemgetter("source", "status")):
         implied = [r.label for r in day.ladder if row["value"] is not None and r.pays(row["value"])]
         named = by_market.get(row["winning_market"], row["winning_market"])
         rows.append({**row, "bracket": named or next(iter(implied), None)})

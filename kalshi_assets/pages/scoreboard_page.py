@@ -1,8 +1,7 @@
-"""docs/scoreboard.md and its figures: who forecast better, market or platform, and is it noise?
+"""docs/scoreboard.md and its figures: market against platform, with the uncertainty.
 
-Here: verdicts, failed controls, figures. Not here: the words (`templates/scoreboard.md.j2`), rows
-of tables (`scoreboard_tables`), the study (`studies.market_study`). The same study gives the same
-bytes.
+Here: verdicts, failed controls, figures. Not here: the text (`templates/scoreboard.md.j2`), rows
+of tables (`scoreboard_tables`), the study (`studies.market_study`). The output is deterministic.
 """
 
 from collections.abc import Mapping
@@ -34,18 +33,18 @@ SKILL_WORDS = {"better": "skill", "worse": "worse", "undecided": "no proved skil
 def write_page(
     study: MarketStudy, *, command: str, titles: Mapping[str, str], folder: Path
 ) -> list[Path]:
-    """Write the page and its figures below `folder`; the paths written.
+    """Write the page and its figures below `folder`; return the paths written.
 
     Parameters
     ----------
     study
-        Of at least one settled city-day.
+        Study of at least one settled city-day.
     command
-        What made it, as typed.
+        The command line that made it.
     titles
-        Cities' names as people write them, by name.
+        Display names of cities, by name.
     folder
-        Of `scoreboard.md`; its pictures go to `pictures` below it.
+        Folder of `scoreboard.md`; its figures go to `pictures` below it.
 
     Raises
     ------
@@ -62,7 +61,7 @@ def write_page(
 
 
 def page_text(study: MarketStudy, *, command: str, titles: Mapping[str, str]) -> str:
-    """The page as markdown; parameters as of `write_page`."""
+    """The page as Markdown; for the parameters see `write_page`."""
     board = study.scoreboard
     weather = study.evaluations.filter(source="weather").select("city", "date").unique()
     cities = (
@@ -108,14 +107,9 @@ def page_text(study: MarketStudy, *, command: str, titles: Mapping[str, str]) ->
 
 
 def verdicts(board: pl.DataFrame, titles: Mapping[str, str]) -> list[str]:
-    """A sentence per city: who has the lower log loss at all instants, and how sure that is.
+    """A sentence per city: who has the lower log loss over all instants, and how certain it is.
 
-    Parameters
-    ----------
-    board
-        `learning.scoreboard`.
-    titles
-        Cities' names as people write them, by name.
+    `titles` are display names of cities, by name.
     """
     rows = board.filter(
         instants="all",
@@ -138,7 +132,7 @@ def _verdict(row: dict) -> str:
     ahead = (
         row if row["value"] > 0 else {"value": -row["value"], "lo": -row["hi"], "hi": -row["lo"]}
     )
-    # Nobody is ahead by 0.000.
+    # Avoid "ahead by 0.000".
     digits = 3 if ahead["value"] >= 0.0005 else 5
     by = f"by {number(ahead['value'], digits)} nats {interval(ahead, digits)} {on}"
     if row["verdict"] == "better":
@@ -150,7 +144,7 @@ def _verdict(row: dict) -> str:
 
 
 def anchor_verdict(board: pl.DataFrame) -> str:
-    """A sentence on hours: at which the pool is worse than the market, or better, beyond noise."""
+    """A sentence on the hours at which the pool is significantly worse or better."""
     source = pooled_source(board)
     rows = board.filter(
         instants="all", slice="lst_hour", source=source, against="market", score="log_loss"
@@ -161,15 +155,15 @@ def anchor_verdict(board: pl.DataFrame) -> str:
     worse, better = (
         f"{side} at {len(hours)}{tables.hours_named(hours)}" for side, hours in sides.items()
     )
-    anchor = "drags" if len(sides["worse"]) else "holds"
+    verdict = "Some hours are" if len(sides["worse"]) else "No hour is"
     return (
-        f"**The anchor {anchor}.** Beyond noise and many looks `{source}` is {worse} and "
-        f"{better} of {rows.height} hours, against the market."
+        f"**{verdict} worse than the market.** After correction for multiple tests `{source}` "
+        f"is significantly {worse} and {better} of {rows.height} hours, against the market."
     )
 
 
 def failed_controls(study: MarketStudy) -> list[str]:
-    """Controls that show skill where there can be none, in words."""
+    """Negative controls that show skill although they should not."""
     shuffled, lagged, learnt = (
         rows.filter(verdict="better")
         for rows in (
@@ -186,7 +180,7 @@ def failed_controls(study: MarketStudy) -> list[str]:
 
 
 def figures(study: MarketStudy) -> dict[str, tuple[str, Sheet]]:
-    """What each figure shows, and the sheet, by file name."""
+    """Alternative text and sheet of each figure, by file name."""
     board, source = study.scoreboard, pooled_source(study.scoreboard)
     hours = board.filter(slice="lst_hour", score="log_loss").select(
         "instants", "against", "value", "lo", "hi", name="source",
@@ -224,7 +218,7 @@ def figures(study: MarketStudy) -> dict[str, tuple[str, Sheet]]:
             ),
         ),
         "scoreboard-reliability.svg": (
-            "Frequency with which brackets paid over the probability given, by source",
+            "Frequency with which brackets paid over the forecast probability, by source",
             reliability_figure(study.diagrams),
         ),
     }

@@ -1,7 +1,7 @@
-"""Rows that the scoreboard's document shows.
+"""The rows of the tables in docs/scoreboard.md.
 
-Here: which rows of the study stand in which table, in which order. Not here: the document and its
-verdicts (`scoreboard_page`), columns and words (`templates/scoreboard.md.j2`).
+Here: which rows of the study each table shows, and in which order. Not here: the document and its
+verdicts (`scoreboard_page`), columns and text (`templates/scoreboard.md.j2`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ _ORDER = {name: k for part in (TIMES_OF_DAY, HAZARDS, LEADS) for k, (_, name) in
 
 
 def pooled_source(board: pl.DataFrame) -> str:
-    """What trading would read: calibrated where it exists, else fused."""
+    """The source that trading uses: calibrated if there is one, else fused."""
     return "calibrated" if (board["source"] == "calibrated").any() else "fused"
 
 
@@ -86,7 +86,7 @@ def difference_rows(rows: pl.DataFrame) -> Rows:
 
 
 def _in_order(rows: pl.DataFrame) -> Rows:
-    """Rows in the order of sources, what they are compared with, and scores; scores in words."""
+    """Rows in the order of sources, compared sources and scores, with the scores' names."""
     named = (("source", SOURCES), ("against", [NOTHING, *SOURCES]), ("score", list(COLUMNS)))
     enums = [pl.col(name).cast(pl.Enum(values)) for name, values in named]
     return [
@@ -96,7 +96,7 @@ def _in_order(rows: pl.DataFrame) -> Rows:
 
 
 def hour_rows(rows: pl.DataFrame) -> Rows:
-    """Log loss by hour of every source, and last the pool's difference from the market."""
+    """Log loss by hour of every source, followed by the pool's difference from the market."""
     source = pooled_source(rows)
     hours = rows.filter(
         ~pl.col("source").is_in(LAGGED),
@@ -119,14 +119,14 @@ def hour_rows(rows: pl.DataFrame) -> Rows:
 
 
 def star(row: Mapping) -> str:
-    """Marks a discovery."""
+    """A star for a discovery."""
     return " *" if row["discovery"] else ""
 
 
 def slice_rows(board: pl.DataFrame, instants: str, titles: Mapping[str, str]) -> Rows:
-    """The pool's log loss less the market's in every slice but hours, in the order of a reader.
+    """The pool's log loss less the market's in every slice except hours, in display order.
 
-    Kinds of slice that divide nothing are left out.
+    Kinds of slices with a single value are omitted.
     """
     rows = board.filter(
         ~pl.col("slice").is_in(["lst_hour", "city_hour"]),
@@ -158,7 +158,7 @@ def slice_rows(board: pl.DataFrame, instants: str, titles: Mapping[str, str]) ->
 
 
 def calibration_rows(board: pl.DataFrame) -> Rows:
-    """Calibration errors beside what perfect forecasts would show, and the CORP parts."""
+    """Calibration errors with those of perfect forecasts, and the CORP decomposition."""
     parts = ("ece_debiased", "miscalibration", "discrimination", "uncertainty")
     rows = board.filter(instants="all", slice="all", against=NOTHING)
     own = {(row["source"], row["score"]): row for row in rows.to_dicts()}
@@ -172,7 +172,7 @@ def calibration_rows(board: pl.DataFrame) -> Rows:
 
 
 def skill_rows(skill: pl.DataFrame, titles: Mapping[str, str]) -> Rows:
-    """The classifiers' scores, by city where there are several."""
+    """The classifiers' scores; also by city if there are several cities."""
     one_city = skill.filter(slice="city")["slice_value"].n_unique() == 1
     rows = skill.filter((pl.col("slice") == "all") | (not one_city))
     return [
@@ -186,7 +186,7 @@ def skill_rows(skill: pl.DataFrame, titles: Mapping[str, str]) -> Rows:
 
 
 def lagged_rows(board: pl.DataFrame) -> pl.DataFrame:
-    """Log loss less the market's of what has the weather of the day before."""
+    """Log loss less the market's of the sources that use the previous day's weather."""
     return board.filter(
         pl.col("source").is_in(LAGGED), slice="all", against="market", score="log_loss"
     )
@@ -200,6 +200,6 @@ def shuffled_rows(control_skill: pl.DataFrame) -> pl.DataFrame:
 
 
 def hours_named(values: Iterable[str]) -> str:
-    """Hours as a clock shows them, in parentheses; nothing if there are none."""
+    """Hours as clock times in parentheses; empty if there are none."""
     said = ", ".join(hour_words(int(value)) for value in values)
     return f" ({said})" if said else ""

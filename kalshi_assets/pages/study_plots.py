@@ -1,6 +1,6 @@
 """Figures of the two studies: scores by hour, differences by slice, reliability.
 
-Here: what is drawn. Not here: the numbers (`studies`), the documents around the figures
+Here: the figures. Not here: the numbers (`studies`), the documents that contain the figures
 (`scoreboard_page`, `verification_page`).
 """
 
@@ -36,12 +36,12 @@ _SIDE = 4.1
 
 
 def hourly_figure(titled: Mapping[str, pl.DataFrame]) -> Sheet:
-    """A score by local standard hour, a panel per title, its intervals as bands.
+    """A score by local standard hour with intervals as bands; one panel per title.
 
     Parameters
     ----------
     titled
-        Columns name (of the curve), hour, value, lo and hi.
+        Frames by title, with the columns name (of the curve), hour, value, lo and hi.
     """
     known = {title: rows.sort("name", "hour") for title, rows in titled.items() if rows.height}
     sheet = Sheet((9.6, _PANEL_INCHES * max(len(known), 1) + 0.5))
@@ -70,20 +70,18 @@ def hourly_figure(titled: Mapping[str, pl.DataFrame]) -> Sheet:
 
 
 def hour_words(hour: int) -> str:
-    """An hour since the start of the climate day, as a clock shows it."""
+    """An hour since the start of the climate day as clock time; "eve" for the day before."""
     return f"{hour % 24}:00" + (" eve" if hour < 0 else "")
 
 
 def slice_figure(rows: Sequence[Mapping], *, title: str) -> Sheet:
-    """Differences from the market slice by slice, a dot with its interval each.
+    """Differences from the market by slice, each as a dot with its interval.
 
     Parameters
     ----------
     rows
-        Rows of `learning.scoreboard` against the market, of one source and score, in the order in
-        which they are shown.
-    title
-        Of the figure.
+        Rows of `learning.scoreboard` against the market, of one source and score, in the order
+        shown.
     """
     kinds = len({row["slice"] for row in rows})
     height = _ROW_INCHES * (len(rows) + 0.6 * kinds)
@@ -120,13 +118,7 @@ def _slice_row(panel: Panel, at: float, row: Mapping) -> None:
 
 
 def reliability_figure(diagrams: Mapping[str, Diagram]) -> Sheet:
-    """Frequency over probability, a panel per source: bins with bars and counts, and the curve.
-
-    Parameters
-    ----------
-    diagrams
-        By source.
-    """
+    """Reliability diagrams by source: bins with bars and counts, and the isotonic curve."""
     lines = max(-(-len(diagrams) // 2), 1)
     sheet = Sheet((4.8 * max(min(len(diagrams), 2), 1), (_SIDE + 0.75) * lines))
     ticks = [(k / 5, f"{k * 20} %") for k in range(6)]
@@ -147,7 +139,7 @@ def reliability_figure(diagrams: Mapping[str, Diagram]) -> Sheet:
             title=f"{source}: MCB {parts.miscalibration:.4f}, DSC {parts.discrimination:.4f}, "
             f"UNC {parts.uncertainty:.4f}",
         )
-        panel.write(0.5, -0.03, "probability given", shift=(0, -0.24), across="center")
+        panel.write(0.5, -0.03, "forecast probability", shift=(0, -0.24), across="center")
         panel.lines([[(0, 0), (1, 1)]], INK, width=0.8, dashes=(3, 3))
         panel.lines([parts.curve], COLOURS[source], width=1.4, alpha=0.6)
         _bins(panel, diagram.bins, COLOURS[source])
@@ -188,7 +180,7 @@ def _range(rows: pl.DataFrame, *, around_zero: bool = False) -> Span:
     lo, hi = float(rows["lo"].to_numpy().min()), float(rows["hi"].to_numpy().max())
     if around_zero:
         lo, hi = min(lo, 0.0), max(hi, 0.0)
-    # Where nothing differs a panel still needs a height.
+    # A panel needs a height even if all values are equal.
     pad = max(0.06 * (hi - lo), 1e-3)
     return (lo - pad if lo < 0 or around_zero else 0.0), hi + pad
 

@@ -1,6 +1,6 @@
-"""What the terminal shows at the end of a run: a line per city-day, and why it did not trade.
+"""The terminal's summary at the end of a run: a line per city-day, and why it did not trade.
 
-Here: a rich table and a sentence. Not here: printing them, or where the rows come from.
+Here: a rich table and a sentence. Not here: printing them, or reading the rows.
 """
 
 from collections import Counter
@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 
 def summary_table(rows: Iterable[DaySummary]) -> "Table":
-    """One line per city-day, and a line of totals.
-
-    Parameters
-    ----------
-    rows
-        City-days in any order.
-    """
+    """One line per city-day, in any order given, and a line of totals."""
     from rich.table import Table
     from rich.text import Text
 
@@ -38,7 +32,7 @@ def summary_table(rows: Iterable[DaySummary]) -> "Table":
     table.add_column("date", no_wrap=True)
     table.add_column("paid", no_wrap=True)
     for source in ("market", "weather", "fused"):
-        # The weather has fewer hours and days: its mean does not compare with the others'.
+        # The weather's mean covers fewer hours and days, so it is not comparable.
         footer = "" if source == "weather" else number(whole.log_loss[source])
         table.add_column(source, justify="right", footer=footer)
     table.add_column("better", footer="")
@@ -49,26 +43,20 @@ def summary_table(rows: Iterable[DaySummary]) -> "Table":
     table.add_column("orders", justify="right", footer=orders)
     for row in ordered:
         table.add_row(
-            # Text, so that square brackets in the exchange's words are not taken as markup.
+            # Text, so that square brackets in the exchange's labels are not read as markup.
             Text(row.city),
             str(row.date),
             Text(row.outcome or ("unknown" if row.settled else "not settled")),
             *(number(row.contest.log_loss[source]) for source in ("market", "weather", "fused")),
-            better_of(row),
+            _better(row),
             *(_net(row.net_cc.get(model)) for model in models),
             "/".join(str(row.orders.get(model, 0)) for model in models),
         )
     return table
 
 
-def why_not(rows: Iterable[DaySummary], most: int = 3) -> str:
-    """How many days had an order, and the most frequent reasons for none.
-
-    Parameters
-    ----------
-    most
-        How many reasons are named.
-    """
+def why_not(rows: Iterable[DaySummary]) -> str:
+    """How many days had an order, and the three most frequent reasons for none."""
     days = [row for row in rows if row.reasons]
     traded = sum("trade" in row.reasons for row in days)
     counts: Counter[str] = Counter()
@@ -77,14 +65,13 @@ def why_not(rows: Iterable[DaySummary], most: int = 3) -> str:
     total = counts.total()
     counts.pop("trade", None)
     named = [
-        f"{REASON_WORDS[reason]} ({count / total:.0%})"
-        for reason, count in counts.most_common(most)
+        f"{REASON_WORDS[reason]} ({count / total:.0%})" for reason, count in counts.most_common(3)
     ]
     return f"orders on {traded} of {len(days)} days; why not: {', '.join(named) or 'unknown'}"
 
 
-def better_of(row: DaySummary) -> str:
-    """Who had the lower mean log loss, with the hours it won."""
+def _better(row: DaySummary) -> str:
+    """Which source had the lower mean log loss, with the hours it won."""
     contest = row.contest
     if contest.better in (None, "tie"):
         return "–" if contest.better is None else "same"

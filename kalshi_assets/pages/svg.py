@@ -1,10 +1,10 @@
-"""A sheet as SVG: an element in a page's colours, a document of its own, or a data URI.
+"""A sheet as SVG: an element in a page's colours, a standalone document, or a data URI.
 
 Here: shapes and labels as markup. Not here: what is drawn (`plots`, `canvas`).
 
-The picture's unit is a tenth of a point, so that every coordinate is an integer: integers print
-several times faster than decimals, and differences between neighbours keep the page small. Pictures
-in Dagster's markdown are SVG too: matplotlib took forty milliseconds for what takes six here.
+The unit is a tenth of a point, so that all coordinates are integers: these are formatted several
+times faster than decimals, and relative coordinates keep the page small. Dagster's Markdown gets
+SVG too: a figure takes six milliseconds, with matplotlib it took forty.
 """
 
 import base64
@@ -35,14 +35,9 @@ _BASELINES = {"center": "central", "top": "hanging", "bottom": "auto"}
 
 
 def svg_markup(sheet: Sheet, words: str) -> str:
-    """The sheet as an SVG element.
+    """The sheet as an SVG element; `words` is the text alternative for screen readers.
 
-    Parameters
-    ----------
-    sheet
-        Drawn with INK, GRID and PAPER where the page's colours belong.
-    words
-        What a screen reader says instead of the picture.
+    The colours INK, GRID and PAPER are replaced by the page's colours.
     """
     width, height = (round(side * _UNITS_PER_INCH) for side in sheet.size)
     in_depth = sheet.in_depth()
@@ -58,13 +53,7 @@ def svg_markup(sheet: Sheet, words: str) -> str:
 
 
 def svg_file(sheet: Sheet, words: str) -> str:
-    """The sheet as an SVG document of its own: on paper, in the ink of printed figures.
-
-    Parameters
-    ----------
-    words
-        What a screen reader says instead of the picture.
-    """
+    """The sheet as a standalone SVG document in the colours INK, GRID and PAPER."""
     markup = svg_markup(sheet, words)
     for colour, of_page in _THEME.items():
         markup = markup.replace(f'"{of_page}"', f'"{colour}"')
@@ -77,7 +66,7 @@ def svg_file(sheet: Sheet, words: str) -> str:
 
 
 def svg_data_uri(sheet: Sheet, words: str) -> str:
-    """The document in a data URI, for markdown that carries its own picture."""
+    """The document as a data URI, for Markdown."""
     data = base64.b64encode(svg_file(sheet, words).encode()).decode("ascii")
     return f"data:image/svg+xml;base64,{data}"
 
@@ -103,7 +92,7 @@ def _colour(colour: str) -> str:
 
 
 class _Written(dict[int, str]):
-    """Whole numbers as a path writes them behind a letter, each formatted once a process."""
+    """Whole numbers formatted with a leading letter, each once per process."""
 
     def __init__(self, letter: str) -> None:
         super().__init__()
@@ -118,9 +107,9 @@ _MOVES, _CLOSED_MOVES, _ACROSS, _DOWN = (_Written(letter) for letter in ("M", "z
 
 
 def _paths(shapes: Sequence[Shape], height: float) -> Iterator[str]:
-    """The path of every shape: a move for each run of finite points, and the steps from it.
+    """The path of every shape: a move to each run of finite points, then relative steps.
 
-    All shapes at once: most have two points, and arrays pay from hundreds on.
+    All shapes are processed at once: most have two points, too few for array operations to pay.
     """
     gap, none = np.full((1, 2), np.nan), np.empty((0, 2))
     lines = [none if isinstance(shape, Pixels) else shape.points for shape in shapes]

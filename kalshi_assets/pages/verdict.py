@@ -1,11 +1,11 @@
-"""What a city-day comes to: who forecast better, what it earned, why it did not trade.
+"""The result of a city-day: which forecast was better, what was earned, why it did not trade.
 
-Here: the figures of a day that headlines, the index and the terminal share, and their sentences.
-Not here: scores themselves (they are read from `backtest.report`), HTML.
+Here: the figures of a day that the page, the index and the terminal share, and sentences about
+them. Not here: computing scores (they are read from `backtest.report`), HTML.
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
@@ -18,7 +18,7 @@ from kalshi_assets.pages.inputs import DayInputs, ladder_of, winner_of
 from kalshi_assets.pages.words import REASON_WORDS, counted, dollars, number, percent
 
 SAME = 1e-9
-"""Log losses nearer than this are a tie: fused and market are equal where no weather entered."""
+"""Log losses that differ by less are a tie: without weather, fused equals the market."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +30,13 @@ class Contest:
     hours
         Hours at which both market and fused were scored.
     market_better, fused_better, tied
-        How these hours divide, by log loss.
+        Of these hours, how many each had the lower log loss.
     log_loss
-        Mean per source: market and fused over `hours`, weather over its own; None: none.
+        Mean per source: market and fused over `hours`, weather over its own; None: not scored.
     weather_hours
         Hours at which weather and market were both scored.
     market_there
-        The market's mean log loss over `weather_hours`, to compare the weather's with.
+        The market's mean log loss over `weather_hours`, for comparison with the weather's.
     """
 
     hours: int
@@ -49,17 +49,21 @@ class Contest:
 
     @property
     def better(self) -> str | None:
-        """Market or fused, by mean log loss; tie where they are the same; None: not scored."""
-        market, fused = self.log_loss["market"], self.log_loss["fused"]
-        if market is None or fused is None:
-            return None
-        if abs(market - fused) <= SAME:
-            return "tie"
-        return "fused" if fused < market else "market"
+        """Which of market and fused has the lower mean log loss; see `better_of`."""
+        return better_of(self.log_loss["market"], self.log_loss["fused"])
 
     def won(self, source: str) -> int:
         """Hours at which `source`, market or fused, was the better of the two."""
         return self.fused_better if source == "fused" else self.market_better
+
+
+def better_of(market: float | None, fused: float | None) -> str | None:
+    """Which log loss is lower: market, fused, or tie; None: one of them is not known."""
+    if market is None or fused is None:
+        return None
+    if abs(market - fused) <= SAME:
+        return "tie"
+    return "fused" if fused < market else "market"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,20 +72,18 @@ class DaySummary:
 
     Attributes
     ----------
-    city, title, date
-        Whose day.
     event_ticker
-        The event; empty where the day has none.
+        The event; empty if the day has none.
     settled_by
         A source of `weather.settlements`, or unsettled.
     value, outcome
-        The maximum and the words of the bracket that paid; None: not known.
+        The maximum and the label of the bracket that paid; None: not known.
     contest
-        Who forecast better.
+        Comparison of the forecasts.
     net_cc, worst_case_cc, orders, contracts
         Per fill model; net is None before settlement.
     reasons
-        Bracket-minutes by reason, most frequent first; empty where decisions were not given.
+        Bracket-minutes by reason, most frequent first; empty if decisions were not given.
     """
 
     city: str
@@ -99,22 +101,22 @@ class DaySummary:
     reasons: Mapping[str, int]
 
     def to_json(self) -> str:
-        """The summary as text."""
+        """The summary as JSON."""
         return _adapter().dump_json(self).decode()
 
     @classmethod
     def of_json(cls, text: str) -> "DaySummary":
-        """The summary that the text is of."""
+        """The inverse of `to_json`."""
         return _adapter().validate_json(text)
 
     @property
     def settled(self) -> bool:
-        """Whether anyone's result settled the day."""
+        """Whether the day is settled."""
         return self.settled_by != "unsettled"
 
     @property
     def width_cc(self) -> int | None:
-        """What the profit owes to the fill model: highest less lowest net."""
+        """Highest less lowest net of the fill models; None with fewer than two."""
         known = [net for net in self.net_cc.values() if net is not None]
         return max(known) - min(known) if len(known) > 1 else None
 
@@ -125,7 +127,7 @@ class DaySummary:
 
     @property
     def href(self) -> str:
-        """Where the day's page lies, from the index."""
+        """Link from the index to the day's page."""
         return f"{self.city}/{self.date}.html"
 
 
@@ -145,7 +147,7 @@ def summarise(
 ) -> DaySummary:
     """The summary of one city-day, from its small tables.
 
-    `reasons` counts its decisions by reason, in any order, where they were read.
+    `reasons` is the number of decisions by reason, in any order.
     """
     ladder, winner = ladder_of(events), winner_of(daily_pnl)
     results = sorted(daily_pnl.to_dicts(), key=itemgetter("fill_model"))
@@ -168,7 +170,7 @@ def summarise(
 
 
 def summary_of(day: DayInputs) -> DaySummary:
-    """The summary of a day whose frames are at hand."""
+    """The summary of a day from the inputs of its page."""
     return summarise(
         day.city,
         day.date,
@@ -180,7 +182,7 @@ def summary_of(day: DayInputs) -> DaySummary:
 
 
 def contest_of(report: pl.DataFrame) -> Contest:
-    """The comparison that the rows of `backtest.report` give."""
+    """The comparison of the forecasts in `backtest.report`."""
     losses: dict[str, dict[int, float]] = {"market": {}, "weather": {}, "fused": {}}
     for source, hour, loss in report[["source", "lst_hour", "log_loss"]].iter_rows():
         if loss is not None:
@@ -195,33 +197,35 @@ def contest_of(report: pl.DataFrame) -> Contest:
         fused_better=sum(gap < -SAME for gap in gaps),
         tied=sum(abs(gap) <= SAME for gap in gaps),
         log_loss={
-            "market": _mean([market[hour] for hour in both]),
-            "weather": _mean([weather[hour] for hour in with_weather]),
-            "fused": _mean([fused[hour] for hour in both]),
+            "market": mean([market[hour] for hour in both]),
+            "weather": mean([weather[hour] for hour in with_weather]),
+            "fused": mean([fused[hour] for hour in both]),
         },
         weather_hours=len(with_weather),
-        market_there=_mean([market[hour] for hour in with_weather]),
+        market_there=mean([market[hour] for hour in with_weather]),
     )
 
 
-def _mean(values: list[float]) -> float | None:
+def mean(values: Sequence[float]) -> float | None:
+    """The arithmetic mean; None if there are no values."""
     return sum(values) / len(values) if values else None
 
 
 def forecast_sentence(day: DaySummary) -> str:
-    """Who forecast better, in words: by the mean, with the count of hours beside it.
+    """Which forecast was better by the mean, together with the count of hours.
 
-    The count alone misleads: late hours, when the outcome is plain, are many and differ by
-    thousandths (new_york 2025-04-25: fused better at 14 of 23 hours, and worse by the mean).
+    The count alone is misleading: late in the day, when the outcome is nearly certain, there are
+    many hours that differ by thousandths (new_york 2025-04-25: fused is better at 14 of 23 hours,
+    but worse by the mean).
     """
     contest = day.contest
     if not day.settled:
         return "Not settled yet, so nothing is scored."
     better = contest.better
     if day.outcome is None:
-        return "Settled without a bracket that won, so nothing is scored."
+        return "Settled without a winning bracket, so nothing is scored."
     if better is None:
-        return "Settled, but there is no hour at which market and fused can both be scored."
+        return "Settled, but there is no hour at which both market and fused can be scored."
     if better == "tie":
         return f"Fused equals the market at all {contest.hours} hours."
     other = "market" if better == "fused" else "fused"
@@ -240,49 +244,51 @@ def forecast_sentence(day: DaySummary) -> str:
 
 
 def score_sentence(day: DaySummary) -> str:
-    """How the weather alone did, on the hours it has; empty where nothing is scored."""
+    """The score of the weather alone, over its hours; empty if nothing is scored."""
     contest = day.contest
     if not contest.hours:
         return ""
     if not contest.weather_hours:
         return "Lower log loss is better."
     return (
-        f"Lower log loss is better. Weather alone has {number(contest.log_loss['weather'])} over "
-        f"the {counted(contest.weather_hours, 'hour')} it covers, where the market has "
-        f"{number(contest.market_there)}."
+        f"Lower log loss is better. The weather alone has "
+        f"{number(contest.log_loss['weather'])} over the {counted(contest.weather_hours, 'hour')} "
+        f"it covers; over the same hours the market has {number(contest.market_there)}."
     )
 
 
 def money_sentence(day: DaySummary) -> str:
-    """Profit and loss under every fill model, and the width between them."""
+    """Profit and loss under every fill model, and the difference between them."""
     if not day.net_cc:
         return "No backtest result."
     if not any(day.orders.values()):
-        return "It sent no orders: no profit and no loss under either fill model."
+        return "No orders were sent: no profit and no loss under either fill model."
     if not day.settled:
         worst = ", ".join(
             f"{dollars(cc, signed=True)} under {model} fills"
             for model, cc in sorted(day.worst_case_cc.items())
         )
-        return f"It sent orders; not settled yet. In the worst case: {worst}."
+        return f"Orders were sent; not settled yet. In the worst case: {worst}."
     nets = ", ".join(
         f"{dollars(cc, signed=True)} under {model} fills"
         for model, cc in sorted(day.net_cc.items())
     )
-    width = f" The width, {dollars(day.width_cc)}, is what the fill model decides."
-    return (
-        f"After fees it made {nets}.{width if day.width_cc else ' The fill model decides nothing.'}"
+    width = (
+        f"The fill models differ by {dollars(day.width_cc)}."
+        if day.width_cc
+        else "The fill model makes no difference."
     )
+    return f"After fees it made {nets}. {width}"
 
 
 def trading_sentence(day: DaySummary) -> str:
-    """How often it acted, and what held it back most."""
+    """How often it traded, and the most frequent reasons why it did not."""
     total = sum(day.reasons.values())
     if not total:
         return "No decisions are recorded."
     trades = day.reasons.get("trade", 0)
-    acted = f"acted {counted(trades, 'time')}" if trades else "never acted"
-    held = [(reason, n) for reason, n in day.reasons.items() if reason != "trade"][:2]
-    why = "; ".join(f"{REASON_WORDS[reason]} ({percent(n / total)})" for reason, n in held)
-    said = f"Of {total:,} looks at a bracket it {acted}."
-    return f"{said} What held it back most: {why}." if why else said
+    sent = f"{trades:,} sent an order" if trades else "none sent an order"
+    others = [(reason, n) for reason, n in day.reasons.items() if reason != "trade"][:2]
+    why = "; ".join(f"{REASON_WORDS[reason]} ({percent(n / total)})" for reason, n in others)
+    sentence = f"Of {total:,} decisions (one per bracket and minute) {sent}."
+    return f"{sentence} Most frequent reasons: {why}." if why else sentence

@@ -1,8 +1,8 @@
 """docs/verification.md and its figures: the study of the weather hazard.
 
-Here: the numbers and rows that the template shows. Not here: the words
+Here: the numbers and rows that the template shows. Not here: the text
 (`templates/verification.md.j2`), the study (`studies.weather_study`), the figures (`study_plots`).
-The same study gives the same bytes.
+The output is deterministic.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ TITLES = {"all": "all days", "market": "days with a recorded market"}
 
 
 def write_page(study: WeatherStudy, city: City, folder: Path) -> list[Path]:
-    """Write the page and its figures below `folder`; the paths written.
+    """Write the page and its figures below `folder`; return the paths written.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def _figures(study: WeatherStudy) -> dict[str, tuple[str, Sheet]]:
 
 
 def _curves(rows: pl.DataFrame, by: str) -> pl.DataFrame:
-    # Climatology is so much worse that the others would lie on a line.
+    # Climatology is so much worse that the differences of the others would not be visible.
     known = rows.filter(~IS_WHOLE, (pl.lit(by) == "method") | (pl.col(by) != "climatology"))
     return known.select("value", "lo", "hi", name=pl.col(by).cast(pl.String), hour="lst_hour")
 
@@ -146,7 +146,7 @@ def _comparisons(summary: pl.DataFrame, days: str) -> list[dict[str, Any]]:
 
 
 def _days(study: WeatherStudy) -> dict[str, object]:
-    """Which days were scored or left out, on what ladders, and which hours had no PMF."""
+    """Which days were scored or excluded, on which ladders, and which hours had no PMF."""
     scored = study.scored_days
     left_out: dict[str, list[str]] = {}
     for day in study.days:
@@ -176,7 +176,7 @@ def _days(study: WeatherStudy) -> dict[str, object]:
 
 
 def _hazard(study: WeatherStudy) -> dict[str, object]:
-    """Bins of the reliability of the hazard, how sure new highs are, and peaks between reports."""
+    """Reliability bins of the hazard, counts of new highs, and peaks between reports."""
     highs = study.new_highs.filter("new_high").unique(["date", "lst_hour"])
     peaks, above = study.missed_peaks, pl.col("official_f") - pl.col("reported_hi_f")
     doubtful = pl.col("reported_lo_f") != pl.col("reported_hi_f")

@@ -1,7 +1,6 @@
-"""How numbers and codes are said: money, degrees, instants, reasons.
+"""How numbers and codes are shown: money, degrees, times, reasons.
 
-Here: formatting, one way for each kind of value, on pages and in the terminal. Not here: what
-the numbers are.
+Here: one format for each kind of value, on pages and in the terminal. Not here: the values.
 """
 
 import datetime as dt
@@ -9,21 +8,21 @@ import datetime as dt
 REASON_WORDS = {
     "trade": "an order was sent",
     "no_quote": "no bid or no ask was known",
-    "inferred_quote": "the quote was inferred from trades, not recorded: nothing to trade against",
+    "inferred_quote": "the quote was inferred from trades, not recorded",
     "market_invalid": "too few two-sided quotes to read a market probability",
     "stale_quote": "the quote was too old",
-    "extreme_probability": "the probability was too near 0 or 1",
+    "extreme_probability": "the probability was too close to 0 or 1",
     "wide_spread": "the spread was too wide",
-    "low_volume": "too little had traded lately",
+    "low_volume": "too little was traded recently",
     "hazard": "a new high was too likely within minutes",
-    "hazard_unknown": "how likely a new high was within minutes was not known",
-    "input_unknown": "a value that the decision needs was not known",
+    "hazard_unknown": "the probability of a new high within minutes was not known",
+    "input_unknown": "a value needed for the decision was not known",
     "dead_bracket": "the bracket could no longer pay",
     "edge_too_small": "the expected gain after fees was too small",
-    "too_late": "too near the close",
+    "too_late": "too close to the end of trading",
     "order_working": "an order was already in the book",
     "position_limit": "the position was at its limit",
-    "loss_limit": "the day's loss limit was reached: only reducing",
+    "loss_limit": "the day's loss limit was reached: only reducing orders",
 }
 WEATHER_WORDS = {
     "ok": "weather known",
@@ -32,12 +31,12 @@ WEATHER_WORDS = {
     "not_yet": "no report known yet",
     "stale": "last report too old",
     "short_history": "too few earlier days",
-    "day_ahead": "guidance of the eve only",
-    "feed_alarm": "the reports contradict all that was expected of them",
+    "day_ahead": "day-ahead guidance only",
+    "feed_alarm": "the reports contradict the model",
 }
 METHOD_WORDS = {
-    "exact": "the filter's",
-    "analogue": "those of earlier days like this one",
+    "exact": "those of the filter",
+    "analogue": "those of similar earlier days",
     "emos": "day-ahead ones",
 }
 BASELINE_WORDS = {
@@ -65,7 +64,7 @@ KIND_WORDS = {
 
 
 def dollars(cc: int | None, *, signed: bool = False) -> str:
-    """Money from 1/10,000 dollars, exact: cents where they suffice, else four digits."""
+    """An amount given in 1/10,000 dollars, exact: with two decimals if they suffice, else four."""
     if cc is None:
         return "–"
     digits = 2 if cc % 100 == 0 else 4
@@ -74,12 +73,12 @@ def dollars(cc: int | None, *, signed: bool = False) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A score, or a dash where there is none."""
+    """A number with `digits` decimals, or a dash for None."""
     return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
 def percent(value: float | None) -> str:
-    """A share or probability in per cent; never rounded to certainty."""
+    """A share or probability in per cent; never rounded to 0 or 100 unless it is exactly that."""
     if value is None:
         return "–"
     shown = f"{value * 100:.0f}"
@@ -91,19 +90,19 @@ def percent(value: float | None) -> str:
 
 
 def utc(instant: dt.datetime | None) -> str:
-    """An instant, UTC."""
+    """A time, UTC."""
     return "–" if instant is None else f"{instant:%Y-%m-%d %H:%M}Z"
 
 
 def local_standard(instant: dt.datetime, offset_h: int, day: dt.date) -> str:
-    """An instant in local standard time; the date where it is not `day`."""
+    """A time in local standard time; with the date if it is not `day`."""
     local = instant + dt.timedelta(hours=offset_h)
     prefix = "" if local.date() == day else f"{local.day} {local:%b} "
     return f"{prefix}{local:%H:%M}"
 
 
 def hours_and_minutes(hours: float) -> str:
-    """A local standard hour as a clock shows it."""
+    """An hour as HH:MM."""
     minutes = round(hours * 60) % (24 * 60)
     return f"{minutes // 60:02d}:{minutes % 60:02d}"
 

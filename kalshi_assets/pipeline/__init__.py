@@ -1,6 +1,7 @@
-"""Every table's step, declared once, and the runner that needs no Dagster.
+"""The step of every table, declared once, and a runner without Dagster.
 
-`step` says what a step is. `market`, `beliefs` and `backtest` declare those that any family has,
-`families.<name>.steps` those of one; `graph` puts them in order. Dagster's assets (`defs`), the
-runner (`runner`), benchmarks, studies and the tests' chain are made from these declarations.
+`step` defines what a step is. `market`, `beliefs` and `backtest` declare the steps that every
+family has, `families.<name>.steps` those of one family; `graph` orders them. Dagster's assets
+(`defs`), the runner (`runner`), benchmarks, studies and the tests' chain are derived from these
+declarations. Not here: the computations themselves.
 """

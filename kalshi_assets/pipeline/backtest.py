@@ -1,4 +1,4 @@
-"""Steps that trade a day on paper, score it, and write its page."""
+"""Steps that backtest the trading of a day and score its forecasts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -67,7 +67,7 @@ def backtest_steps(of: LadderFamily) -> tuple[Step, ...]:
             events=Input(EVENTS),
             panel=Input(of.full),
             calibrated=Input(CALIBRATED),
-            # Decisions need none; without one the gains of fills are not known.
+            # Decisions do not need it; without it the P&L of fills is not known.
             settlements=Input(of.settlements, optional=True),
             document=Parameters(lambda: load_toml(CONFIG_NAME)),
             kinds={"python"},
@@ -94,12 +94,12 @@ def backtest_steps(of: LadderFamily) -> tuple[Step, ...]:
 
 
 def terms_of(events: pl.DataFrame) -> EventTerms:
-    """What the exchange said about trading the event when it opened."""
+    """The exchange's terms of the event when it opened."""
     return EventTerms.of(terms_at(events))
 
 
 def outcome_of(settlements: pl.DataFrame, events: pl.DataFrame) -> Outcome | None:
-    """What settled the event, if anything did."""
+    """The outcome that settled the event; None: not settled."""
     paid = fair_price(settlements)
     if paid is not None:
         return Outcome(

@@ -1,6 +1,6 @@
 """Steps that pool the market's PMF with a model's, calibrate the pool, and fit classifiers.
 
-What is learnt as of a day rests on the days before it that had settled.
+A day's fits use only earlier days that were settled by then.
 """
 
 from collections.abc import Sequence
@@ -187,21 +187,19 @@ def _calibration_steps(of: LadderFamily) -> tuple[Step, ...]:
 def calibrators_of(
     day_start: datetime, earlier: Sequence[Sequence[CalibrationDay]]
 ) -> pl.DataFrame:
-    """`learning.calibrators` of a day, from what was known of earlier days' outcomes by then.
+    """`learning.calibrators` of a day, from the outcomes of earlier days known at its start.
 
     Parameters
     ----------
-    day_start
-        Start of the day.
     earlier
-        Of each earlier day, oldest first, its outcome as every word on it became known.
+        For each earlier day, oldest first, its outcome after each statement about it.
     """
     known = [[day for day in said if day.counts_at(as_of(day_start))] for said in earlier]
     return calibrators(day_start, [said[-1] for said in known if said])
 
 
 def not_learnt_from(examples: pl.DataFrame) -> str | None:
-    """Why a day of `panel.examples` teaches nothing of who pays; None: it does, or will."""
+    """Why models do not learn from a day of `panel.examples` which bracket pays; None: they do."""
     return AT_FAIR_PRICE if examples["settled_as"].first() == "fair_price" else None
 
 
@@ -245,7 +243,7 @@ def _describe_classifiers(made: Made) -> dict[str, Any]:
 
 
 def _greatest_gains(frame: pl.DataFrame) -> pl.DataFrame:
-    """The five features that each model uses most."""
+    """The five features with the largest gain, for each model."""
     return (
         frame.filter(pl.col("gain_share").is_not_null())
         .select("target", "features", "gain_share")

@@ -1,7 +1,7 @@
-"""The version of a step's code, from its tables' contracts and the modules that it calls.
+"""The version of a step's code: a hash of its tables' contracts and the modules that it calls.
 
-Dagster marks what was made by another version. Here: which code belongs to a step. Methods of
-services and modules imported by imported modules are not followed.
+Dagster marks partitions made by another version. Here: which code belongs to a step. Not followed:
+methods of services, and modules imported by imported modules.
 """
 
 import ast
@@ -21,9 +21,9 @@ _COMMON = ("tables", "keys", "instants", "config", "kernel_cache", "lake", "sett
 def code_version(step: Step) -> str:
     """A hash of the contracts of a step's tables and of the code that it calls.
 
-    The function that hands arguments over counts by itself; each function of the project that it
-    names counts with its module and the modules of the project that this one imports. So do the
-    functions that digest earlier days.
+    Of the step's function only its own source counts. Every function of the project that it names
+    counts with its module and the project's modules imported there. The same holds for the
+    functions of a `LookBack`.
     """
     digest = hashlib.sha256()
     for table in step.makes:
@@ -44,7 +44,7 @@ def code_version(step: Step) -> str:
 
 
 def _called(function: Callable[..., Any]) -> Iterator[FunctionType]:
-    """The functions outside `pipeline` and steps' modules that a function is or names."""
+    """The functions outside `pipeline` and the `steps` modules that a function is or names."""
     seen: set[FunctionType] = set()
     waiting = [function]
     while waiting:
@@ -54,19 +54,19 @@ def _called(function: Callable[..., Any]) -> Iterator[FunctionType]:
         seen.add(each)
         if not each.__module__.startswith("kalshi_assets."):
             continue
-        if _only_hands_over(each.__module__):
+        if _only_passes_arguments(each.__module__):
             names = inspect.getclosurevars(each)
             waiting += [*names.globals.values(), *names.nonlocals.values()]
         else:
             yield each
 
 
-def _only_hands_over(module: str) -> bool:
+def _only_passes_arguments(module: str) -> bool:
     return module.startswith("kalshi_assets.pipeline.") or module.endswith(".steps")
 
 
 def _imported(module: str) -> Iterator[str]:
-    """The project's modules that a module imports at its top, but for those that all import."""
+    """The project's modules imported at the top of a module, except the common ones."""
     for node in ast.parse(inspect.getsource(sys.modules[module])).body:
         if isinstance(node, ast.ImportFrom) and node.module in sys.modules:
             root, *parts = node.module.split(".")

@@ -1,7 +1,7 @@
-"""What the pipeline asks of a family: its tables, its model, and what it tells the engine.
+"""What the pipeline needs from a family: its tables, its model, its trading parameters and veto.
 
-Here: the value that each family gives. Not here: any family (`families`), or the steps that are
-made of it (`market`, `beliefs`, `backtest`).
+Here: the declaration that every family provides. Not here: the families (`families`), or the steps
+derived from the declaration (`beliefs`, `backtest`).
 """
 
 from collections.abc import Callable, Mapping
@@ -20,14 +20,14 @@ from kalshi_assets.trading.params import TradingParams
 
 @dataclass(frozen=True, kw_only=True)
 class Classified:
-    """What a family's classifiers see.
+    """Inputs and targets of a family's classifiers.
 
     Attributes
     ----------
     features
-        Columns of the family's features.
+        Columns of the family's table of features.
     targets
-        What is learnt, with the constraints on these columns.
+        The targets, with monotone constraints on these columns.
     """
 
     features: tuple[str, ...]
@@ -36,7 +36,7 @@ class Classified:
 
 @dataclass(frozen=True, kw_only=True)
 class LadderFamily:
-    """A family as the pipeline sees it.
+    """The declaration of a family.
 
     Attributes
     ----------
@@ -45,21 +45,21 @@ class LadderFamily:
     day_start
         When a ladder's day begins, UTC.
     settlements
-        Table of the words on the number.
+        Table of the statements about the outcome.
     model, model_pmf
-        What the pool mixes with the market, and the table that it is in.
+        The model that is pooled with the market, and the table of its PMF.
     panel
-        Table of the panel with what the weights of the pool depend on.
+        Table of the minute panel with the columns on which the weights of the pool depend.
     features, examples
-        Tables of what models see, on any day, and what they learn from.
+        Table of the inputs of models, and the same rows with labels to learn from.
     full
-        Table, or view, of what the engine reads.
+        Table, or view, that the engine reads.
     trading_params
-        What a trader tunes, of a ladder, from the parsed trading.toml.
+        Trading parameters of a ladder, from the parsed trading.toml.
     veto
-        Why nothing may rest or be sent, of every row of `full`; see `trading.signal.priced`.
+        For every row of `full`, why no order may rest or be sent; see `trading.signal.priced`.
     classified
-        What its classifiers see; None: it has none.
+        Inputs and targets of its classifiers; None: it has none.
     """
 
     family: Family

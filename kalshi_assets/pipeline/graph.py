@@ -1,6 +1,6 @@
-"""The graph: every step of a family, in an order in which each comes after what it reads.
+"""The graph: every step of a family, each after the steps whose tables it reads.
 
-Here: putting steps together and looking them up. Not here: a step (`market`, `beliefs`, `backtest`,
+Here: ordering steps and looking them up. Not here: the steps (`market`, `beliefs`, `backtest`,
 `families`).
 """
 
@@ -46,7 +46,7 @@ def in_order(steps: Iterable[Step]) -> tuple[Step, ...]:
     Raises
     ------
     GraphError
-        Two steps make a table, none makes one that is read, or steps wait for each other.
+        Two steps make the same table, no step makes a table that is read, or there is a cycle.
     """
     waiting = list(steps)
     makers: dict[Table, Step] = {}
@@ -76,7 +76,7 @@ def _of_the_day(of: Step) -> set[Table]:
 
 
 def graph_of(family: LadderFamily, own: Iterable[Step]) -> tuple[Step, ...]:
-    """Every step of a family: its own, and those that any ladder has."""
+    """Every step of a family: its own, and those that every family has."""
     return in_order((*own, *MARKET_STEPS, *belief_steps(family), *backtest_steps(family)))
 
 
@@ -84,7 +84,7 @@ TEMPERATURE_GRAPH = graph_of(temperature.FAMILY, temperature.STEPS)
 """Every step of a city-day."""
 
 MADE_BY: dict[Table, Step] = {table: each for each in TEMPERATURE_GRAPH for table in each.makes}
-"""Which step makes a table."""
+"""The step that makes each table."""
 
 
 def tables_behind(table: Table) -> frozenset[Table]:
@@ -104,34 +104,24 @@ def tables_behind(table: Table) -> frozenset[Table]:
 
 
 TO_THE_PAGE = frozenset(TABLES) - {CLASSIFIERS, PREDICTIONS}
-"""What the page of a city-day rests on."""
+"""The tables needed for the page of a city-day."""
 
 INGESTED = frozenset(
     table for table in TABLES if {"kalshi", "weather"}.intersection(MADE_BY[table].services)
 )
-"""What is read from services."""
+"""The tables read from services."""
 
 OF_DAYS_PAST = frozenset({ACTIVITY, SETTLEMENTS, LABELS, EXAMPLES})
-"""What is made of a day that is over, for later days to learn from."""
+"""The tables made only when a day is over, for fits of later days."""
 
 BEFORE_TRADING = frozenset(table for table in TABLES if table.schema not in ("backtest", "pages"))
-"""What is known, believed and predicted of a city-day."""
+"""The tables of data, probabilities and predictions of a city-day."""
 
 
 def city_runner(
     files: Files, kalshi: KalshiService, weather: WeatherService, clock: Callable[[], float]
 ) -> Runner:
-    """A runner over a data folder.
-
-    Parameters
-    ----------
-    files
-        Those of the lake, raw answers, models and pages.
-    kalshi, weather
-        The services.
-    clock
-        Seconds.
-    """
+    """A runner over a data folder; `clock` is in seconds."""
     lake = Lake(files, TEMPERATURE)
 
     def connected() -> AbstractContextManager[duckdb.DuckDBPyConnection]:

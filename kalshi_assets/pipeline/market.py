@@ -1,4 +1,4 @@
-"""Steps that any ladder has before a model says anything: its market, its panel, its market PMF."""
+"""Steps that every ladder has before any model: candles, trades, minute panel, market PMF."""
 
 import polars as pl
 
@@ -91,6 +91,6 @@ def counts(made: Made, column: str) -> dict[str, int]:
 
 
 def shares(values: pl.Series) -> dict[str, float]:
-    """What share of the rows each value has."""
+    """The share of rows with each value."""
     counted = values.value_counts(sort=True, normalize=True)
     return {str(value): round(share, 4) for value, share in counted.iter_rows()}

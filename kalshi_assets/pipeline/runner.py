@@ -1,7 +1,7 @@
-"""Making partitions without Dagster, in the order of the graph.
+"""Makes partitions without Dagster, in the order of the graph.
 
-What benchmarks and studies use; its lake must equal the one that Dagster's assets make. Here: one
-ladder's days, one after the other. Not here: what a step does (`step`), or spreading ladders over
+For benchmarks and studies; its lake must be identical to that of Dagster's assets. Here: the days
+of one ladder, one after the other. Not here: a step (`step`), or distributing ladders over
 processes.
 """
 
@@ -21,18 +21,16 @@ from kalshi_assets.tables import Table
 
 
 class Runner:
-    """Makes partitions into a lake, keeping time per table.
+    """Makes partitions in a lake and measures the time per table.
 
     Parameters
     ----------
-    lake
-        Where partitions are read and written.
     steps
-        In order; see `graph`.
+        In an order in which each comes after its inputs; see `graph`.
     services
-        By the names that the steps ask for.
+        By the names that the steps use.
     clock
-        Seconds.
+        Time in seconds.
     """
 
     def __init__(
@@ -53,12 +51,12 @@ class Runner:
         self._work = [Work(each, self, services, warnings.warn) for each in steps]
 
     def make(self, key: LadderDay, tables: Collection[Table]) -> Mapping[Table, pl.DataFrame]:
-        """Make a partition of each of the tables; wait until all are on disk.
+        """Make a partition of each of the tables and wait until all are on disk.
 
         Returns
         -------
         Mapping
-            Frames by table, those that a step makes besides the tables asked for included.
+            Frames by table, including other tables of the same steps.
         """
         self._key, self._made, self._writing = key, {}, []
         for work in self._work:
@@ -74,13 +72,13 @@ class Runner:
         return self._made
 
     def read(self, table: Table, key: LadderDay) -> pl.DataFrame:
-        """A partition made a moment ago, or the stored one."""
+        """A partition made by the current call of `make`, or the stored one."""
         if key == self._key and table in self._made:
             return self._made[table]
         return self.lake.read(table, key)
 
     def if_there(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
-        """As `read`; None: it is missing."""
+        """Like `read`; None if it is missing."""
         if key == self._key and table in self._made:
             return self._made[table]
         return self.lake.read(table, key) if self.lake.has(table, key) else None
@@ -88,5 +86,5 @@ class Runner:
     stored = if_there
 
     def present(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
-        """The stored partition; None: it is missing or of another version of the platform."""
+        """The stored partition; None if it is missing or another version wrote it."""
         return self.lake.read_current(table, key)

@@ -1,7 +1,7 @@
-"""The services that steps ask: clients per partition, whose raw answers are kept.
+"""The services that steps use: clients for a partition, whose raw responses are stored.
 
-Addresses and keys come from the settings of the process that runs. Here: opening clients. Not here:
-what is asked (`families`), or how Dagster configures a service (`defs.resources`).
+Addresses and keys come from the settings of the running process. Here: opening clients. Not here:
+the requests (`families`), or how Dagster configures a service (`defs.resources`).
 """
 
 from collections.abc import Callable, Iterator
@@ -22,24 +22,24 @@ from kalshi_assets.lake.requests import CountedTransport, RequestCounts
 from kalshi_assets.settings import Settings
 from kalshi_assets.shared_files import shared_file
 
-# A basic account may spend 200 read tokens a second, and at least as many at once. A tenth is
-# headroom for clock drift; of the burst a third is used, the rest absorbs delays in transit.
+# A basic account may spend 200 read tokens per second, with a burst of at least as many. A tenth is
+# headroom for clock drift; a third of the burst is used, the rest absorbs delays in transit.
 SIGNED_TOKENS_PER_S, SIGNED_BURST = 180.0, 60.0
-# The limit without a key is not documented; three to five requests a second were never refused.
+# The limit without a key is not documented; three to five requests per second were never refused.
 ANONYMOUS_TOKENS_PER_S, ANONYMOUS_BURST = 40.0, 40.0
-# A tick must end well within a minute, whatever the exchange does.
+# A sensor's tick must end well within a minute, even if the exchange does not respond.
 WATCHER_TIMEOUT_S = 8.0
 
 
 class Service:
-    """What the services share: raw answers, and replaying them instead of asking again.
+    """Base of the services: storing raw responses, and replaying them without requests.
 
     Parameters
     ----------
     replay
-        Answer from raw answers kept earlier; nothing is sent.
+        Answer from stored raw responses; nothing is sent.
     clock
-        The time at which answers are recorded as received, aware.
+        The present time, aware; responses are recorded as received at that time.
     """
 
     def __init__(self, *, replay: bool = False, clock: Callable[[], datetime] = utc_now) -> None:
@@ -63,7 +63,7 @@ class Service:
             yield transport
 
     def _network(self, service: str, key: LadderDay) -> httpx.BaseTransport:
-        """What sends and counts requests; the connections are shared by the clients of a run."""
+        """Sends and counts requests; the clients of a run share its connections."""
         if self._transport is None:
             self._transport = httpx.HTTPTransport()
         return CountedTransport(self._transport, self._counts, service)
@@ -78,12 +78,12 @@ class Service:
 
 
 class KalshiService(Service):
-    """The exchange's reads.
+    """Read access to the exchange.
 
     Parameters
     ----------
     unthrottled
-        Ask as fast as it answers; for a sandbox without limits.
+        Send requests without rate limit; for a sandbox.
     replay, clock
         See `Service`.
     """
@@ -100,7 +100,7 @@ class KalshiService(Service):
 
     @contextmanager
     def watcher(self) -> Iterator[KalshiClient]:
-        """A client for sensors and schedules: short patience, answers are not kept."""
+        """A client for sensors and schedules: short timeouts, responses are not stored."""
         settings = self._settings
         signer = signer_of(settings)
         with (
@@ -118,7 +118,7 @@ class KalshiService(Service):
 
     @contextmanager
     def client(self, key: LadderDay, purpose: str) -> Iterator[KalshiClient]:
-        """A client whose answers are kept under `key` and `purpose`."""
+        """A client whose responses are stored under `key` and `purpose`."""
         settings = self._settings
         signer = None if self.replay else signer_of(settings)
         free = self.replay or self.unthrottled
@@ -129,13 +129,13 @@ class KalshiService(Service):
                 signer=signer,
                 bucket=None if free else read_bucket(settings.kalshi_api_url, signer),
                 as_of=transport.as_of,
-                # What was kept says the same however often it is asked.
+                # Stored responses do not change when asked again.
                 retry=RetryPolicy(attempts=1) if self.replay else None,
             )
 
 
 def never_connected(error: BaseException | None) -> bool:
-    """Whether a service could not be reached at any attempt, as for the next partition."""
+    """Whether the service could not be reached, so that further requests would fail, too."""
     while error is not None:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return True
@@ -144,14 +144,14 @@ def never_connected(error: BaseException | None) -> bool:
 
 
 def read_bucket(base_url: str, signer: Signer | None) -> TokenBucket:
-    """The read budget that all processes of this machine share.
+    """The read budget of a key, shared by all processes of this machine.
 
     Parameters
     ----------
     base_url
-        Of the exchange.
+        Address of the exchange.
     signer
-        Of the key whose budget it is; None: the one of this address without a key.
+        Signer with the key; None: the budget for requests without a key.
     """
     if signer is None:
         path = shared_file("kalshi-read", base_url)
@@ -161,12 +161,12 @@ def read_bucket(base_url: str, signer: Signer | None) -> TokenBucket:
 
 
 def signer_of(settings: Settings) -> Signer | None:
-    """The signer that the settings name, or None without a key.
+    """The signer with the key in the settings; None without a key.
 
     Raises
     ------
     ValueError
-        Only one of key id and key file is set, or the file cannot be read.
+        Only one of key ID and key file is set, or the file cannot be read.
     """
     key_id, path = settings.kalshi_api_key_id, settings.kalshi_private_key_pem_path
     if not key_id and not path:

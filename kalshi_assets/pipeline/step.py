@@ -1,7 +1,7 @@
-"""What a step is: the tables that it makes, its inputs, the services it asks, and its function.
+"""A step: the tables that it makes, its inputs, the services it uses, and its function.
 
 Here: declarations, and making one partition from them. Not here: which steps there are (`graph`),
-in what order partitions are made, or where they are stored (`runner`, `defs`).
+the order in which partitions are made, or where they are stored (`runner`, `defs`).
 """
 
 import hashlib
@@ -29,16 +29,16 @@ class Source(Protocol):
     """Where a step reads its inputs."""
 
     def read(self, table: Table, key: LadderDay) -> pl.DataFrame:
-        """A partition; an error if it is missing or could not be made in this run."""
+        """A partition; raises if it is missing or could not be made in this run."""
 
     def if_there(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
-        """A partition; None: it is missing or could not be made in this run."""
+        """A partition; None if it is missing or could not be made in this run."""
 
     def stored(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
-        """Like `if_there`, but an earlier run's partition where this run failed to make it."""
+        """Like `if_there`, but the partition of an earlier run if this run failed to make it."""
 
     def present(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
-        """The partition as it is before the step replaces it, if it has the table's columns."""
+        """The partition before the step replaces it; None unless it has the table's columns."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,9 @@ class Input:
     Attributes
     ----------
     optional
-        None where it is missing or could not be made in this run; otherwise that is an error.
+        The step gets None if it is missing or could not be made in this run, instead of an error.
     or_earlier_run
-        Where it could not be made in this run, what an earlier run left serves, and None if there
-        is nothing.
+        If it could not be made in this run, the step gets the partition of an earlier run, or None.
     """
 
     table: Table
@@ -61,22 +60,23 @@ class Input:
 
 @dataclass(frozen=True)
 class LookBack:
-    """Earlier days of the same ladder, each read once in a run.
+    """Earlier days of the same ladder, each read once per run.
 
-    The step gets a list of (key, what was made of the day), oldest first; days of which a table
-    is missing are not in it.
+    The step gets a list of (key, value of the day), oldest first; days on which a table is missing
+    are omitted.
 
     Attributes
     ----------
     days
         Number of days before.
     tables
-        What is read of each day.
+        Tables read for each day.
     keep
-        What is made of a day, from its key and the frames in the order of `tables`; None: the day
-        is not in the list. By default the frame of the only table.
+        Computes the value of a day from its key and the frames in the order of `tables`; None omits
+        the day. By default the frame of the only table.
     left_out
-        Why a day is not learnt from, from the frames; None: it is. For people.
+        Returns why models do not learn from a day, given its frames; None if they do. Shown to
+        users only.
     """
 
     days: int
@@ -87,27 +87,27 @@ class LookBack:
 
 @dataclass(frozen=True)
 class Stored:
-    """What is stored of the step's first table before it is replaced.
+    """The stored partition of the step's first table, before it is replaced.
 
-    None: nothing, or another version of the platform wrote it.
+    None if there is none or another version of the platform wrote it.
     """
 
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters in force, loaded once a run."""
+    """Parameters from the configuration, loaded once per run."""
 
     load: Callable[[], Any]
 
 
 @dataclass(frozen=True)
 class Service:
-    """The service of the argument's name, such as ``kalshi``."""
+    """The service with the argument's name, such as ``kalshi``."""
 
 
 @dataclass(frozen=True)
 class Warnings:
-    """A function that takes a warning for the run's log."""
+    """A function that writes a warning to the run's log."""
 
 
 Argument = Input | LookBack | Stored | Parameters | Service | Warnings
@@ -120,7 +120,7 @@ class Markdown(str):
 
 
 class FilePath(str):
-    """The path of a file that a person may open."""
+    """The path of a file for users to open."""
 
     __slots__ = ()
 
@@ -132,11 +132,11 @@ class Made:
     Attributes
     ----------
     frame
-        It keeps the table's contract.
+        Conforms to the table's contract.
     frames
-        Those of all tables of the step.
+        The frames of all tables of the step.
     given
-        The arguments that they were made from, by name.
+        The arguments of the step's function, by name.
     """
 
     key: LadderDay
@@ -154,18 +154,14 @@ class Step:
 
     Attributes
     ----------
-    makes
-        The tables.
     compute
-        Called with the partition's key, if it takes a `key`, and the arguments by their names.
-    arguments
-        What the function gets, by name.
+        Called with the partition's key, if it has a parameter `key`, and the arguments by name.
     describe
-        What a person would look at of a table's partition, by name: numbers, text, `Markdown`.
+        Returns metadata of a table's partition for users, by name: numbers, text, `Markdown`.
     kinds
-        Shown on the asset: services and libraries.
+        Services and libraries shown on the asset.
     ingest
-        Whether it reads from outside; ranges of it are cut into shorter runs.
+        Whether it reads from a service; backfills are then split into shorter runs.
     finish
         Called with the services, by name, after the last partition of a run.
     """
@@ -180,7 +176,7 @@ class Step:
 
     @cached_property
     def inputs(self) -> Mapping[Table, int]:
-        """Every table read, with the days before that may be seen."""
+        """Every table read, with the number of earlier days that may be read."""
         found: dict[Table, int] = {}
         for argument in self.arguments.values():
             if isinstance(argument, Input):
@@ -193,17 +189,17 @@ class Step:
 
     @cached_property
     def services(self) -> tuple[str, ...]:
-        """Names of the services asked."""
+        """Names of the services used."""
         return tuple(name for name, a in self.arguments.items() if isinstance(a, Service))
 
     @cached_property
     def takes_key(self) -> bool:
-        """Whether the function is told which partition it makes."""
+        """Whether the function takes the partition's key."""
         return "key" in inspect.signature(self.compute).parameters
 
 
 def parts_of(table: Table) -> tuple[Table, ...]:
-    """The tables to read for a table: itself, or those that have all its columns."""
+    """The tables to read for a table: itself, or, for a view, those that hold its columns."""
     return (table,) if table.stored else tuple(each.table for each in table.shares)
 
 
@@ -217,7 +213,7 @@ def step(
     finish: Callable[..., object] | None = None,
     **arguments: Argument,
 ) -> Step:
-    """Declare a step; see `Step`. A single `describe` is that of the first table.
+    """Declare a step; see `Step`. A single `describe` applies to the first table.
 
     Raises
     ------
@@ -240,18 +236,9 @@ def step(
 
 
 class Work:
-    """A step in one run: parameters are loaded and earlier days read once.
+    """A step in one run: parameters are loaded once and each earlier day is read once.
 
-    Parameters
-    ----------
-    of
-        The step.
-    source
-        Where inputs are read.
-    services
-        By name; more than the step asks may be given.
-    warn
-        Takes warnings for the run's log.
+    `services` are given by name and may include more than the step uses.
     """
 
     def __init__(
@@ -280,7 +267,7 @@ class Work:
         Raises
         ------
         ContractViolationError
-            A frame does not keep its table's contract.
+            A frame violates its table's contract.
         """
         given = {name: self._given(name, a, key) for name, a in self.step.arguments.items()}
         own = {"key": key} if self.step.takes_key else {}
@@ -290,13 +277,13 @@ class Work:
         return {table: Made(key, frame, frames, given) for table, frame in frames.items()}
 
     def finish(self) -> None:
-        """What is done once, after the run's last partition."""
+        """Call the step's `finish`, once after the run's last partition."""
         if self.step.finish is not None:
             self.step.finish(**{name: self._fixed[name] for name in self.step.services})
 
     @cached_property
     def parameters(self) -> dict[str, str]:
-        """The SHA-256 of the parameters in force, as ``params_sha256``; empty: there are none."""
+        """The SHA-256 of the parameters, as ``params_sha256``; empty if there are none."""
         loaded = {
             name: self._fixed[name]
             for name, argument in self.step.arguments.items()
@@ -309,16 +296,16 @@ class Work:
         return {"params_sha256": hashlib.sha256(text.encode()).hexdigest()}
 
     def describe(self, table: Table, made: Made) -> dict[str, Any]:
-        """What a person would look at, with the days that learning left out."""
+        """Metadata for users, including the days from which models do not learn."""
         describe = self.step.describe.get(table)
-        said = {} if describe is None else dict(describe(made))
+        facts = {} if describe is None else dict(describe(made))
         days = max(
             (a.days for a in self.step.arguments.values() if isinstance(a, LookBack)), default=0
         )
         found = [(day, self._reasons.get(day)) for day in made.key.earlier(days)]
         if lines := [f"- {day}: {reason}" for day, reason in found if reason]:
-            said["left out"] = Markdown("\n".join(lines))
-        return said
+            facts["left out"] = Markdown("\n".join(lines))
+        return facts
 
     def _given(self, name: str, argument: Argument, key: LadderDay) -> Any:
         match argument:
@@ -342,7 +329,7 @@ class Work:
         def read(day: LadderDay) -> Any:
             try:
                 frames = [self._source.if_there(table, day) for table in argument.tables]
-            except PartsDisagreeError as error:  # as good as missing, and said
+            except PartsDisagreeError as error:  # treated as missing, and reported
                 self._reasons[day] = str(error)
                 return None
             if any(frame is None for frame in frames):

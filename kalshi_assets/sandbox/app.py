@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.routing import Mount
 
 from kalshi_assets.sandbox.account_routes import AccountRoutes
@@ -48,15 +48,13 @@ def create_app(
     keys
         Public keys by key ID, for signed requests.
     cutoff
-        Between the live and the historical tier; default: see `default_cutoff`.
+        End of the historical tier; default: see `default_cutoff`.
     now
         The simulated present, after which nothing is shown; default: the wall clock.
     faults, oddities
         Faults, and oddities of old events, that can be switched on; default: none is on.
     read_bucket, anonymous_bucket
         Token buckets per key, and per client address without a key.
-    weather_plan
-        Limits of the Visual Crossing account.
     wall_clock, monotonic
         Unix seconds for the timestamps of signatures; seconds for the buckets.
     """
@@ -86,5 +84,5 @@ def create_app(
     )
 
 
-async def _answer_unknown_path(request: Request, error: Exception) -> JSONResponse:
+async def _answer_unknown_path(request: Request, error: Exception) -> Response:
     return not_found().response()

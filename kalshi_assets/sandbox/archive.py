@@ -5,7 +5,7 @@ here: what is visible at an instant (`exchange_state`), the wire format (`exchan
 `weather_wire`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -52,12 +52,7 @@ class ArchiveError(ValueError):
 class Market:
     """A recorded market, with data from the exchange only.
 
-    Attributes
-    ----------
-    result, expiration_value
-        Empty and None if they were not recorded from the exchange.
-    volume, open_interest
-        As recorded, contracts; None: not recorded.
+    `result` is empty and the other values are None if they were not recorded from the exchange.
     """
 
     ticker: str
@@ -80,14 +75,7 @@ class Market:
 class Archive:
     """A folder of recordings, or of a generated world: exchange and weather.
 
-    Attributes
-    ----------
-    markets
-        Markets by ticker, in the file's order.
-    settlements
-        station, date, tmax_f.
-    forecasts
-        station, model, issued_utc, target_date, variable, value_f.
+    For the columns of `settlements` and `forecasts` see `world_layout`.
 
     Raises
     ------
@@ -104,11 +92,14 @@ class Archive:
             }
         )
         if not self.markets:
-            raise ArchiveError(f"{root / 'markets.parquet'} holds no markets")
+            raise ArchiveError(f"{root / 'markets.parquet'} contains no markets")
         self.settlements = _read(root / "settlements.parquet", _SETTLEMENTS)
         self.forecasts = _read(root / "forecasts.parquet", _FORECASTS)
+        events: dict[str, list[Market]] = {}
+        for market in self.markets.values():
+            events.setdefault(market.event_ticker, []).append(market)
         self.event_markets: Mapping[str, tuple[Market, ...]] = MappingProxyType(
-            _by_event(self.markets.values())
+            {ticker: tuple(members) for ticker, members in events.items()}
         )
         self.candles = lru_cache(maxsize=16)(self._read_candles)
         self.trades = lru_cache(maxsize=16)(self._read_trades)
@@ -209,10 +200,3 @@ def _market(row: dict[str, Any]) -> Market:
     row |= {name: row[name] or "" for name in ("yes_sub_title", "result", "rules_primary")}
     row |= {name: row[name].astimezone(UTC) for name in ("open_time", "close_time")}
     return Market(ticker=row.pop("market_ticker"), **row)
-
-
-def _by_event(markets: Iterable[Market]) -> dict[str, tuple[Market, ...]]:
-    events: dict[str, list[Market]] = {}
-    for market in markets:
-        events.setdefault(market.event_ticker, []).append(market)
-    return {ticker: tuple(members) for ticker, members in events.items()}

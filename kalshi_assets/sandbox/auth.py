@@ -38,14 +38,8 @@ def verify(
 ) -> str:
     """The ID of the key that signed the request.
 
-    Parameters
-    ----------
-    headers
-        Names in lower case.
-    path
-        Including /trade-api/v2, without the query.
-    now_ms
-        Unix milliseconds.
+    `headers` have lower-case names, `path` includes /trade-api/v2 but no query, `now_ms` is in Unix
+    milliseconds.
 
     Raises
     ------

@@ -1,22 +1,25 @@
-"""The exchange's error responses, in its formats.
+"""The services' error responses, in their formats.
 
-Here: the error bodies, and the exception that carries them. Not here: when a request is refused.
+Here: the exchange's error bodies, and the exception that carries an error response. Not here: when
+a request is refused.
 """
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 
 class WireError(Exception):
-    """An error response of the exchange: status and body."""
+    """An error response: status and body, JSON or plain text."""
 
-    def __init__(self, status: int, body: dict) -> None:
+    def __init__(self, status: int, body: dict | str) -> None:
         super().__init__(f"{status} {body}")
         self.status = status
         self.body = body
 
-    def response(self) -> JSONResponse:
+    def response(self) -> Response:
         """The HTTP response."""
+        if isinstance(self.body, str):
+            return PlainTextResponse(self.body, status_code=self.status)
         return JSONResponse(self.body, status_code=self.status)
 
 
@@ -61,7 +64,7 @@ def too_many_requests() -> WireError:
     return WireError(429, {"error": "too many requests"})
 
 
-async def answer_wire_error(request: Request, error: Exception) -> JSONResponse:
+async def answer_wire_error(request: Request, error: Exception) -> Response:
     """Exception handler for `WireError`."""
     assert isinstance(error, WireError)
     return error.response()

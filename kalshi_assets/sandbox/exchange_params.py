@@ -100,12 +100,8 @@ def page(
 ) -> tuple[list[_Row], str]:
     """One page of `rows` and the cursor of the next page, empty at the end.
 
-    Parameters
-    ----------
-    rows
-        In ascending order of `key`, which is unique.
-    after
-        Key of the last row of the previous page; None, or a key of another type: from the start.
+    The rows are in ascending order of `key`, which is unique; `after` is the key of the last row of
+    the previous page. None, or a key of another type, means the first page.
     """
     if after and rows and [type(v) for v in after] == [type(v) for v in key(rows[0])]:
         rows = [row for row in rows if key(row) > tuple(after)]

@@ -129,14 +129,14 @@ class Exchange:
         self.cutoff = cutoff if cutoff is not None else default_cutoff(archive)
         self.newest_first = sorted(archive.markets.values(), key=market_key)
         self.events_newest_first = sorted(archive.event_markets.values(), key=event_key)
-        self.final_summaries = lru_cache(maxsize=4096)(self._final_summaries)
+        end = datetime.max.replace(tzinfo=UTC)
+        self.final_summaries = lru_cache(maxsize=4096)(
+            lambda event: _summaries(archive, event, end)
+        )
 
     def moment(self) -> Moment:
         """The exchange at the present of the clock."""
         return Moment(self, self.clock())
-
-    def _final_summaries(self, event_ticker: str) -> dict[str, Summary]:
-        return _summaries(self.archive, event_ticker, datetime.max.replace(tzinfo=UTC))
 
 
 def market_key(market: Market) -> tuple[int, str]:

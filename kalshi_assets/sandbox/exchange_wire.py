@@ -176,11 +176,8 @@ def coarser_candles(candles: pl.DataFrame, minutes: int) -> pl.DataFrame:
 def candles_json(candles: pl.DataFrame, *, suffixed: bool) -> pl.DataFrame:
     """Candles as JSON objects: columns market_ticker, end_ts, json.
 
-    Parameters
-    ----------
-    suffixed
-        True: keys of the live tier (`close_dollars`, `volume_fp`); False: keys of the historical
-        tier (`close`, `volume`). The values are strings in both.
+    The keys are those of the live tier if `suffixed` (`close_dollars`, `volume_fp`), else of the
+    historical tier (`close`, `volume`). The values are strings in both.
     """
     dollar, fp = ("_dollars", "_fp") if suffixed else ("", "")
     traded = [_pair(f"{p}{dollar}", _price(f"price_{p}")) for p in _PRICE_POINTS]

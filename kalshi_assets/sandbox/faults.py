@@ -14,11 +14,11 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kalshi_assets.sandbox.exchange_errors import coded, too_many_requests
+from kalshi_assets.sandbox.exchange_errors import WireError, coded, too_many_requests
 from kalshi_assets.sandbox.exchange_params import AGAIN
 from kalshi_assets.sandbox.gate import API
 
@@ -40,16 +40,8 @@ OWN = "/sandbox/"
 class Fault:
     """One fault.
 
-    Attributes
-    ----------
-    kind
-        One of `KINDS`.
-    every
-        Affects every n-th matching request: 2 means the second, the fourth ...
-    path
-        Prefix of the paths of matching requests.
-    seconds
-        Delay of the kind `latency`.
+    It affects every n-th request whose path begins with `path`: with `every` 2 the second, the
+    fourth ... `kind` is one of `KINDS`, `seconds` the delay of `latency`.
     """
 
     kind: str
@@ -237,10 +229,13 @@ def _repaged(body: bytes, scope: Scope, *, empty: bool) -> bytes:
 
 
 def _refusal(kind: str, path: str) -> Response:
-    if path.startswith(API):
-        if kind == "http_429":
-            return too_many_requests().response()
-        return coded(500, "internal_server_error", "internal server error").response()
-    if kind == "http_429":
-        return PlainTextResponse("Maximum concurrent jobs has been exceeded", status_code=429)
-    return PlainTextResponse("Internal server error", status_code=500)
+    at_the_exchange = path.startswith(API)
+    if kind == "http_429" and at_the_exchange:
+        error = too_many_requests()
+    elif kind == "http_429":
+        error = WireError(429, "Maximum concurrent jobs has been exceeded")
+    elif at_the_exchange:
+        error = coded(500, "internal_server_error", "internal server error")
+    else:
+        error = WireError(500, "Internal server error")
+    return error.response()

@@ -22,16 +22,8 @@ class Gate:
     """ASGI middleware that admits the same requests as the exchange.
 
     Public endpoints need no signature, but a signature that is present is verified, and the request
-    is charged to the bucket of its key.
-
-    Parameters
-    ----------
-    keys
-        Public keys by key ID.
-    signed, anonymous
-        Buckets by key ID and by client address.
-    clock
-        Unix seconds.
+    is charged to the bucket of its key (`signed`) instead of the client address (`anonymous`).
+    `clock` gives Unix seconds.
     """
 
     def __init__(

@@ -32,16 +32,9 @@ NOWHERE = "GONE"
 
 @dataclass(frozen=True, kw_only=True)
 class Oddity:
-    """An oddity of the events in a range of climate days.
+    """An oddity (one of `KINDS`) of the events in a range of climate days, both inclusive.
 
-    Attributes
-    ----------
-    kind
-        One of `KINDS`.
-    first, last
-        Climate days, both inclusive.
-    words
-        Text that `value_in_words` sends instead of a number; ``{value}`` is replaced by it.
+    `words` is the text that `value_in_words` sends; ``{value}`` is replaced by the number.
     """
 
     kind: str

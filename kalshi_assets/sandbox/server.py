@@ -22,7 +22,6 @@ import httpx
 import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from starlette.applications import Starlette
 
 from kalshi_assets.sandbox.app import create_app
 from kalshi_assets.sandbox.archive import Archive
@@ -47,17 +46,8 @@ class SandboxError(RuntimeError):
 class Sandbox:
     """Addresses of a running sandbox, and the keys that it accepts.
 
-    Attributes
-    ----------
-    url
-        Root URL, also of the weather services.
-    key_id, private_key_pem
-        Key for signing requests to the exchange.
-    weather_key
-        Visual Crossing key.
-    faults
-        Switches for faults; None if the sandbox runs in another process (use POST
-        /sandbox/faults).
+    `url` is the root URL, also of the weather services. `faults` is None if the sandbox runs in
+    another process; use POST /sandbox/faults there.
     """
 
     url: str
@@ -76,32 +66,17 @@ class Sandbox:
 def running(archive_root: Path, *, port: int = 0, **options: Any) -> Iterator[Sandbox]:
     """A sandbox in a thread of this process, on the loopback interface.
 
-    Parameters
-    ----------
-    archive_root
-        Folder of recordings.
-    port
-        0: a free port.
-    options
-        Arguments of `create_app` except `keys`.
+    Port 0 selects a free port. `options` are arguments of `create_app` except `keys`.
 
     Raises
     ------
     ArchiveError
         The folder is not an archive.
     """
-    private_key = Ed25519PrivateKey.generate()
-    faults = options.pop("faults", None) or Faults()
-    app = create_app(
-        Archive(archive_root), keys={KEY_ID: private_key.public_key()}, faults=faults, **options
-    )
-    listener = _listen(port)
-    server = _server(app)
+    options["faults"] = options.get("faults") or Faults()
+    sandbox, server, listener = _bound(archive_root, port, options)
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True
-    )
-    sandbox = Sandbox(
-        url=_url(listener), key_id=KEY_ID, private_key_pem=_pem(private_key), faults=faults
     )
     thread.start()
     try:
@@ -129,12 +104,6 @@ def serve(
 
     Parameters
     ----------
-    archive_root
-        Folder of recordings.
-    port
-        0: a free port, which is written to `sandbox.json`.
-    state_dir
-        Created if missing.
     until_eof
         Also stop at the end of standard input, so that the sandbox never outlives its parent.
     announce
@@ -149,16 +118,13 @@ def serve(
     SandboxError
         The port is in use.
     """
-    private_key = Ed25519PrivateKey.generate()
-    app = create_app(Archive(archive_root), keys={KEY_ID: private_key.public_key()}, **options)
-    listener = _listen(port)
+    sandbox, server, listener = _bound(archive_root, port, options)
     state_dir.mkdir(parents=True, exist_ok=True)
     pem = (state_dir / PEM_NAME).resolve()
-    _write_atomically(pem, _pem(private_key))
-    url = _url(listener)
+    _write_atomically(pem, sandbox.private_key_pem)
     state = {
-        "url": url,
-        "api_url": url + API,
+        "url": sandbox.url,
+        "api_url": sandbox.api_url,
         "key_id": KEY_ID,
         "pem": str(pem),
         "weather_key": WEATHER_KEY,
@@ -166,7 +132,6 @@ def serve(
     }
     _write_atomically(state_dir / STATE_NAME, json.dumps(state, indent=2).encode())
     announce(state)
-    server = _server(app)
     if until_eof:
         threading.Thread(target=_end_at_eof, args=(server,), name="eof", daemon=True).start()
     server.run(sockets=[listener])
@@ -185,10 +150,6 @@ def launched(
 
     Parameters
     ----------
-    archive_root
-        Folder of recordings.
-    port
-        0: a free port.
     state_dir
         Folder for the child's key, state and log.
     command
@@ -264,7 +225,16 @@ def _end_at_eof(server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
-def _server(app: Starlette) -> uvicorn.Server:
+def _bound(
+    archive_root: Path, port: int, options: Mapping[str, Any]
+) -> tuple[Sandbox, uvicorn.Server, socket.socket]:
+    private_key = Ed25519PrivateKey.generate()
+    app = create_app(Archive(archive_root), keys={KEY_ID: private_key.public_key()}, **options)
+    listener = _listen(port)
+    pem = private_key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    url = f"http://{HOST}:{listener.getsockname()[1]}"
     config = uvicorn.Config(
         app,
         access_log=False,
@@ -275,7 +245,8 @@ def _server(app: Starlette) -> uvicorn.Server:
         timeout_keep_alive=75,
         ws="none",
     )
-    return uvicorn.Server(config)
+    sandbox = Sandbox(url=url, key_id=KEY_ID, private_key_pem=pem, faults=options.get("faults"))
+    return sandbox, uvicorn.Server(config), listener
 
 
 def _listen(port: int) -> socket.socket:
@@ -290,16 +261,6 @@ def _listen(port: int) -> socket.socket:
         ) from error
     listener.listen(2048)
     return listener
-
-
-def _url(listener: socket.socket) -> str:
-    return f"http://{HOST}:{listener.getsockname()[1]}"
-
-
-def _pem(private_key: Ed25519PrivateKey) -> bytes:
-    return private_key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

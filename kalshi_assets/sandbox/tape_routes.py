@@ -169,7 +169,7 @@ class _Tape:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._event_candles = lru_cache(maxsize=16)(self._write_candles)
-        self._event_trades = lru_cache(maxsize=16)(self._write_trades)
+        self._event_trades = lru_cache(maxsize=16)(lambda event: trades_json(archive.trades(event)))
 
     def candles(
         self, market: Market, window: _Window, moment: Moment, *, suffixed: bool = True
@@ -241,9 +241,6 @@ class _Tape:
     def _write_candles(self, event_ticker: str, minutes: int, suffixed: bool) -> pl.DataFrame:
         candles = coarser_candles(self._archive.candles(event_ticker), minutes)
         return candles_json(candles, suffixed=suffixed)
-
-    def _write_trades(self, event_ticker: str) -> pl.DataFrame:
-        return trades_json(self._archive.trades(event_ticker))
 
 
 def _after(rows: pl.DataFrame, place: list | None) -> pl.DataFrame:

@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from kalshi_assets.families.temperature.authorities import WEATHER_COMPANY_FROM
 from kalshi_assets.families.temperature.cities import CITIES, City
 from kalshi_assets.sandbox.archive import Archive
+from kalshi_assets.sandbox.exchange_errors import WireError
 from kalshi_assets.sandbox.weather_wire import (
     UNITS,
     Form,
@@ -45,16 +46,8 @@ AT_STATION_DEGREES = 0.05
 class WeatherPlan:
     """Limits of a Visual Crossing account.
 
-    Attributes
-    ----------
-    key
-        The accepted key; None: any.
-    subhourly
-        Whether sub-hourly rows are included.
-    daily_records
-        Records per UTC day; None: unlimited.
-    spent
-        Status and text of the refusal when they are used up.
+    The accepted key (None: any), whether sub-hourly rows are included, records per UTC day (None:
+    unlimited), and status and text of the refusal when they are used up.
     """
 
     key: str | None = None
@@ -63,24 +56,10 @@ class WeatherPlan:
     spent: tuple[int, str] = (429, "Maximum daily cost exceeded")
 
 
-class TimelineError(Exception):
-    """A refusal: status and plain text."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(f"{status} {text}")
-        self.status = status
-        self.text = text
-
-
 class WeatherRoutes:
     """The routes of the weather services.
 
-    Parameters
-    ----------
-    clock
-        The simulated present; nothing later is shown.
-    wall_clock
-        Unix seconds, for the daily budget.
+    `clock` gives the simulated present, `wall_clock` Unix seconds for the daily budget.
     """
 
     def __init__(
@@ -107,18 +86,11 @@ class WeatherRoutes:
             Route(PORTAL, self.portal),
         ]
 
-    def timeline(self, request: Request) -> Response:
-        """GET .../timeline/{location}/{date1}[/{date2}]."""
-        try:
-            return JSONResponse(self._timeline(request))
-        except TimelineError as refusal:
-            return PlainTextResponse(refusal.text, status_code=refusal.status)
-
     def climate_reports(self, request: Request) -> Response:
         """GET /json/cli.py?station=KMDW&year=2025: final daily maxima of the recorded days."""
         station, year = request.query_params.get("station"), request.query_params.get("year")
         if not station or not year or not re.fullmatch(r"\d{4}", year):
-            return PlainTextResponse("station and year are needed", status_code=422)
+            raise WireError(422, "station and year are needed")
         days = self._archive.settlements.filter(
             (pl.col("station") == station) & (pl.col("date").dt.year() == int(year))
         ).sort("date")
@@ -139,7 +111,7 @@ class WeatherRoutes:
         try:
             day = date.fromisoformat(request.query_params.get("date", ""))
         except ValueError:
-            return JSONResponse({"error": "date=YYYY-MM-DD is needed"}, status_code=400)
+            raise WireError(400, {"error": "date=YYYY-MM-DD is needed"}) from None
         now = self._clock()
         maxima: dict[str, int] = dict(
             self._archive.settlements.filter(pl.col("date") == day)
@@ -164,11 +136,12 @@ class WeatherRoutes:
             }
         )
 
-    def _timeline(self, request: Request) -> dict:
+    def timeline(self, request: Request) -> Response:
+        """GET .../timeline/{location}/{date1}[/{date2}]."""
         params = request.query_params
         key = params.get("key")
         if not key or self._plan.key not in (None, key):
-            raise TimelineError(401, "No session or key found")
+            raise WireError(401, "No session or key found")
         location = request.path_params["location"]
         place = _station(location)
         now = self._clock()
@@ -182,7 +155,7 @@ class WeatherRoutes:
         self._spend(cost)
         offset = datetime.combine(days[0], datetime.min.time(), tzinfo=form.zone).utcoffset()
         station = {"id": place.station, "name": place.station, "distance": 0.0, "useCount": 0}
-        return {
+        body = {
             "queryCost": cost,
             "resolvedAddress": location,
             "address": location,
@@ -191,6 +164,7 @@ class WeatherRoutes:
             "days": rows,
             "stations": {place.station: station},
         }
+        return JSONResponse(body)
 
     def _observations(
         self, place: City, days: list[date], form: Form, now: datetime
@@ -200,11 +174,7 @@ class WeatherRoutes:
         rows, minutes = [], 0
         for day in days:
             start, end = day_bounds(day, form.zone)
-            reports = held.filter(
-                (pl.col("valid_ts") >= start)
-                & (pl.col("valid_ts") < end)
-                & (pl.col("valid_ts") <= last)
-            ).rows()
+            reports = held.filter(pl.col("valid_ts").is_between(start, min(end - 1, last))).rows()
             rows.append(observed_day(place.station, day, reports, form))
             minutes += sum(len(h.get("minutes", ())) for h in rows[-1].get("hours", ()))
         return rows, 24 * len(days) + minutes
@@ -228,7 +198,7 @@ class WeatherRoutes:
             day, spent = self._spent
             spent = spent if day == today else 0
             if spent + records > self._plan.daily_records:
-                raise TimelineError(*self._plan.spent)
+                raise WireError(*self._plan.spent)
             self._spent = today, spent + records
 
 
@@ -237,15 +207,15 @@ def _station(location: str) -> City:
     if location.startswith("stn:"):
         place = STATIONS.get(location.removeprefix("stn:"))
         if place is None:
-            raise TimelineError(400, f"Bad API Request:Unknown station in location {location}.")
+            raise WireError(400, f"Bad API Request:Unknown station in location {location}.")
         return place
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?),(-?\d+(?:\.\d+)?)", location)
     if found is None:
-        raise TimelineError(400, "Bad API Request:Invalid location parameter value.")
+        raise WireError(400, "Bad API Request:Invalid location parameter value.")
     point = float(found[1]), float(found[2])
     nearest = min(STATIONS.values(), key=lambda place: _degrees(place, point))
     if _degrees(nearest, point) > AT_STATION_DEGREES:
-        raise TimelineError(400, f"Bad API Request:No station is recorded at {location}.")
+        raise WireError(400, f"Bad API Request:No station is recorded at {location}.")
     return nearest
 
 
@@ -265,9 +235,9 @@ def _days(path_params: dict[str, str], now: datetime) -> list[date]:
     first = _day(path_params["date1"], now)
     last = _day(path_params.get("date2", path_params["date1"]), now)
     if last < first:
-        raise TimelineError(400, "Bad API Request:The end date is before the start date.")
+        raise WireError(400, "Bad API Request:The end date is before the start date.")
     if (last - first).days >= MOST_DAYS:
-        raise TimelineError(400, "Bad API Request:The date range is too long.")
+        raise WireError(400, "Bad API Request:The date range is too long.")
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
@@ -275,11 +245,11 @@ def _day(text: str, now: datetime) -> date:
     if text in ("today", "yesterday"):
         return now.date() - timedelta(days=text == "yesterday")
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text):
-        raise TimelineError(400, f"Bad API Request:Invalid date {text}.")
+        raise WireError(400, f"Bad API Request:Invalid date {text}.")
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise TimelineError(400, f"Bad API Request:Invalid date {text}.") from None
+        raise WireError(400, f"Bad API Request:Invalid date {text}.") from None
 
 
 def _basis(params: QueryParams, day: date) -> date:
@@ -287,20 +257,20 @@ def _basis(params: QueryParams, day: date) -> date:
         return _day(params["forecastBasisDate"], datetime.combine(day, datetime.min.time()))
     ahead = params["forecastBasisDay"]
     if not ahead.isdigit():
-        raise TimelineError(400, f"Bad API Request:Invalid forecastBasisDay {ahead}.")
+        raise WireError(400, f"Bad API Request:Invalid forecastBasisDay {ahead}.")
     return day - timedelta(days=int(ahead))
 
 
 def _form(params: QueryParams, place: City, *, subhourly: bool) -> Form:
     unit = UNITS.get(params.get("unitGroup", "us"))
     if unit is None:
-        raise TimelineError(400, "Bad API Request:Invalid unitGroup parameter value.")
+        raise WireError(400, "Bad API Request:Invalid unitGroup parameter value.")
     included = {w for w in params.get("include", "").split(",") if w}
     if not included <= INCLUDES:
-        raise TimelineError(400, "Bad API Request:Invalid include parameter value.")
+        raise WireError(400, "Bad API Request:Invalid include parameter value.")
     zone = params.get("timezone")
     if zone not in (None, "", "Z"):
-        raise TimelineError(400, "Bad API Request:Invalid timezone parameter value.")
+        raise WireError(400, "Bad API Request:Invalid timezone parameter value.")
     sections = included & SECTIONS
     step = re.search(r"minuteinterval_(\d+)", params.get("options", ""))
     return Form(

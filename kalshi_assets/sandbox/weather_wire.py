@@ -40,10 +40,9 @@ class Form:
         Time zone of days and times.
     unit
         Conversion from degrees Celsius.
-    hours
-        Whether hours are nested in days.
-    minute_step
-        Minutes between rows nested in hours; None: no such rows; 5: all reports.
+    hours, minute_step
+        Whether hours are nested in days; minutes between rows nested in hours (None: no rows, 5:
+        all reports).
     keep
         Whether an element is requested, by name.
     """
@@ -71,11 +70,13 @@ def observed_day(station: str, day: date, reports: list[tuple[int, float]], form
         if (row := _hour(station, start + hour * 3600, by_hour[hour], form)) is not None
     ]
     row = _row(start, form, full_date=True)
-    temperatures = [c for group in by_hour.values() for _, c in group]
-    if temperatures:
-        row["tempmax"] = _shown(max(temperatures), form)
-        row["tempmin"] = _shown(min(temperatures), form)
-        row |= {"stations": [station], "source": "obs"}
+    if temperatures := [c for group in by_hour.values() for _, c in group]:
+        row |= {
+            "tempmax": _shown(max(temperatures), form),
+            "tempmin": _shown(min(temperatures), form),
+            "stations": [station],
+            "source": "obs",
+        }
     return _kept(row, form) | ({"hours": rows} if form.hours else {})
 
 
@@ -84,12 +85,7 @@ def forecast_day(
 ) -> dict:
     """A day as forecast before `before`; without values if there is no forecast.
 
-    Parameters
-    ----------
-    forecasts
-        Those of one station: model, issued_utc, target_date, variable, value_f.
-    zone
-        The station's civil time zone, for the afternoon hour.
+    `forecasts` are those of one station; `zone` is its civil time zone, for the afternoon hour.
     """
     held = forecasts.filter((pl.col("target_date") == day) & (pl.col("issued_utc") < before))
     start, _ = day_bounds(day, form.zone)

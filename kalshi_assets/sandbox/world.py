@@ -48,8 +48,11 @@ class GeneratedDay:
     candles: pl.DataFrame
     trades: pl.DataFrame
     observations: pl.DataFrame
-    settlement: pl.DataFrame
-    forecast: pl.DataFrame
+    settlements: pl.DataFrame
+    forecasts: pl.DataFrame
+
+
+UNPARTITIONED = ("markets", "observations", "settlements", "forecasts")
 
 
 def generated_day(seed: int, of: City, day: date) -> GeneratedDay:
@@ -80,8 +83,8 @@ def generated_day(seed: int, of: City, day: date) -> GeneratedDay:
         candles=candles,
         trades=world_tape.trades_frame(rng, event, tape),
         observations=_observations(seed, of, day),
-        settlement=_settlement(seed, of, day),
-        forecast=_forecast(seed, of, day),
+        settlements=_settlement(seed, of, day),
+        forecasts=_forecast(seed, of, day),
     )
 
 
@@ -159,10 +162,7 @@ class _Made:
     chunk: _Chunk
     candles: int
     trades: int
-    markets: pl.DataFrame
-    observations: pl.DataFrame
-    settlements: pl.DataFrame
-    forecasts: pl.DataFrame
+    tables: dict[str, pl.DataFrame]
 
 
 def generate(
@@ -177,17 +177,15 @@ def generate(
 ) -> WorldSummary:
     """Write a generated world in the layout of the archive of recordings.
 
+    Observations begin an hour before the first climate day, when the civil day begins during
+    daylight saving time.
+
     Parameters
     ----------
     out
         Folder to create; it must be missing or empty.
-    cities
-        Names from the registry.
     start, end
-        First and last climate day, both inclusive. Observations begin an hour earlier, when the
-        civil day begins during daylight saving time.
-    seed
-        0 or greater; the same seed gives the same world.
+        First and last climate day, both inclusive.
     progress
         Called with (city, day) after each city-day.
     workers
@@ -271,23 +269,19 @@ def _make(chunk: _Chunk, progress: Callable[[str, date], None] | None = None) ->
         chunk=chunk,
         candles=candles,
         trades=trades,
-        markets=pl.concat(m.markets for m in made),
-        observations=pl.concat(m.observations for m in made),
-        settlements=pl.concat(m.settlement for m in made),
-        forecasts=pl.concat(m.forecast for m in made),
+        tables={name: pl.concat(getattr(day, name) for day in made) for name in UNPARTITIONED},
     )
 
 
 def _write_tables(out: Path, made: Sequence[_Made], seed: int, start: date) -> int:
     """Write the tables that are not partitioned by day; returns the number of observations."""
-    _write(pl.concat(m.markets for m in made), out / "markets.parquet")
-    _write(pl.concat(m.settlements for m in made), out / "settlements.parquet")
-    _write(pl.concat(m.forecasts for m in made), out / "forecasts.parquet")
+    for name in ("markets", "settlements", "forecasts"):
+        _write(pl.concat(m.tables[name] for m in made), out / f"{name}.parquet")
     rows = 0
     for name in dict.fromkeys(m.chunk.city for m in made):
         parts = [m for m in made if m.chunk.city == name]
         frame = pl.concat(
-            [_hour_before(parts[0].chunk, seed, start), *(m.observations for m in parts)]
+            [_hour_before(parts[0].chunk, seed, start), *(m.tables["observations"] for m in parts)]
         )
         _write(frame, out / "observations" / f"station={city(name).station}" / "part.parquet")
         rows += frame.height

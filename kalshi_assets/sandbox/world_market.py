@@ -120,12 +120,8 @@ def rules(city: City, day: date, words: str) -> str:
 class Belief:
     """The traders' belief, by minute from open to close.
 
-    Attributes
-    ----------
-    pmf
-        Probability by minute and bracket, shape (minutes, 6).
-    spread_f
-        Standard deviation of the maximum still to come, shape (minutes,), °F.
+    The PMF has shape (minutes, 6); `spread_f` is the standard deviation of the maximum still to
+    come, shape (minutes,), °F.
     """
 
     pmf: Array
@@ -199,16 +195,10 @@ def _known_maximum(
 
 @dataclass(frozen=True, kw_only=True)
 class Quotes:
-    """Best bids and asks at the end of every minute, cents; 0 and 100 mean none.
+    """Best bids and asks at the end of every minute, shape (minutes, 6), cents; 0, 100: none.
 
-    Attributes
-    ----------
-    bid, ask
-        Shape (minutes, 6).
-    touched
-        Whether the book of the bracket changed during the minute, in price or size.
-    changed_at_s
-        Second of the minute at which the quotes changed, shape (minutes,).
+    `touched` says whether the book of a bracket changed during the minute, in price or size;
+    `changed_at_s` is the second of the minute at which quotes changed, shape (minutes,).
     """
 
     bid: Cents
@@ -239,7 +229,10 @@ def quotes(rng: np.random.Generator, view: Belief, lively: Array) -> Quotes:
     bid = np.clip(np.floor(fair - margin[0]), 0, 99).astype(np.int16)
     ask = np.clip(np.ceil(fair + margin[1]), 1, 100).astype(np.int16)
     _settle(rng, fair / 100, bid, ask)
-    _open(rng, bid, ask)
+    # No quotes before the market maker arrives, some minutes after the open.
+    for j in range(brackets):
+        arrives = int(rng.integers(1, 6))
+        bid[:arrives, j], ask[:arrives, j] = 0, 100
     moved = _moved(bid) | _moved(ask)
     resized = rng.random((n, brackets)) < (0.1 + 0.4 * lively)[:, None]
     quoted = (bid > 0) | (ask < 100)
@@ -258,13 +251,6 @@ def _settle(rng: np.random.Generator, p: Array, bid: Cents, ask: Cents) -> None:
         if since.size:
             pulled = since[0] + int(rng.integers(60, 240))
             ask[pulled:, j] = np.where(dead[pulled:, j], 100, ask[pulled:, j])
-
-
-def _open(rng: np.random.Generator, bid: Cents, ask: Cents) -> None:
-    """Remove quotes before the market maker arrives, some minutes after the open."""
-    for j in range(bid.shape[1]):
-        arrives = int(rng.integers(1, 6))
-        bid[:arrives, j], ask[:arrives, j] = 0, 100
 
 
 def _last_true(flags: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -24,22 +24,8 @@ LONGEST_SWEEP = 4
 class Tape:
     """Trades in time order, with one array entry per trade.
 
-    Attributes
-    ----------
-    minute
-        Minute since the open.
-    second
-        Seconds into that minute, within (0, 60).
-    bracket
-        Position in the ladder.
-    price
-        Price of YES in cents.
-    count
-        Contracts.
-    bought_yes
-        Whether the taker bought YES.
-    opened
-        Contracts added to the open interest, 0 to count.
+    Time is given as the minute since the open and the second within it, price in cents of YES;
+    `opened` is the number of contracts added to the open interest, 0 to `count`.
     """
 
     minute: Ints
@@ -60,14 +46,9 @@ def tape(
 ) -> Tape:
     """Trades of takers who hit the bid or lift the ask in force at their time.
 
-    Parameters
-    ----------
-    informed_pmf
-        Belief of takers who see the weather earlier than the market maker, shape (minutes, 6).
-    lively
-        Relative activity per minute, shape (minutes,).
-    expected
-        Mean number of orders; a sweeping order results in several trades at one instant.
+    `informed_pmf`, shape (minutes, 6), is the belief of takers who see the weather earlier than the
+    market maker, `lively` the relative activity, shape (minutes,), `expected` the mean number of
+    orders. A sweeping order results in several trades at one instant.
     """
     fair = (book.bid + book.ask) / 200
     intensity = lively[:, None] * (0.02 + fair * (1 - fair))

@@ -50,18 +50,10 @@ _STRESS_SHARES = {
 
 @dataclass(frozen=True)
 class Climate:
-    """Rough constants of a station's climate, in degrees Fahrenheit.
+    """Rough constants of a station's climate, °F.
 
-    Attributes
-    ----------
-    mean_f
-        Annual mean temperature.
-    season_f
-        Amplitude of the annual cycle.
-    diurnal_f
-        Amplitude of the diurnal cycle under a clear sky.
-    synoptic_f
-        Standard deviation of the day-to-day anomaly.
+    Annual mean, amplitudes of the annual cycle and of the diurnal cycle under a clear sky, and
+    standard deviation of the day-to-day anomaly.
     """
 
     mean_f: float
@@ -133,17 +125,9 @@ def generator(seed: int, city: City, day: date, purpose: str) -> np.random.Gener
 class DayWeather:
     """The random draws for a climate day, before joining it with adjacent days.
 
-    Attributes
-    ----------
-    anomaly
-        Shock of the synoptic drift, standard normal.
-    cloud
-        0 clear .. 1 overcast; damps the diurnal wave.
-    peak_shift_min
-        Delay of the diurnal wave in minutes.
-    front_f, front_at_min, front_width_min
-        Temperature change of a front (0: no front), time of its middle after the start of the day,
-        and its duration.
+    The shock of the synoptic drift, standard normal; cloud from 0 clear to 1 overcast, which damps
+    the diurnal wave; the delay of that wave; and a front: temperature change (0: no front), time of
+    its middle after the start of the day, and duration.
     """
 
     anomaly: float
@@ -315,12 +299,7 @@ def ornstein_uhlenbeck(shocks: Array, *, time_constant: float) -> Array:
 
     x[k] = rho x[k-1] + sqrt(1 - rho^2) z[k] with rho = exp(-1 / time_constant), x[0] = z[0].
 
-    Parameters
-    ----------
-    shocks
-        Standard normal draws, shape (n,); n / time_constant must be below 500 to avoid overflow.
-    time_constant
-        Number of steps in which the autocorrelation falls to 1/e.
+    `shocks` are standard normal, shape (n,); n / time_constant must be below 500 to avoid overflow.
     """
     growth = np.exp(np.arange(shocks.size) / time_constant)
     scaled = shocks * growth

@@ -21,14 +21,9 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Resampled:
-    """Means and their intervals, each of shape (cells,).
+    """Means over the days that have a cell, percentile intervals, and numbers of such days.
 
-    Attributes
-    ----------
-    mean, lo, hi
-        Mean over the days that have the cell, and its percentile interval; NaN if no day has it.
-    n_days
-        Number of days that have the cell.
+    All have shape (cells,), with NaN if no day has the cell.
     """
 
     mean: Array
@@ -64,10 +59,7 @@ def day_weights(days: int, resamples: int, rng: np.random.Generator, *, block: i
 class Bootstrap:
     """How days are resampled; the same seed and number of days give the same resamples.
 
-    Attributes
-    ----------
-    block
-        Days drawn together, see `day_weights`; 3 allows for persistent weather.
+    `block` is the number of days drawn together (`day_weights`); 3 allows for persistent weather.
     """
 
     seed: int = 0

@@ -23,10 +23,9 @@ class Corp:
         Ends of the curve's flat segments, shape (n, 2): probability, recalibrated probability.
     miscalibration
         Improvement by recalibration, at least 0; optimistic, since the fit knows the outcomes.
-    discrimination
-        Improvement of the recalibrated forecasts over the overall frequency, at least 0.
-    uncertainty
-        Score of the overall frequency: score = miscalibration - discrimination + uncertainty.
+    discrimination, uncertainty
+        Improvement of the recalibrated forecasts over the overall frequency, at least 0, and the
+        score of that frequency: score = miscalibration - discrimination + uncertainty.
     """
 
     curve: Array

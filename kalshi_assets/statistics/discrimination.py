@@ -18,16 +18,14 @@ from kalshi_assets.units import Array
 def areas_under_curve(
     probability: Array, outcome: NDArray[np.bool_], date: NDArray[np.int64], weights: Array
 ) -> Array:
-    """Areas under the ROC curve for several weightings of the dates, shape (resamples,).
+    """Areas under the ROC curve, shape (resamples,); NaN if all events occurred or none did.
 
     Parameters
     ----------
-    probability, outcome
-        Forecasts and whether the event occurred, shape (forecasts,).
-    date
-        Index of the date, shape (forecasts,).
+    probability, outcome, date
+        Forecasts, whether the event occurred, and the index of the date, shape (forecasts,).
     weights
-        Shape (resamples, dates). The area is NaN if all events occurred or none did.
+        Of the dates, shape (resamples, dates).
     """
     dates = weights.shape[1]
     p, of = probability[outcome], date[outcome]

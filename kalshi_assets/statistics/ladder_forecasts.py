@@ -11,25 +11,17 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from kalshi_assets.statistics.bootstrap import Whole
 from kalshi_assets.units import Array
-
-Whole = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class LadderForecasts:
     """PMFs at instants, the brackets that paid, and the days of the instants.
 
-    Attributes
-    ----------
-    p
-        Shape (instants, brackets), lowest first; shorter ladders are padded with NaN.
-    winner
-        Position of the bracket that paid, shape (instants,).
-    day
-        Index of the city-day, shape (instants,): instants of a city-day share one outcome.
-    date
-        Index of the date, shape (instants,): cities on one date share the weather.
+    `p` has shape (instants, brackets), lowest first, with shorter ladders padded with NaN. The
+    other arrays have shape (instants,): the position of the bracket that paid, the index of the
+    city-day, whose instants share one outcome, and of the date, whose cities share the weather.
     """
 
     p: Array

@@ -66,10 +66,9 @@ def reliability(
     ----------
     probability, outcome
         Forecasts and whether the event occurred, shape (forecasts,), at least one.
-    day
-        Index of the day, shape (forecasts,); used to count days.
-    date
-        Index of the date, shape (forecasts,): bars by resampling dates; None: consistency bands.
+    day, date
+        Indices, shape (forecasts,): days are counted, dates resampled for bars; without dates the
+        diagram has consistency bands.
     bins
         Edges, ascending; a bin includes its lower edge, the last bin both edges.
     bootstrap

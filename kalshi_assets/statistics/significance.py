@@ -17,14 +17,9 @@ DISCOVERY_RATE = 0.10
 
 @dataclass(frozen=True, kw_only=True)
 class DieboldMariano:
-    """A test of equal forecast accuracy; both fields are NaN if it cannot be computed.
+    """Mean difference over its standard error, and its two-sided p-value; NaN if undefined.
 
-    Attributes
-    ----------
-    statistic
-        Mean difference divided by its standard error.
-    p_value
-        Two-sided, from Student's t with n - 1 degrees of freedom.
+    The p-value is from Student's t with n - 1 degrees of freedom.
     """
 
     statistic: float

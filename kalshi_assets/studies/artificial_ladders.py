@@ -27,12 +27,8 @@ SYNTHETIC = "synthetic"
 def centre(maxima_f: Array, maxima_before_f: Array, highest_before_f: float | None) -> float:
     """The centre of a synthetic ladder, degrees F.
 
-    Parameters
-    ----------
-    maxima_f, maxima_before_f
-        Official maxima of earlier years around the day, and around the day before.
-    highest_before_f
-        Highest whole degree reported on the day before and known when the day began, if any.
+    From official maxima of earlier years around the day and the day before, and the highest whole
+    degree reported on the day before and known when the day began, if any.
 
     Raises
     ------

@@ -80,13 +80,8 @@ class MarketDay:
 def known_hours(panel: pl.DataFrame) -> pl.DataFrame:
     """Schema `HOURS`, from the bracket with the greatest p_mkt (the coldest of equals) per minute.
 
-    The choice matters for the regime, which differs between brackets.
-
-    Parameters
-    ----------
-    panel
-        `panel.minute_panel_full` of one event, or its columns minute, bracket, p_mkt,
-        hazard_next_60m, regime and minutes_to_close.
+    The choice matters for the regime, which differs between brackets. `panel` is
+    `panel.minute_panel_full` of one event, or its columns bracket, p_mkt and those of `HOURS`.
     """
     return (
         panel.sort("minute", "p_mkt", "bracket", descending=[False, True, False])

@@ -24,18 +24,10 @@ JUDGED = ("market", "weather", "fused", "calibrated")
 
 @dataclass(frozen=True, kw_only=True)
 class MarketStudy:
-    """Evaluated city-days, and their combined results.
+    """Evaluated city-days (schema `EVALUATIONS`), and their combined results.
 
-    Attributes
-    ----------
-    evaluations
-        Schema `evaluations.EVALUATIONS`.
-    classifier_days
-        Schema `classifier_skill.CLASSIFIER_DAYS`; empty without classifiers.
-    control_days
-        The same for classifiers fitted to, and scored on, the labels of other days.
-    bootstrap
-        Over dates.
+    `classifier_days` has schema `CLASSIFIER_DAYS`, and so has `control_days` for classifiers fitted
+    to, and scored on, the labels of other days. `bootstrap` is over dates.
     """
 
     evaluations: pl.DataFrame
@@ -52,10 +44,9 @@ class MarketStudy:
         classifier_days: Iterable[pl.DataFrame] = (),
         control_days: Iterable[pl.DataFrame] = (),
     ) -> "MarketStudy":
-        """From settled days, in any order, and the classifiers' daily scores.
+        """From settled days in any order, each of which is released after its evaluation.
 
-        Each day is released after its evaluation. `classifier_days` and `control_days` are frames
-        of `learning.classifiers.scores.daily_scores` with columns city and date.
+        The frames are of `learning.classifiers.scores.daily_scores`, with columns city and date.
         """
         return cls(
             evaluations=pl.concat([pl.DataFrame(schema=EVALUATIONS), *map(evaluations, days)]),

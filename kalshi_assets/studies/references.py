@@ -28,11 +28,12 @@ def maxima_around(maxima: pl.DataFrame, day: date) -> Array:
     `maxima` has the columns date and tmax_f, any days and order; years from that of `day` on are
     ignored.
     """
+    # 29 February becomes 28 February in other years.
+    last = min(day.day, 28) if day.month == 2 else day.day
     around = [
-        centre + timedelta(days=offset)
+        day.replace(year=year, day=last) + timedelta(days=offset)
         for year in sorted(maxima["date"].dt.year().unique())
         if year < day.year
-        for centre in [_in_year(day, year)]
         for offset in range(-WINDOW_DAYS, WINDOW_DAYS + 1)
     ]
     earlier = [each for each in around if each.year < day.year]
@@ -43,14 +44,8 @@ def maxima_around(maxima: pl.DataFrame, day: date) -> Array:
 def climatology(maxima_f: Array, upper: Sequence[int]) -> Array | None:
     """PMF of the official maximum as a kernel density of earlier maxima; None: fewer than 30.
 
-    Normal kernels with the width of Silverman's rule of thumb, 0.9 sd n^(-1/5).
-
-    Parameters
-    ----------
-    maxima_f
-        Official maxima, degrees F.
-    upper
-        Greatest whole degree of every bracket but the last.
+    Normal kernels with the width of Silverman's rule of thumb, 0.9 sd n^(-1/5). `upper` is the
+    greatest whole degree of every bracket but the last.
     """
     if len(maxima_f) < MIN_MAXIMA:
         return None
@@ -94,8 +89,3 @@ def persistence(
     room = np.asarray(upper, dtype=np.int64) - running_max_f
     within = np.where(room < 0, 0.0, cdf[np.clip(room, 0, GREATEST_RISE_F)])
     return np.maximum(np.diff(within, prepend=0.0, append=1.0), 0.0)
-
-
-def _in_year(day: date, year: int) -> date:
-    # 29 February becomes 28 February in other years.
-    return day.replace(year=year, day=min(day.day, 28) if day.month == 2 else day.day)

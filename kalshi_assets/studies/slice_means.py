@@ -21,14 +21,8 @@ def mean_rows(
 ) -> list[dict[str, object]]:
     """Rows of the scoreboard (`tables.scoreboard`) for all proper scores.
 
-    Parameters
-    ----------
-    sample
-        The instants to score, shape (instants,).
-    bootstrap
-        Over dates; the resamples are the same for all cells, so that differences agree with scores.
-    kinds
-        Kinds of slices.
+    `sample` are the instants to score, shape (instants,), `kinds` the kinds of slices. Resampled
+    dates are the same for all cells, so that differences agree with scores.
     """
     pairs = [*((source, NOTHING) for source in instants.scores), *instants.comparisons()]
     cells = [

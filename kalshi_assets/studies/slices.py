@@ -39,14 +39,8 @@ class Slice:
 class Instants:
     """Evaluations aligned by instant, with the same instants for all sources.
 
-    Attributes
-    ----------
-    rows
-        Columns date, city, lst_hour and a label per kind of slice, sorted by the first three.
-    scores
-        By source: `proper_scores`, shape (4, instants), NaN without a PMF.
-    forecasts
-        By source, all with the same instants, days and dates.
+    `rows` has the columns date, city, lst_hour and a label per kind of slice, sorted by the first
+    three. By source, `scores` holds the `proper_scores`, shape (4, instants), NaN without a PMF.
     """
 
     rows: pl.DataFrame

@@ -1,11 +1,11 @@
 """One day of the weather study: the forecasts of all methods at fixed hours, and the outcome.
 
-Here: `StudyDay`, the frames of one climate day, and `evaluated`, its evaluation. Not here: methods
-(`hazard_methods`, `references`), scores (`scoring`), many days (`weather_study`).
+Here: `StudyDay`, the frames of one climate day, and `evaluated`, its evaluation. Not here:
+reference forecasts (`references`), scores (`scoring`), many days (`weather_study`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 
@@ -16,16 +16,18 @@ from kalshi_assets.families.temperature.asof import weather_as_of
 from kalshi_assets.families.temperature.authorities import official_maximum
 from kalshi_assets.families.temperature.evidence import temperatures
 from kalshi_assets.families.temperature.fit.parameters import HazardParameters
-from kalshi_assets.families.temperature.hazard.method import HazardMethod
+from kalshi_assets.families.temperature.hazard.method import BLOCKS, HazardMethod
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.families.temperature.providers import one_report_each
 from kalshi_assets.families.temperature.station_days import StationDays
 from kalshi_assets.ladder.terms import terms_at
 from kalshi_assets.settlement.rule import settled_by
-from kalshi_assets.studies.hazard_methods import EXACT, IN_FORCE, variants
 from kalshi_assets.studies.references import climatology, maxima_around, persistence
 from kalshi_assets.studies.scoring import FORECASTS
 from kalshi_assets.tables import FORECASTS as EMPTY_FORECASTS
+
+IN_FORCE, EXACT, ANALOGUE = "mixed", "exact", "analogue"
+"""Compared hazard methods: the one configured in methods.toml, and its two parts alone."""
 
 HOURS = (7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19)
 HAZARD_HOURS = tuple(range(5, 22))
@@ -63,18 +65,10 @@ MISSED_PEAKS = pl.Schema(
 class StudyDay:
     """The frames of one city and climate day.
 
-    Attributes
-    ----------
-    events
-        `market.events`, recorded or synthetic.
-    observations, forecasts, settlements, mc_params
-        Partitions of the tables of these names.
-    earlier, earlier_settlements
-        Start of the climate day and observations (settlements) of the look-back, oldest first.
-    maxima
-        Columns date and tmax_f: official maxima; years from the day's own on are ignored.
-    market
-        `probability.market_pmf`; None: no market was recorded.
+    The frames are those of the tables of these names; `events` may be synthetic. `earlier` and
+    `earlier_settlements` hold the start of the climate day and the observations or settlements of
+    the look-back, oldest first; `maxima` official maxima (date, tmax_f), of which years from the
+    day's own on are ignored; `market` `probability.market_pmf`, if recorded.
     """
 
     date: date
@@ -107,7 +101,7 @@ class StudyDay:
 
 @dataclass(frozen=True, kw_only=True)
 class DayEvaluation:
-    """The results of one day.
+    """The results of one day: frames of `scoring.FORECASTS`, `NEW_HIGHS` and `MISSED_PEAKS`.
 
     Attributes
     ----------
@@ -115,12 +109,6 @@ class DayEvaluation:
         Why the day is excluded; None: it is scored.
     recorded
         Whether the ladder and its market were recorded.
-    forecasts
-        Schema `scoring.FORECASTS`.
-    new_highs
-        Schema `NEW_HIGHS`.
-    missed_peak
-        Schema `MISSED_PEAKS`, at most one row.
     market_valid
         Number of hours at which `market_pmf` was valid; None: no market.
     in_tail
@@ -154,7 +142,12 @@ def evaluated(day: StudyDay, in_force: HazardMethod) -> DayEvaluation:
         return DayEvaluation(date=day.date, left_out="no reports")
     if not reported.usable().all():
         return DayEvaluation(date=day.date, left_out="too few reports")
-    hazards = {name: _hazard(day, name, method) for name, method in variants(in_force).items()}
+    methods = {
+        IN_FORCE: in_force,
+        EXACT: replace(in_force, method="exact", analogue_share=(0.0,) * BLOCKS),
+        ANALOGUE: replace(in_force, method="analogue"),
+    }
+    hazards = {name: _hazard(day, name, method) for name, method in methods.items()}
     pmfs = {
         **{method: _at_hours(day, frame, "p_wx") for method, frame in hazards.items()},
         **_references(day),

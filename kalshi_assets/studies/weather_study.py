@@ -13,13 +13,19 @@ import polars as pl
 
 from kalshi_assets.statistics.bootstrap import LEVEL, RESAMPLES, Bootstrap, tails
 from kalshi_assets.statistics.reliability import Diagram, reliability
-from kalshi_assets.studies.hazard_methods import ANALOGUE, EXACT, HAZARD_METHODS, IN_FORCE
 from kalshi_assets.studies.scoring import FORECASTS, scored, summarised
-from kalshi_assets.studies.weather_days import MISSED_PEAKS, NEW_HIGHS, DayEvaluation
+from kalshi_assets.studies.weather_days import (
+    ANALOGUE,
+    EXACT,
+    IN_FORCE,
+    MISSED_PEAKS,
+    NEW_HIGHS,
+    DayEvaluation,
+)
 
 BOOTSTRAP = Bootstrap(seed=20250401)
 COMPARED = (IN_FORCE, EXACT)
-WEATHER_METHODS = (*HAZARD_METHODS, "persistence", "climatology")
+WEATHER_METHODS = (IN_FORCE, EXACT, ANALOGUE, "persistence", "climatology")
 SAMPLES = {"all": WEATHER_METHODS, "market": (*WEATHER_METHODS, "market")}
 
 MISSED_COUNTS = pl.Schema(

@@ -26,6 +26,7 @@ from kalshi_assets.tables.probability import (
     MARKET_PMF,
     MC_PARAMS,
 )
+from kalshi_assets.tables.quality import VERDICTS
 from kalshi_assets.tables.scoreboard import SCOREBOARD
 from kalshi_assets.tables.weather import (
     DROPPED_FORECASTS,
@@ -74,7 +75,7 @@ VIEWS: tuple[Table, ...] = (MINUTE_PANEL_FULL,)
 STUDIES: tuple[Table, ...] = (VERIFICATION, SCOREBOARD)
 """Tables that a command writes from many days; a partition's date is the last of them."""
 
-EVERY_TABLE: tuple[Table, ...] = (*TABLES, *VIEWS, *STUDIES)
+EVERY_TABLE: tuple[Table, ...] = (*TABLES, *VIEWS, *STUDIES, VERDICTS)
 """All tables and views of the catalogue."""
 
 __all__ = [
@@ -111,6 +112,7 @@ __all__ = [
     "STUDIES",
     "TABLES",
     "TRADES",
+    "VERDICTS",
     "VERIFICATION",
     "VIEWS",
     "ContractViolationError",

@@ -198,7 +198,8 @@ class Table:
             return keys[name]
         if name in self.shared:
             table, there = self.shared[name]
-            return parts[table][there].alias(name)
+            values = parts[table][there]
+            return values if there == name else values.alias(name)
         assert own is not None
         return own[name]
 
@@ -216,7 +217,7 @@ class Table:
         return pl.DataFrame(schema=self.dtypes)
 
     def arranged(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """`frame` with the contract's columns in order, sorted by key; nothing is checked.
+        """`frame` with the contract's column order, sorted by key; values are not checked.
 
         Pure functions return such frames: the lake validates on writing.
         """

@@ -1,6 +1,7 @@
 """Tables of schema `panel`: rows per bracket and minute as known then, and their labels.
 
-Probabilities and prices are float dollars of a YES contract (0 to 1).
+Prices are integers of 1/10,000 dollar (`_cc`) of a YES contract. What is computed from them (mid,
+velocities) is in dollars, as probabilities are.
 """
 
 from typing import Annotated
@@ -44,8 +45,12 @@ class MinutePanel(BracketMinute):
     """Dense minute grid from open to close: quotes, kinematics over minutes, flow, coupling."""
 
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
-    bid: pl.Float64 = column("Best YES bid; null: none.", unit="dollars", ge=0, le=1, nullable=True)
-    ask: pl.Float64 = column("Best YES ask; null: none.", unit="dollars", ge=0, le=1, nullable=True)
+    bid_cc: pl.Int32 = column(
+        "Best YES bid; null: none.", unit="cc", ge=0, le=10_000, nullable=True
+    )
+    ask_cc: pl.Int32 = column(
+        "Best YES ask; null: none.", unit="cc", ge=0, le=10_000, nullable=True
+    )
     quote_source: pl.String = column(
         "recorded: the exchange's quote; inferred: from the sides of trades; none: neither yet.",
         isin=["recorded", "inferred", "none"],
@@ -57,12 +62,16 @@ class MinutePanel(BracketMinute):
         "Middle of bid and ask; null unless both stand.", unit="dollars", ge=0, le=1, nullable=True
     )
     spread_cents: pl.Float64 = column("Ask less bid.", unit="cents", nullable=True)
-    last_price: pl.Float64 = column("Last trade.", unit="dollars", ge=0, le=1, nullable=True)
+    last_price_cc: pl.Int32 = column("Last trade.", unit="cc", ge=0, le=10_000, nullable=True)
     last_trade_age_s: pl.Float64 = column(
         "Time since the last trade.", unit="s", ge=0, nullable=True
     )
-    high_1m: pl.Float64 = column("Highest trade of the minute.", unit="dollars", nullable=True)
-    low_1m: pl.Float64 = column("Lowest trade of the minute.", unit="dollars", nullable=True)
+    high_1m_cc: pl.Int32 = column(
+        "Highest trade of the minute.", unit="cc", ge=0, le=10_000, nullable=True
+    )
+    low_1m_cc: pl.Int32 = column(
+        "Lowest trade of the minute.", unit="cc", ge=0, le=10_000, nullable=True
+    )
     volume_1m: pl.Float64 = column("Traded in the last minute.", unit="contracts", ge=0)
     volume_15m: pl.Float64 = column("Traded in the last 15 minutes.", unit="contracts", ge=0)
     flow_1m: pl.Float64 = column(
@@ -111,8 +120,8 @@ class MinutePanel(BracketMinute):
         nullable=True,
     )
     spread_proxy_cents: pl.Float64 = column(
-        "Spread estimated from trades: mean of high_1m - low_1m over those of the last 60 minutes "
-        "in which they differ; null: no such minute.",
+        "Spread estimated from trades: mean of high_1m_cc - low_1m_cc over those of the last 60 "
+        "minutes in which they differ; null: no such minute.",
         unit="cents",
         ge=0,
         nullable=True,

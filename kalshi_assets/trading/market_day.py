@@ -81,11 +81,11 @@ class MarketDay:
             pl.col("quote_age_s") <= self.max_quote_age_s
         )
         return self.panel.select(
-            bid_cc=_in_cc("bid"),
-            ask_cc=_in_cc("ask"),
+            bid_cc=_price("bid_cc"),
+            ask_cc=_price("ask_cc"),
             takeable=fresh.fill_null(False),
-            low_cc=_in_cc("low_1m"),
-            high_cc=_in_cc("high_1m"),
+            low_cc=_price("low_1m_cc"),
+            high_cc=_price("high_1m_cc"),
             volume=pl.col("volume_1m").fill_nan(None),
         )
 
@@ -129,7 +129,6 @@ def _markets(panel: pl.DataFrame) -> list[tuple[int, str]]:
     return sorted(set(zip(brackets[first].tolist(), tickers.gather(first).to_list(), strict=True)))
 
 
-def _in_cc(dollars: str) -> pl.Expr:
+def _price(name: str) -> pl.Expr:
     """Whole cc; null for null and for invalid prices."""
-    price = pl.when(pl.col(dollars).is_between(0, 1)).then(pl.col(dollars))
-    return (price * CC_A_DOLLAR).round().cast(pl.Int32)
+    return pl.when(pl.col(name).is_between(0, CC_A_DOLLAR)).then(name).cast(pl.Int32)

@@ -170,8 +170,8 @@ class _Quoted:
         return cls(
             used=np.clip(market + params.honesty * (calibrated - market), 0.0, 1.0),
             market=market,
-            bid_cc=in_cc(panel["bid"]),
-            ask_cc=in_cc(panel["ask"]),
+            bid_cc=_prices(panel["bid_cc"]),
+            ask_cc=_prices(panel["ask_cc"]),
             vetoed=(panel["veto"] != NO_VETO).fill_null(value=True).to_numpy(),
             impossible=_is(panel["impossible"]),
             unknown=np.isnan(market) | np.isnan(calibrated) | _something_unknown(panel),
@@ -191,9 +191,9 @@ class _Quoted:
         return self.vetoed | self.impossible | self.unknown | ~self.two_sided
 
 
-def in_cc(dollars: pl.Series) -> Array:
-    """Prices in cc, whole numbers; NaN for null and for invalid prices."""
-    prices = np.rint(dollars.to_numpy() * CC_A_DOLLAR)
+def _prices(values: pl.Series) -> Array:
+    """Whole cc; NaN for null and for invalid prices."""
+    prices = values.cast(pl.Float64).to_numpy()
     return np.where((prices >= 0) & (prices <= CC_A_DOLLAR), prices, np.nan)
 
 

@@ -23,8 +23,8 @@ from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.families.temperature.official import Publisher, with_publishers
 from kalshi_assets.families.temperature.panel import with_weather
 from kalshi_assets.families.temperature.pool import WEATHER
+from kalshi_assets.families.temperature.sources.client import WeatherClient
 from kalshi_assets.families.temperature.sources.climate_report import (
-    ClimateReportClient,
     fetch_climate_report,
 )
 from kalshi_assets.families.temperature.sources.visual_crossing import (
@@ -33,7 +33,6 @@ from kalshi_assets.families.temperature.sources.visual_crossing import (
     fetch_observations,
 )
 from kalshi_assets.families.temperature.sources.weather_company import (
-    WeatherCompanyClient,
     fetch_weather_company,
 )
 from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
@@ -151,8 +150,8 @@ def read_inputs(sandbox: Sandbox, key: LadderDay, look_back: int = LOOK_BACK_DAY
     with (
         KalshiClient(sandbox.api_url) as exchange,
         VisualCrossingClient(sandbox.url, sandbox.weather_key) as weather,
-        ClimateReportClient(sandbox.url) as reports,
-        WeatherCompanyClient(sandbox.url) as portal,
+        WeatherClient(sandbox.url) as reports,
+        WeatherClient(sandbox.url) as portal,
     ):
 
         def settlements(day: date) -> pl.DataFrame:

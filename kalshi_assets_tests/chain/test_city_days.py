@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kalshi_assets.defs.checks import checks_of
+from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.files import Files
@@ -55,7 +55,7 @@ def test_every_table_passes_its_checks(day: Inputs, chain: Chain, tmp_path: Path
     lake = Lake(Files(tmp_path), TEMPERATURE)
     lake.write(EVENTS, day.key, day.events)
     for table, frame in chain.items():
-        for check in checks_of(table):
+        for check in CHECKS.of(table):
             verdict = check.rule(table.conform(frame), lake, day.key)
             assert verdict.passed, f"{table.full_name} {check.name}: {verdict.found}"
 
@@ -110,13 +110,14 @@ def test_without_weather_the_fused_pmf_is_the_markets_and_says_so(chain: Chain) 
 
 def test_the_market_pmf_never_leaves_the_box_of_bids_and_asks(chain: Chain) -> None:
     both = chain[MARKET_PMF].join(
-        chain[MINUTE_PANEL].select("market_ticker", "minute", "bid", "ask", "quote_source"),
+        chain[MINUTE_PANEL].select("market_ticker", "minute", "bid_cc", "ask_cc", "quote_source"),
         on=["market_ticker", "minute"],
     )
     binding = both.filter(pl.col("quote_source") == "recorded", pl.col("arbitrage") == 0)
     p = pl.col("p_mkt")
     outside = binding.filter(
-        (p < pl.col("bid").fill_null(0) - 1e-9) | (p > pl.col("ask").fill_null(1) + 1e-9)
+        (p < pl.col("bid_cc").fill_null(0) / 10_000 - 1e-9)
+        | (p > pl.col("ask_cc").fill_null(10_000) / 10_000 + 1e-9)
     )
     assert outside.is_empty()
 

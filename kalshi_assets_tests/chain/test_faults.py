@@ -14,7 +14,7 @@ from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.families.temperature.cities import city_day
 from kalshi_assets.families.temperature.services import WeatherService
-from kalshi_assets.families.temperature.sources.climate_report import ClimateReportClient
+from kalshi_assets.families.temperature.sources.client import WeatherClient
 from kalshi_assets.families.temperature.sources.visual_crossing import VisualCrossingClient
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.pipeline.services import KalshiService
@@ -64,9 +64,9 @@ class ImpatientWeather(WeatherService):
             )
 
     @contextmanager
-    def climate_reports(self, key: LadderDay, purpose: str) -> Iterator[ClimateReportClient]:
+    def climate_reports(self, key: LadderDay, purpose: str) -> Iterator[WeatherClient]:
         with self._transport_for("climate_reports", key, purpose) as transport:
-            yield ClimateReportClient(
+            yield WeatherClient(
                 Settings().climate_report_url, transport=transport, sleep=lambda seconds: None
             )
 

@@ -135,7 +135,7 @@ def _labelled(day: Day, settlements: pl.DataFrame) -> pl.DataFrame:
     # The outcome is the same in every minute: a few are enough.
     few = day.fused.filter(pl.col("minute") < pl.col("minute").min() + timedelta(minutes=8))
     panel = few.select("market_ticker", "minute", "bracket").with_columns(
-        pl.lit(None, pl.Float64).alias(name) for name in ("mid", "spread_cents", "bid", "ask")
+        pl.lit(None, pl.Float64).alias(name) for name in ("mid", "spread_cents", "bid_cc", "ask_cc")
     )
     outcome = ["pays", "outcome_known_at", "outcome_pays"]
     told = labels(panel, day.events, OBSERVATIONS.empty(), settlements)

@@ -12,8 +12,8 @@ from kalshi_assets.families.temperature.cities import city
 from kalshi_assets.families.temperature.fit.fitting import mc_params
 from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.listing import listing_of
+from kalshi_assets.families.temperature.sources.client import WeatherClient
 from kalshi_assets.families.temperature.sources.climate_report import (
-    ClimateReportClient,
     fetch_climate_report,
 )
 from kalshi_assets.families.temperature.sources.visual_crossing import (
@@ -37,7 +37,7 @@ def earlier(generated_day: Inputs, sandbox: Sandbox) -> tuple[Earlier, Earlier, 
     with (
         KalshiClient(sandbox.api_url) as exchange,
         VisualCrossingClient(sandbox.url, sandbox.weather_key) as weather,
-        ClimateReportClient(sandbox.url) as reports,
+        WeatherClient(sandbox.url) as reports,
     ):
         for day in generated_day.key.earlier(DAYS):
             start, _ = of.climate_day(day.date)

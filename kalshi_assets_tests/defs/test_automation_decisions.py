@@ -153,10 +153,10 @@ def test_a_former_series_leads_to_the_same_city() -> None:
         ("KXINX-26JUN29", "no city of cities.toml has the series KXINX"),
         ("None", "'None' is not SERIES-YYMONDD"),
         ("KXHIGHNY", "'KXHIGHNY' is not SERIES-YYMONDD"),
-        ("KXHIGHNY-26JUN31", "26JUN31 is no day of the calendar"),
+        ("KXHIGHNY-26JUN31", "26JUN31 is not a valid date"),
         ("KXHIGHNY-26JUN29-T78", "is not SERIES-YYMONDD"),
-        ("KXHIGHNY-26JUL02", "'KXHIGHNY-26JUL02' is of a day that has no partition"),
-        ("KXHIGHNY-23DEC31", "'KXHIGHNY-23DEC31' is of a day that has no partition"),
+        ("KXHIGHNY-26JUL02", "'KXHIGHNY-26JUL02': its day has no partition"),
+        ("KXHIGHNY-23DEC31", "'KXHIGHNY-23DEC31': its day has no partition"),
     ],
 )
 def test_an_odd_ticker_is_named(ticker: str, said: str) -> None:

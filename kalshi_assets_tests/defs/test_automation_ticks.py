@@ -23,7 +23,7 @@ from kalshi_assets.defs.automation import (
     run_key,
 )
 from kalshi_assets.defs.lake_io import the_lake
-from kalshi_assets.defs.partitions import dagster_key, dagster_tags
+from kalshi_assets.defs.partitions import CITY_DAYS, dagster_key
 from kalshi_assets.defs.settlement_watch import SENSOR_BUDGET_S, Watch
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.errors import UnreachableError
@@ -146,7 +146,11 @@ def test_a_day_that_a_run_is_making_is_not_asked_for_twice(
         instance.create_run_for_job(
             job_def=job,
             status=dg.DagsterRunStatus.STARTED,
-            tags=dict(dagster_tags(city_day("chicago", date(2026, 6, 29)))),
+            tags=dict(
+                CITY_DAYS.get_tags_for_partition_key(
+                    dagster_key(city_day("chicago", date(2026, 6, 29)))
+                )
+            ),
         )
         tick = _schedule(platform, daily_refresh, clock.now, instance)
     assert tick.run_requests is not None

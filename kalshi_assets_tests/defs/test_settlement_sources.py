@@ -23,8 +23,7 @@ from kalshi_assets.exchange.ingest import fetch_event
 from kalshi_assets.families.temperature.cities import CITIES, city_day
 from kalshi_assets.families.temperature.listing import listing_of
 from kalshi_assets.families.temperature.services import WeatherService
-from kalshi_assets.families.temperature.sources.climate_report import ClimateReportClient
-from kalshi_assets.families.temperature.sources.weather_company import WeatherCompanyClient
+from kalshi_assets.families.temperature.sources.client import WeatherClient
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.tables import EVENTS, SETTLEMENTS
@@ -112,14 +111,14 @@ class Weather(WeatherService):
     """Clients of the publishers at hand."""
 
     @contextmanager
-    def climate_reports(self, key: LadderDay, purpose: str) -> Iterator[ClimateReportClient]:
+    def climate_reports(self, key: LadderDay, purpose: str) -> Iterator[WeatherClient]:
         transport = httpx.MockTransport(Asked.services.report)
-        yield ClimateReportClient("https://iowa.test", transport=transport, sleep=_at_once)
+        yield WeatherClient("https://iowa.test", transport=transport, sleep=_at_once)
 
     @contextmanager
-    def weather_company(self, key: LadderDay, purpose: str) -> Iterator[WeatherCompanyClient]:
+    def weather_company(self, key: LadderDay, purpose: str) -> Iterator[WeatherClient]:
         transport = httpx.MockTransport(Asked.services.portal)
-        yield WeatherCompanyClient("https://portal.test", transport=transport, sleep=_at_once)
+        yield WeatherClient("https://portal.test", transport=transport, sleep=_at_once)
 
 
 def _at_once(seconds: float) -> None:
@@ -188,7 +187,7 @@ FAULTS: dict[str, tuple[Services, str, str]] = {
     "portal's issue time in words": (
         Services(portal=portal(result(MIDWAY, issueTime="early morning"))),
         "weather_company",
-        "issueTime is no ISO 8601 time",
+        "issueTime is not an ISO 8601 time",
     ),
     "portal -9999": (Services(portal=portal(result(MIDWAY, -9999))), "weather_company", "-9999"),
     "portal 999": (Services(portal=portal(result(MIDWAY, 999))), "weather_company", "999"),
@@ -217,7 +216,7 @@ FAULTS: dict[str, tuple[Services, str, str]] = {
     "report of another station": (
         Services(report=report(station="KORD")),
         "climate_report",
-        "reports of KORD where KMDW was asked",
+        "reports of KORD, but KMDW was requested",
     ),
     "report malformed": (Services(report=body(b"<html>")), "climate_report", "not whole JSON"),
 }

@@ -19,6 +19,8 @@ from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.keys import Family, LadderDay
 from kalshi_assets.ladder.grid import gridded
 from kalshi_assets.ladder.legs import ValueGrid
+from kalshi_assets.lake.checks import one_winner
+from kalshi_assets.lake.rules import Rules, with_event
 from kalshi_assets.pages.ladder_page import LadderPage
 from kalshi_assets.pipeline.family import LadderFamily
 from kalshi_assets.pipeline.graph import graph_of
@@ -318,3 +320,5 @@ STEPS: tuple[Step, ...] = (
 )
 
 GRAPH = graph_of(FAMILY, STEPS)
+
+CHECKS = Rules({SETTLEMENTS: [with_event(one_winner)]})

@@ -11,7 +11,9 @@ import pytest
 
 from kalshi_assets.keys import days_between
 from kalshi_assets.ladder.terms import atoms_of
+from kalshi_assets.lake.checks import pmfs_sum_to_one
 from kalshi_assets.lake.files import Files
+from kalshi_assets.lake.rules import judged
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
@@ -127,6 +129,16 @@ def test_what_cannot_pay_has_no_probability(lake: Lake) -> None:
     assert fused["p_fused"].max() == 0
     calibrated = lake.read(CALIBRATED, LAST).filter("impossible")
     assert calibrated["p_calibrated"].max() == 0
+
+
+def test_every_table_passes_its_checks(lake: Lake) -> None:
+    for table in TABLES:
+        for check, verdict in judged(lake, family.CHECKS.of(table), table, LAST).items():
+            assert verdict.passed, f"{table.full_name} {check.name}: {verdict.found}"
+    rising = lake.read(FUSED_PMF, LAST).with_columns(
+        p_fused=pl.when(pl.col("bracket") == 39).then(0.5).otherwise("p_fused")
+    )
+    assert not pmfs_sum_to_one(FUSED_PMF, rising, atoms_of(lake.read(EVENTS, LAST))).passed
 
 
 def test_every_leg_that_the_sum_clears_pays(lake: Lake) -> None:

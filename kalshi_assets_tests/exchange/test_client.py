@@ -150,7 +150,7 @@ def test_an_empty_page_with_a_cursor_is_not_the_end():
 
 
 def test_a_repeated_cursor_is_an_error():
-    with pytest.raises(PaginationError, match=r"GET /markets/trades.*'a' came back"):
+    with pytest.raises(PaginationError, match=r"GET /markets/trades.*'a' was repeated"):
         all_trades(pages({"trades": [trade(1)], "cursor": "a"}))
 
 

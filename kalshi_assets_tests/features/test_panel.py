@@ -34,7 +34,7 @@ def test_without_a_candle_and_a_trade_there_is_still_every_bracket_and_minute() 
     assert panel.height == 4 * 61
     assert set(panel["quote_source"]) == {"none"}
     assert (
-        panel.select("bid", "ask", "mid", "last_price", "velocity_1m").null_count().row(0)
+        panel.select("bid_cc", "ask_cc", "mid", "last_price_cc", "velocity_1m").null_count().row(0)
         == (panel.height,) * 5
     )
     assert (panel["volume_15m"] == 0).all()
@@ -86,8 +86,8 @@ def test_any_tape_makes_a_panel_that_keeps_its_contract(made: list[Trade]) -> No
     assert MINUTE_PANEL.conform(panel).equals(panel)
     assert (panel["known_at"] <= panel["minute"]).all()
     assert panel["volume_1m"].sum() == sum(trade[4] for trade in made)
-    bids = panel.filter(pl.col("bid").is_not_null() & pl.col("ask").is_not_null())
-    assert (bids["bid"] < bids["ask"]).all()
+    bids = panel.filter(pl.col("bid_cc").is_not_null() & pl.col("ask_cc").is_not_null())
+    assert (bids["bid_cc"] < bids["ask_cc"]).all()
 
 
 # -- recorded quotes
@@ -97,7 +97,7 @@ def test_a_candle_enters_the_first_minute_at_which_it_is_known() -> None:
     panel = _panel(candles((A, 10, 40, 44)), trades())
     assert _at(panel, A, 10)["quote_source"] == "none"
     row = _at(panel, A, 11)
-    assert (row["bid"], row["ask"], row["mid"]) == (0.40, 0.44, pytest.approx(0.42))
+    assert (row["bid_cc"], row["ask_cc"], row["mid"]) == (4000, 4400, pytest.approx(0.42))
     assert row["spread_cents"] == pytest.approx(4)
     assert row["quote_source"] == "recorded"
     assert row["quote_age_s"] == 60
@@ -106,17 +106,17 @@ def test_a_candle_enters_the_first_minute_at_which_it_is_known() -> None:
 
 def test_a_recorded_quote_stands_until_it_changes_and_ages() -> None:
     panel = _panel(candles((A, 10, 40, 44), (A, 40, 50, 52)), trades())
-    assert _at(panel, A, 40)["bid"] == 0.40
+    assert _at(panel, A, 40)["bid_cc"] == 4000
     assert _at(panel, A, 40)["quote_age_s"] == 1800
-    assert _at(panel, A, 41)["bid"] == 0.50
+    assert _at(panel, A, 41)["bid_cc"] == 5000
     assert _at(panel, A, 41)["quote_age_s"] == 60
 
 
 def test_bid_zero_and_ask_one_are_no_quotes() -> None:
     panel = _panel(candles((A, 10, 0, 44), (B, 10, 40, 100)), trades())
-    assert _at(panel, A, 20)["bid"] is None
-    assert _at(panel, A, 20)["ask"] == 0.44
-    assert _at(panel, B, 20)["ask"] is None
+    assert _at(panel, A, 20)["bid_cc"] is None
+    assert _at(panel, A, 20)["ask_cc"] == 4400
+    assert _at(panel, B, 20)["ask_cc"] is None
     assert _at(panel, A, 20)["mid"] is None
 
 
@@ -138,9 +138,9 @@ def test_a_taker_who_bought_shows_the_ask_and_one_who_sold_shows_the_bid() -> No
     panel = _panel(candles(), trades((A, 5, "yes", 44, 1), (A, 7, "no", 40, 1)))
     assert _at(panel, A, 5)["quote_source"] == "none"
     row = _at(panel, A, 6)
-    assert (row["bid"], row["ask"], row["quote_source"]) == (None, 0.44, "inferred")
+    assert (row["bid_cc"], row["ask_cc"], row["quote_source"]) == (None, 4400, "inferred")
     row = _at(panel, A, 8)
-    assert (row["bid"], row["ask"]) == (0.40, 0.44)
+    assert (row["bid_cc"], row["ask_cc"]) == (4000, 4400)
 
 
 def test_an_inferred_quote_is_as_old_as_its_older_side() -> None:
@@ -151,24 +151,24 @@ def test_an_inferred_quote_is_as_old_as_its_older_side() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "bid", "ask"),
     [
-        (("yes", 40), ("no", 45), 0.45, None),
-        (("no", 45), ("yes", 40), None, 0.40),
-        (("yes", 45), ("no", 45), 0.45, None),
-        (("no", 40), ("yes", 45), 0.40, 0.45),
+        (("yes", 40), ("no", 45), 4500, None),
+        (("no", 45), ("yes", 40), None, 4000),
+        (("yes", 45), ("no", 45), 4500, None),
+        (("no", 40), ("yes", 45), 4000, 4500),
     ],
 )
 def test_of_a_crossed_pair_the_older_side_goes(
-    first: tuple[str, int], second: tuple[str, int], bid: float | None, ask: float | None
+    first: tuple[str, int], second: tuple[str, int], bid: int | None, ask: int | None
 ) -> None:
     panel = _panel(candles(), trades((A, 5, *first, 1), (A, 6, *second, 1)))
     row = _at(panel, A, 10)
-    assert (row["bid"], row["ask"]) == (bid, ask)
+    assert (row["bid_cc"], row["ask_cc"]) == (bid, ask)
 
 
 def test_a_crossed_pair_of_the_same_instant_leaves_the_ask() -> None:
     panel = _panel(candles(), trades((A, 5, "no", 45, 1), (A, 5, "yes", 40, 1)))
     row = _at(panel, A, 10)
-    assert (row["bid"], row["ask"]) == (None, 0.40)
+    assert (row["bid_cc"], row["ask_cc"]) == (None, 4000)
 
 
 def test_recorded_quotes_take_the_place_of_inferred_ones() -> None:
@@ -178,14 +178,14 @@ def test_recorded_quotes_take_the_place_of_inferred_ones() -> None:
     )
     assert _at(panel, A, 10)["quote_source"] == "inferred"
     assert _at(panel, A, 30)["quote_source"] == "recorded"
-    assert _at(panel, A, 30)["ask"] == 0.52
+    assert _at(panel, A, 30)["ask_cc"] == 5200
 
 
 def test_a_block_trade_shows_no_quote_and_is_no_volume() -> None:
     panel = _panel(candles(), trades((A, 5, "yes", 44, 100), block=[0]))
     assert _at(panel, A, 10)["quote_source"] == "none"
     assert _at(panel, A, 10)["volume_15m"] == 0
-    assert _at(panel, A, 10)["last_price"] is None
+    assert _at(panel, A, 10)["last_price_cc"] is None
 
 
 # -- trades
@@ -197,15 +197,15 @@ def test_volume_and_flow_add_up_over_minutes() -> None:
     )
     row = _at(panel, A, 6)
     assert (row["volume_1m"], row["flow_1m"]) == (4, 2)
-    assert (row["high_1m"], row["low_1m"], row["last_price"]) == (0.44, 0.40, 0.40)
+    assert (row["high_1m_cc"], row["low_1m_cc"], row["last_price_cc"]) == (4400, 4000, 4000)
     assert row["last_trade_age_s"] == 30
     assert _at(panel, A, 7)["volume_1m"] == 0
-    assert _at(panel, A, 7)["high_1m"] is None
+    assert _at(panel, A, 7)["high_1m_cc"] is None
     assert _at(panel, A, 20)["volume_15m"] == 14
     assert _at(panel, A, 20)["flow_15m"] == 12
     assert _at(panel, A, 21)["volume_15m"] == 10
     assert _at(panel, A, 50)["volume_15m"] == 0
-    assert _at(panel, A, 50)["last_price"] == 0.45
+    assert _at(panel, A, 50)["last_price_cc"] == 4500
 
 
 def test_a_trade_on_the_minute_is_known_a_minute_later() -> None:
@@ -220,7 +220,7 @@ def test_candles_tell_the_volume_before_the_tape_begins_and_not_after() -> None:
     without = _panel(recorded, trades())
     assert _at(without, A, 11)["volume_1m"] == 7
     assert _at(without, A, 31)["volume_1m"] == 7
-    assert _at(without, A, 11)["last_price"] == pytest.approx(0.42)
+    assert _at(without, A, 11)["last_price_cc"] == 4200
     beside = _panel(recorded, trades((A, 20, "yes", 43, 2)))
     assert _at(beside, A, 11)["volume_1m"] == 7
     assert _at(beside, A, 21)["volume_1m"] == 2

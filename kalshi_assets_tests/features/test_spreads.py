@@ -22,7 +22,7 @@ def _market(trades_per_minute: float, seed: int = 1) -> tuple[Array, Array]:
     for each in np.unique(minute):
         paid = price[minute == each]
         high[0, each], low[0, each] = paid.max(), paid.min()
-    return high, low
+    return np.round(high * 10_000), np.round(low * 10_000)
 
 
 def test_the_proxy_is_biased_as_simulated_for_a_true_spread_of_two_cents() -> None:
@@ -43,8 +43,8 @@ def test_the_proxy_does_not_know_the_future(seed: int, t: int) -> None:
 
 def _short(seed: int) -> tuple[Array, Array]:
     rng = np.random.default_rng(seed)
-    low = np.where(rng.random((3, 200)) < 0.4, rng.integers(1, 90, (3, 200)) / 100, np.nan)
-    return low + rng.integers(0, 4, low.shape) / 100, low
+    low = np.where(rng.random((3, 200)) < 0.4, rng.integers(1, 90, (3, 200)) * 100.0, np.nan)
+    return low + rng.integers(0, 4, low.shape) * 100.0, low
 
 
 def test_without_a_trade_there_is_no_proxy() -> None:
@@ -60,7 +60,7 @@ def test_an_hour_after_the_last_trade_there_is_no_proxy_any_more() -> None:
 
 
 def test_the_mean_range_is_of_the_minutes_with_a_range_only() -> None:
-    high = np.array([[np.nan, 0.42, 0.44, 0.41, np.nan]])
-    low = np.array([[np.nan, 0.42, 0.42, 0.40, np.nan]])
+    high = np.array([[np.nan, 4200, 4400, 4100, np.nan]])
+    low = np.array([[np.nan, 4200, 4200, 4000, np.nan]])
     spread = spread_proxy_cents(high, low)[0]
     assert spread.tolist() == pytest.approx([np.nan, np.nan, 2.0, 1.5, 1.5], nan_ok=True)

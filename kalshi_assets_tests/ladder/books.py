@@ -10,6 +10,10 @@ NOON = datetime(2025, 4, 25, 17, tzinfo=UTC)
 Quotes = Sequence[tuple[float | None, float | None]]
 
 
+def in_cc(dollars: float | None) -> int | None:
+    return None if dollars is None else round(dollars * 10_000)
+
+
 def book(
     *minutes: Quotes,
     last: Sequence[float | None] | None = None,
@@ -27,9 +31,9 @@ def book(
                 "bracket": i,
                 "minute": NOON + timedelta(minutes=t),
                 "known_at": NOON,
-                "bid": bid,
-                "ask": ask,
-                "last_price": traded[i],
+                "bid_cc": in_cc(bid),
+                "ask_cc": in_cc(ask),
+                "last_price_cc": in_cc(traded[i]),
                 "last_trade_age_s": None if traded[i] is None else last_age_s,
                 "quote_source": source,
                 "quote_age_s": quote_age_s,
@@ -42,9 +46,9 @@ def book(
             "bracket": pl.Int8,
             "minute": pl.Datetime("us", "UTC"),
             "known_at": pl.Datetime("us", "UTC"),
-            "bid": pl.Float64,
-            "ask": pl.Float64,
-            "last_price": pl.Float64,
+            "bid_cc": pl.Int32,
+            "ask_cc": pl.Int32,
+            "last_price_cc": pl.Int32,
             "last_trade_age_s": pl.Float64,
             "quote_source": pl.String,
             "quote_age_s": pl.Float64,

@@ -5,8 +5,10 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from kalshi_assets.defs.checks import checks_of, verdicts
+from kalshi_assets.families.temperature import checks as weather
+from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.lake import checks
+from kalshi_assets.lake.rules import judged
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.tables import (
     DECISIONS,
@@ -137,12 +139,12 @@ def test_sources_that_pay_different_brackets_are_found() -> None:
 
 
 def test_an_alarm_is_told_with_its_share_and_times() -> None:
-    quiet = checks.feed_alarm(hazard())
+    quiet = weather.feed_alarm(hazard())
     assert quiet.passed
     assert quiet.found == "no alarm at 12 times"
     later = pl.col("minute") >= NOON + timedelta(minutes=45)
     status = pl.when(later).then(pl.lit("feed_alarm")).otherwise("status")
-    verdict = checks.feed_alarm(hazard().with_columns(status=status))
+    verdict = weather.feed_alarm(hazard().with_columns(status=status))
     assert not verdict.passed
     assert verdict.found == (
         "feed_alarm at 25.0% of 12 times, first 2025-04-25 17:45Z, last 2025-04-25 17:55Z"
@@ -151,38 +153,38 @@ def test_an_alarm_is_told_with_its_share_and_times() -> None:
 
 def test_a_day_without_weather_has_neither_alarm_nor_variation() -> None:
     empty = hazard().with_columns(p_wx=pl.lit(None, pl.Float64), status=pl.lit("no_observations"))
-    assert checks.feed_alarm(empty).passed
-    assert checks.variation_is_news(empty).passed
-    assert checks.variation_is_news(HAZARD_PMF.empty()).passed
+    assert weather.feed_alarm(empty).passed
+    assert weather.variation_is_news(empty).passed
+    assert weather.variation_is_news(HAZARD_PMF.empty()).passed
 
 
 def test_probabilities_that_go_to_the_outcome_once_vary_as_news_does() -> None:
-    assert checks.variation_is_news(hazard()).passed
-    verdict = checks.variation_is_news(hazard([[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 1.0, 0.0]]))
+    assert weather.variation_is_news(hazard()).passed
+    verdict = weather.variation_is_news(hazard([[0.0, 0.0, 0.5, 0.5], [0.0, 0.0, 1.0, 0.0]]))
     assert verdict.passed
     assert verdict.found == "squared changes sum to 0.50, where 0.50 was to be expected"
 
 
 def test_probabilities_that_flicker_are_found() -> None:
     there, back = [0.0, 0.1, 0.7, 0.2], [0.0, 0.7, 0.1, 0.2]
-    verdict = checks.variation_is_news(hazard([there, back] * 6))
+    verdict = weather.variation_is_news(hazard([there, back] * 6))
     assert not verdict.passed
     assert verdict.found.startswith("squared changes sum to 7.92")
 
 
 def test_a_bracket_dies_by_evidence_and_by_nothing_else() -> None:
-    assert checks.dead_only_by_evidence(hazard(), events()).passed
-    unproved = checks.dead_only_by_evidence(hazard().with_columns(evidence_max_f=69), events())
+    assert weather.dead_only_by_evidence(hazard(), events()).passed
+    unproved = weather.dead_only_by_evidence(hazard().with_columns(evidence_max_f=69), events())
     assert not unproved.passed
     assert unproved.found.startswith("dead without evidence: 12;")
-    alive = checks.dead_only_by_evidence(hazard().with_columns(dead=pl.lit(value=False)), events())
+    alive = weather.dead_only_by_evidence(hazard().with_columns(dead=pl.lit(value=False)), events())
     assert not alive.passed
     assert "alive against it: 12;" in alive.found
 
 
 def test_only_brackets_above_the_running_maximum_may_be_at_nought_while_alive() -> None:
-    assert checks.dead_only_by_evidence(hazard([[0.0, 0.5, 0.5, 0.0]]), events()).passed
-    verdict = checks.dead_only_by_evidence(hazard([[0.0, 0.0, 0.7, 0.3]]), events())
+    assert weather.dead_only_by_evidence(hazard([[0.0, 0.5, 0.5, 0.0]]), events()).passed
+    verdict = weather.dead_only_by_evidence(hazard([[0.0, 0.0, 0.7, 0.3]]), events())
     assert not verdict.passed
     assert "at 0 though reached and not dead: 1" in verdict.found
     before = hazard([[0.0, 0.0, 0.7, 0.3]]).with_columns(
@@ -190,37 +192,37 @@ def test_only_brackets_above_the_running_maximum_may_be_at_nought_while_alive() 
         running_max_lo_f=pl.lit(None, pl.Int16),
         evidence_max_f=pl.lit(None, pl.Int16),
     )
-    assert checks.dead_only_by_evidence(before, events()).passed
+    assert weather.dead_only_by_evidence(before, events()).passed
 
 
 def test_a_hazard_of_another_ladder_is_found() -> None:
     other = events().with_columns(market_ticker=pl.col("market_ticker") + "X")
-    verdict = checks.dead_only_by_evidence(hazard(), other)
+    verdict = weather.dead_only_by_evidence(hazard(), other)
     assert not verdict.passed
     assert verdict.found.endswith("of no bracket of the event: 48")
 
 
 @pytest.mark.parametrize("table", TABLES, ids=Table.full_name.fget)
 def test_every_table_is_checked_for_rows_and_keys(table: Table) -> None:
-    names = [check.name for check in checks_of(table)]
+    names = [check.name for check in CHECKS.of(table)]
     assert names[:2] == ["not_empty", "key_unique"]
     assert len(set(names)) == len(names)
     assert ("nothing_from_the_future" in names) == bool(table.point_in_time)
     assert ("pmfs_sum_to_one" in names) == bool(table.pmfs)
-    assert all(check.description for check in checks_of(table))
+    assert all(check.description for check in CHECKS.of(table))
 
 
 def test_only_what_is_a_question_and_not_an_error_is_a_warning() -> None:
-    lenient = {check.name for table in TABLES for check in checks_of(table) if not check.blocking}
+    lenient = {check.name for table in TABLES for check in CHECKS.of(table) if not check.blocking}
     questions = {"nothing_left_out", "sources_agree", "sources_read", "one_bracket_pays"}
     assert lenient == questions | {"feed_alarm", "variation_is_news"}
-    assert "dead_only_by_evidence" in {check.name for check in checks_of(HAZARD_PMF)}
-    assert "one_winner" in {check.name for check in checks_of(SETTLEMENTS)}
+    assert "dead_only_by_evidence" in {check.name for check in CHECKS.of(HAZARD_PMF)}
+    assert "one_winner" in {check.name for check in CHECKS.of(SETTLEMENTS)}
 
 
 def test_the_tables_that_trading_reads_may_not_know_the_future() -> None:
     for table in (MINUTE_PANEL, FUSED_PMF, DECISIONS):
-        assert "nothing_from_the_future" in {check.name for check in checks_of(table)}
+        assert "nothing_from_the_future" in {check.name for check in CHECKS.of(table)}
 
 
 def test_every_partition_of_a_range_has_its_own_verdict(lake: Lake) -> None:
@@ -230,10 +232,12 @@ def test_every_partition_of_a_range_has_its_own_verdict(lake: Lake) -> None:
         lake.write(FUSED_PMF, key, fused())
     wrong = fused().with_columns(p_fused=pl.lit(0.25))
     lake.write(FUSED_PMF, keys[1], wrong)
-    found = verdicts(lake, FUSED_PMF, checks_of(FUSED_PMF), keys)
-    assert [verdict.passed for verdict in found["impossible_at_zero"].values()] == [
-        True,
-        False,
-        True,
+    found = [
+        {
+            check.name: verdict.passed
+            for check, verdict in judged(lake, CHECKS.of(FUSED_PMF), FUSED_PMF, key).items()
+        }
+        for key in keys
     ]
-    assert all(verdict.passed for verdict in found["key_unique"].values())
+    assert [passed["impossible_at_zero"] for passed in found] == [True, False, True]
+    assert all(passed["key_unique"] for passed in found)

@@ -101,7 +101,7 @@ def test_names_are_those_directly_below_a_folder_in_order(files: Files) -> None:
     for name in ("a/two", "a/one", "a/b/three"):
         files.write(name, b"")
     assert files.names("a") == ["b", "one", "two"]
-    assert files.names("nowhere") == []
+    assert files.names("nowhere") == files.names("a/one") == []
 
 
 def test_what_is_deleted_is_gone_and_may_be_deleted_again(files: Files) -> None:

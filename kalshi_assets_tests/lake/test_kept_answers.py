@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from kalshi_assets.families.temperature.cities import CITIES, city_day
+from kalshi_assets.families.temperature.sources.client import WeatherClient
 from kalshi_assets.families.temperature.sources.climate_report import (
-    ClimateReportClient,
     fetch_climate_report,
     tells_final,
 )
@@ -57,10 +57,10 @@ def ask(tmp_path: Path) -> Callable[..., list[int]]:
         raw = RawArchive(Files(tmp_path))
         with (
             raw.recording("climate_reports", key, "settlement", kept) as transport,
-            ClimateReportClient("https://archive.test", transport=transport) as client,
+            WeatherClient("https://archive.test", transport=transport) as client,
         ):
             rows = fetch_climate_report(client, CHICAGO, day)
-        with ClimateReportClient(
+        with WeatherClient(
             "https://archive.test",
             transport=raw.replaying("climate_reports", key, "settlement"),
         ) as again:

@@ -29,7 +29,6 @@ ALLOWED = {
     "commands/backfill.py": "Dagster's home",
     "commands/demo.py": "an argument: recordings",
     "commands/doctor.py": "free space, Dagster's home",
-    "commands/generate.py": "an argument: the folder of a world",
     "commands/services.py": "recordings, and the sandbox's state",
     "commands/study.py": "arguments: recordings, the folder of the documents",
     "commands/study_days.py": "the environment of a process",

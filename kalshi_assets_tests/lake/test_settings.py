@@ -26,7 +26,6 @@ def test_nothing_needs_to_be_set() -> None:
     assert settings.cities == tuple(CITIES)
     assert settings.kalshi_api_url == KALSHI_API
     assert settings.trade_mode == "shadow"
-    assert not settings.has_kalshi_key
     assert not settings.names_services
 
 

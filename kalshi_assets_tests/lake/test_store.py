@@ -22,7 +22,7 @@ from kalshi_assets.lake.store import (
     Partitions,
     SpoiltPartitionError,
 )
-from kalshi_assets.tables import OBSERVATIONS, ContractViolationError
+from kalshi_assets.tables import FORECASTS, OBSERVATIONS, ContractViolationError
 from kalshi_assets_tests.lake.handmade import KEY, observations
 
 
@@ -118,6 +118,16 @@ def test_neither_temporary_files_nor_placeholders_count_as_partitions(lake: Lake
     lake.write_placeholder(OBSERVATIONS)
     assert lake.keys(OBSERVATIONS) == [KEY]
     assert not lake.has(OBSERVATIONS, tomorrow)
+
+
+def test_city_days_are_those_of_any_of_the_tables_whatever_else_lies_there(lake: Lake) -> None:
+    earlier, later = KEY.earlier(1)[0], KEY.on(KEY.date + timedelta(days=1))
+    for table, key in ((OBSERVATIONS, KEY), (OBSERVATIONS, earlier), (FORECASTS, KEY)):
+        lake.files.write(lake.name(table, key), b"")
+    lake.files.write("lake/weather/observations/notes.txt", b"")
+    lake.files.write(f"lake/weather/forecasts/city=new_york/date={later.date}/notes.txt", b"")
+    assert lake.keys(OBSERVATIONS, FORECASTS) == [earlier, KEY]
+    assert lake.keys(FORECASTS) == [KEY]
 
 
 def test_a_lake_belongs_to_the_origin_that_filled_it_first(lake: Lake) -> None:

@@ -182,7 +182,7 @@ def test_an_unsettled_day_claims_no_score_and_no_profit() -> None:
     favourites = {cells[0][:5]: cells[1] for cells in read.tables["beliefs"][0]}
     assert favourites["12:00"].startswith("62° to 63°")
     assert favourites["15:00"] == favourites["18:00"] == "–"
-    assert "No source has said" in read.words("quality")
+    assert "No source has reported" in read.words("quality")
 
 
 def test_a_source_that_could_not_be_read_is_named_with_its_reason() -> None:
@@ -215,7 +215,7 @@ def test_a_day_at_a_fair_price_has_gains_and_no_winner() -> None:
     unscored = day.report.with_columns(pl.lit(None, pl.Float64).alias(name) for name in scores)
     priced = replace(day, settlements=settlements, daily_pnl=nobody, report=unscored)
     read = Page(render_day(priced))
-    assert "Settled without a bracket that won, so nothing is scored." in read.words("verdict")
+    assert "Settled without a winning bracket, so nothing is scored." in read.words("verdict")
     assert "After fees it made" in read.words("verdict")
     said = "its brackets paid 0.01, 0.25, 0.70, 0.02, 0.01, 0.01 dollars"
     assert said in read.words("quality")
@@ -268,22 +268,22 @@ def test_a_day_without_any_rows_still_has_a_page(full: DayInputs) -> None:
 
 def test_the_page_says_what_the_weathers_probabilities_rest_on(page: Page) -> None:
     said = page.words("temperature")
-    assert "are the filter's around the hourly forecast." in said
-    assert "Earlier days like this one share in them: 50 % until 09:00, then none." in said
+    assert "are those of the filter around the hourly forecast." in said
+    assert "Share of similar earlier days in them: 50 % until 09:00, then none." in said
     assert "Withheld" not in said
 
 
 def test_the_page_says_when_the_weather_was_withheld_and_why() -> None:
     said = Page(render_day(a_day(alarm=True))).words("temperature")
-    assert "Withheld: 10:00 to 11:05, the reports contradict all that was expected" in said
-    assert "The reports surprised it most at 10:00, at −4.0 a report." in said
+    assert "Withheld: 10:00 to 11:05, the reports contradict the model" in said
+    assert "at 10:00: mean log likelihood −4.0 per report." in said
 
 
 def test_a_share_that_is_not_known_is_not_said() -> None:
     day = a_day()
     unknown = pl.lit(None, day.hazard_pmf.schema["analogue_share"])
     guided = replace(day, hazard_pmf=day.hazard_pmf.with_columns(analogue_share=unknown))
-    assert "share in them" not in Page(render_day(guided)).words("temperature")
+    assert "Share of similar" not in Page(render_day(guided)).words("temperature")
 
 
 def test_a_baseline_that_changes_is_named_with_its_time() -> None:
@@ -294,8 +294,8 @@ def test_a_baseline_that_changes_is_named_with_its_time() -> None:
     changed = replace(day, hazard_pmf=day.hazard_pmf.with_columns(baseline=baseline))
     said = Page(render_day(changed)).words("temperature")
     assert (
-        "the filter's around the climatological day until 12:00, "
-        "then the filter's around the hourly forecast."
+        "those of the filter around the climatological day until 12:00, "
+        "then those of the filter around the hourly forecast."
     ) in said
 
 
@@ -314,17 +314,17 @@ def test_a_day_of_guidance_alone_shows_it_until_it_falls_silent() -> None:
     html = render_day(replace(day, hazard_pmf=guided))
     words = Page(html).words("temperature")
     assert "The weather's probabilities are day-ahead ones around the guidance." in words
-    assert "Those of the eve stay out of the fused probabilities." in words
+    assert "Day-ahead probabilities are not used in the fused probabilities." in words
     assert "Withheld: 12:00 to 23:55, no station observations." in words
-    assert "nothing here entered" not in words
-    assert "the weather's own probabilities" in html.replace("&#x27;", "'").replace("&#39;", "'")
+    assert "no probability uses them" not in words
+    assert "weather probabilities, the coldest" in html
 
 
 def test_a_weather_pmf_that_stayed_out_of_the_pool_is_not_said_to_have_entered() -> None:
     day = a_day()
-    assert "The weather entered the fused" in Page(render_day(day)).words("verdict")
+    assert "The weather was used in the fused" in Page(render_day(day)).words("verdict")
     panel = day.minute_panel_full.with_columns(weather_weight=0.0)
-    assert "The weather entered" not in Page(
+    assert "The weather was used in" not in Page(
         render_day(replace(day, minute_panel_full=panel))
     ).words("verdict")
 
@@ -332,7 +332,7 @@ def test_a_weather_pmf_that_stayed_out_of_the_pool_is_not_said_to_have_entered()
 def test_a_day_without_weather_probabilities_says_nothing_about_their_method() -> None:
     said = Page(render_day(a_day(weather=False))).words("temperature")
     assert "filter" not in said
-    assert "Earlier days" not in said
+    assert "earlier days" not in said
 
 
 def test_every_method_and_baseline_has_words() -> None:

@@ -81,7 +81,6 @@ def test_the_headline_counts_hours_where_they_agree_with_the_mean(rows: list[Day
 
 def test_weather_is_set_against_the_market_on_the_same_hours(rows: list[DaySummary]) -> None:
     total = total_of("New York", rows[:2])
-    assert total.weather_days == 2
     assert total.market_there == pytest.approx(
         sum(row.contest.market_there or 0 for row in rows[:2]) / 2
     )
@@ -110,8 +109,8 @@ def test_the_uncertainty_is_over_days(rows: list[DaySummary]) -> None:
 
 def test_few_days_are_said_to_prove_nothing(rows: list[DaySummary], page: Page) -> None:
     words = page.words("caveats")
-    assert "3 scored city-days cannot show an edge" in words
-    assert "On 1 day fused is the market's PMF" in words
+    assert "3 scored city-days: too few to show an edge" in words
+    assert "On 1 day fused equals the market's PMF" in words
     assert "1 day not settled" in words
 
 
@@ -119,11 +118,11 @@ def test_many_days_are_given_with_their_standard_error(rows: list[DaySummary]) -
     many = [replace(rows[i % 2], date=dt.date(2025, 1, 1) + dt.timedelta(i)) for i in range(40)]
     said = caveats(many)
     assert "standard error" in said[0]
-    assert not any("cannot show an edge" in sentence for sentence in said)
+    assert not any("too few to show" in sentence for sentence in said)
 
 
 def test_an_index_without_orders_claims_no_profit(rows: list[DaySummary]) -> None:
-    assert "no orders sent" in Page(render_index(rows[2:3])).words("verdict")
+    assert "no orders were sent" in Page(render_index(rows[2:3])).words("verdict")
 
 
 def test_an_empty_index_says_so() -> None:

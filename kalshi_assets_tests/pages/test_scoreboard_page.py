@@ -119,14 +119,14 @@ def test_an_interval_around_zero_is_undecided() -> None:
 
 
 def test_hours_at_which_the_pool_is_worse_are_named() -> None:
-    assert "**The anchor drags.**" in anchor_verdict(study_of(-0.5).scoreboard)
+    assert "**Some hours are worse than the market.**" in anchor_verdict(study_of(-0.5).scoreboard)
     assert "worse at 2 (21:00 eve, 15:00)" in anchor_verdict(study_of(-0.5).scoreboard)
-    assert "**The anchor holds.**" in anchor_verdict(study_of(0.2).scoreboard)
+    assert "**No hour is worse than the market.**" in anchor_verdict(study_of(0.2).scoreboard)
 
 
 def test_controls_that_show_skill_are_called_failed(study: MarketStudy) -> None:
     held = page_text(study, command=COMMAND, titles=TITLES)
-    assert "**Controls hold**" in held
+    assert "**Controls passed**" in held
     failed = page_text(study_of(0.2, lagged=0.2), command=COMMAND, titles=TITLES)
     assert "**Controls failed**" in failed
     assert "fused_lagged against the market" in " ".join(failed.split())

@@ -27,7 +27,7 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 def test_an_archive_without_markets_is_refused(tmp_path: Path) -> None:
     path = write_archive(tmp_path) / "markets.parquet"
     pl.read_parquet(path).clear().write_parquet(path)
-    with pytest.raises(ArchiveError, match="holds no markets"):
+    with pytest.raises(ArchiveError, match="contains no markets"):
         Archive(tmp_path)
 
 

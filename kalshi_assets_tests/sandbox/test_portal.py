@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.families.temperature.sources.client import WeatherClient
 from kalshi_assets.families.temperature.sources.weather_company import (
-    WeatherCompanyClient,
     fetch_weather_company,
 )
 from kalshi_assets.sandbox.server import running
@@ -49,7 +49,7 @@ def portal(tmp_path_factory: pytest.TempPathFactory, clock: Clock) -> Iterator[s
 
 
 def fetched(url: str, city: str = "new_york", day: date = AUGUST_15) -> pl.DataFrame:
-    with WeatherCompanyClient(url) as client:
+    with WeatherClient(url) as client:
         return fetch_weather_company(client, CITIES[city], day)
 
 

@@ -22,7 +22,7 @@ from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 SEED = 7
 PLACES = ["chicago", "new_york"]
 START, END = date(2026, 3, 7), date(2026, 3, 8)
-FRAMES = ("markets", "candles", "trades", "observations", "settlement", "forecast")
+FRAMES = ("markets", "candles", "trades", "observations", "settlements", "forecasts")
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_the_ladder_is_valid_and_its_one_winner_contains_the_maximum(one: Genera
     assert one.markets["strike_type"].to_list() == ["less", *["between"] * 4, "greater"]
     winners = one.markets.filter(pl.col("result") == "yes")
     assert winners.height == 1
-    value = int(one.settlement["tmax_f"][0])
+    value = int(one.settlements["tmax_f"][0])
     assert one.markets["expiration_value"].unique().to_list() == [value]
     winner = ladder.brackets[ladder.index_of(value)].market_ticker
     assert winners["market_ticker"][0] == winner

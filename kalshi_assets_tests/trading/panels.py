@@ -69,6 +69,8 @@ def panel(
         "p_fused": 0.49,
     }
     values = {**defaults, **columns}
+    for name in ("bid", "ask", "low_1m", "high_1m"):
+        values[f"{name}_cc"] = _in_cc(values.pop(name))
     shape = (minutes, brackets)
     frame = pl.DataFrame(
         {
@@ -92,6 +94,13 @@ def panel(
     )
     types = {"p_calibrated": pl.Float64, "impossible": pl.Boolean}
     return priced(full, calibrated.cast(types), veto(full, params()))
+
+
+def _in_cc(dollars: Any) -> np.ndarray:
+    """Whole cc; None for what is no number."""
+    values = np.asarray(dollars, dtype=object)
+    cc = [None if x is None or np.isnan(x) else round(x * 10_000) for x in values.ravel()]
+    return np.array(cc, dtype=object).reshape(values.shape)
 
 
 def _spread(value: Any, shape: tuple[int, int]) -> list[Any]:

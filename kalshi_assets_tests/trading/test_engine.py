@@ -250,12 +250,13 @@ def test_positions_and_loss_never_leave_their_limits(seed: int) -> None:
 def test_for_the_same_orders_touch_fills_at_least_what_conservative_fills() -> None:
     # Orders so far apart that neither model's fills change what is sent next.
     sends = range(0, 120, 8)
-    frame = random_panel(11).with_columns(p_mkt=(pl.col("bid") + pl.col("ask")) / 2)
+    frame = random_panel(11)
+    frame = frame.with_columns(p_mkt=(pl.col("bid_cc") + pl.col("ask_cc")) / 20_000)
     decides = ((pl.col("minute") - minute(0)).dt.total_minutes() % 8) == 0
     frame = frame.with_columns(
         quote_source=pl.lit("recorded"),
         p_calibrated=pl.when(decides).then("p_calibrated").otherwise("p_mkt"),
-        hazard_next_5m=pl.lit(0.0),
+        veto=pl.lit(""),
     )
     result = run(frame, max_position_contracts=10**6, max_daily_loss_cc=10**9)
     keys = ["order_id", "market_ticker", "side", "execution", "placed_at", "contracts"]

@@ -19,8 +19,8 @@ from kalshi_assets_tests.trading.panels import column, minute, panel, params, ra
 TERMS = EventTerms(fee_type="quadratic", fee_multiplier=1.0)
 NAN = math.nan
 REASON_OF_UNKNOWN = {
-    "bid": "no_quote",
-    "ask": "no_quote",
+    "bid_cc": "no_quote",
+    "ask_cc": "no_quote",
     "quote_source": "input_unknown",
     "quote_age_s": "input_unknown",
     "volume_15m": "input_unknown",
@@ -34,12 +34,13 @@ REASON_OF_UNKNOWN = {
 }
 """Every column that the decision reads, but for the key."""
 
-FLOATS = ("bid", "ask", "quote_age_s", "volume_15m", "p_mkt", "p_calibrated")
+FLOATS = ("quote_age_s", "volume_15m", "p_mkt", "p_calibrated")
 ATTACKS = [
     *((name, None) for name in REASON_OF_UNKNOWN),
     *((name, value) for name in FLOATS for value in (NAN, math.inf)),
     *((name, -0.01) for name in FLOATS),
-    *((name, 1.01) for name in ("bid", "ask", "p_mkt", "p_calibrated")),
+    *((name, 1.01) for name in ("p_mkt", "p_calibrated")),
+    *((name, value) for name in ("bid_cc", "ask_cc") for value in (-1, 10_001)),
 ]
 
 
@@ -155,8 +156,10 @@ def test_a_close_that_one_bracket_does_not_know_is_the_others() -> None:
         assert each.candidates == ()
 
 
-@pytest.mark.parametrize("name", ["low_1m", "high_1m", "volume_1m"])
-@pytest.mark.parametrize("value", [None, NAN])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("low_1m_cc", None), ("high_1m_cc", None), ("volume_1m", None), ("volume_1m", NAN)],
+)
 def test_trades_that_nobody_knows_fill_nothing(name: str, value: Any) -> None:
     frame = spoilt(day_with_one_order(0), pl.lit(value=True), (name, value))
     (order,) = of_an_event(frame).to_dicts()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kalshi_assets.defs.checks import checks_of
 from kalshi_assets.defs.partitions import dagster_key
+from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.families.temperature.cities import city_day, city_days
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.tables import HAZARD_PMF, OBSERVATIONS, STUDIES, TABLES
@@ -258,7 +258,7 @@ def assert_made(
         for verdict in verdicts
     }
     assert checked.keys() == {
-        (table.schema, table.name, check.name) for table in TABLES for check in checks_of(table)
+        (table.schema, table.name, check.name) for table in TABLES for check in CHECKS.of(table)
     }
     bad = {name for name, passed in checked.items() if not passed}
     # Recorded days differ between the exchange and the official maximum, and a feed can be wrong.

@@ -76,8 +76,8 @@ def test_the_report_index_leads_to_the_day_s_page(
     text = visible_text(index.resolve().as_uri(), tmp_path / "profile", budget_ms=3000)
     assert "New York" in text
     assert f"{DAY}" in text
-    assert "What this cannot say" in text
+    assert "Limits" in text
     page = index.parent / "new_york" / f"{DAY}.html"
     text = visible_text(page.resolve().as_uri(), tmp_path / "profile", budget_ms=3000)
-    assert "What it believed" in text
+    assert "Probabilities" in text
     assert "KXHIGHNY-26JUN30" in text

@@ -1,8 +1,8 @@
-"""The settlement station's weather, from a service's answer to bracket probabilities.
+"""Daily maximum temperature: from weather services to bracket probabilities.
 
-Here: the climate day's slots (`climate_day`), what was known when (`asof`), what reports prove
-(`evidence`), earlier days as one frame (`station_days`), which value is official (`official`).
-Below, each on those before it: `sources`, `reports`, `filter`, `fit`, `hazard`. Not here: the
-market (`ladder`), the exchange's own word on a settlement (`exchange`), where frames are stored
+Here: slots of the climate day (`climate_day`), the weather as known at each minute (`asof`), what
+reports prove (`evidence`), earlier days as arrays (`station_days`), official maxima (`official`),
+and the family's `steps`. Packages, each using those before it: `bulletins`, `sources`, `filter`,
+`fit`, `hazard`. Not here: the market (`ladder`), the exchange's settlement (`exchange`), storage
 (`lake`).
 """

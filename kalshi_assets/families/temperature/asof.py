@@ -1,7 +1,7 @@
-"""The day's weather as it was known at each minute.
+"""The day's weather as known at each minute.
 
-Here: joining reports and forecasts to minutes by `known_at`, and saying why there is nothing. Not
-here: probabilities of what comes (hazard), brackets, or the market.
+Here: joining reports and forecasts to minutes by `known_at`, and the status if there is none. Not
+here: probabilities (`hazard`), brackets, the market.
 """
 
 from dataclasses import dataclass
@@ -54,8 +54,8 @@ def weather_as_of(
 ) -> pl.DataFrame:
     """Reports and forecast of one climate day, as known at each minute.
 
-    Nothing known after a minute touches its row: later rows may be cut off or replaced without
-    changing a bit of it. So `no_observations` means none by now, not none ever.
+    A row depends only on what was known at its minute: it is identical bit for bit if later rows
+    are removed or replaced. `no_observations` therefore means none so far.
 
     Parameters
     ----------
@@ -74,18 +74,18 @@ def weather_as_of(
         - ``before_climate_day``: the climate day has not begun;
         - ``not_yet``: no report known, within the day's first three hours;
         - ``no_observations``: no report known after that;
-        - ``stale``: the latest report known is more than 180 minutes old (its values stand, and the
-          running maximum still binds);
+        - ``stale``: the latest report known is more than 180 minutes old (its values are kept, and
+          the running maximum remains valid);
         - ``ok``.
 
-        ``evidence_max_f`` is the floor of the maximum that may kill brackets, at most
+        ``evidence_max_f`` is the lower bound of the maximum that may rule out brackets, at most
         ``running_max_lo_f``; see `evidence.evidence_floor`. A report far from the others does not
-        count before a second one supports it; see `evidence.counted`.
+        count until a second one confirms it; see `evidence.counted`.
 
-        ``exact_age_s`` counts from the end of a maximum's window.
+        ``exact_age_s`` is the time since the end of a maximum's window.
 
-        ``known_at`` is the latest among the rows used, null where none was. The forecast is that of
-        the latest basis known: its ``tmax``, else the greatest of its ``temp``.
+        ``known_at`` is the latest among the rows used, null if none was. The forecast is that of
+        the latest basis known: its ``tmax``, otherwise the maximum of its ``temp``.
     """
     minute = minutes["minute"].sort()
     now = microseconds(minute)
@@ -125,9 +125,9 @@ def _statuses(now: Ints, measured_at: Ints, start: int) -> pl.Series:
 
 @dataclass(frozen=True, kw_only=True)
 class _Reports:
-    """What the reports so far say, in the order in which they became known.
+    """The state after each report, in the order in which reports became known.
 
-    A report that arrives late counts for the maximum but does not replace a younger one.
+    A late report counts for the maximum but does not replace a more recent one.
     """
 
     known_at: Ints
@@ -161,7 +161,7 @@ class _Reports:
 
 @dataclass(frozen=True, kw_only=True)
 class _Expected:
-    """The maximum that the latest basis so far forecasts, in the order in which it became known."""
+    """The maximum forecast by the latest basis, after each row in the order of `known_at`."""
 
     known_at: Ints
     maximum: Array

@@ -1,6 +1,6 @@
-"""Whose word settles a climate day, in order, and the maximum that they name.
+"""The sources that settle a climate day, in order of precedence, and the official maximum.
 
-Here: the order. Not here: which words are final and when they were known (`settlement.rule`).
+Here: the order. Not here: which statements are final and when they were known (`settlement.rule`).
 """
 
 from datetime import date, datetime
@@ -15,10 +15,10 @@ WEATHER_COMPANY_FROM = date(2026, 8, 14)
 
 
 def authorities(day: date) -> tuple[str, ...]:
-    """Whose word settles events of climate day `day`, the first that has spoken.
+    """The sources that settle events of climate day `day`; the first with a result settles.
 
-    The exchange pays; the authority that its rules name stands in where its result is not known.
-    Since the rules name The Weather Company, the climate report only checks it.
+    The exchange pays; the authority named in its rules is used if the exchange's result is not
+    known. Since the rules name The Weather Company, the climate report is only a check.
     """
     if day >= WEATHER_COMPANY_FROM:
         return ("exchange", "weather_company")
@@ -28,5 +28,5 @@ def authorities(day: date) -> tuple[str, ...]:
 def official_maximum(
     settlements: pl.DataFrame, day: date, known_by: datetime | None = None
 ) -> tuple[int, datetime] | None:
-    """The station's maximum of climate day `day`, F, and since when; see `official_value`."""
+    """The maximum of climate day `day`, F, and when it was known; see `official_value`."""
     return official_value(settlements, authorities(day), known_by)

@@ -81,17 +81,14 @@ def read_brackets(markets: Sequence[Market]) -> tuple[list[Bracket], dict[str, s
 
 
 def bracket_of(market: Market) -> Bracket:
-    """The whole degrees that pay, by `strike_type` (kalshi.md 6.2).
-
-    ``less`` and ``greater`` exclude their strike, ``between`` includes both, ``less_or_equal``
-    and ``greater_or_equal`` include theirs.
+    """The whole degrees that pay, by `strike_type`: see `STRIKES_THAT_PAY` (kalshi.md 6.2).
 
     Raises
     ------
     ContractError
         Another strike type, or a strike that is missing or not a whole number.
     MalformedAnswerError
-        A strike exceeds `largest_strike`.
+        A strike exceeds `LARGEST_STRIKE`.
     """
     lo, hi = STRIKES_THAT_PAY.get(market.strike_type or "", (None, None))
     if lo is None and hi is None:

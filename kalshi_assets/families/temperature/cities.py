@@ -1,7 +1,7 @@
-"""The registry of cities: settlement station, climate day, series, and the names of events.
+"""The registry of cities: settlement station, climate day, series, event tickers.
 
-Here: facts about a city that never depend on a day. Not here: anything the exchange says per
-event (see `exchange.contract`) or a trader may tune (config/trading.toml).
+Here: facts about a city. Not here: the terms of an event (`exchange.contract`), parameters of
+trading (config/trading.toml).
 """
 
 import re
@@ -41,9 +41,9 @@ class City(BaseModel):
     Attributes
     ----------
     history
-        Former names of the series, the latest first; events of their time keep them.
+        Former names of the series, the latest first; old events still have them.
     renamed
-        First climate day whose event has the present name; None: it always had.
+        First climate day whose event has the present name; None: all have it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,12 +66,12 @@ class City(BaseModel):
     def event_ticker(self, day: date) -> str:
         """Ticker of the event that settles on climate day `day`, such as KXHIGHCHI-25MAY05.
 
-        Before the series was renamed, that is its former name: HIGHCHI-24MAY05.
+        Before the series was renamed, the former name is used: HIGHCHI-24MAY05.
         """
         return self.event_tickers(day)[0]
 
     def event_tickers(self, day: date) -> tuple[str, ...]:
-        """Every name that the event of climate day `day` may have, the one of its time first."""
+        """All possible tickers of the event of climate day `day`, the most likely first."""
         before = self.renamed is not None and day < self.renamed
         series = (*self.history, self.series) if before else (self.series, *self.history)
         return tuple(f"{name}-{day:%y}{MONTHS[day.month - 1]}{day:%d}" for name in series)
@@ -89,7 +89,7 @@ class City(BaseModel):
 
 
 class UnknownCityError(KeyError):
-    """A city that the registry does not have; the message lists those it has."""
+    """A city that the registry does not have; the message lists the known ones."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -143,12 +143,12 @@ def city_days(names: Iterable[str], start: date, end: date) -> list[LadderDay]:
 
 
 def event_ticker(key: LadderDay) -> str:
-    """The exchange's event of a partition, by the name of its time."""
+    """Ticker of the event of a partition."""
     return city(key.ladder).event_ticker(key.date)
 
 
 def with_starts(days: Iterable[tuple[LadderDay, T]]) -> list[tuple[datetime, T]]:
-    """What is known of each day, with the start of its climate day in place of its key."""
+    """Pairs of key and value with each key replaced by the start of its climate day."""
     return [(city(day.ladder).climate_day(day.date)[0], found) for day, found in days]
 
 
@@ -158,17 +158,17 @@ def city_of_series(series: str) -> City | None:
 
 
 class EventTickerError(ValueError):
-    """A ticker that names no city-day of the registry; the message says which, and why not."""
+    """A ticker that is not that of a city-day of the registry; the message says why."""
 
 
 def city_day_of_event(ticker: str) -> tuple[City, date]:
-    """City and climate day of an event, by its ticker of any time, such as HIGHNY-24AUG16.
+    """City and climate day of an event, by its present or former ticker, such as HIGHNY-24AUG16.
 
     Raises
     ------
     EventTickerError
-        It is not SERIES-YYMONDD with a day of the calendar, as an event that was listed a second
-        time (HIGHCHI-2-24FEB28) is not; or no city of the registry has the series.
+        It is not SERIES-YYMONDD with a valid date (such as HIGHCHI-2-24FEB28, an event that was
+        listed a second time), or no city of the registry has the series.
     """
     match = _EVENT.fullmatch(ticker)
     if match is None:
@@ -178,7 +178,7 @@ def city_day_of_event(ticker: str) -> tuple[City, date]:
         climate_day = date(2000 + int(year), MONTHS.index(month) + 1, int(day))
     except ValueError:
         raise EventTickerError(
-            f"event {ticker!r}: {year}{month}{day} is no day of the calendar"
+            f"event {ticker!r}: {year}{month}{day} is not a valid date"
         ) from None
     place = city_of_series(series)
     if place is None:

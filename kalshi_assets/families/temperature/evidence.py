@@ -1,9 +1,9 @@
-"""What reports prove about the day's maximum: its bounds, and the floor that may kill a bracket.
+"""What reports prove about the day's maximum: the lower bound that may rule out a bracket.
 
-Here: which rows of `weather.observations` are temperatures, which of them are too far from the
-others to count yet, and how the proof grows row by row in the order in which they became known, so
-that nothing later touches an earlier row. Not here: joining to minutes (`asof`), brackets, or what
-is likely.
+Here: which rows of `weather.observations` are temperatures, which of them count only once another
+report confirms them, and the lower bound after each row, in the order in which rows became known;
+later rows never change earlier values. Not here: joining to minutes (`asof`), brackets,
+probabilities.
 """
 
 from collections.abc import Iterable
@@ -23,41 +23,32 @@ from kalshi_assets.instants import (
 )
 from kalshi_assets.units import DAY_US, Array
 
-# From the exact integer the station keeps; a whole °C stands for two degrees, and may be a misread.
+# Derived from the station's whole °F; a whole °C stands for two degrees and may be misread.
 EXACT = ("tgroup", "max_6h", "max_so_far")
 REPORTED = ("whole_c", "tgroup")
 FILLED = "filled"
-# Half as much again as recorded: 5 F in five minutes, 15 F in an hour (KNYC, 111 days).
+# About 1.5 times the recorded maxima: 5 F in five minutes, 15 F in an hour (KNYC, 111 days).
 DOUBT_F, DOUBT_F_PER_HOUR, DOUBT_F_AT_MOST = 6.0, 18.0, 40.0
-# What `weather.observations` allows: no station has ever been colder or warmer.
+# The limits of `weather.observations`: no station has ever been colder or warmer.
 COLDEST_F, WARMEST_F = -80, 140
-# Reports known just before or after that can support one.
+# Number of reports before and after that can confirm one.
 WITNESSES = 3
 
 
 def temperatures(observations: pl.DataFrame) -> pl.DataFrame:
-    """The rows that are temperatures: no copies of earlier reports, no maxima of windows."""
+    """The rows that are temperatures, without copies of earlier reports and maxima of windows."""
     since = observations["max_since"]
     if since.null_count() == len(since) and (observations["kind"] != FILLED).all():
         return observations
     return observations.filter((pl.col("kind") != FILLED) & pl.col("max_since").is_null())
 
 
-def kind_shares(observations: pl.DataFrame) -> dict[str, float]:
-    """Share of every kind among the rows, the most frequent first.
-
-    A station whose feed is mostly interpolated or copied proves little.
-    """
-    counts = observations["kind"].value_counts(sort=True, name="n")
-    return {kind: round(n / observations.height, 4) for kind, n in counts.iter_rows()}
-
-
 def of_climate_day(observations: pl.DataFrame, climate_start: datetime) -> pl.DataFrame:
-    """The rows that say something about one climate day, copies of earlier reports left out.
+    """The rows about one climate day, without copies of earlier reports.
 
-    Of providers that report the same the first, see `providers`. A maximum counts only if its whole
-    window lies in the day: the six-hour group that is sent just after midnight mostly tells of the
-    day before.
+    Of equal reports from several providers one is kept, see `providers`. A maximum counts only if
+    its whole window is in the day: the six-hour group sent just after midnight is mostly about the
+    previous day.
     """
     observations = one_report_each(observations)
     start = microseconds_of(climate_start)
@@ -68,28 +59,24 @@ def of_climate_day(observations: pl.DataFrame, climate_start: datetime) -> pl.Da
 
 
 def counted(rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows that count, each known since the instant from which it does.
+    """The rows of `of_climate_day` that count, with ``known_at`` the time from which they count.
 
-    One absurd value must not decide the day: an exact product proves by itself, so a single 140 F
-    would kill every bracket but the last. A report counts at once if it agrees with one of the
-    three known just before it, or is the first; else from when one of the three that follow agrees
-    with it, and never if none does. Agree: not further apart than 6 F and 18 F per hour between
-    them (or of the longer window, where one is a maximum), 40 F at most.
+    A single wrong value must not decide the day: an exact product counts as proof, so one value of
+    140 F would rule out every bracket except the last. A report counts immediately if it is the
+    first or agrees with one of the three reports known just before it; otherwise from the time at
+    which one of the next three agrees with it, and never if none does. Two reports agree if they
+    differ by no more than 6 F plus 18 F per hour between them (or of the longer window, if one is a
+    maximum), at most 40 F.
 
-    So a true jump beyond that counts one report later. An absurd value still counts if it is sent
-    twice, is the day's first, or lies within these bounds; but never beyond -80 and 140 F, which
-    no station has reported.
-
-    Parameters
-    ----------
-    rows
-        Of `of_climate_day`.
+    A real jump larger than that therefore counts one report later. A wrong value still counts if it
+    is sent twice, is the day's first, or is within these bounds; but never below -80 or above 140
+    F.
 
     Returns
     -------
     DataFrame
-        Sorted by ``known_at`` and ``event_time``; what counts at an instant depends on nothing that
-        became known after it.
+        Sorted by ``known_at`` and ``event_time``; what counts at a time does not depend on later
+        reports.
     """
     possible = (rows["lo_f"].to_numpy() <= WARMEST_F) & (rows["hi_f"].to_numpy() >= COLDEST_F)
     if not possible.all():
@@ -125,15 +112,16 @@ def _agrees_with_row_before(rows: pl.DataFrame, lag: int) -> NDArray[np.bool_]:
 
 
 def evidence_floor(rows: pl.DataFrame) -> Array:
-    """The least that the day's maximum can be, by evidence that may kill brackets.
+    """The lower bound of the day's maximum by evidence that may rule out brackets.
 
-    A bracket is dead once this exceeds its greatest whole degree. Evidence is
+    A bracket is dead once the bound exceeds its highest whole degree. Evidence is
 
     - an exact product: a T-group, a six-hour group, a maximum so far;
-    - two reports one after the other, whole °C or better: both their intervals must reach it. One
-      report of whole °C alone kills nothing, and an interpolated value never does.
+    - two consecutive reports, whole °C or better, for the lower of their lower ends. A single
+    report
+      of whole °C and interpolated values rule out nothing.
 
-    Reports follow each other in the order in which they became known; a late one pairs with the
+    Consecutive means in the order in which they became known; a late report is paired with the
     report known just before it. Source: methods, section 5, zeros.
 
     Parameters
@@ -145,7 +133,7 @@ def evidence_floor(rows: pl.DataFrame) -> Array:
     Returns
     -------
     Array
-        As of each row, degrees F; NaN before the first evidence, and never falling.
+        The bound after each row, degrees F; non-decreasing, NaN before the first evidence.
     """
     low, kind = rows["lo_f"].to_numpy().astype(np.float64), rows["kind"]
     proved = np.where(is_any_of(kind, EXACT), low, -np.inf)
@@ -158,5 +146,5 @@ def evidence_floor(rows: pl.DataFrame) -> Array:
 
 
 def is_any_of(kinds: pl.Series, wanted: Iterable[str]) -> NDArray[np.bool_]:
-    """Which rows have one of some kinds."""
+    """Which rows have one of the wanted kinds."""
     return np.logical_or.reduce([(kinds == each).to_numpy() for each in wanted])

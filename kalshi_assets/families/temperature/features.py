@@ -1,4 +1,4 @@
-"""What models see of a city-day: panel, weather, both PMFs, and the regime."""
+"""The features of a city-day for models: panel, weather, both PMFs, and the regime."""
 
 import polars as pl
 
@@ -17,7 +17,7 @@ FEATURES: tuple[str, ...] = (
     "mid",
     "spread_cents",
     "spread_proxy_cents",
-    "last_price",
+    "last_price_cc",
     "last_trade_age_s",
     "volume_1m",
     "volume_15m",
@@ -62,23 +62,23 @@ FEATURES: tuple[str, ...] = (
 )
 """Columns of `panel.model_features` that models use: numbers and booleans, null where unknown.
 
-Left out: names, times, and temperatures as such, which would tell a model the city and season.
+Excluded: names, times and absolute temperatures, which would reveal the city and the season.
 """
 
 
 TARGETS = constrained(("p_wx", "weather_gap"), impossible="dead")
-"""What is learnt, with the constraints on the weather's features."""
+"""The targets, with monotone constraints on the weather's features."""
 
 
 def model_features(panel: pl.DataFrame, market: pl.DataFrame, hazard: pl.DataFrame) -> pl.DataFrame:
-    """What models may see, of every minute of a day.
+    """The features of every bracket and minute of a day.
 
     Parameters
     ----------
     panel
         `panel.minute_panel_with_weather` of one event.
     market, hazard
-        `probability.market_pmf` and `hazard_pmf` of it.
+        `probability.market_pmf` and `hazard_pmf` of the event.
 
     Returns
     -------

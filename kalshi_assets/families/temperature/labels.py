@@ -1,4 +1,4 @@
-"""Labels of a city-day: those of any ladder, and whether the reports pass a bracket soon."""
+"""Labels of a city-day: those of any ladder, and whether reports rule out a bracket soon."""
 
 from functools import partial
 
@@ -32,16 +32,16 @@ def labels(
 
 
 def crossings(observations: pl.DataFrame, grid: Grid, ladder: pl.DataFrame) -> dict[str, Array]:
-    """Whether the evidence passes each bracket soon, by both clocks of the reports.
+    """Whether the evidence rules out each bracket soon, by measurement time and by `known_at`.
 
     Parameters
     ----------
     observations
         `weather.observations` of the climate day.
     grid
-        Of the panel.
+        Grid of the panel.
     ladder
-        The event's terms, a row per bracket by market.
+        The event's terms, a row per bracket, in the order of the grid's markets.
 
     Returns
     -------
@@ -63,9 +63,9 @@ def crossings(observations: pl.DataFrame, grid: Grid, ladder: pl.DataFrame) -> d
 
 
 def _crossed(now: Ints, until: Ints, times: Ints, floor: Array, upper: Array) -> Array:
-    """1 where the floor first exceeds the edge after `now` and not after `until`, else 0.
+    """1 if the floor first exceeds the edge after `now` and not after `until`, otherwise 0.
 
-    NaN where no report was there by `until`, and for a bracket without an upper edge.
+    NaN if there was no report by `until`, and for a bracket without an upper edge.
     """
     crossed = np.full((upper.size, now.size), np.nan)
     if times.size:

@@ -1,4 +1,7 @@
-"""What is expected of a city-day's event, and where its rules name the station."""
+"""The expected properties of a city-day's event, and the station named in its rules.
+
+Not here: reading the event (`exchange`), its brackets (`bracket_reading`).
+"""
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
@@ -21,15 +24,7 @@ _CLI_CODE = re.compile(r"\(CLI([A-Z]{3})\)")
 
 
 def listing_of(place: City, day: date) -> Listing:
-    """What is expected of the event that settles on a climate day.
-
-    Parameters
-    ----------
-    place
-        The registry's city.
-    day
-        The climate day.
-    """
+    """The expected properties of the event that settles on a climate day."""
     start, end = place.climate_day(day)
     return Listing(
         key=city_day(place.name, day),
@@ -49,10 +44,10 @@ def listing_of(place: City, day: date) -> Listing:
 
 
 def regular_closes(place: City, day: date) -> frozenset[datetime]:
-    """Every instant at which trading of climate day `day` ends when nothing moves it.
+    """The regular times at which trading of climate day `day` ends.
 
-    The climate day's end or its last minute, and 11:59 p.m. by the city's or the exchange's
-    clock: all that is known of 775 recorded events and of 2026.
+    The climate day's end or its last minute, and 11:59 p.m. in the city's or the exchange's time
+    zone: these are the only ones in 775 recorded events and in 2026.
     """
     _, end = place.climate_day(day)
     clocks = (ZoneInfo(name) for name in (place.timezone, _EXCHANGE_ZONE))

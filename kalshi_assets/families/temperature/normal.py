@@ -1,4 +1,4 @@
-"""The standard normal distribution, for whoever does not want SciPy at import."""
+"""The standard normal distribution; SciPy is imported on first use."""
 
 import numpy as np
 

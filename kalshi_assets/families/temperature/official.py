@@ -1,8 +1,8 @@
-"""What publishers say the day's maximum was, as rows of `weather.settlements`.
+"""The day's maximum according to its publishers, as rows of `weather.settlements`.
 
-Here: the form that all publishers share, and a day's rows of all of them beside the exchange's, in
-which no publisher's fault costs another's word. Not here: any one publisher's answers, the
-exchange's own result (`exchange`), or which of them settles (`ladder.settlement`).
+Here: the common form of these rows, and combining the rows of all publishers and the exchange so
+that an error of one publisher does not affect the others. Not here: the responses of a publisher
+(`sources`), the exchange's result (`exchange`), or which of them settles (`settlement.rule`).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -16,34 +16,32 @@ from kalshi_assets.lake.errors import NotRecordedError
 from kalshi_assets.settlement.rule import FAILED
 from kalshi_assets.tables.weather import SETTLEMENTS
 
-# The last bulletin comes about 1 to 3 am standard time; the rest is margin.
+# The last bulletin is issued at about 1 to 3 am standard time; the rest is margin.
 REPORT_LAG = timedelta(hours=9)
 MISSING = (None, "", "M")
-# As far as the table goes; services write what is missing as -9999, -99 or 999, too.
+# The limits of the table; some services write missing values as -9999, -99 or 999.
 POSSIBLE_F = range(-80, 141)
 
 
 Publisher = Callable[[], pl.DataFrame]
-"""Asks one publisher; gives its rows of `weather.settlements`."""
+"""Asks one publisher and returns its rows of `weather.settlements`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedMaximum:
-    """One publisher's word at one status.
+    """One publisher's statement of the maximum.
 
     Attributes
     ----------
-    source, status
-        Who says so, and as what.
     tmax_f
         Whole °F.
     issued_at
-        When it was issued; None: the publisher does not say.
+        Time of issue; None: not stated.
     known_from_issue
-        Whether it could be acted on from its issue. Otherwise it is taken as known nine hours
-        after the climate day ended, or at its issue where that came later.
+        Whether it was available from its time of issue. Otherwise it is taken as known nine hours
+        after the end of the climate day, or at its time of issue if later.
     raw_sha256
-        Content hash of the answer.
+        SHA-256 of the response.
     """
 
     source: str
@@ -60,7 +58,7 @@ def settlements_of(maxima: Iterable[PublishedMaximum], city: City, day: date) ->
     Raises
     ------
     ContractViolationError
-        A value out of range, or a source that says one status twice in one issue.
+        A value is out of range, or a source has one status twice at one time of issue.
     """
     _, end = city.climate_day(day)
     rows = [_row(maximum, end) for maximum in maxima]
@@ -74,26 +72,26 @@ def with_publishers(
     day: date,
     stored: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """`tables.SETTLEMENTS` of a climate day: the exchange's rows, and what each publisher says.
+    """`tables.SETTLEMENTS` of a climate day: the rows of the exchange and of each publisher.
 
-    Every publisher is asked, whatever became of the others. One that cannot be read has a row of
-    status failed that says why; the exchange pays, so its word needs nobody's beside it.
+    Every publisher is asked, even if others fail. One that fails has a row of status failed with
+    the reason.
 
     Parameters
     ----------
     exchange
-        The exchange's rows, none before it settled; None: the event is not there.
+        The exchange's rows, empty before settlement; None: there is no event.
     publishers
-        How each is asked, by source.
+        A function per source that fetches its rows.
     stored
-        The partition so far: what a source said that cannot be read now stays.
+        The stored partition; its rows are kept for sources that cannot be read now.
 
     Raises
     ------
     NotRecordedError
-        A replay lacks an answer: what is stored rests on more than it can show.
+        A replay lacks a response, so the result would be incomplete.
     Exception
-        That of a publisher, where the event is not there and nobody else said anything either.
+        The error of a publisher, if there is no event and no source has a row.
     """
     frames = [] if exchange is None else [exchange]
     faults: dict[str, Exception] = {}
@@ -102,7 +100,7 @@ def with_publishers(
             frames.append(SETTLEMENTS.conform(ask()))
         except NotRecordedError:
             raise
-        except Exception as error:  # noqa: BLE001 - no fault of one may cost the word of another
+        except Exception as error:  # noqa: BLE001 - one publisher's error must not affect the others
             faults[source] = error
     if faults and exchange is None and not any(frame.height for frame in frames):
         raise next(iter(faults.values()))
@@ -118,18 +116,18 @@ def with_publishers(
 
 
 def problems_of(settlements: pl.DataFrame) -> dict[str, str]:
-    """Why sources of a day could not be read, by source."""
+    """The errors of sources that could not be read, by source."""
     failed = settlements.filter(pl.col("status") == FAILED)
     return dict(failed.select("source", "problem").iter_rows())
 
 
 def whole_degrees(value: object, record: object) -> int | None:
-    """A maximum in whole °F; None: the publisher says that it is missing.
+    """A maximum in whole °F; None: the publisher marks it as missing.
 
     Raises
     ------
     ValueError
-        Not a whole number, or no possible temperature; the message quotes `record`.
+        Not a whole number, or out of range; the message quotes `record`.
     """
     if value in MISSING:
         return None
@@ -137,22 +135,22 @@ def whole_degrees(value: object, record: object) -> int | None:
         raise ValueError(f"maximum in whole degrees expected, not {value!r}: {record!r:.300}")
     if int(value) not in POSSIBLE_F:
         raise ValueError(
-            f"maximum {value!r} is outside what weather.settlements takes "
-            f"({POSSIBLE_F[0]} to {POSSIBLE_F[-1]} F), probably a mark of a missing value: "
+            f"maximum {value!r} is outside the range of weather.settlements "
+            f"({POSSIBLE_F[0]} to {POSSIBLE_F[-1]} F), probably a code for a missing value: "
             f"{record!r:.300}"
         )
     return int(value)
 
 
 def _failed(source: str, error: Exception, end: datetime, place: str) -> dict[str, object]:
-    said = f"{error}"
+    text = str(error)
     return {
         "source": source,
         "status": FAILED,
         "event_time": end,
         "known_at": end + REPORT_LAG,
         "known_at_from": "assumed",
-        "problem": said if said.startswith(place) else f"{place}{type(error).__name__}: {said}",
+        "problem": text if text.startswith(place) else f"{place}{type(error).__name__}: {text}",
     }
 
 

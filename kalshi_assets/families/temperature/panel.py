@@ -1,4 +1,7 @@
-"""The minute panel joined with the weather as it was known at every minute."""
+"""The minute panel joined with the weather as known at every minute.
+
+Not here: the weather as of a time (`asof`), other features (`features`).
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +24,7 @@ def with_weather(
     forecasts: pl.DataFrame,
     earlier_activity: Sequence[pl.DataFrame] = (),
 ) -> pl.DataFrame:
-    """Join reports and forecasts onto the panel by the time they were known.
+    """Join reports and forecasts to the panel by the time at which they were known.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The weather as the pool sees it: its columns, and the conditions that its weight depends on."""
+"""The weather as a `PooledModel`: its columns, and the conditions on which its weight depends."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from kalshi_assets.pooling.inputs import UNKNOWN, mean_percentile
 from kalshi_assets.pooling.model import Column, Condition, PooledModel
 from kalshi_assets.units import Array
 
-# Minutes in which an observation's freshness falls to 1/e.
+# Minutes in which the freshness of an observation falls to 1/e.
 FRESH_MIN = 30.0
 
 

@@ -1,12 +1,14 @@
-"""Whose row counts where providers say the same thing of the same instant.
+"""Which row is used when several providers report the same value for the same time.
 
-The tables keep all of them, since `source` is part of their keys; what is computed must see one
-report once, or two relays of one reading would bear each other out. Here: that rule. Not here: who
-settles a day (`ladder.settlement`), or which reports count at all (`evidence`).
+The tables contain the rows of all providers, since `source` is part of their keys. Computations
+must use each report once, because otherwise two copies of one reading would confirm each other.
+Here: this rule. Not here: who settles a day (`settlement.rule`), or which reports count
+(`evidence`).
 """
 
 import polars as pl
 
+from kalshi_assets.instants import microseconds
 from kalshi_assets.tables.limits import strictly_ascending
 
 REPORT = ("event_time", "kind")
@@ -24,18 +26,13 @@ def one_forecast_each(forecasts: pl.DataFrame) -> pl.DataFrame:
 
 
 def first_known(rows: pl.DataFrame, same: tuple[str, ...]) -> pl.DataFrame:
-    """Of rows with equal `same` the one known first, of equal ones the first by source.
+    """Of rows with equal `same` the one known first, then the first by source; order is kept.
 
-    What became known later never displaces what was known, so that a row which arrives changes
-    nothing before it.
-
-    Returns
-    -------
-    DataFrame
-        The rows that are left, in their order.
+    A row that becomes known later never replaces an earlier one.
     """
-    # Rows of a partition with one provider are in order: looking costs less than a query.
-    if strictly_ascending(rows, same):
+    # Most partitions have one row per instant, in order of time; checking costs less than a query.
+    times = microseconds(rows[same[0]])
+    if (times[1:] > times[:-1]).all() or strictly_ascending(rows, same):
         return rows
     numbered = rows.select(*same, "known_at", "source").with_row_index("row")
     kept = numbered.sort("known_at", "source", "row").unique(same, keep="first")["row"]

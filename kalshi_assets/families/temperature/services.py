@@ -1,28 +1,28 @@
-"""The services that the family asks: observations, forecasts, and who publishes a maximum."""
+"""The weather services as steps use them: observations, forecasts, publishers of the maximum.
+
+Here: opening clients and sharing the account's plan. Not here: requests and parsing (`sources`).
+"""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 
 import httpx
 import polars as pl
 
 from kalshi_assets.families.temperature.cities import city
 from kalshi_assets.families.temperature.official import Publisher
+from kalshi_assets.families.temperature.sources.client import WeatherClient
 from kalshi_assets.families.temperature.sources.climate_report import (
-    ClimateReportClient,
     fetch_climate_report,
     tells_final,
 )
 from kalshi_assets.families.temperature.sources.errors import WeatherError
 from kalshi_assets.families.temperature.sources.plan import Budget
 from kalshi_assets.families.temperature.sources.visual_crossing import VisualCrossingClient
-from kalshi_assets.families.temperature.sources.weather_company import (
-    WeatherCompanyClient,
-    fetch_weather_company,
-)
+from kalshi_assets.families.temperature.sources.weather_company import fetch_weather_company
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.kept_answers import KeptAnswers
 from kalshi_assets.lake.raw import utc_now
@@ -39,7 +39,7 @@ class WeatherService(Service):
 
     @property
     def _plan(self) -> Budget:
-        # A day that was refused for the plan's end says nothing of the others replayed.
+        # On replay, a day refused because of the plan must not stop the other days.
         return Budget() if self.replay else self._account
 
     @cached_property
@@ -48,12 +48,12 @@ class WeatherService(Service):
 
     @property
     def _sleep(self) -> Callable[[float], object]:
-        """How to wait for a service that is asked too much: not at all where none is asked."""
+        """How to wait when a service is asked too often; on replay, not at all."""
         return (lambda seconds: None) if self.replay else time.sleep
 
     @contextmanager
     def visual_crossing(self, key: LadderDay, purpose: str) -> Iterator[VisualCrossingClient]:
-        """A Visual Crossing client whose answers are kept under `key` and `purpose`."""
+        """A Visual Crossing client whose responses are stored under `key` and `purpose`."""
         with self._transport_for("visual_crossing", key, purpose) as transport:
             yield VisualCrossingClient(
                 self._settings.visual_crossing_url,
@@ -76,61 +76,50 @@ class WeatherService(Service):
         return kept.over(network, good_enough)
 
     @contextmanager
-    def climate_reports(self, key: LadderDay, purpose: str) -> Iterator[ClimateReportClient]:
-        """A climate report client whose answers are kept under `key` and `purpose`."""
+    def climate_reports(self, key: LadderDay, purpose: str) -> Iterator[WeatherClient]:
+        """A client of Iowa's archive whose responses are stored under `key` and `purpose`."""
+        url = self._settings.climate_report_url
         with self._transport_for("climate_reports", key, purpose) as transport:
-            yield ClimateReportClient(
-                self._settings.climate_report_url, transport=transport, sleep=self._sleep
-            )
+            yield WeatherClient(url, transport=transport, sleep=self._sleep)
 
     @contextmanager
-    def weather_company(self, key: LadderDay, purpose: str) -> Iterator[WeatherCompanyClient]:
-        """A portal client whose answers are kept under `key` and `purpose`."""
+    def weather_company(self, key: LadderDay, purpose: str) -> Iterator[WeatherClient]:
+        """A client of the portal whose responses are stored under `key` and `purpose`."""
+        url = self._settings.weather_company_url
         with self._transport_for("weather_company", key, purpose) as transport:
-            yield WeatherCompanyClient(
-                self._settings.weather_company_url, transport=transport, sleep=self._sleep
-            )
+            yield WeatherClient(url, transport=transport, sleep=self._sleep)
 
     def publishers(self, key: LadderDay) -> Mapping[str, Publisher]:
-        """How every publisher is asked for the maximum of a city-day, each by its own client.
+        """For every publisher a function that fetches the maximum of a city-day.
 
-        One that cannot be reached is not asked again: every day would wait for it.
+        A publisher that cannot be reached is not asked again, because every day would wait for it.
         """
-        of = city(key.ladder)
-
-        def climate_report() -> pl.DataFrame:
-            with self.climate_reports(key, "settlement") as client:
-                return fetch_climate_report(client, of, key.date)
-
-        def weather_company() -> pl.DataFrame:
-            with self.weather_company(key, "settlement") as client:
-                return fetch_weather_company(client, of, key.date)
-
-        return {
-            "climate_report": self._while_reachable("climate_report", climate_report),
-            "weather_company": self._while_reachable("weather_company", weather_company),
+        known = {
+            "climate_report": (self.climate_reports, fetch_climate_report),
+            "weather_company": (self.weather_company, fetch_weather_company),
         }
 
-    def _while_reachable(self, source: str, ask: Publisher) -> Publisher:
-        def asked() -> pl.DataFrame:
+        def fetched(source: str) -> pl.DataFrame:
             if source in self._unreachable:
                 raise self._unreachable[source]
+            opened, fetch = known[source]
             try:
-                return ask()
+                with opened(key, "settlement") as client:
+                    return fetch(client, city(key.ladder), key.date)
             except WeatherError as error:
                 if never_connected(error):
                     self._unreachable[source] = error
                 raise
 
-        return asked
+        return {source: partial(fetched, source) for source in known}
 
 
 def visual_crossing_key(settings: Settings) -> str:
-    """The account's key; empty without one."""
+    """The account's key; empty if there is none."""
     secret = settings.visual_crossing_key
     return secret.get_secret_value() if secret else ""
 
 
 def visual_crossing_plan(settings: Settings) -> Budget:
-    """The account's plan as all processes of the machine know it."""
+    """The account's plan, shared by all processes of the machine."""
     return Budget.kept(settings.files, settings.visual_crossing_url, visual_crossing_key(settings))

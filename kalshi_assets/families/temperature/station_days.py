@@ -1,7 +1,7 @@
-"""Earlier days of a station on the five-minute grid, as known at one instant.
+"""Earlier days of a station on the five-minute grid, as known at one time.
 
-Here: reports of many days as arrays, each report an interval. Not here: what is fitted to them
-(`parameters`, `baseline`), the day that is being traded (`asof`).
+Here: reports of many days as arrays, each report an interval. Not here: fits to them (`fit`), the
+day that is being traded (`asof`).
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOT, SLOTS
+from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOT_US, SLOTS
 from kalshi_assets.families.temperature.evidence import counted, temperatures
 from kalshi_assets.families.temperature.providers import one_report_each
+from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.units import Array
 
-# Of the slots, after gaps of up to an hour are bridged: reports once an hour are enough.
+# Share of slots, with gaps of up to an hour interpolated: hourly reports are enough.
 MIN_COVERAGE = 0.75
 
 
 @dataclass(frozen=True, kw_only=True)
 class StationDays:
-    """Earlier climate days; the slot's last report counts.
+    """Earlier climate days; in each slot the last report is used.
 
     Attributes
     ----------
@@ -33,7 +34,7 @@ class StationDays:
         Shape (days, 288): middle of the report's interval of five-minute means, and the number of
         whole degrees it may stand for; NaN: no report.
     known_at
-        The latest instant at which one of the reports became known; None: there is no report.
+        When the latest of the reports became known; None: there is no report.
     """
 
     starts: tuple[datetime, ...]
@@ -58,15 +59,13 @@ class StationDays:
         days
             Start of the climate day and its observations, oldest first.
         known_by
-            Rows known later are left out.
+            Rows known later are omitted.
         """
         starts = tuple(start for start, _ in days)
         mid, width = (np.full((len(days), SLOTS), np.nan) for _ in range(2))
         if not days:
             return cls(starts=starts, mid_f=mid, width_f=width, known_at=None)
-        rows = counted(temperatures(stacked(days))).filter(
-            (pl.col("known_at") <= known_by) & pl.col("slot").is_between(0, SLOTS - 1)
-        )
+        rows = counted_reports(days, known_by)
         day, slot = rows["day"].to_numpy(), rows["slot"].to_numpy()
         lo, hi = (rows[name].to_numpy().astype(np.float64) for name in ("lo_f", "hi_f"))
         mid[day, slot] = (lo + hi) / 2
@@ -77,12 +76,12 @@ class StationDays:
         return len(self.starts)
 
     def usable(self, min_coverage: float = MIN_COVERAGE) -> NDArray[np.bool_]:
-        """Days with reports in enough slots, gaps of up to an hour not counted; shape (days,)."""
+        """Days with reports in enough slots, not counting gaps of up to an hour; shape (days,)."""
         covered: Array = (~np.isnan(bridged(self.mid_f))).mean(axis=1)
         return covered >= min_coverage
 
     def take(self, kept: NDArray[np.bool_]) -> "StationDays":
-        """Some of the days."""
+        """The days selected by a mask."""
         return StationDays(
             starts=tuple(start for start, keep in zip(self.starts, kept, strict=True) if keep),
             mid_f=self.mid_f[kept],
@@ -92,9 +91,9 @@ class StationDays:
 
     @property
     def rounding_variance(self) -> float:
-        """Mean squared distance of the mean from the middle of its interval, degrees F squared.
+        """Mean variance of the temperature within a report's interval, degrees F squared.
 
-        Uniform within the interval: a twelfth of the squared width.
+        The distribution is taken as uniform: a twelfth of the squared width.
         """
         return float(np.nanmean(self.width_f**2) / 12)
 
@@ -111,22 +110,32 @@ class StationDays:
         return lo, hi
 
 
-def stacked(days: Sequence[tuple[datetime, pl.DataFrame]]) -> pl.DataFrame:
-    """Rows of `weather.observations` of some days, with `day`, its number, and `slot`.
+def counted_reports(
+    days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime
+) -> pl.DataFrame:
+    """Temperatures of `weather.observations` of several days that count and were known in time.
 
-    Of providers that report the same the first, see `providers`.
+    With `day`, its index, and `slot`. Of equal reports from several providers one is kept, see
+    `providers`.
+
+    Parameters
+    ----------
+    days
+        Start of the climate day and its observations, at least one.
     """
     days = [(start, one_report_each(frame)) for start, frame in days]
     numbers = np.repeat(np.arange(len(days)), [frame.height for _, frame in days])
-    starts = pl.Series([start for start, _ in days], dtype=pl.Datetime("us", "UTC"))
-    return pl.concat(frame for _, frame in days).with_columns(
-        day=pl.Series(numbers),
-        slot=(pl.col("event_time") - starts.gather(numbers)).dt.total_microseconds()
-        // (SLOT.seconds * 1_000_000),
-    )
+    since = np.array([microseconds_of(start) for start, _ in days], dtype=np.int64)
+    rows = pl.concat(frame for _, frame in days)
+    slots = (microseconds(rows["event_time"]) - since[numbers]) // SLOT_US
+    rows = counted(temperatures(rows.hstack([pl.Series("day", numbers), pl.Series("slot", slots)])))
+    known = microseconds(rows["known_at"]) <= microseconds_of(known_by)
+    slots = rows["slot"].to_numpy()
+    kept = known & (slots >= 0) & (slots < SLOTS)
+    return rows if kept.all() else rows[np.flatnonzero(kept)]
 
 
-def bridged(day: Array, longest_gap: int = ONE_HOUR) -> Array:
+def bridged(day: Array) -> Array:
     """`day`, or days of shape (days, slots), with gaps of up to an hour interpolated."""
     known = ~np.isnan(day)
     slots = np.arange(day.shape[-1])
@@ -135,7 +144,7 @@ def bridged(day: Array, longest_gap: int = ONE_HOUR) -> Array:
     after = np.minimum.accumulate(after, axis=-1)[..., ::-1]
     gap = after - before
     filled = day.copy()
-    inside = ~known & (before >= 0) & (after < len(slots)) & (gap <= longest_gap)
+    inside = ~known & (before >= 0) & (after < len(slots)) & (gap <= ONE_HOUR)
     at = np.nonzero(inside)
     first, last = (*at[:-1], before[at]), (*at[:-1], after[at])
     slope = (day[last] - day[first]) / gap[at]

@@ -1,4 +1,7 @@
-"""The steps of the family: the event, the station's weather, who settled, and the weather's PMF."""
+"""The steps of the family: event, weather, settlement, labels, hazard, features, page.
+
+Not here: the computations, and the steps that every family has (`pipeline`).
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -10,7 +13,6 @@ from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.ingest import fetch_event, fetch_settlement
 from kalshi_assets.exchange.versions import with_reading
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city, with_starts
-from kalshi_assets.families.temperature.evidence import kind_shares
 from kalshi_assets.families.temperature.features import FEATURES, TARGETS, model_features
 from kalshi_assets.families.temperature.fit.fitting import mc_params
 from kalshi_assets.families.temperature.fit.parameters import HazardParameters
@@ -114,12 +116,12 @@ def _settlements(
     warn: Warn,
 ) -> pl.DataFrame:
     if events is None:
-        warn(f"{key}: market/events is not there, so the exchange's word is left out")
+        warn(f"{key}: market/events is missing, so the exchange's settlement is omitted")
     paid = None if events is None else _paid(key, kalshi, events)
-    said = with_publishers(paid, weather.publishers(key), city(key.ladder), key.date, stored)
-    for source, problem in problems_of(said).items():
+    made = with_publishers(paid, weather.publishers(key), city(key.ladder), key.date, stored)
+    for source, problem in problems_of(made).items():
         warn(f"{key}: {source} could not be read: {problem}")
-    return said
+    return made
 
 
 def _paid(key: LadderDay, kalshi: KalshiService, events: pl.DataFrame) -> pl.DataFrame:
@@ -158,7 +160,7 @@ def _hazard(
 ) -> pl.DataFrame:
     if len(earlier) < MIN_DAYS:
         warn(
-            f"{key}: observations of {len(earlier)} earlier days, less than {MIN_DAYS}: "
+            f"{key}: observations of {len(earlier)} earlier days, fewer than {MIN_DAYS}: "
             f"materialise weather/observations of the {LOOK_BACK_DAYS} days before"
         )
     library = with_starts(earlier)
@@ -171,7 +173,7 @@ def _describe_settlements(made: Made) -> Mapping[str, Any]:
         lines = [f"- {source}: {problem}" for source, problem in problems.items()]
         facts["not read"] = Markdown("\n".join(lines))
     if paid := fair_price(made.frame):
-        facts["fair price"] = f"{paid}; learning leaves the day out"
+        facts["fair price"] = f"{paid}; models do not learn from the day"
     return facts
 
 
@@ -183,7 +185,7 @@ def _describe_parameters(made: Made) -> Mapping[str, Any]:
         "value",
         pl.col("standard_error").alias("standard error"),
         pl.col("n_days").alias("days"),
-        pl.col("parent").alias("towards"),
+        pl.col("parent").alias("shrunk towards"),
     )
     return {
         "days": HazardParameters.from_frame(made.frame).n_days,
@@ -227,7 +229,7 @@ _SHOWN: dict[str, Any] = {table.name: Input(table) for table in PAGE_TABLES}
 
 _SETTLED_AS = {
     "bracket": "one bracket pays",
-    "fair_price": "at a fair price: nothing is learnt of which bracket pays",
+    "fair_price": "at a fair price: models do not learn which bracket pays",
 }
 
 
@@ -262,15 +264,15 @@ STEPS: tuple[Step, ...] = (
         kinds={"kalshi"},
         ingest=True,
     ),
-    # In one run per city, unlike the other fetched tables: the hazard of a day reads the days
-    # before, which must not still be on their way in a run beside this one.
+    # In one run per city, unlike the other fetched tables: the hazard of a day reads earlier days,
+    # which must not still be in progress in a parallel run.
     step(
         (OBSERVATIONS, DROPPED_OBSERVATIONS),
         _observations,
         weather=Service(),
         kinds={"visualcrossing"},
         describe=lambda made: {
-            "kinds": kind_shares(made.frame),
+            "kinds": shares(made.frame["kind"]),
             "left_out": left_out_counts(made.frames[DROPPED_OBSERVATIONS]),
         },
     ),

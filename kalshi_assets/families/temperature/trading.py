@@ -1,7 +1,6 @@
-"""What temperature tells the engine: when a new high is too likely, or nobody knows how likely.
+"""Temperature's trading parameters and its veto: a new high is too likely, or its hazard unknown.
 
-Here: the family's own limit beside the trader's, and the veto. Not here: the engine's gates
-(`trading.signal`), or what a hazard is (`hazard`).
+Not here: the engine's own conditions (`trading.signal`), computing the hazard (`hazard`).
 """
 
 from collections.abc import Mapping
@@ -18,18 +17,18 @@ from kalshi_assets.trading.signal import NO_VETO
 
 VETOES = ("hazard_unknown", "hazard")
 REASONS = [each for reason in GATES for each in (VETOES if reason == "veto" else (reason,))]
-"""Reasons of `backtest.decisions`, in the order in which they are asked for."""
+"""Reasons of `backtest.decisions`, in the order in which the conditions are checked."""
 
 _WORDS = pl.Series([NO_VETO, *VETOES])
 
 
 class TemperatureTradingParams(TradingParams):
-    """What a trader may tune of temperature ladders.
+    """Trading parameters of temperature ladders.
 
     Attributes
     ----------
     max_hazard_5m
-        Above this P(new high within 5 minutes) no order is sent and resting ones are pulled.
+        Above this P(new high within 5 minutes) no order is sent and resting orders are cancelled.
     """
 
     max_hazard_5m: float = Field(ge=0, le=1)
@@ -41,9 +40,9 @@ def trading_params(document: Mapping[str, Any], city: str) -> TemperatureTrading
 
 
 def veto(panel: pl.DataFrame, params: TemperatureTradingParams) -> pl.Series:
-    """Why nothing may rest or be sent, of every row of `panel.minute_panel_full`; empty: it may.
+    """For every row of `panel.minute_panel_full` why no order may rest or be sent; empty: it may.
 
-    What is no probability is not known.
+    A hazard that is not a probability counts as unknown.
     """
     hazard = panel["hazard_next_5m"].to_numpy()
     known = (hazard >= 0) & (hazard <= 1)

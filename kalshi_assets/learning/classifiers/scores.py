@@ -67,7 +67,9 @@ def daily_scores(
     """
     key = ["market_ticker", "minute"]
     labels = list(dict.fromkeys(target.label for target in TARGETS))
-    rows = examples.select(*key, "bracket", "p_mkt", "bid", "ask", pl.col(labels).cast(pl.Int8))
+    rows = examples.select(
+        *key, "bracket", "p_mkt", "bid_cc", "ask_cc", pl.col(labels).cast(pl.Int8)
+    )
     said = predictions.select(*key, **{f"p_{name}": answer for name, answer in _ANSWER.items()})
     joined = rows.join(said, on=key).with_columns(day=0).sort("minute", "bracket")
     scores = [_scored(target, joined, classifiers) for target in TARGETS]

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.settlement.rule import outcome_known_at, pays_as_known
-from kalshi_assets.units import Array
+from kalshi_assets.units import CC_A_DOLLAR, Array
 
 Kind = Literal["binary", "winner"]
 
@@ -174,7 +174,7 @@ def training_rows(
         A feature is not a column; the message names it.
     """
     labels = list(dict.fromkeys(target.label for target in TARGETS))
-    floats = list(dict.fromkeys([*features, "bracket", "p_mkt", "bid", "ask"]))
+    floats = list(dict.fromkeys([*features, "bracket", "p_mkt", "bid_cc", "ask_cc"]))
     times = ["minute", "known_at", "features_known_at", OUTCOME_KNOWN_AT]
     schema = pl.Schema(
         {
@@ -289,7 +289,7 @@ def prices(target: Target, rows: pl.DataFrame) -> Prices:
     rows
         Whole minutes, sorted by day, minute and bracket.
     """
-    bid, ask = pl.col("bid"), pl.col("ask")
+    bid, ask = (pl.col(f"{side}_cc") / CC_A_DOLLAR for side in ("bid", "ask"))
     middle = ((bid.fill_null(0.0) + ask.fill_null(1.0)) / 2).round(6)
     curve = pl.when(bid.is_null() & ask.is_null()).then(0.0).otherwise(middle)
     found = rows.select(

@@ -1,8 +1,8 @@
 """Figures of one city-day: beliefs, weather, decisions, money; one module each.
 
-Here: what is drawn. Not here: legends and captions of pages (the page writes them as text, where
-a reader can search and a screen reader can read them), or any number that is not in a frame.
-`legend=True` writes the brackets into the figure, for places without a page around it.
+Here: the figures. Not here: legends and captions of pages (these are text on the page, which can be
+searched and read aloud), or computing numbers that are not in a frame. `legend=True` draws a legend
+of the brackets, for use outside a page.
 """
 
 from kalshi_assets.pages.plots.beliefs import belief_figure

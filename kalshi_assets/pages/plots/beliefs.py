@@ -1,4 +1,4 @@
-"""What was believed: bands of the fused PMF and the market's, and who favoured the winner."""
+"""The fused and market PMFs as bands, and each source's probability of the winner."""
 
 import numpy as np
 
@@ -18,15 +18,15 @@ from kalshi_assets.pages.plots.strokes import (
 
 
 def belief_figure(day: DayInputs, *, size: Size = (9.6, 4.4), legend: bool = False) -> Sheet:
-    """The fused PMF as stacked bands, the market's below it, and who favoured the winner.
+    """The fused and the market PMF as stacked bands, and each source's probability of the winner.
 
-    Without a weather PMF the market's panel is left out: it would repeat the fused one. With
-    `legend` there is one panel, the fused one.
+    The market's panel is omitted if no weather was used, because it would repeat the fused one.
+    With `legend` there is only the fused panel.
     """
     sheet, x, grid = Sheet(size), trading_hours(day), day.grid
     stacks = [("fused probabilities, the coldest bracket at the bottom", grid.p_fused)]
     if grid.has_weather and not legend:
-        stacks.append(("the market's alone", grid.p_mkt))
+        stacks.append(("market probabilities", grid.p_mkt))
     shares = [1.0] if legend else [1.6] + [0.9] * len(stacks)
     made = panels(
         sheet, x=x, ys=[(0.0, 1.0)] * len(shares), shares=shares, top=LEGEND_TOP if legend else 0.2
@@ -40,7 +40,7 @@ def belief_figure(day: DayInputs, *, size: Size = (9.6, 4.4), legend: bool = Fal
         if len(grid):
             bands(panel, grid.hours, pmf, day.winner)
         else:
-            panel.say("no minute panel")
+            panel.remark("no minute panel")
         mark_climate_day(panel)
     mark_deaths(made[0], day, day.grid)
     if legend:
@@ -55,7 +55,7 @@ def _winner_panel(panel: Panel, day: DayInputs) -> None:
     followed, title = day.winner, "probability given to the bracket that paid"
     if followed is None and len(grid):
         followed = int(np.nan_to_num(grid.p_fused[:, -1]).argmax())
-        title = "not settled: probability of the present favourite"
+        title = "not settled: probability of the latest favourite"
     panel.scales(y_ticks=PERCENT, x_ticks=hour_ticks(day.date, panel.x, labels=True), title=title)
     mark_climate_day(panel)
     if followed is None or not len(grid):

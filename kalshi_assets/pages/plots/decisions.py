@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 
+from kalshi_assets.instants import microseconds
 from kalshi_assets.pages.canvas import PAPER, Sheet, Size, Span, hour_ticks, panels
 from kalshi_assets.pages.inputs import DayInputs, hours_since
 from kalshi_assets.pages.palette import REASON_COLOURS
@@ -11,13 +12,13 @@ from kalshi_assets.units import Array
 
 
 def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> Sheet:
-    """For every bracket and minute the reason why there was, or was not, an order."""
+    """The reason of every bracket and minute as a colour; orders as diamonds."""
     sheet, x = Sheet(size), trading_hours(day)
     count = len(day.ladder)
     y = (-0.5, max(count, 1) - 0.5)
     (panel,) = panels(sheet, x=x, ys=[y], shares=[1.0], top=0.08)
     decisions = day.decisions
-    at = hours_since(decisions["minute"], day.day_start)
+    at = hours_since(microseconds(decisions["minute"]), day.day_start)
     if len(decisions):
         panel.image(_reason_image(decisions, at, x, count))
         between = [[(x[0], i + 0.5), (x[1], i + 0.5)] for i in range(count - 1)]
@@ -28,7 +29,7 @@ def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> Sheet:
     )
     traded = (decisions["reason"] == "trade").to_numpy()
     if not len(decisions):
-        panel.say("no decisions recorded")
+        panel.remark("no decisions recorded")
     elif traded.any():
         points = np.stack([at[traded], decisions["bracket"].to_numpy()[traded]], 1)
         panel.marks(points, DIAMOND, REASON_COLOURS["trade"])
@@ -48,7 +49,7 @@ def _reason_image(decisions: pl.DataFrame, at: Array, x: Span, count: int) -> np
 
 
 def _codes(reasons: pl.Series) -> np.ndarray:
-    """Places among `REASON_COLOURS`; a day of 14,000 rows has some hundred runs of one reason."""
+    """Positions in `REASON_COLOURS`; the 14,000 rows of a day have about a hundred runs."""
     codes = {reason: code for code, reason in enumerate(REASON_COLOURS)}
     stretches = reasons.rle().struct
     of_each = [codes[reason] for reason in stretches.field("value")]

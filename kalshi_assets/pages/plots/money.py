@@ -1,28 +1,27 @@
-"""What the fills earned, or why there are none."""
+"""What the fills earned."""
 
 import numpy as np
 import polars as pl
 
+from kalshi_assets.instants import microseconds
 from kalshi_assets.pages.canvas import INK, Sheet, Size, Span, hour_ticks, panels
 from kalshi_assets.pages.inputs import DayInputs, hours_since
-from kalshi_assets.pages.palette import FILL_MODEL_COLOURS, REASON_COLOURS
+from kalshi_assets.pages.palette import FILL_MODEL_COLOURS
 from kalshi_assets.pages.plots.strokes import DIAMOND, mark_climate_day, trading_hours
 from kalshi_assets.units import Array
 
 
 def money_figure(day: DayInputs, *, size: Size = (9.6, 2.4)) -> Sheet:
-    """What the fills earned under each fill model, or the bar of reasons why there are none.
+    """What the fills of a day earned under each fill model; the day needs a fill.
 
     Before settlement it shows the contracts filled instead of money.
     """
     filled = day.fills.filter(pl.col("filled") > 0).sort("event_time")
-    if not len(filled):
-        return _reason_bars(day, size)
     settled = filled["pnl_cc"].null_count() == 0
     amount = pl.col("pnl_cc") / 10_000 if settled else pl.col("filled").cast(pl.Float64)
     curves = {
         str(model): (
-            hours_since(orders["event_time"], day.day_start),
+            hours_since(microseconds(orders["event_time"]), day.day_start),
             orders.select(amount.cum_sum()).to_series().to_numpy(),
         )
         for (model,), orders in filled.group_by(["fill_model"])
@@ -51,25 +50,8 @@ def money_figure(day: DayInputs, *, size: Size = (9.6, 2.4)) -> Sheet:
     return sheet
 
 
-def _reason_bars(day: DayInputs, size: Size) -> Sheet:
-    counts = day.decisions["reason"].value_counts(sort=True).head(6).rows()
-    sheet = Sheet(size)
-    (panel,) = panels(
-        sheet, x=(0.0, 1.0), ys=[(max(len(counts), 1) - 0.4, -0.6)], shares=[1.0], left=1.4
-    )
-    panel.scales(title="no trades: the first gate that said no, by bracket-minutes")
-    for i, (reason, count) in enumerate(counts):
-        share = count / len(day.decisions)
-        panel.box((0, share * 0.8), (i - 0.32, i + 0.32), REASON_COLOURS[reason])
-        panel.write(0, i, reason.replace("_", " "), shift=(-0.06, 0), across="right")
-        panel.write(share * 0.8, i, f"{count:,} ({share:.0%})", shift=(0.06, 0))
-    if not counts:
-        panel.say("no decisions recorded")
-    return sheet
-
-
 def _steps(at: Array, values: Array, x: Span) -> Array:
-    """The corners of a step line that starts at nought and ends at the right edge."""
+    """The corners of a step line that starts at zero and ends at the right edge."""
     times = np.repeat(np.concatenate([at, [x[1]]]), 2)[:-1]
     heights = np.repeat(np.concatenate([[0.0], values]), 2)[:-1]
     return np.stack([np.concatenate([[x[0]], times]), np.concatenate([heights, values[-1:]])], 1)

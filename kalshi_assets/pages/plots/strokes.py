@@ -1,6 +1,6 @@
-"""What several figures of a city-day draw alike: bands of a PMF, lines, marks of time.
+"""Elements that several figures of a city-day share: bands of a PMF, lines, time marks.
 
-Here: shapes on a panel. Not here: a figure, or words about it.
+Here: shapes on a panel. Not here: whole figures.
 """
 
 import numpy as np
@@ -24,7 +24,7 @@ INLINE_SIZE: Size = (6.4, 2.2)
 
 PERCENT: Ticks = ((0.0, "0"), (0.5, "50 %"), (1.0, "100 %"))
 LEGEND_TOP = 0.34
-"""Inches that a legend takes at the top of a sheet."""
+"""Height of a legend at the top of a sheet, inches."""
 
 DIAMOND = ((-3.2, 0.0), (0.0, -3.2), (3.2, 0.0), (0.0, 3.2))
 _TRIANGLE = ((-4.5, 0.0), (4.5, 0.0), (0.0, 8.0))
@@ -32,16 +32,16 @@ _COLUMNS = 360  # horizontal detail of stacked bands: about 3 pixels of a page
 
 
 def bands(panel: Panel, hours: Array, pmf: Array, winner: int | None) -> None:
-    """A PMF as stacked bands, the coldest at the bottom; times without one stay empty.
+    """A PMF as stacked bands, the coldest at the bottom; times without a PMF stay empty.
 
     Parameters
     ----------
     hours
         Shape (N,).
     pmf
-        Shape (B, N); a PMF holds until the next of `hours`.
+        Shape (B, N); each PMF holds until the next of `hours`.
     winner
-        The bracket that paid: its band is outlined.
+        The bracket that paid; its band is outlined.
     """
     upper = np.cumsum(pmf, axis=0)
     spans = []
@@ -71,7 +71,7 @@ def line(
     panel: Panel, hours: Array, values: Array, colour: str, *,
     width: float = 1.3, dashes: Span | None = None,
 ) -> None:  # fmt: skip
-    """Values over the hours, both of shape (N,); what is not finite is a gap."""
+    """Values over the hours, both of shape (N,); non-finite values are gaps."""
     if not np.isfinite(values).any():
         return
     index = thin_out(np.nan_to_num(values, nan=-99.0)[None, :], 2 * _COLUMNS)
@@ -85,7 +85,7 @@ def line(
 
 
 def mark_climate_day(panel: Panel) -> None:
-    """Its first and last instant, as dotted lines."""
+    """Dotted lines at the start and end of the climate day."""
     ends = [hour for hour in (0.0, 24.0) if panel.x[0] < hour <= panel.x[1]]
     panel.lines(
         [[(hour, panel.y[0]), (hour, panel.y[1])] for hour in ends], INK, dashes=(1, 2), zorder=2.2
@@ -93,7 +93,7 @@ def mark_climate_day(panel: Panel) -> None:
 
 
 def mark_deaths(panel: Panel, day: DayInputs, grid: MinuteGrid | HazardGrid) -> None:
-    """A triangle where a bracket died."""
+    """A triangle at the time from which a bracket was dead."""
     colours = bracket_colours(len(day.ladder))
     for rung in day.ladder:
         died = grid.died_at(rung.bracket)
@@ -107,7 +107,7 @@ def bracket_legend(sheet: Sheet, day: DayInputs) -> None:
     paid = {day.winner: " paid"}
     words = [rung.label[:14] + paid.get(rung.bracket, "") for rung in day.ladder]
     width, height = sheet.size
-    # Each name has room as it is long; two letters more for the swatch and three for the gap.
+    # Width in letters: the name, two for the swatch, three for the gap.
     ends = np.cumsum([len(said) + 5 for said in words])
     strip = Panel(
         sheet=sheet, left=0.2, bottom=height - 0.24, width=width - 0.2, height=0.2,
@@ -120,7 +120,7 @@ def bracket_legend(sheet: Sheet, day: DayInputs) -> None:
 
 
 def trading_hours(day: DayInputs) -> Span:
-    """Hours that the minute panel covers, and the climate day."""
+    """The hours of the minute panel and of the climate day together."""
     if not len(day.grid):
         return -12.0, 24.0
     return float(min(day.grid.hours[0], 0.0)), float(max(day.grid.hours[-1], 24.0))

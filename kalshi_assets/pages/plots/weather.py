@@ -1,7 +1,7 @@
-"""What the station said, and what the weather's probabilities made of it.
+"""Station reports and the weather PMF of a city-day.
 
-Here: temperatures on one time axis with the weather's own PMF, the chance of a new high and how
-likely the reports were. Not here: what was believed in the end (`beliefs`).
+Here: temperatures on one time axis with the weather PMF, the probability of a new high and the
+likelihood of the reports. Not here: the fused probabilities (`beliefs`).
 """
 
 from typing import Any
@@ -11,6 +11,7 @@ import polars as pl
 
 from kalshi_assets.families.temperature.evidence import temperatures
 from kalshi_assets.families.temperature.providers import one_forecast_each
+from kalshi_assets.instants import microseconds
 from kalshi_assets.pages.canvas import INK, Panel, Sheet, Size, Span, hour_ticks, panels
 from kalshi_assets.pages.inputs import DayInputs, HazardGrid, hours_since, runs
 from kalshi_assets.pages.palette import ALARM, SOURCE_COLOURS, bracket_colours
@@ -30,19 +31,14 @@ _LETTER = 0.06  # inches
 
 
 def hazard_figure(day: DayInputs, *, size: Size | None = None, legend: bool = False) -> Sheet:
-    """Temperatures of the climate day, and below them the weather's PMF as stacked bands.
+    """Temperatures of the climate day, and below them the weather PMF as stacked bands.
 
-    Above: reports as intervals, the running maximum as known, forecasts, edges, the official
-    maximum. Below, where there was a weather PMF: its bands, dimmed where it was withheld; and,
-    without `legend`, the probability of a new high within the hour and the likelihood of reports.
+    Above: reports as intervals, the running maximum as known, forecasts, bracket edges, the
+    official maximum. Below, if there was a weather PMF: its bands, dimmed where withheld; and,
+    without `legend`, the probability of a new high within the hour and the likelihood of
+    reports.
 
-    Parameters
-    ----------
-    day
-        Its events, observations and hazard; forecasts, settlements and the minute panel are drawn
-        where there are any.
-    size
-        Inches; None: a page's width, as high as the panels need.
+    `size` is in inches; None: a page's width and the height that the panels need.
     """
     degrees, grid = _degrees_range(day), day.hazard
     weather = bool(grid.known.any())
@@ -74,7 +70,7 @@ def _temperatures(panel: Panel, day: DayInputs, *, labels: bool) -> None:
     if len(day.observations):
         _report_intervals(panel, day)
     else:
-        panel.say("no station observations for this climate day", height=0.12)
+        panel.remark("no station observations for this climate day", height=0.12)
     line(panel, day.hazard.hours, day.hazard.running_max_lo_f, INK, width=1.8)
     within = (day.grid.hours >= panel.x[0]) & (day.grid.hours <= panel.x[1])
     line(
@@ -94,9 +90,7 @@ def _weather_bands(panel: Panel, day: DayInputs, *, labels: bool) -> None:
     panel.scales(
         y_ticks=PERCENT,
         x_ticks=hour_ticks(day.date, panel.x, labels=labels),
-        title=""
-        if labels
-        else "the weather's own probabilities, the coldest bracket at the bottom",
+        title="" if labels else "weather probabilities, the coldest bracket at the bottom",
     )
     _withheld(panel, day.hazard, words=True)
     bands(panel, day.hazard.hours, day.hazard.p_wx, day.winner)
@@ -104,7 +98,7 @@ def _weather_bands(panel: Panel, day: DayInputs, *, labels: bool) -> None:
 
 
 def _withheld(panel: Panel, grid: HazardGrid, *, words: bool = False) -> None:
-    """Times without a PMF, dimmed in the colour of their reason."""
+    """Times without a PMF are dimmed; red for a feed alarm."""
     for start, stop, status in runs(grid.reasons):
         if status is not None:
             span = (float(grid.hours[start]), float(grid.hours[min(stop, len(grid) - 1)]))
@@ -152,13 +146,13 @@ def _bracket_zones(panel: Panel, day: DayInputs) -> None:
 
 
 def _report_intervals(panel: Panel, day: DayInputs) -> None:
-    # Of the rows' columns most are hashes and words.
+    # Select first: most columns are hashes and strings.
     drawn = ["event_time", "lo_f", "hi_f", "kind", "max_since"]
     reports = temperatures(day.observations[drawn])
-    at = hours_since(reports["event_time"], day.day_start)
+    at = hours_since(microseconds(reports["event_time"]), day.day_start)
     lo = reports["lo_f"].to_numpy() - 0.5
     hi = reports["hi_f"].to_numpy() + 0.5
-    # One path with gaps: an element per report doubled the figure's time.
+    # One path with gaps: an element per report takes twice as long.
     times = np.stack([at, at, np.full_like(at, np.nan)], 1).ravel()
     degrees = np.stack([lo, hi, np.full_like(at, np.nan)], 1).ravel()
     panel.lines([np.stack([times, degrees], 1)], INK, width=1.3, alpha=0.5)
@@ -168,7 +162,7 @@ def _forecast_curve(panel: Panel, day: DayInputs) -> None:
     curve = one_forecast_each(day.forecasts).filter(pl.col("variable") == "temp")
     if len(curve):
         latest = curve.filter(pl.col("event_time") == pl.col("event_time").max()).sort("valid_time")
-        at = hours_since(latest["valid_time"], day.day_start)
+        at = hours_since(microseconds(latest["valid_time"]), day.day_start)
         points = np.stack([at, latest["value_f"].to_numpy()], 1)
         within = (at >= panel.x[0]) & (at <= panel.x[1])
         panel.lines([points[within]], SOURCE_COLOURS["weather"], width=1.2)
@@ -188,7 +182,7 @@ def _degrees_range(day: DayInputs) -> Span:
 
 
 def _degree_marks(panel: Panel) -> range:
-    """Round degrees, at most eight and no nearer than a line of text."""
+    """Round degrees, at most eight and at least a line of text apart."""
     y = panel.y
     most = min(8.0, panel.height / 0.16)
     step = next(s for s in (2, 5, 10, 20, 50, 100) if (y[1] - y[0]) / s <= most)

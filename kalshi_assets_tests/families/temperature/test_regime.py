@@ -1,7 +1,7 @@
 import polars as pl
 import pytest
 
-from kalshi_assets.families.temperature.regime import RegimeParams, regime
+from kalshi_assets.families.temperature.regime import regime
 from kalshi_assets.tables.panel import MODEL_FEATURES
 from kalshi_assets_tests.lake.handmade import frame_of
 
@@ -14,9 +14,9 @@ QUIET = {
 }
 
 
-def _regime(params: RegimeParams | None = None, **changed: float | None) -> str:
+def _regime(**changed: float | None) -> str:
     row = frame_of(MODEL_FEATURES, market_ticker=["A"], **(QUIET | changed))
-    return row.select(regime() if params is None else regime(params)).item()
+    return row.select(regime()).item()
 
 
 @pytest.mark.parametrize(
@@ -41,11 +41,6 @@ def test_what_is_unknown_makes_no_regime() -> None:
     assert _regime(hour_lst=20.0, hazard_next_60m=None) == "quiet"
     assert _regime(volatility_percentile=None, leader_logit_velocity_5m=None) == "quiet"
     assert _regime(volatility_percentile=None, leader_logit_velocity_5m=0.05) == "trending"
-
-
-def test_the_bounds_are_those_given() -> None:
-    params = RegimeParams(late_minutes=10, busy=0.4)
-    assert _regime(params, minutes_to_close=30) == "trending"
 
 
 def test_a_row_of_nothing_known_is_quiet() -> None:

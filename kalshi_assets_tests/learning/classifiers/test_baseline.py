@@ -57,7 +57,7 @@ def test_the_baseline_of_a_direction_is_the_base_rate_with_days_weighing_the_sam
 def test_the_baseline_of_the_leader_knows_that_leaders_stay() -> None:
     """Against the market's probability alone, persistence would pass for skill."""
     days = {
-        day: rows.with_columns(y_win_1m=pl.col("ask") == pl.col("ask").max().over("minute"))
+        day: rows.with_columns(y_win_1m=pl.col("ask_cc") == pl.col("ask_cc").max().over("minute"))
         for day, rows in history(DAY, n=20).items()
     }
     target = BY_NAME["lead_1m"]

@@ -72,8 +72,8 @@ def test_the_leader_is_told_by_the_price_that_the_labels_use() -> None:
         {
             "minute": [1, 1, 1, 2, 2, 2, 3, 3, 3],
             "bracket": [0, 1, 2] * 3,
-            "bid": [0.2, 0.5, None, None, 0.1, None, 0.3, 0.3, 0.1],
-            "ask": [0.3, 0.6, None, 0.2, None, 0.9, 0.5, 0.5, 0.2],
+            "bid_cc": [2000, 5000, None, None, 1000, None, 3000, 3000, 1000],
+            "ask_cc": [3000, 6000, None, 2000, None, 9000, 5000, 5000, 2000],
         }
     )
     # Unquoted never leads; one-sided prices 0.1, 0.55, 0.45; of a tie both lead.

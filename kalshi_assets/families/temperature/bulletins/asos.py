@@ -85,12 +85,8 @@ def observations_of(
     Malformed lines are skipped and their number is logged; lines of other stations or days are
     ignored.
 
-    Parameters
-    ----------
-    raw_sha256
-        Content hash of the file.
-    lag
-        From measurement until the line is available.
+    `raw_sha256` is the content hash of the file, `lag` the time from measurement until the line is
+    available.
     """
     start, end = city.climate_day(day)
     rows: dict[tuple[datetime, str], dict[str, object]] = {}

@@ -69,10 +69,8 @@ class Extreme:
         Whole °F; None: reported as missing.
     time
         Time of observation, UTC, read as local standard time; None: not given.
-    record
-        Whether a record was set or tied.
-    estimated
-        Whether the value is flagged as an estimate.
+    record, estimated
+        Whether a record was set or tied, and whether the value is flagged as an estimate.
     """
 
     value_f: int | None
@@ -227,6 +225,8 @@ def parse_bulletin(text: str) -> Bulletin:
         raise BulletinError(
             f"issued {issued_at:%Y-%m-%dT%H:%MZ}, before {day} began at the station"
         )
+    header = _only(_HEADER, text, "transmission header with ddhhmm")
+    correction = _CORRECTION.fullmatch(header[4] or "")
     return Bulletin(
         cli=cli,
         date=day,
@@ -235,7 +235,7 @@ def parse_bulletin(text: str) -> Bulletin:
         final=valid_at == end,
         maximum=_extreme(rows, "MAXIMUM", midnight, may_lack=valid is not None),
         minimum=_extreme(rows, "MINIMUM", midnight, may_lack=valid is not None),
-        correction=_correction(text),
+        correction=0 if correction is None else ord(correction[1]) - ord("A") + 1,
     )
 
 
@@ -270,12 +270,6 @@ def corrected(bulletins: Iterable[Bulletin]) -> list[Bulletin]:
     for bulletin in sorted(bulletins, key=lambda one: (one.issued_at, one.correction)):
         latest[bulletin.issued_at, bulletin.date, bulletin.final] = bulletin
     return list(latest.values())
-
-
-def _correction(text: str) -> int:
-    header = _only(_HEADER, text, "transmission header with ddhhmm")
-    found = _CORRECTION.fullmatch(header[4] or "")
-    return 0 if found is None else ord(found[1]) - ord("A") + 1
 
 
 def _issued(text: str) -> tuple[datetime, timezone, int]:

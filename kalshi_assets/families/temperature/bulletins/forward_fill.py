@@ -25,13 +25,7 @@ def is_copy() -> pl.Expr:
     first different row, such as an exact report among rounded ones, and at a gap of more than ten
     minutes. The first two rows of a run are kept, because they cannot be distinguished from reports
     when they are read; no later row changes the status of an earlier one. Source: methods, section
-    1.5.
-
-    Returns
-    -------
-    pl.Expr
-        Boolean, over rows sorted by ``event_time`` with the columns `COPIED` and
-        `COPIED_OR_MISSING`.
+    1.5. Rows must be sorted by ``event_time``.
     """
     equal = [pl.col(name) == pl.col(name).shift() for name in COPIED]
     equal += [pl.col(name).eq_missing(pl.col(name).shift()) for name in COPIED_OR_MISSING]

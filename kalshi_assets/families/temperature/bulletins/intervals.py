@@ -13,8 +13,6 @@ tests enumerate them over -60..140 °F.
 from math import floor
 from typing import Literal, NamedTuple
 
-import polars as pl
-
 Kind = Literal["whole_c", "tgroup", "interp"]
 
 # Tenths of °C, modulo 5 °C, that result from whole °F; 5 °C are exactly 9 °F.
@@ -81,32 +79,3 @@ def around_f(shown_f: float) -> tuple[int, int]:
         floor(shown_f - _INTERPOLATED_WITHIN_F + 0.5),
         floor(shown_f + _INTERPOLATED_WITHIN_F + 0.5),
     )
-
-
-def decode_temp_f(temp_f: pl.Expr) -> pl.Expr:
-    """`decode` over a column of Float64: a struct of ``kind`` (String), ``lo_f``, ``hi_f`` (Int16).
-
-    Null gives null fields.
-    """
-    tenths = ((temp_f - 32) / 0.18 + 0.5).floor().cast(pl.Int32)
-    shown_exactly = (32 + 0.18 * tenths - temp_f).abs() <= _SHOWN_EXACTLY_F
-    is_whole_c = shown_exactly & (tenths - tenths // 10 * 10 == 0)
-    is_tgroup = shown_exactly & (tenths - tenths // 50 * 50).is_in(TGROUP_RESIDUES)
-    whole_c = tenths // 10
-
-    def by_kind(of_whole_c: pl.Expr, of_tgroup: pl.Expr, of_interp: pl.Expr) -> pl.Expr:
-        return (
-            pl.when(temp_f.is_null())
-            .then(None)
-            .when(is_whole_c)
-            .then(of_whole_c)
-            .when(is_tgroup)
-            .then(of_tgroup)
-            .otherwise(of_interp)
-        )
-
-    exact = (9 * tenths + 1625) // 50
-    lo = by_kind((18 * whole_c + 320) // 10, exact, (temp_f - 0.5).floor().cast(pl.Int32))
-    hi = by_kind((18 * whole_c + 329) // 10, exact, (temp_f + 1.5).floor().cast(pl.Int32))
-    kind = by_kind(pl.lit("whole_c"), pl.lit("tgroup"), pl.lit("interp"))
-    return pl.struct(kind=kind.cast(pl.String), lo_f=lo.cast(pl.Int16), hi_f=hi.cast(pl.Int16))

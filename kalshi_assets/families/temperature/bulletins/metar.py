@@ -53,18 +53,15 @@ class Metar:
     ----------
     product
         Routine, special, or five-minute report of ASOS; ``METAR`` if the text names none.
-    station
-        ICAO identifier.
     day, hour, minute
         Day of the month and UTC; reports contain no month or year.
     body_c, dew_body_c
         Temperature and dew point of the body, whole °C.
     tenths, dew_tenths
         Temperature and dew point of the T-group, tenths of °C.
-    max_6h_tenths, min_6h_tenths
-        Extremes of the six hours before the report, tenths of °C.
-    max_24h_tenths, min_24h_tenths
-        Extremes of the day, sent at local standard midnight, tenths of °C.
+    max_6h_tenths, min_6h_tenths, max_24h_tenths, min_24h_tenths
+        Extremes of the six hours before the report, and of the day (sent at local standard
+        midnight), tenths of °C.
     maintenance
         Whether the station requests maintenance (``$``).
     """
@@ -125,7 +122,11 @@ def parse_metar(text: str) -> Metar:
         does not round to the body.
     """
     words = text.replace("=", " ").split()
-    product, words = _product(words)
+    product: Product = "METAR"
+    if words and words[0] in ("METAR", "SPECI", "5-MIN"):
+        product, words = words[0], words[1:]  # type: ignore[assignment]
+    if words[:1] == ["COR"]:
+        words = words[1:]
     if not words or not _STATION.fullmatch(words[0]):
         raise GroupError(f"no station after the product: {text!r:.120}")
     if len(words) < 2 or not (time := _TIME.fullmatch(words[1])):
@@ -167,13 +168,6 @@ def reading_of_tenths(tenths: int) -> Reading:
 
 def _exact_f(tenths: int) -> int | None:
     return whole_f(tenths) if tenths % 50 in TGROUP_RESIDUES else None
-
-
-def _product(words: list[str]) -> tuple[Product, list[str]]:
-    product: Product = "METAR"
-    if words and words[0] in ("METAR", "SPECI", "5-MIN"):
-        product, words = words[0], words[1:]  # type: ignore[assignment]
-    return product, words[1:] if words[:1] == ["COR"] else words
 
 
 def _body(words: list[str], product: Product) -> dict[str, int | None]:

@@ -1,7 +1,7 @@
-"""What a report says about the temperature, as a likelihood, and what is known of maxima.
+"""Likelihoods of reports given the temperature, and known maxima of windows.
 
-Every likelihood leaves some room for error, so that one absurd value cannot make all paths
-impossible. Source: methods, sections 3.3 (robust emission) and 3.4.
+Every likelihood allows for an error, so that a single wrong value cannot make all paths impossible.
+Source: methods, sections 3.3 (robust emission) and 3.4. Not here: decoding reports (`bulletins`).
 """
 
 from collections.abc import Callable, Iterable
@@ -44,7 +44,7 @@ class Near:
 
 
 def emission(kind: Kind, lo_f: int, hi_f: int, temp_f: float) -> Callable[[Array], Array]:
-    """The likelihood of a temperature given a report, as decoded by `reports`."""
+    """The likelihood of a report, as decoded by `bulletins.intervals`, given the temperature."""
     if kind == "interp":
         return Near(temp_f)
     return Within(lo_f, hi_f, WHOLE_C_ERROR if kind == "whole_c" else EXACT_ERROR)
@@ -52,14 +52,14 @@ def emission(kind: Kind, lo_f: int, hi_f: int, temp_f: float) -> Callable[[Array
 
 @dataclass(frozen=True, kw_only=True)
 class KnownMaximum:
-    """The greatest whole degree over slots `first` to `last`, both inclusive.
+    """The maximum over slots `first` to `last`, both inclusive.
 
     Attributes
     ----------
     max_f
         Whole degrees F, of a six-hour group or a daily summary.
     reached
-        False: no more is known than that it was not exceeded.
+        False: it is known only that it was not exceeded.
     eps
         Probability that the report is wrong.
     """
@@ -76,12 +76,12 @@ class KnownMaximum:
 
 
 def disjoint(known: Iterable[KnownMaximum]) -> list[KnownMaximum]:
-    """The same knowledge as windows that do not overlap, by their first slots.
+    """Equivalent windows that do not overlap, sorted by first slot.
 
-    Every slot obeys the least maximum of the windows around it; a window reached its maximum where
-    no lesser one forbids it. That is all there is to know where windows follow each other or begin
-    together, as six-hour groups and maxima so far do. Where two of one maximum overlap otherwise,
-    or a lesser one lies inside a greater one, the latter's maximum is only not exceeded.
+    The bound of a slot is the lowest maximum of the windows that contain it; a window reached its
+    maximum in the slots with that bound. This is exact if windows are consecutive or have the same
+    start, such as six-hour groups and maxima so far. If two windows with the same maximum overlap
+    otherwise, or a lower one is inside a higher one, the higher maximum is only an upper bound.
     """
     known = list(known)
     bounds = sorted({w.first for w in known} | {w.last + 1 for w in known})

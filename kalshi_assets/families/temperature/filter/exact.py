@@ -1,16 +1,17 @@
 """The exact hazard: a forward-backward filter for the maximum of the climate day.
 
-The residual of the temperature around a baseline is an autoregression of order one; a report is
-an interval. The filter carries the mass of all paths below each bracket edge, the backward sweep
-the probability of staying below it for the rest of the day; their product is exact, doubt about
-the maximum so far included. Source: methods, sections 3.3 and 3.4.
+The residual of the temperature around a baseline is an autoregression of order one; a report is an
+interval. The filter carries the probability of the paths that stayed below each bracket edge, the
+backward sweep the probability of staying below it for the rest of the day; their product is exact
+and includes the uncertainty of the maximum so far. Source: methods, sections 3.3 and 3.4.
 
-Reports of a slot that no path agrees with are left out, at a price: `BarrierFilter.advance`. So
-the filter always has a state, and what it says of the slots before is bit for bit the same.
+Reports of a slot that no path agrees with are ignored, at a cost in likelihood, see
+`BarrierFilter.advance`. The filter therefore always has a state, and its results for earlier slots
+do not change by a bit.
 
-Here: one day around one baseline, on slots of five minutes. Not here: the mixture over the
-baseline's bias (`mixture`), what a report says (`emission`), which report was known when
-(`hazard`), the baseline and the fit of the parameters.
+Here: one day around one baseline, in slots of five minutes. Not here: the mixture over baselines
+(`mixture`), likelihoods of reports (`emission`), which report was known when (`hazard`), the
+baseline and the fit of the parameters (`fit`).
 """
 
 from collections.abc import Callable, Sequence
@@ -28,28 +29,28 @@ __all__ = ["BarrierFilter", "Grid", "ResidualModel", "Workspace"]
 
 Likelihood = Array | Callable[[Array], Array]
 
-# What reports that no path agrees with count for, as a log probability: less than any that a double
-# can hold, so that a node of a mixture that agrees with them outweighs one that left them out.
+# Log probability of reports that no path agrees with: less than the log of any double, so that a
+# node of a mixture that agrees with them outweighs one that ignored them.
 IMPOSSIBLE = -1000.0
 
 
 @dataclass
 class Workspace:
-    """Memory of filters, kept from day to day; belongs to the filter made last with it."""
+    """Memory of filters, reused from day to day; it belongs to the filter created last with it."""
 
     owner: object = None
     _arrays: dict[str, Array] = field(default_factory=dict)
     _parts: dict[int, "Workspace"] = field(default_factory=dict)
 
     def array(self, name: str, size: int) -> Array:
-        """A flat array of that size, whatever is in it."""
+        """An uninitialised flat array of that size."""
         kept = self._arrays.get(name)
         if kept is None or kept.size < size:
             kept = self._arrays[name] = np.empty(size)
         return kept[:size]
 
     def part(self, n: int) -> "Workspace":
-        """A workspace of its own for the n-th of filters that live side by side."""
+        """The workspace of the n-th of several filters in use at the same time."""
         return self._parts.setdefault(n, Workspace())
 
 
@@ -63,7 +64,7 @@ class BarrierFilter:
     edges
         Half-integers, ascending.
     workspace
-        Memory to use again. The filter made with it before is dead: asked, it raises.
+        Memory to reuse. The filter created with it before raises when used again.
 
     Raises
     ------
@@ -99,12 +100,12 @@ class BarrierFilter:
         self._likelihood = self._work.array("likelihood", nodes)
         self._likelihood[:] = 1.0
         self._log_mass = np.zeros(model.steps + 1)
-        # Values are swept when they are read, as far back as they are: those from `_swept` on are
-        # there, and those before `_past`, which were read under the baselines of then.
+        # Values are swept on access, as far back as needed: those from `_swept` on exist, and those
+        # before `_past`, which were read with the baselines of that time.
         self._swept, self._past = model.steps + 1, 0
         temp, weight = grid.nodes(0)
         density = np.exp(-0.5 * ((temp - baseline[0]) / model.start_sd) ** 2) * weight
-        # A grid laid around what is known may hold less than the prior: the rest is not its own.
+        # A grid around known reports may be narrower than the prior; the rest is cut off.
         ends = (grid.lo - 0.5 + grid.bounds[0] - baseline[0]) / model.start_sd
         held = density.sum()
         self._prior = density / (held if held > 0 else 1.0) * np.diff(normal_cdf(ends))
@@ -114,12 +115,12 @@ class BarrierFilter:
         self.advance(0)
 
     def report(self, slot: int, likelihood: Likelihood) -> None:
-        """Weigh the temperature of `slot` with a report; late reports rewind the filter.
+        """Apply a report to the temperature of `slot`; late reports rewind the filter.
 
         Parameters
         ----------
         likelihood
-            Of the slot's nodes, shape (nodes,), or a function of temperatures, such as
+            Values at the slot's nodes, shape (nodes,), or a function of temperatures, such as
             `emission.Within`.
         """
         self._own()
@@ -129,7 +130,7 @@ class BarrierFilter:
             self._again_from(slot)
 
     def window(self, known: KnownMaximum) -> None:
-        """Weigh the paths with a maximum known over a window; brings the filter to its end."""
+        """Apply a known maximum of a window to the paths; advances the filter to its end."""
         self._own()
         self._known.append(known)
         before, self._windows = self._windows, disjoint(self._known)
@@ -139,15 +140,15 @@ class BarrierFilter:
         self.advance(known.last)
 
     def rebase(self, slot: int, baseline: Array) -> None:
-        """Take a new forecast from `slot` on.
+        """Use a new baseline from `slot` on.
 
-        The density of the temperature, not of the residual, is kept: steps that begin at `slot` or
-        later revert to the new baseline.
+        The density of the temperature, not that of the residual, is kept: steps that begin at
+        `slot` or later revert to the new baseline.
 
         Raises
         ------
         ValueError
-            The grid does not cover the new baseline; make it with `Grid.of` over all vintages.
+            The grid does not cover the new baseline; create it with `Grid.of` over all vintages.
         """
         self._own()
         self.baseline = self._fitting(baseline)
@@ -160,13 +161,12 @@ class BarrierFilter:
             self._again_from(slot + 1)
 
     def advance(self, slot: int) -> None:
-        """Bring the filter to `slot`; does nothing where it is there already.
+        """Advance the filter to `slot`, unless it is there already.
 
-        Where no path agrees with the reports of a slot (dozens of them contradict each other, or
-        all paths have left the grid) these are left out and count as `IMPOSSIBLE`: the state of the
-        slot before moves on as if they had not come. If none of it reaches the grid, the
-        temperature begins anew from the prior around the baseline, and what was known of the
-        maximum so far stays.
+        If no path agrees with the reports of a slot (dozens of them contradict each other, or all
+        paths have left the grid), they are ignored and count as `IMPOSSIBLE`: the previous state
+        moves on as without them. If none of it reaches the grid, the temperature starts again from
+        the prior around the baseline, and the distribution of the maximum so far is kept.
         """
         self._own()
         while self.head < slot:
@@ -190,7 +190,7 @@ class BarrierFilter:
     def log_likelihoods(self) -> Array:
         """Log probability of all reports up to each slot, shape (head + 1,).
 
-        Finite: a slot whose reports were left out counts as `IMPOSSIBLE`.
+        Finite: a slot whose reports were ignored counts as `IMPOSSIBLE`.
         """
         return np.cumsum(self._log_mass[: self.head + 1])
 
@@ -205,8 +205,8 @@ class BarrierFilter:
     def cdfs(self) -> tuple[Array, Array]:
         """`cdf` and `running_cdf` as they were at each slot, shape (head + 1, edges).
 
-        Bit for bit what a filter says that is advanced slot by slot with the same reports. A slot
-        inside a window says nothing: NaN.
+        Identical bit for bit to advancing slot by slot with the same reports. NaN for a slot inside
+        a window.
         """
         total, running = self._read(0)
         for window in self._windows:
@@ -231,19 +231,19 @@ class BarrierFilter:
         horizons: Sequence[int],
         edges: Array,
     ) -> Array:
-        """What comes soon, as it was seen at some slots up to the head.
+        """Probabilities for the next hour, as of some slots up to the head.
 
         Parameters
         ----------
         slots, leads, wanted
-            Slot of the latest report, steps since then, whether the answer is wanted (else 0);
+            Slot of the latest report, steps since then, whether the result is needed (otherwise 0);
             each of shape (times,).
         new_high
-            Edges, one per time.
+            Edge of a new high, one per time.
         horizons
-            In steps after the lead, ascending.
+            Steps after the lead, ascending.
         edges
-            Among the filter's own.
+            Edges of the filter.
 
         Returns
         -------
@@ -272,8 +272,8 @@ class BarrierFilter:
     def paths(self, slot: int | None = None) -> tuple[Array, Array]:
         """Temperatures at a slot, degrees F, and their probabilities given the reports up to it.
 
-        By default at the head. Shape (edges + 1, nodes): of the paths that stayed below each edge,
-        and of all.
+        By default at the head. Shape (edges + 1, nodes): for the paths that stayed below each edge,
+        and for all paths.
         """
         self._own()
         at = self.head if slot is None else slot
@@ -282,7 +282,7 @@ class BarrierFilter:
     def survival(self, slot: int) -> tuple[Array, Array]:
         """Temperatures at `slot`, and P(no later one reaches an edge | it), (edges, nodes).
 
-        Zero where the temperature is itself at or above the edge.
+        Zero if the temperature itself is at or above the edge.
         """
         self._own()
         values = self._kernels.slot_of(self._t, slot, self._values_from(slot), len(self._cut) - 1)
@@ -338,7 +338,7 @@ class BarrierFilter:
         return crossing(*self.staying(steps))
 
     def _sweep(self, first: int, last: int) -> None:
-        """The states of slots `first` to `last`, both inclusive, from that of the slot before."""
+        """Compute the states of slots `first` to `last`, inclusive, from the one before."""
         while first <= last:
             self._kernels.sweep_forward(
                 self._t, self._cut, self._likelihood, first, last, self._states, self._log_mass
@@ -351,7 +351,7 @@ class BarrierFilter:
             first += 1
 
     def _settle(self, k: int, total: float) -> bool:
-        """Normalise the state of slot k, of that mass; False: there was none, reports left out."""
+        """Normalise the state of slot k by its mass; False: zero, so reports were ignored."""
         self._log_mass[k] = self._kernels.normalise(self._state(k), total)
         if not np.isneginf(self._log_mass[k]):
             return True
@@ -359,7 +359,7 @@ class BarrierFilter:
         return False
 
     def _leave_out(self, k: int) -> None:
-        """The state of slot k without its reports, from that of the slot before."""
+        """Compute the state of slot k without its reports, from that of the previous slot."""
         state, before = self._state(k), self._state(max(k - 1, 0))
         total = self._step(k, self._cut, before, state, np.ones(state.shape[1]))
         if np.isneginf(self._kernels.normalise(state, total)):
@@ -368,7 +368,7 @@ class BarrierFilter:
         self._log_mass[k] = IMPOSSIBLE
 
     def _anew(self, k: int) -> Array:
-        """The temperature of slot k by the prior, cut at each barrier; shape (barriers, nodes)."""
+        """The prior of the temperature at slot k, cut at each barrier; shape (barriers, nodes)."""
         temp, weight = self.grid.nodes(k)
         z = (temp - self.baseline[k]) / self.model.residual_sd()[k]
         density = np.exp(-0.5 * z**2) * weight
@@ -379,7 +379,7 @@ class BarrierFilter:
     def _through(self, window: KnownMaximum) -> None:
         """From the slot before a window to its last: all paths, those up to n, those below n.
 
-        Where a slot's reports are left out, no path counts as one that agrees with the window.
+        If a slot's reports are ignored, no path counts as one that agrees with the window.
         """
         edge = self.grid.cut(window.max_f + 0.5), self.grid.cut(window.max_f - 0.5)
         cuts = [np.minimum(self._cut, e) for e in edge[: 2 if window.reached else 1]]
@@ -411,7 +411,7 @@ class BarrierFilter:
         out: Array,
         likelihood: Array | None = None,
     ) -> float:
-        """`state` of the slot before, weighed with the likelihood of slot k; the mass of `out`."""
+        """Move `state` to slot k and apply its likelihood; returns the mass of `out`."""
         own = self._likelihood[self._t.offset[k] : self._t.offset[k + 1]]
         weights = own if likelihood is None else likelihood
         if k == 0:

@@ -1,8 +1,8 @@
-"""The exact hazard under doubt about the day: a mixture over the bias of the baseline.
+"""The exact hazard as a mixture over the baseline's deviation on the day.
 
-One filter per Gauss-Hermite node of the day-level bias, weighted by how well it foretold the
-reports so far. Source: methods, section 3.2. Here also the maximum between the samples of five
-minutes, which the official value sees and the filter does not. Not here: the filter (`exact`).
+One filter per Gauss-Hermite node of the deviation, weighted by its likelihood of the reports so
+far. Source: methods, section 3.2. Here also: peaks between the five-minute samples, which are part
+of the official value but not of the filter. Not here: the filter (`exact`).
 """
 
 from collections.abc import Callable, Sequence
@@ -30,18 +30,17 @@ MISSED_PRIOR_DAYS = 20.0
 class MixtureFilter:
     """Filters around baseline + offset, with the interface of one `BarrierFilter`.
 
-    Every node keeps its own values and states: nothing is shared that a step could overwrite, and
-    the order of reports decides no bit.
+    Every node has its own values and states, so the order of reports does not change a bit.
 
     Parameters
     ----------
     grid, baseline, model, edges
         As of `BarrierFilter`.
     nodes
-        What the day may depart by from the baseline, degrees F: offsets, each one number or one
-        per slot, with their prior probabilities. Default: `model.biases()`.
+        Possible deviations of the day from the baseline, degrees F: offsets, each a number or an
+        array per slot, and their prior probabilities. Default: `model.biases()`.
     workspace
-        Memory to use again; each node has a part of it.
+        Memory to reuse; each node has a part of it.
     """
 
     def __init__(
@@ -82,12 +81,12 @@ class MixtureFilter:
             each.window(known)
 
     def rebase(self, slot: int, baseline: Array) -> None:
-        """`BarrierFilter.rebase`; what is known of the offset is kept with the nodes' weights."""
+        """`BarrierFilter.rebase`; the weights of the offsets are kept."""
         for each, offset in zip(self.filters, self.offsets, strict=True):
             each.rebase(slot, baseline + offset)
 
     def advance(self, slot: int) -> None:
-        """Bring every node to `slot`."""
+        """Advance every node to `slot`."""
         for each in self.filters:
             each.advance(slot)
 
@@ -130,7 +129,7 @@ class MixtureFilter:
         return float(self.hazards(edge, lead, (horizon,))[0])
 
     def hazards(self, edge: float, lead: int, horizons: Sequence[int]) -> Array:
-        """`BarrierFilter.hazards`, mixed; nodes that the reports exclude are left out."""
+        """`BarrierFilter.hazards`, mixed; nodes with negligible weight are skipped."""
         weights = self.weights
         mixed = np.zeros(len(horizons))
         for each, weight in zip(self.filters, weights, strict=True):
@@ -148,7 +147,7 @@ class MixtureFilter:
         return crossing(*self.staying(steps))
 
     def log_likelihood_at(self, slots: Ints) -> Array:
-        """Of each node, log probability of the reports up to some slots, shape (nodes, slots)."""
+        """Log probability of the reports up to some slots for each node, shape (nodes, slots)."""
         return np.array([f.log_likelihoods()[slots] for f in self.filters])
 
     def at(
@@ -157,20 +156,20 @@ class MixtureFilter:
         of_node: Callable[[BarrierFilter, NDArray[np.bool_]], Array],
         least_weight: float = 0.0,
     ) -> Array:
-        """What the nodes say at some slots up to the head, mixed by their weights there.
+        """Results of the nodes at some slots up to the head, mixed with their weights there.
 
         Parameters
         ----------
         of_node
-            From a node's filter, and the slots at which it has weight, to values of shape
-            (slots, columns); those of other slots must be finite and do not count.
+            Called with a node's filter and a mask of the slots at which it has weight; returns
+            values of shape (slots, columns), which at other slots must be finite and are not used.
         least_weight
-            Of the greatest: what less weight says is not asked for.
+            Share of the greatest weight below which a node is not used.
 
         Returns
         -------
         Array
-            Shape (slots, columns). A slot's row does not depend on which others are asked for.
+            Shape (slots, columns). A slot's row does not depend on the other slots.
         """
         log_likelihood = self.log_likelihood_at(slots)
         relative = np.exp(log_likelihood - log_likelihood.max(axis=0)) * self.prior[:, None]
@@ -196,12 +195,12 @@ class MixtureFilter:
 class MissedPeaks:
     """P(official maximum - maximum of the five-minute samples = d), whole degrees d = 0, 1, ...
 
-    The official maximum is of minutes. Lowering the edges by the mean of what is missed (Broadie,
-    Glasserman and Kou: kappa 0.5826 sd (1 - 1/sqrt 5)) would leave the panels on which the filter
-    is exact. A peak missed by a fraction m of a degree passes the next half-integer with
-    probability m, wherever within its degree the sampled maximum lies; so the layer mixes the
-    distribution function between whole degrees, which is exact on panels, keeps the order of the
-    edges, and is the form in which the share is counted on settled days.
+    The official maximum is that of all minutes. Lowering the edges by the mean amount missed
+    (Broadie, Glasserman and Kou: kappa 0.5826 sd (1 - 1/sqrt 5)) would move them off the panels on
+    which the filter is exact. A peak missed by a fraction m of a degree passes the next
+    half-integer with probability m if the sampled maximum is uniform within its degree; so the
+    distribution function is mixed over whole degrees, which is exact on panels, keeps the order of
+    the edges, and is the form in which the shares are counted on settled days.
 
     Parameters
     ----------
@@ -235,7 +234,7 @@ class MissedPeaks:
         return cls(tuple(float(p) for p in posterior / posterior.sum()))
 
     def edges(self, edges: Array) -> Array:
-        """The edges that the filter must know for `cdf` at `edges`: each, and those below it."""
+        """The edges that the filter needs for `cdf` at `edges`: each, and the degrees below it."""
         return np.unique(np.concatenate([edges - d for d in range(len(self.shares))]))
 
     def cdf(self, edges: Array, known_edges: Array, known_cdf: Array) -> Array:

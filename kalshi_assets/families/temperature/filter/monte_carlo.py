@@ -1,7 +1,7 @@
-"""Simulated paths of the same residual model: what the exact filter is measured against.
+"""Simulated paths of the same residual model, as a reference for the exact filter.
 
-Results depend on the seed alone, never on which process drew them or in what order. Here: paths
-from a given state. Not here: the filter, the reports. Source: methods, section 3.1.
+Results depend on the seed alone, not on processes or their order. Here: paths from a given state.
+Not here: the filter, the reports. Source: methods, section 3.1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ BLOCK_PATHS = 8192
 
 @dataclass(frozen=True)
 class Start:
-    """What is known at a slot: values of the temperature and what the paths to them did.
+    """The state at a slot: values of the temperature and the maximum of the paths to them.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Start:
 
     @classmethod
     def of(cls, state: BarrierFilter, slot: int | None = None) -> "Start":
-        """A filter's state at a slot that it has reached; by default at its head."""
+        """The state of a filter at a slot up to its head; by default at its head."""
         temp, mass = state.paths(slot)
         free = mass[-1]
         below = np.divide(mass[:-1], free, out=np.zeros_like(mass[:-1]), where=free > 0)
@@ -48,14 +48,14 @@ class Start:
 
     @classmethod
     def at(cls, temp_f: float, running_max_f: float, edges: Array) -> "Start":
-        """A temperature and a running maximum taken as exact, degrees F."""
+        """A temperature and a running maximum known exactly, degrees F."""
         below = (max(temp_f, running_max_f) < edges).astype(float)[:, None]
         return cls(np.array([temp_f]), np.ones(1), below)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of each slot simulated.
+    """The results at each simulated slot.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Estimate:
         P(a temperature at or above the new high within each horizon after the lead), shape
         (slots, horizons).
     paths
-        Paths from each slot.
+        Number of paths from each slot.
     """
 
     cdf: Array
@@ -122,9 +122,9 @@ def simulate(
     baseline
         Shape (steps + 1,), degrees F, the bias of the day included.
     new_high
-        Edge of the hazards of each slot; by default the least of `edges`.
+        Edge of the hazards of each slot; by default the lowest of `edges`.
     lead, horizons
-        Steps before the hazards begin, and after that, ascending; as of `BarrierFilter.hazards`.
+        Steps before the hazards begin, and after that, ascending; see `BarrierFilter.hazards`.
     """
     from kalshi_assets.families.temperature.filter.monte_carlo_kernels import accumulate
 

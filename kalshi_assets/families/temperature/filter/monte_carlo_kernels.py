@@ -9,13 +9,13 @@ from kalshi_assets.units import Array, Ints
 
 Singles = NDArray[np.float32]
 
-# Paths moved together: their innovations of a whole day stay in the second-level cache.
+# Paths moved together, so that their innovations of a day fit into the second-level cache.
 TOGETHER = 256
 
 
 @njit(inline="always")
 def begin_at(quantiles: Array, cumulative: Array, temps: Array, value: Ints, temp: Singles) -> None:
-    """Number and temperature of the value from which each path starts."""
+    """Index and temperature of the value from which each path starts."""
     v = np.searchsorted(cumulative, quantiles[0])
     for p in range(quantiles.size):
         while v < temps.size - 1 and cumulative[v] < quantiles[p]:
@@ -41,7 +41,7 @@ def accumulate(
     sums: Array,
     hits: Array,
 ) -> None:
-    """Add what the paths of one block do, from each of `slots` to the end of the day.
+    """Add the results of the paths of one block, from each of `slots` to the end of the day.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
-"""The law of the day's temperature around its baseline, and the grid that carries its density.
+"""The model of the day's temperature around its baseline, and the grid of its density.
 
-Here: parameters and discretisation, nothing that moves. Not here: their estimates, the filter.
+Here: parameters and discretisation. Not here: estimates of parameters (`fit`), the filter
+(`exact`).
 """
 
 from dataclasses import dataclass
@@ -17,11 +18,11 @@ NODES_BY_WIDTH = 1.4
 NODES_AT_LEAST = 2.5
 # Reach of a kernel's row, in standard deviations.
 BAND_SD = 7.0
-# As far as the powers of a row (`row_kernels.exponential`) are exact.
+# Range in which `row_kernels.exponential` is accurate.
 _GREATEST_EXPONENT = 300.0
 REACH_SD = 6.0
 REACH_BIAS_SD = 4.0
-# A day this far from its forecast is still on the grid, however sure the model was.
+# Minimum reach of the grid on both sides of the baseline.
 LEAST_REACH_F = 12.0
 
 
@@ -88,7 +89,7 @@ class ResidualModel:
     def residual_sd(self) -> Array:
         """Standard deviation of the residual at every slot, shape (steps + 1,), degrees F."""
         variance = [self.start_sd**2]
-        # Plain floats: a few hundred numbers of arrays would take ten times as long.
+        # Plain floats: element-wise array access would take ten times as long.
         for rho, sd in zip(self.rho.tolist(), self.sd.tolist(), strict=True):
             variance.append(rho**2 * variance[-1] + sd**2)
         return np.sqrt(variance)
@@ -99,13 +100,13 @@ class ResidualModel:
         return self.sd * scales.max()
 
     def reach(self) -> NDArray[np.int64]:
-        """Panels to both sides of every step's mean that hold its kernel, shape (steps,)."""
+        """Number of panels on each side of every step's mean that contain its kernel, (steps,)."""
         return np.ceil(BAND_SD * self.widest()).astype(np.int64)
 
     def finest(self) -> Array:
-        """The smallest width that the density of every slot must resolve, shape (steps + 1,).
+        """The smallest width that the grid must resolve at every slot, shape (steps + 1,).
 
-        A slot's quadrature multiplies the kernel that leads to it and the one that leads on.
+        A slot's quadrature multiplies the kernels of the steps before and after it.
         """
         scales, _ = self.components()
         onward = np.append(self.sd, np.inf) * scales.min()
@@ -132,19 +133,19 @@ def _nodes(lo: int, hi: int, q: int) -> tuple[Array, Array]:
 class Grid:
     """Unit panels around whole degrees, with `q` Gauss-Legendre nodes at each slot.
 
-    Edges and report intervals lie on half-integers, so each of them is a union of panels. A slot
-    with wide innovations does with few nodes; the nights need more.
+    Edges and report intervals are at half-integers, so each of them is a union of panels. Slots
+    with wide innovations need few nodes, nights need more.
 
     Attributes
     ----------
     lo, hi
         The day's lowest and highest whole degree.
     q
-        Nodes a panel of each slot.
+        Nodes per panel of each slot.
     held
-        Lowest and highest whole degree of each slot; None: all of the day's.
+        Lowest and highest whole degree of each slot; None: those of the day.
     band_sd
-        Reach of a row that weighs values, in standard deviations; mass moves as far as `BAND_SD`.
+        Reach of a row in the backward sweep, in standard deviations; forward it is `BAND_SD`.
     """
 
     lo: int
@@ -164,16 +165,16 @@ class Grid:
     ) -> "Grid":
         """A grid wide enough for the day and fine enough for its innovations.
 
-        Six standard deviations of the residual to both sides, four more of the bias, and 12 F in
-        any case; at least two nodes a standard deviation, below which the quadrature fails badly,
-        and more where the standard deviation nears the width of a panel.
+        Six standard deviations of the residual on both sides plus four of the bias, at least 12 F;
+        at least two nodes per standard deviation, below which the quadrature fails badly, and more
+        if the standard deviation is close to the width of a panel.
 
         Parameters
         ----------
         baseline
-            Shape (slots,), degrees F, or (vintages, slots) where forecasts will follow each other.
+            Shape (slots,), degrees F, or (vintages, slots) if the baseline will be replaced.
         nodes_per_sd, nodes_at_least
-            A grid that many times as fine; one node less costs an accuracy of 3e-6.
+            Fineness of the grid; with one node less the accuracy is 3e-6.
         """
         reach = np.maximum(
             REACH_SD * model.residual_sd() + REACH_BIAS_SD * model.bias_sd, LEAST_REACH_F
@@ -188,7 +189,7 @@ class Grid:
     def along(
         cls, low: Array, high: Array, model: ResidualModel, *, nodes_at_least: float, band_sd: float
     ) -> "Grid":
-        """A grid that holds from `low` to `high`, degrees F, at each slot; both (slots,)."""
+        """A grid from `low` to `high`, degrees F, at each slot; both (slots,)."""
         lowest, highest = np.floor(low).astype(int).tolist(), np.ceil(high).astype(int).tolist()
         return cls(
             lo=min(lowest),
@@ -210,7 +211,7 @@ class Grid:
 
     @property
     def bounds(self) -> NDArray[np.int64]:
-        """First panel of every slot, and the one after its last, shape (slots, 2)."""
+        """First panel of every slot, and the one after the last, shape (slots, 2)."""
         return self.degrees - np.array([self.lo, self.lo - 1])
 
     def panel_nodes(self, slot: int) -> tuple[Array, Array]:
@@ -240,12 +241,12 @@ class Grid:
         return np.clip(panels, 0, self.panels).astype(np.int64)
 
     def must_resolve(self, model: ResidualModel) -> None:
-        """Refuse a grid that is too coarse for the model.
+        """Check that the grid is fine enough for the model.
 
         Raises
         ------
         ValueError
-            Names the worst slot.
+            It is too coarse; the message names the worst slot.
         """
         if len(self.q) != model.steps + 1:
             raise ValueError(f"the grid has {len(self.q)} slots, the model {model.steps + 1}")

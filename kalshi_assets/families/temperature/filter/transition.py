@@ -1,6 +1,6 @@
-"""From a model and a grid to the tables that the compiled recursions take; imports them.
+"""The tables of the compiled recursions, from a model and a grid.
 
-Here: arrays made once per day. Not here: what a row of a step is (`row_kernels`).
+Here: arrays computed once per grid. Not here: the row of a step (`row_kernels`).
 """
 
 from functools import lru_cache
@@ -13,11 +13,11 @@ from kalshi_assets.units import Array
 
 
 def transition(grid: Grid, baseline: Array, model: ResidualModel) -> Transition:
-    """The kernels of a day's steps around a baseline, on a grid."""
+    """The transition kernels of a day's steps around a baseline, on a grid."""
     return _around_zero(grid, model)._replace(shift=baseline[1:] - model.rho * baseline[:-1])
 
 
-# The filters of a mixture differ in their baselines only.
+# The filters of a mixture share grid and model; only their baselines differ.
 @lru_cache(maxsize=1)
 def _around_zero(grid: Grid, model: ResidualModel) -> Transition:
     scales, shares = model.components()
@@ -30,7 +30,8 @@ def _around_zero(grid: Grid, model: ResidualModel) -> Transition:
     for q in np.unique(nodes):
         slot = int(np.flatnonzero(nodes == q)[0])
         place[nodes == q, :q], weight[nodes == q, :q] = grid.panel_nodes(slot)
-    # The nodes of a row are of the next slot; its law decides its reach.
+    # The nodes of a row are those of the next slot; steps with equal nodes, rho and sd share a
+    # table.
     laws = np.column_stack([nodes[1:], model.rho, sd])
     _, first, law = np.unique(laws, axis=0, return_index=True, return_inverse=True)
     away, table, ratio, begin = fill_tables(

@@ -1,5 +1,5 @@
-"""What the hazard knows of a station before the day begins, from earlier days only.
+"""Fits of the hazard to a station's earlier days.
 
-Here: the baseline, the parameters and their packaged priors, guidance turned into a distribution.
-Not here: the day itself (`hazard`).
+Here: the baseline, the parameters and their packaged priors, the distribution by guidance. Not
+here: the current day (`hazard`).
 """

@@ -1,7 +1,7 @@
-"""What the day's temperature is expected to do: a profile, and the way its shape may differ.
+"""The expected temperature of the day: a profile, and the main way in which its shape may differ.
 
-Here: the climatological profile of earlier days, and forecasts laid over it. Not here: the residual
-around the baseline (`parameters`), which forecast was known when (the caller filters by
+Here: the climatological profile of earlier days, and its combination with forecasts. Not here: the
+residual around the baseline (`parameters`), which forecast was known when (the caller filters by
 ``known_at``).
 """
 
@@ -23,12 +23,13 @@ Source = Literal["forecast_hourly", "forecast_max", "climatology"]
 PROFILE_WINDOW = 13
 SHAPE_WINDOW = 25
 AFTERNOON = slice(13 * 12, 16 * 12)
-# Forecast temperatures further apart than this are no hourly forecast.
+# Forecast temperatures further apart than this are not used as an hourly forecast.
 LONGEST_STEP = 3 * 12
-# A forecast maximum below what the profile's range allows shifts the day instead of flattening it.
+# If a forecast maximum needs a scale outside this range, the day is shifted as well.
 LEAST_SCALE, GREATEST_SCALE = 0.4, 2.0
-# The leading component of few days overstates its own spread. Chosen among a few on days of KNYC
-# that the study scores; the likelihood of reports is flat from .5 to 1, and nearly so the brackets.
+# The leading component of few days overstates its own spread. Chosen among a few values on days of
+# KNYC that the study scores; the likelihood of reports is flat from .5 to 1, the brackets' nearly
+# so.
 SHAPE_SPREAD = 0.86
 
 
@@ -41,10 +42,10 @@ class Baseline:
     profile
         Shape (288,), degrees F.
     shape
-        Shape (288,), degrees F: one standard deviation of the day's leading departure from the
-        profile's form, positive in the afternoon; the day is profile + z shape, z standard normal.
+        Shape (288,), degrees F: one standard deviation of the leading deviation from the profile's
+        form, positive in the afternoon; the day is profile + z shape, z standard normal.
     source
-        Where the profile comes from.
+        Origin of the profile.
     """
 
     profile: Array
@@ -61,16 +62,10 @@ class Baseline:
                 )
 
     def nodes(self, count: int = 5) -> list[tuple[Array, float]]:
-        """Baselines at the Gauss-Hermite nodes of z, each with its prior probability.
+        """Baselines at `count` Gauss-Hermite nodes of z, each with its prior probability.
 
-        z is given a spread of 0.86 instead of 1, see `SHAPE_SPREAD`.
-
-        The filter's likelihood turns the priors into weights. One node, or no shape: the profile.
-
-        Parameters
-        ----------
-        count
-            Nodes; odd numbers have the profile among them.
+        z has a standard deviation of 0.86 instead of 1, see `SHAPE_SPREAD`. With one node, or
+        without a shape, the profile alone.
         """
         if count == 1 or not self.shape.any():
             return [(self.profile, 1.0)]
@@ -86,7 +81,7 @@ class Baseline:
 
 
 def climatological(days: Array) -> Baseline:
-    """The mean day of earlier days, and the leading way in which their forms differ.
+    """The mean of earlier days, and the leading component in which their forms differ.
 
     Profile: mean over days, smoothed over about an hour. Shape: first principal component of the
     days' smoothed curves less their own mean, times the standard deviation of its score.
@@ -94,8 +89,8 @@ def climatological(days: Array) -> Baseline:
     Parameters
     ----------
     days
-        Shape (days, 288), degrees F, NaN where there is no report. Gaps of up to an hour are
-        interpolated; in longer ones a day runs parallel to the profile.
+        Shape (days, 288), degrees F, NaN for no report. Gaps of up to an hour are interpolated; in
+        longer ones a day is taken as parallel to the profile.
 
     Raises
     ------
@@ -123,17 +118,15 @@ def from_hourly(times: Array, temp_f: Array, shape: Array | None = None) -> Base
     temp_f
         The temperatures, degrees F.
     shape
-        Of the baseline; none: the forecast's form is taken as certain.
+        Shape of the baseline; None: the forecast's form is taken as certain.
 
     Raises
     ------
     ValueError
-        The forecast leaves more than three hours of the day open.
+        The forecast has a gap of more than three hours.
     """
     if not covers_day(times):
-        raise ValueError(
-            f"{len(times)} forecast temperatures leave more than three hours of the day open"
-        )
+        raise ValueError(f"{len(times)} forecast temperatures leave a gap of more than three hours")
     profile = np.interp(np.arange(SLOTS), times, temp_f)
     none = np.zeros(SLOTS)
     return Baseline(
@@ -142,7 +135,7 @@ def from_hourly(times: Array, temp_f: Array, shape: Array | None = None) -> Base
 
 
 def covers_day(times: Array) -> bool:
-    """Whether temperatures at these slots, ascending, make an hourly forecast of the day."""
+    """Whether temperatures at these slots, ascending, cover the day without long gaps."""
     if len(times) == 0:
         return False
     inside = np.clip(np.concatenate([[0.0], times, [SLOTS - 1.0]]), 0.0, SLOTS - 1.0)
@@ -150,11 +143,10 @@ def covers_day(times: Array) -> bool:
 
 
 def from_maximum(maximum_f: float, climatology: Baseline) -> Baseline:
-    """The climatological day stretched upwards from its minimum to reach a forecast maximum.
+    """The climatological day, stretched from its minimum so that it reaches a forecast maximum.
 
-    Stretched to between 0.4 and 2 times its range; the rest of the way the whole day is shifted. A
-    day of one temperature is only shifted.
-    The uncertainty of the form stretches with it.
+    It is stretched to between 0.4 and 2 times its range and then shifted by the remaining
+    difference. A constant day is only shifted. The shape is stretched, too.
     """
     low, high = float(climatology.profile.min()), float(climatology.profile.max())
     wanted = (maximum_f - low) / (high - low) if high > low else 1.0
@@ -170,7 +162,7 @@ def from_maximum(maximum_f: float, climatology: Baseline) -> Baseline:
 def of_forecasts(
     forecasts: pl.DataFrame, start: datetime, climatology: Baseline | None
 ) -> Baseline | None:
-    """The baseline by the latest forecast issued, or the climatology where there is none.
+    """The baseline by the latest forecast issued, or the climatology if there is none.
 
     Parameters
     ----------
@@ -179,7 +171,7 @@ def of_forecasts(
     start
         Start of the climate day, UTC.
     climatology
-        None: no earlier day is known. Then only a forecast of the whole day makes a baseline.
+        None: there is no earlier day, so only a forecast of the whole day gives a baseline.
     """
     if forecasts.is_empty():
         return climatology
@@ -226,7 +218,7 @@ def _leading_shape(filled: Array) -> Array:
 def _leading(gram: Array) -> Array:
     """Unit eigenvector of the greatest eigenvalue, by squaring the matrix twelve times.
 
-    LAPACK's solvers hand matrices this small to all cores and wait (measured: 40 ms against 1).
+    LAPACK's solvers distribute even such small matrices over all cores (40 ms instead of 1).
     """
     for _ in range(12):
         size = np.abs(gram).max()

@@ -1,16 +1,17 @@
 """The day-ahead distribution of the maximum from model guidance: a normal, fitted by its CRPS.
 
-Where a station has guidance but no reports during the day, this is all there is: mean a + b f (with
-several models a weighted sum), spread from past misses, by season. Source: Gneiting and others,
+Used for a station with guidance but without reports during the day: mean a + b f (with several
+models a weighted sum), standard deviation from past errors, by season. Source: Gneiting and others,
 Monthly Weather Review 133 (2005), 1098-1118; methods, section 6 for the scores.
 
-Its limit: misses have heavier tails than a normal. On all 2,025 days of KMDW and KAUS with NBM and
-HRRR of the eve, 2023 to 2025, 80 % intervals cover .80 and .79, but standardised misses spread by
-1.17 and 1.19, not 1: the outermost brackets are priced too low. Flatness of the probability
-transform is doubtful for KMDW (p = .04) and not rejected for KAUS (p = .11).
+Limitation: errors have heavier tails than a normal. On all 2,025 days of KMDW and KAUS with NBM and
+HRRR runs of the evening before, 2023 to 2025, 80 % intervals cover .80 and .79, but standardised
+errors have a standard deviation of 1.17 and 1.19 instead of 1: the probabilities of the outermost
+brackets are too low. Uniformity of the probability transform is doubtful for KMDW (p = .04) and not
+rejected for KAUS (p = .11).
 
-Here: fit, distribution, PMF over a ladder. Not here: where guidance comes from and when it was
-known (the caller passes earlier days only), the hazard during the day (`exact`).
+Here: fit, distribution, PMF over a ladder. Not here: the origin of guidance and when it was known
+(the caller passes earlier days only), the hazard during the day (`filter`).
 """
 
 from dataclasses import dataclass
@@ -31,19 +32,19 @@ LEAST_SD_F = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class EmosParams:
-    """How earlier days count.
+    """Weights of earlier days.
 
     Attributes
     ----------
     min_days
-        Earlier days with guidance that a fit takes; fewer, and climatology answers.
+        Earlier days with guidance that a fit needs; with fewer, climatology is used.
     season_sd_days
-        Width of the normal weight on the distance in the year.
+        Standard deviation of the normal weight of the distance within the year.
     age_half_life_days
-        Age at which a day counts half.
+        Age at which the weight is halved.
     prior_days
-        Weight of equal shares that sum to 1: a ridge. The offset is free: guidance may be of one
-        hour of the afternoon, which lies below the maximum.
+        Weight of a ridge penalty towards equal weights of the models that sum to 1. The offset is
+        not penalised: guidance may be of one hour of the afternoon, which is below the maximum.
     """
 
     min_days: int = 30
@@ -57,14 +58,14 @@ DEFAULTS = EmosParams()
 
 @dataclass(frozen=True, kw_only=True)
 class Guidance:
-    """Earlier days with their forecasts and what came of them.
+    """Earlier days with their forecasts and official maxima.
 
     Attributes
     ----------
     dates
         Ascending.
     forecast_f
-        Shape (days, models), degrees F; NaN: the model gave none.
+        Shape (days, models), degrees F; NaN: no forecast.
     observed_f
         Official maxima, shape (days,); NaN: not known.
     """
@@ -93,9 +94,9 @@ class Predicted:
     Attributes
     ----------
     method
-        emos, or climatology where there was too little guidance.
+        emos, or climatology if there was too little guidance.
     n_days
-        Earlier days that it rests on.
+        Number of earlier days used.
     """
 
     mean_f: float
@@ -108,7 +109,7 @@ class Predicted:
         return normal_cdf((level_f - self.mean_f) / self.sd_f)
 
     def pmf(self, upper: Array) -> Array:
-        """Probabilities of brackets whose greatest whole degrees, but the last's, are `upper`.
+        """Probabilities of brackets; `upper` are their highest whole degrees except the last.
 
         Parameters
         ----------
@@ -126,7 +127,7 @@ class Line:
     Attributes
     ----------
     n_days
-        Earlier days that it rests on.
+        Number of earlier days used.
     """
 
     offset_f: float
@@ -146,21 +147,21 @@ def line(guidance: Guidance, day: date, params: EmosParams = DEFAULTS) -> Line |
     Raises
     ------
     ValueError
-        Guidance of several models, or not of earlier days.
+        Guidance is of several models, or not of earlier days.
     """
     if guidance.forecast_f.shape[1] != 1:
         raise ValueError(f"a line takes one model, not {guidance.forecast_f.shape[1]}")
     kept = guidance.complete()
     if kept.sum() < params.min_days:
         return None
-    # Mean and sd are linear in the forecast: two forecasts tell the line.
+    # The mean is linear in the forecast and the sd constant: two forecasts give the line.
     low, high = (predict(guidance, np.array([f]), day, params) for f in (0.0, 1.0))
     slope = high.mean_f - low.mean_f
     return Line(offset_f=low.mean_f, slope=slope, sd_f=low.sd_f, n_days=low.n_days)
 
 
 def crps_normal(mean: Array, sd: Array | float, observed: Array) -> Array:
-    """Continuous ranked probability score of a normal distribution; in the unit of its argument.
+    """Continuous ranked probability score of a normal distribution, in the unit of its arguments.
 
     ``sd (z (2 Phi(z) - 1) + 2 phi(z) - 1 / sqrt(pi))`` with z the standardised observation.
     """
@@ -187,12 +188,12 @@ def predict(
     guidance
         Earlier days only; a day that is not before `day` is an error.
     forecast_f
-        The models' forecasts for the day, shape (models,); NaN: none, climatology answers.
+        The models' forecasts for the day, shape (models,); NaN: none, so climatology is used.
 
     Raises
     ------
     ValueError
-        Guidance that is not of earlier days, or no official maximum at all.
+        Guidance is not of earlier days, or there is no official maximum.
     """
     if guidance.dates and max(guidance.dates) >= day:
         raise ValueError(
@@ -233,7 +234,7 @@ def climatology(
     weights = np.maximum(weights, 1e-12) / np.maximum(weights, 1e-12).sum()
     values = observed_f[known]
     mean = float(weights @ values)
-    # Of a sample of this effective size.
+    # Effective sample size.
     size = 1 / float((weights**2).sum())
     variance = float(weights @ (values - mean) ** 2) * size / max(size - 1, 1.0)
     sd = max(np.sqrt(variance), LEAST_SD_F)
@@ -245,7 +246,7 @@ def _centre(forecast_f: Array, weights: Array) -> float:
 
 
 def _fit(forecast_f: Array, observed_f: Array, weights: Array, params: EmosParams) -> Array:
-    """Offset at the centre, a share per model, log sd: the least weighted CRPS; (models + 2,)."""
+    """Offset at the centre, weights of models, log sd that minimise the weighted CRPS."""
     from scipy.optimize import minimize
 
     models = forecast_f.shape[1]
@@ -254,7 +255,7 @@ def _fit(forecast_f: Array, observed_f: Array, weights: Array, params: EmosParam
     offset = float(weights @ misses / weights.sum())
     spread = max(float(np.sqrt(weights @ (misses - offset) ** 2 / weights.sum())), LEAST_SD_F)
     start = np.concatenate([[offset], share, [np.log(spread)]])
-    # A prior day misses by a share of the forecasts' own spread where the shares are off by one.
+    # Scale of the penalty: the spread of the forecasts.
     range_f = max(
         float(np.sqrt(weights @ (forecast_f.mean(axis=1) - centre) ** 2 / weights.sum())), 1.0
     )

@@ -1,10 +1,10 @@
-"""Estimates of the residual's law from earlier days, each with its standard error.
+"""Estimates of the residual's parameters from earlier days, with standard errors.
 
-The residual is that of the middles of report intervals around a baseline; rounding adds white noise
-of known variance, so no estimate here rests on neighbouring slots. Standard errors leave out one
-day at a time: days are the unit. Source of the formulas: methods, sections 3.2 and 3.5.
+The residual is the difference of the middles of report intervals from a baseline; rounding adds
+white noise of known variance, so no estimate here uses neighbouring slots. Standard errors are
+jackknifed over days. Source of the formulas: methods, sections 3.2 and 3.5.
 
-Here: estimators on arrays. Not here: shrinkage, what is done with too few days (`parameters`).
+Here: estimators on arrays. Not here: shrinkage (`weighing`), the case of too few days (`fitting`).
 """
 
 from collections.abc import Callable
@@ -23,14 +23,14 @@ LAGS = np.arange(3, 49, 3)
 LEAST_RHO, GREATEST_RHO = 0.90, 0.9995
 LEAST_SD = 0.12
 MISSED_DEGREES = 4
-# Broadie, Glasserman and Kou's shift of a barrier watched at steps of one standard deviation, and
-# what is left of it when five steps are watched as one.
+# Broadie, Glasserman and Kou's barrier shift in standard deviations of a five-minute step: the
+# difference between observing every five minutes and every minute.
 SHIFT_OF_FIVE_MINUTES = 0.5826 * (1 - 5**-0.5)
 
 
 @dataclass(frozen=True)
 class Estimated:
-    """A value, or one per block, its standard error, and the number of days that tell of it."""
+    """A value, or one per block, its standard error, and the number of days that inform it."""
 
     value: Array
     standard_error: Array
@@ -45,7 +45,7 @@ def jackknifed(statistic: Callable[..., Array], *per_day: Array) -> Estimated:
     statistic
         From sums of shape (..., n) to values of shape (...,) or (..., m).
     per_day
-        What each day adds to the sums, shape (days, n).
+        The contributions of the days to the sums, shape (days, n).
     """
     days = len(per_day[0])
     sums = [part.sum(axis=0) for part in per_day]
@@ -58,7 +58,7 @@ def jackknifed(statistic: Callable[..., Array], *per_day: Array) -> Estimated:
 
 
 def _known_mean(values: Array) -> Array:
-    """Mean over the first axis of what is not NaN; NaN, and no warning, where nothing is known."""
+    """Mean over the first axis, ignoring NaN; NaN without a warning if there are no values."""
     known = ~np.isnan(values)
     count = known.sum(axis=0)
     total = np.where(known, values, 0.0).sum(axis=0)
@@ -80,9 +80,9 @@ def lag_sums(residual: Array) -> tuple[Array, Array]:
 def log_autocovariance(products: Array, counts: Array) -> tuple[Array, Array]:
     """Intercept and slope of the log autocovariance against the lag in slots, each of shape (...,).
 
-    An autoregression of order one has log variance for the intercept and log rho for the slope;
-    rounding noise is not in it, since no lag is zero. Lags that few pairs or no correlation tell of
-    are left out.
+    For an autoregression of order one the intercept is the log variance and the slope log rho;
+    rounding noise does not contribute, since no lag is zero. Lags with few pairs or little
+    correlation are excluded.
     """
     first = np.argmax(counts > 0, axis=-1)[..., None]
     covariance = products / np.maximum(counts, 1.0)
@@ -100,7 +100,7 @@ def log_autocovariance(products: Array, counts: Array) -> tuple[Array, Array]:
 def autocorrelation(residual: Array) -> Estimated:
     """rho of one step, by regression of the log autocovariance; shape ().
 
-    At its bounds nothing is known of its error: NaN.
+    At its bounds the standard error is NaN.
     """
 
     def rho(products: Array, counts: Array) -> Array:
@@ -111,20 +111,11 @@ def autocorrelation(residual: Array) -> Estimated:
     return replace(found, standard_error=np.where(inside, found.standard_error, np.nan))
 
 
-def hourly_autocorrelation(residual: Array, rounding_variance: float) -> float:
-    """rho of one step from pairs an hour apart: a check on `autocorrelation`."""
-    before, after = residual[:, :-HOUR], residual[:, HOUR:]
-    both = ~np.isnan(before) & ~np.isnan(after)
-    variance = float((before[both] ** 2).mean()) - rounding_variance
-    ratio = float((before[both] * after[both]).mean()) / max(variance, 1e-9)
-    return float(np.clip(max(ratio, 0.0) ** (1 / HOUR), LEAST_RHO, GREATEST_RHO))
-
-
 def innovation_sd(residual: Array, rho: float, rounding_variance: float) -> Estimated:
     """Innovation sd of one step per three-hour block of standard time, degrees F; shape (8,).
 
-    From what an hour adds: its variance less that of the rounding at both ends, spread over the
-    twelve steps. Pairs that reach from one block into the next do not count. NaN: no pair.
+    From hourly innovations: their variance less that of the rounding at both ends, divided among
+    the twelve steps. Pairs in different blocks do not count. NaN: no pair.
     """
     of_hour = rho**HOUR
     before, after = residual[:, :-HOUR], residual[:, HOUR:]
@@ -161,7 +152,7 @@ def start_spread(residual: Array, rounding_variance: float) -> Estimated:
 
 
 def block_means(residual: Array, weights: Array) -> Estimated:
-    """Mean residual per three-hour block, days weighted; degrees F, shape (8,); NaN: no report."""
+    """Weighted mean residual per three-hour block; degrees F, shape (8,); NaN: no report."""
     blocks = residual.reshape(len(residual), BLOCKS, BLOCK_SLOTS)
     there = ~np.isnan(blocks)
     of_day = np.where(there, blocks, 0.0).sum(axis=2) / np.maximum(there.sum(axis=2), 1)
@@ -176,9 +167,9 @@ def block_means(residual: Array, weights: Array) -> Estimated:
 def missed_degrees(official: Array, lo: Array, hi: Array, prior: Array) -> Estimated:
     """P(official maximum lies d whole degrees above the highest report), d = 0 to 3; shape (4,).
 
-    The highest report may stand for any degree from `lo` to `hi`; which of them it was is inferred
-    together with the probabilities (expectation-maximisation under a Dirichlet prior). Days on
-    which the official value lies below `lo`, or more than three above, do not count.
+    The highest report may stand for any degree from `lo` to `hi`; which one it was is inferred
+    together with the probabilities (expectation maximisation with a Dirichlet prior). Days on which
+    the official value is below `lo`, or more than three above, do not count.
 
     Parameters
     ----------
@@ -196,7 +187,7 @@ def missed_degrees(official: Array, lo: Array, hi: Array, prior: Array) -> Estim
         joint = possible * share
         found = (joint / joint.sum(axis=1, keepdims=True)).sum(axis=0)
         share = (prior + found) / (prior + found).sum()
-    # What the days tell of each share: less than their number where the highest is in doubt.
+    # Fisher information of each share; less than the number of days if the highest is uncertain.
     joint = possible * share
     told = joint / joint.sum(axis=1, keepdims=True) - share
     variance = share * (1 - share)
@@ -207,8 +198,8 @@ def missed_degrees(official: Array, lo: Array, hi: Array, prior: Array) -> Estim
 def barrier_shift(missed: float, missed_error: float, sd: float) -> tuple[float, float]:
     """kappa of the missed peak, and its standard error, in [0, 1.5].
 
-    A peak between two reports is missed by kappa 0.5826 sd (1 - 1/sqrt 5) on average, and a whole
-    degree with that probability, since where the peak lies between two degrees is even.
+    A peak between two reports is missed by kappa 0.5826 sd (1 - 1/sqrt 5) on average. This is also
+    the probability of missing a whole degree, since the peak is uniform between two degrees.
 
     Parameters
     ----------

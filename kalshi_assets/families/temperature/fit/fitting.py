@@ -1,12 +1,8 @@
-"""Fitting the hazard's parameters to a station's earlier days.
+"""Fits the hazard's parameters to a station's earlier days.
 
-Here: which days and inputs count, and how an estimate is weighed against its prior. Not here: the
-estimators (`estimation`, `likelihood`), the packaged priors (`priors`), the form of the result
+Here: which days and inputs are used. Not here: the estimators (`estimation`, `likelihood`),
+weighing against priors (`weighing`), the packaged priors (`priors`), the form of the result
 (`parameters`).
-
-A value is weighed against its prior by the two variances: its own by leaving out days, and that of
-stations around the prior. Methods 3.2 weighs by days (kappa = 30), which pulls rho and the sds by
-many standard errors at sixty days; by variances, the standard errors cover.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,9 +20,6 @@ from kalshi_assets.families.temperature.fit.emos import Guidance, line
 from kalshi_assets.families.temperature.fit.estimation import (
     BLOCK_SLOTS,
     BLOCKS,
-    GREATEST_RHO,
-    LEAST_RHO,
-    LEAST_SD,
     Estimated,
 )
 from kalshi_assets.families.temperature.fit.parameters import (
@@ -37,13 +30,20 @@ from kalshi_assets.families.temperature.fit.parameters import (
     Parent,
 )
 from kalshi_assets.families.temperature.fit.priors import Priors
+from kalshi_assets.families.temperature.fit.weighing import (
+    alone,
+    forecast_error,
+    shrunk_bias,
+    weighed_rho,
+    weighed_sd,
+)
 from kalshi_assets.families.temperature.providers import one_forecast_each
 from kalshi_assets.families.temperature.station_days import StationDays
 from kalshi_assets.units import Array
 
 # Blocks in which the day's maximum usually falls.
 PEAK_BLOCKS = slice(4, 6)
-# A missed peak is one between five-minute reports; days with longer gaps tell nothing of it.
+# A missed peak is one between five-minute reports; days with longer gaps are not informative.
 FULL_COVERAGE = 0.9
 
 
@@ -61,25 +61,26 @@ def fit(
     """Parameters of a station from its earlier days.
 
     The residual is taken around the climatological profile of the same days, or around `baseline`.
-    Its sd holds what the engine's mixture over the shape explains, too: projecting the shape out of
-    the residual first made no difference (81 days of KNYC: mean log loss .424 against .423).
+    Its sd includes variance that the filter's mixture over the shape also explains: removing the
+    shape from the residual first made no difference (81 days of KNYC: mean log loss .424 against
+    .423).
 
     Parameters
     ----------
     days
-        Earlier days, oldest first; those with too few reports are left out here.
+        Earlier days, oldest first; those with too few reports are excluded here.
     official_f
         Official maximum of each day, shape (days,); NaN: not known.
     as_of
         Start of the climate day that the parameters are for.
     baseline
-        Shape (days, 288): fit around it instead.
+        Shape (days, 288); replaces the climatological profile.
     forecast_error_f
-        Official less forecast maximum of earlier days, any number of them.
+        Official less forecast maximum of any number of earlier days.
     guidance
-        Forecasts and official maxima of earlier days; fitted where there are too few reports.
+        Forecasts and official maxima of earlier days; used if there are too few reports.
     known_at
-        When the latest of the inputs became known; none: that of the observations.
+        When the latest of the inputs became known; None: the latest of the observations.
     """
     kept = days.usable()
     enough = int(kept.sum()) >= priors.min_days
@@ -91,9 +92,9 @@ def fit(
             if enough
             else _of_priors(days, as_of, priors)
         ),
-        **_forecast_error(errors, priors),
+        **forecast_error(errors, priors),
         **_guidance(None if enough else guidance, as_of),
-        "tail_share": _alone(np.array([priors.tail_share])),
+        "tail_share": alone(np.array([priors.tail_share])),
     }
     parameters |= _missed_peak(used, official_f[kept], parameters["sd"], priors)
     return HazardParameters(
@@ -114,22 +115,22 @@ def _of_station(
     if baseline is not None:
         mean = estimation.block_means(days.mid_f - expected, np.ones(n)).value
         expected = expected + np.repeat(np.nan_to_num(mean), BLOCK_SLOTS)
-    # The mean was taken from the same days.
+    # Corrects for the mean, which is taken from the same days.
     residual = (days.mid_f - expected) * np.sqrt(n / (n - 1))
     start = estimation.start_spread(residual, rounding)
     rho, sd = _autoregression(days, expected, residual, float(start.value), as_of, priors)
     return {
         "rho": rho,
         "sd": sd,
-        "start_sd": _weighed_sd(start, np.array([priors.start_sd]), priors.level_spread, "global"),
-        "bias": _bias(bias, _weights(days, as_of, priors), priors),
+        "start_sd": weighed_sd(start, np.array([priors.start_sd]), priors.level_spread, "global"),
+        "bias": shrunk_bias(bias, _weights(days, as_of, priors), priors),
         "profile": Parameter(
             value=centre.profile[KNOTS],
             standard_error=_spread(days.mid_f)[KNOTS] / np.sqrt(n),
             n_days=n,
             parent="own",
         ),
-        # Of its size; its form is uncertain beside that.
+        # Of its size only; the uncertainty of its form is not included.
         "shape": Parameter(
             value=centre.shape[KNOTS],
             standard_error=np.abs(centre.shape[KNOTS]) / np.sqrt(2 * n),
@@ -147,15 +148,15 @@ def _autoregression(
     as_of: datetime,
     priors: Priors,
 ) -> tuple[Parameter, Parameter]:
-    """rho and sd: by regression, then by the likelihood of the most recent days."""
+    """rho and sd by regression, refined by the likelihood of the most recent days."""
 
     def weighed(rho: Estimated, sd: Estimated) -> tuple[Parameter, Parameter]:
-        return _weighed_rho(rho, priors), _weighed_sd(
+        return weighed_rho(rho, priors), weighed_sd(
             sd, priors.sd_at(as_of), priors.sd_spread, priors.sd_parent_at(as_of)
         )
 
     own_rho = estimation.autocorrelation(residual)
-    start_rho = float(_weighed_rho(own_rho, priors).value[0])
+    start_rho = float(weighed_rho(own_rho, priors).value[0])
     own_sd = estimation.innovation_sd(residual, start_rho, days.rounding_variance)
     rho, sd = weighed(own_rho, own_sd)
     if priors.likelihood_days == 0:
@@ -174,98 +175,28 @@ def _autoregression(
 
 
 def _of_priors(days: StationDays, as_of: datetime, priors: Priors) -> dict[str, Parameter]:
-    """The packaged values; the packaged day at the level of what days there are, if any."""
+    """The packaged values; the packaged profile is shifted to the mean of any reports there are."""
     diurnal, sd = priors.by_slot("diurnal"), priors.sd_at(as_of)
     known = (days.mid_f - diurnal)[~np.isnan(days.mid_f)]
     level = float(known.mean()) if known.size else np.nan
     return {
-        "rho": _alone(np.array([priors.rho]), priors.rho_spread * (1 - priors.rho**2)),
-        "sd": _alone(sd, priors.sd_spread * sd),
-        "start_sd": _alone(np.array([priors.start_sd]), priors.level_spread * priors.start_sd),
-        "bias": _alone(np.zeros(BLOCKS)),
-        "profile": _alone(level + diurnal[KNOTS], priors.start_sd),
-        "shape": _alone(priors.by_slot("shape")[KNOTS]),
+        "rho": alone(np.array([priors.rho]), priors.rho_spread * (1 - priors.rho**2)),
+        "sd": alone(sd, priors.sd_spread * sd),
+        "start_sd": alone(np.array([priors.start_sd]), priors.level_spread * priors.start_sd),
+        "bias": alone(np.zeros(BLOCKS)),
+        "profile": alone(level + diurnal[KNOTS], priors.start_sd),
+        "shape": alone(priors.by_slot("shape")[KNOTS]),
     }
 
 
 def _weights(days: StationDays, as_of: datetime, priors: Priors) -> Array:
-    """A day's weight halves with its age."""
+    """Weights of days, which decrease exponentially with age."""
     age = np.array([(as_of - start).days for start in days.starts])
     return 0.5 ** (age / priors.bias_half_life_days)
 
 
-def _alone(value: Array, standard_error: float | Array = np.nan) -> Parameter:
-    error = np.broadcast_to(np.asarray(standard_error, np.float64), value.shape)
-    return Parameter(value=value, standard_error=error, n_days=0, parent="default")
-
-
-def _weighed(own: Array, error: Array, prior: Array, spread: float | Array) -> tuple[Array, Array]:
-    """Mean and sd of a normal value, given its own estimate and the prior around its parent."""
-    known = np.isfinite(own) & np.isfinite(error)
-    share = np.where(known, spread**2 / (spread**2 + np.where(known, error, 1.0) ** 2), 0.0)
-    value = share * np.where(known, own, 0.0) + (1 - share) * prior
-    return value, np.sqrt(1 - share) * spread
-
-
-def _weighed_rho(own: Estimated, priors: Priors) -> Parameter:
-    """Weighed on the scale of atanh, where errors are about normal."""
-    slope = 1 - own.value**2
-    z, error = _weighed(
-        np.arctanh(own.value), own.standard_error / slope, np.arctanh(priors.rho), priors.rho_spread
-    )
-    rho = np.atleast_1d(np.clip(np.tanh(z), LEAST_RHO, GREATEST_RHO))
-    return Parameter(
-        value=rho, standard_error=error * (1 - rho**2), n_days=own.days, parent="global"
-    )
-
-
-def _weighed_sd(own: Estimated, prior: Array, spread: float, parent: Parent) -> Parameter:
-    """Weighed on the scale of the logarithm; `spread` is that of stations, as a share."""
-    value = np.atleast_1d(own.value)
-    relative = np.atleast_1d(own.standard_error) / value
-    log, error = _weighed(np.log(value), relative, np.log(prior), spread)
-    sd = np.maximum(np.exp(log), LEAST_SD)
-    return Parameter(value=sd, standard_error=error * sd, n_days=own.days, parent=parent)
-
-
-def _bias(own: Estimated, weights: Array, priors: Priors) -> Parameter:
-    """Mean residual by block, shrunk to zero."""
-    effective = weights.sum() ** 2 / (weights**2).sum()
-    share = effective / (effective + priors.bias_days)
-    known = np.isfinite(own.value)
-    return Parameter(
-        value=share * np.where(known, own.value, 0.0),
-        # What shrinking takes from the noise it gives back as the doubt about what it took away.
-        standard_error=np.where(known, np.sqrt(share) * own.standard_error, np.nan),
-        n_days=own.days,
-        parent="global",
-    )
-
-
-def _forecast_error(errors: Array, priors: Priors) -> dict[str, Parameter]:
-    known = errors[np.isfinite(errors)]
-    n = len(known)
-    if n < priors.min_days:
-        return {
-            "forecast_bias": _alone(np.zeros(1)),
-            "bias_sd": _alone(np.array([priors.bias_sd]), priors.level_spread * priors.bias_sd),
-        }
-    spread = max(float(known.std(ddof=1)), LEAST_SD)
-    share = n / (n + priors.bias_days)
-    own = Estimated(np.array([spread]), np.array([spread / np.sqrt(2 * (n - 1))]), n)
-    return {
-        "forecast_bias": Parameter(
-            value=np.array([share * known.mean()]),
-            standard_error=np.array([np.sqrt(share / n) * spread]),
-            n_days=n,
-            parent="global",
-        ),
-        "bias_sd": _weighed_sd(own, np.array([priors.bias_sd]), priors.level_spread, "global"),
-    }
-
-
 def _guidance(guidance: Guidance | None, as_of: datetime) -> dict[str, Parameter]:
-    """From forecast to maximum; unknown where reports during the day tell more."""
+    """The line from forecast to maximum; not fitted if there are enough reports."""
     found = None if guidance is None else line(guidance, as_of.date())
     values = (np.nan,) * 3 if found is None else (found.offset_f, found.slope, found.sd_f)
     return {
@@ -333,9 +264,9 @@ def mc_params(
     Parameters
     ----------
     start
-        Start of the climate day; what became known later is left out.
+        Start of the climate day; inputs that became known later are excluded.
     observations, settlements, forecasts
-        Start of the climate day and the table's partition, of earlier days, oldest first; days
+        Start of the climate day and the table's partition for earlier days, oldest first; days
         without settlement or forecast may be missing from the latter two.
     """
     days = StationDays.of(observations, known_by=start)
@@ -348,7 +279,7 @@ def mc_params(
         as_of=start,
         priors=priors,
         forecast_error_f=np.array(
-            # In order of days: the last bit of a mean depends on it.
+            # In order of days, because the last bit of a mean depends on the order.
             [official[day] - expected[day] for day in sorted(expected) if day in official],
             np.float64,
         ),
@@ -372,13 +303,13 @@ def _as_guidance(
 def _official(
     settlements: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime
 ) -> tuple[dict[datetime, float], datetime | None]:
-    """Official maxima by day, and when the latest became known; see `settlement`."""
-    said = {
+    """Official maxima by day, and when the latest became known."""
+    known = {
         # A climate day begins at 04:00 to 10:00 UTC of its own date.
         day: official_maximum(rows, day.date(), known_by)
         for day, rows in settlements
     }
-    found = {day: of for day, of in said.items() if of is not None}
+    found = {day: of for day, of in known.items() if of is not None}
     latest = max((known_at for _, known_at in found.values()), default=None)
     return {day: float(tmax_f) for day, (tmax_f, _) in found.items()}, latest
 

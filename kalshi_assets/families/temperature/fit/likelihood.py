@@ -1,24 +1,25 @@
-"""rho and the innovation sds by the likelihood of the filter, from the regression's start.
+"""rho and the innovation sds by the filter's likelihood, starting from the regression.
 
-The log probability of every report given those before it, around the profile with one normal
-start, as the filter has it at the node without a shape. One step of Newton's method on atanh rho
-and the log sds: as much as all steps, if the start is good (Le Cam). An sd is read off the reports
-of its own block, so that all eight take two evaluations.
+The likelihood is the log probability of every report given the reports before it, around the
+profile with a normal start, as in the filter's node without a shape. One step of Newton's method is
+taken on atanh rho and the log sds, which is as efficient as full maximisation if the start is good
+(Le Cam). Each sd is estimated from the reports of its own block, so that all eight take two
+evaluations.
 
-The regression sees what an hour adds, the likelihood above all what five minutes add. Of a station
-that obeys the law both tell the same, the likelihood more precisely (error of the sds less by 30 to
-45 %; 45 simulated days). Real days are rougher at one scale than at the other, most of all around
-sunrise, and the hazard needs both scales; so where the two differ by more than their noise, the
-truth is taken to lie between.
+The regression uses hourly changes, the likelihood mainly five-minute changes. For a station that
+follows the model both agree, and the likelihood is more precise (the error of the sds is 30 to 45 %
+smaller; 45 simulated days). Real days are rougher at one scale than at the other, mostly around
+sunrise, and the hazard needs both scales; so if the two differ by more than noise, a value between
+them is used.
 
 Measured on 85 days of KNYC, April to July 2025, each with parameters of the 45 days before, against
 the regression alone: log probability per report of the next day higher by .0044 (95 % of day
 bootstraps .0014 to .0075), higher on 73 % of days; by the likelihood alone .0048 (.0003 to .0093).
-Log loss of brackets does not tell them apart: .749 against .752 over all hours of the study, a
-hundredth better from 14:00 on, as much worse around 11:00.
+The log loss of brackets is nearly the same: .749 against .752 over all hours of the study, better
+by a hundredth from 14:00 on, worse by as much around 11:00.
 
 Here: the likelihood of days and the step. Not here: the recursion (`likelihood_kernels`), the start
-(`estimation`), how the outcome is weighed against priors (`fitting`).
+(`estimation`), weighing the result against priors (`weighing`).
 """
 
 from functools import cache
@@ -32,16 +33,16 @@ from kalshi_assets.families.temperature.fit.estimation import BLOCK_SLOTS, BLOCK
 from kalshi_assets.families.temperature.station_days import StationDays
 from kalshi_assets.units import Array
 
-# Differences, and the longest step, in atanh rho and log sd.
+# Steps of the finite differences, and the longest Newton step, in atanh rho and log sd.
 RHO_DIFFERENCE, SD_DIFFERENCE = 0.1, 0.08
 LONGEST_RHO_STEP, LONGEST_SD_STEP = 0.5, 0.4
-# Of the squared scores of days: the least curvature that is believed.
+# Minimum curvature, as a share of the sum of squared scores of days.
 LEAST_CURVATURE = 0.25
-# Of the regression's variance: the least by which the likelihood's is taken to be smaller.
+# Minimum by which the likelihood's variance is taken to be smaller, as a share of the regression's.
 LEAST_GAIN = 0.0625
-# A report that may stand for more degrees is of unknown origin and tells too little.
+# Wider reports are of unknown origin and carry too little information.
 WIDEST = 2
-# Nodes of a panel times the narrowest sd: 1e-4 of a day's log likelihood.
+# Nodes of a panel times the narrowest sd; for an accuracy of 1e-4 in a day's log likelihood.
 NODES = 1.2
 
 
@@ -72,7 +73,7 @@ def log_likelihoods(
     Returns
     -------
     Array
-        Shape (days, 288), nats. The day's first report is trusted to be right.
+        Shape (days, 288), nats. The first report of a day is assumed to be correct.
     """
     from kalshi_assets.families.temperature.filter.likelihood_kernels import (
         kernels_of,
@@ -125,7 +126,7 @@ def refined(
     Returns
     -------
     tuple[Estimated, Estimated]
-        Of the shapes of `rho` and `sd`. Where no report tells of a value, the regression's.
+        With the shapes of `rho` and `sd`. Without informative reports, the regression's values.
     """
     first, second = np.arctanh(start[0]), np.log(start[1])
 
@@ -168,7 +169,7 @@ def refined(
 def _step(
     here: Array, below: Array, above: Array, difference: float, longest: float
 ) -> tuple[Array, Array]:
-    """Newton's step and its standard error, which the spread of the days' scores tells.
+    """Newton's step, and its standard error from the spread of the days' scores.
 
     Parameters
     ----------
@@ -188,10 +189,10 @@ def _step(
 def _between(
     regression: Array, regression_error: Array, likelihood: Array, likelihood_error: Array
 ) -> tuple[Array, Array]:
-    """The likelihood's value, moved halfway to the regression's less what noise explains.
+    """The likelihood's value, moved towards the regression's by half of the unexplained difference.
 
-    If the law holds, the variance of their difference is the difference of their variances
-    (Hausman); what the squared difference exceeds it by is misfit, and half of it the doubt.
+    If the model holds, the variance of their difference is the difference of their variances
+    (Hausman). A larger squared difference is misfit, which adds to the standard error.
     """
     away = regression - likelihood
     noise = np.maximum(regression_error**2 - likelihood_error**2, LEAST_GAIN * regression_error**2)

@@ -1,7 +1,7 @@
-"""The hazard's parameters of a station, as of a climate day's first instant.
+"""The hazard's parameters of a station, as of the start of a climate day.
 
-Here: what they are, and their form as the table `probability.mc_params`. Not here: how they are
-fitted (`fitting`), the packaged priors (`priors`), the engine that uses them.
+Here: the parameters, and their form as the table `probability.mc_params`. Not here: fitting them
+(`fitting`), the packaged priors (`priors`), the filter that uses them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,13 +18,13 @@ import polars as pl
 from kalshi_assets.families.temperature.climate_day import SLOTS
 from kalshi_assets.families.temperature.fit.baseline import Baseline
 from kalshi_assets.families.temperature.fit.emos import Line
-from kalshi_assets.families.temperature.fit.estimation import BLOCK_SLOTS, BLOCKS
+from kalshi_assets.families.temperature.fit.estimation import BLOCK_SLOTS
 from kalshi_assets.tables import MC_PARAMS
 from kalshi_assets.units import Array
 
 Parent = Literal["own", "season", "block", "global", "default"]
 
-# Slots at which profile and shape are kept; between them they are interpolated.
+# Slots at which profile and shape are stored; between them they are interpolated.
 KNOTS = np.append(np.arange(0, SLOTS, 6), SLOTS - 1)
 UNITS = MappingProxyType(
     {
@@ -54,9 +54,9 @@ class Parameter:
     Attributes
     ----------
     value, standard_error
-        Shape (blocks,); one block where it has none. NaN: not known.
+        Shape (blocks,); a single block if it does not depend on the time of day. NaN: not known.
     n_days
-        Earlier days that tell of it.
+        Number of earlier days that inform it.
     parent
         What it is shrunk towards: nothing (own), the packaged value of its season and block
         (season) or of its block (block), one packaged value (global); default: it is that value.
@@ -77,7 +77,7 @@ class HazardParameters:
     as_of
         Start of the climate day.
     known_at
-        The latest instant at which something they rest on became known; at most `as_of`.
+        When the latest of their inputs became known; at most `as_of`.
     window
         First and last of the earlier days; None: none was usable.
     parameters
@@ -92,8 +92,8 @@ class HazardParameters:
     def __post_init__(self) -> None:
         if self.known_at > self.as_of:
             raise ValueError(
-                f"parameters as of {self.as_of} rest on what was known at {self.known_at}; leave "
-                "out what became known later"
+                f"parameters as of {self.as_of} use inputs that were known only at "
+                f"{self.known_at}; exclude them"
             )
         if set(self.parameters) != set(UNITS):
             wrong = sorted(set(self.parameters) ^ set(UNITS))
@@ -114,7 +114,7 @@ class HazardParameters:
         return float(self["rho"][0])
 
     def sd_by_step(self) -> Array:
-        """Innovation sd of each step, degrees F, shape (287,): that of the slot it leads to."""
+        """Innovation sd of each step, degrees F, shape (287,): that of the step's end slot."""
         return np.repeat(self["sd"], BLOCK_SLOTS)[1:]
 
     @property
@@ -129,7 +129,7 @@ class HazardParameters:
 
     @property
     def guidance(self) -> Line | None:
-        """From a forecast to the maximum, for a station without reports; None: not fitted."""
+        """The maximum given a forecast, for a station without reports; None: not fitted."""
         offset, slope, sd = (
             float(self[f"guidance_{name}"][0]) for name in ("offset", "slope", "sd")
         )
@@ -139,14 +139,8 @@ class HazardParameters:
         return Line(offset_f=offset, slope=slope, sd_f=sd, n_days=days)
 
     @property
-    def bias_by_slot(self) -> Array:
-        """Mean residual around the baseline, recent days counting more; degrees F, shape (288,)."""
-        centres = np.arange(BLOCKS) * BLOCK_SLOTS + BLOCK_SLOTS / 2
-        return np.interp(np.arange(SLOTS), centres, self["bias"])
-
-    @property
     def climatology(self) -> Baseline | None:
-        """The profile of the earlier days and its shape; None: there was no earlier day."""
+        """Profile and shape of the earlier days; None: there was no earlier day."""
         profile = self["profile"]
         if np.isnan(profile).any():
             return None

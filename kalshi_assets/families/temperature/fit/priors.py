@@ -1,7 +1,7 @@
-"""What is taken for true of a station before its own days speak: config/hazard.toml.
+"""The packaged priors of the hazard's parameters: config/hazard.toml.
 
-Here: reading and validating the packaged values. Not here: estimates (`estimation`), how they are
-weighed against these (`parameters`).
+Here: reading and validating them. Not here: estimates (`estimation`), weighing them against priors
+(`weighing`).
 """
 
 from collections.abc import Mapping
@@ -65,7 +65,7 @@ class Priors:
                 )
         if wrong := sorted(set(self.sd_of_season) - set(SEASONS)):
             raise ValueError(
-                f"{CONFIG_NAME}: sd_of_season knows no {wrong}; it takes {', '.join(SEASONS)}"
+                f"{CONFIG_NAME}: sd_of_season has unknown {wrong}; known: {', '.join(SEASONS)}"
             )
         if wrong := sorted(k for k, sd in self.sd_of_season.items() if len(sd) != BLOCKS):
             raise ValueError(f"{CONFIG_NAME}: sd_of_season {wrong} must have {BLOCKS} values each")
@@ -80,12 +80,12 @@ class Priors:
                 raise ValueError(f"{CONFIG_NAME}: {name} must sum to 1")
 
     def sd_at(self, as_of: datetime) -> Array:
-        """Innovation sds of the day's season, or those of no season; shape (8,)."""
+        """Innovation sds of the day's season, otherwise `sd`; shape (8,)."""
         season = SEASONS[as_of.month % 12 // 3]
         return np.array(self.sd_of_season.get(season, self.sd))
 
     def sd_parent_at(self, as_of: datetime) -> Literal["season", "block"]:
-        """Whether `sd_at` is of the day's season."""
+        """Whether `sd_at` is specific to the season."""
         return "season" if SEASONS[as_of.month % 12 // 3] in self.sd_of_season else "block"
 
     def by_slot(self, name: str) -> Array:
@@ -96,19 +96,19 @@ class Priors:
 
 
 def load_priors() -> Priors:
-    """The priors in force.
+    """The configured priors.
 
     Raises
     ------
     ValueError
-        A key that is missing or that nobody knows, or a value out of range; the message names it.
+        A key is missing or unknown, or a value is out of range; the message names it.
     """
     document = load_toml(CONFIG_NAME)
     known = {field.name for field in fields(Priors)}
     values = document.get("priors", {})
     if wrong := sorted((set(document) - {"priors"}) | (set(values) ^ known)):
         raise ValueError(
-            f"{CONFIG_NAME}: missing or unknown {wrong}; [priors] takes {', '.join(sorted(known))}"
+            f"{CONFIG_NAME}: missing or unknown {wrong}; [priors] has {', '.join(sorted(known))}"
         )
     fields_: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in values.items()

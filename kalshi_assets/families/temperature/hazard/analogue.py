@@ -1,11 +1,11 @@
-"""The non-parametric hazard: what the rest of the day did on earlier days that looked like today.
+"""The non-parametric hazard: the rest of the day on earlier days that were similar so far.
 
-State at an evaluation time: how far the temperature has dropped from the running maximum, and its
-slope over the last hour. The library is the station's earlier days at the same slot; their
+The state at an evaluation time is the drop of the temperature from the running maximum, and its
+slope over the last hour. The library consists of the station's earlier days at the same slot; their
 remaining rises, kernel-weighted and smoothed, give the distribution of today's maximum and the
 hazard of a new high. Source: methods, section 3.6, without the covariates that are not recorded.
 
-Here: the model on arrays. Not here: which reports were known when (`hazard`).
+Here: the model on arrays. Not here: which reports were known when (`analogue_day`).
 """
 
 from dataclasses import dataclass
@@ -28,23 +28,23 @@ class AnalogueParams:
     look_back_days
         Earlier days that may enter the library.
     min_days
-        Fewer usable days than this, and there is no PMF.
+        With fewer usable days there is no PMF.
     min_coverage
-        Share of slots a day needs to enter the library.
+        Share of slots with a report that a day of the library needs.
     drop_bandwidth_f, slope_bandwidth_f
         Kernel bandwidths of the drop from the running maximum (degrees F) and of the slope over
         the last hour (degrees F per hour).
     min_effective_days
-        The bandwidths widen by 1.25 until the kernel weights are worth this many days.
+        The bandwidths are multiplied by 1.25 until the effective number of days is this large.
     smoothing_f
-        Standard deviation of the rise that the library does not resolve, degrees F.
+        Standard deviation by which each rise is smoothed, degrees F.
     missed_peak
-        Probability that the official maximum lies one degree above the highest report: reports
-        come every five minutes, the official value is the highest of every minute. Recorded:
-        2 of 65 near-complete days of KNYC.
+        Probability that the official maximum is one degree above the highest report: reports are
+        five minutes apart, the official value is the maximum of all minutes. Recorded: 2 of 65
+        nearly complete days of KNYC.
     prior_days, prior_sd_f
-        Weight of a wider distribution around the same days, which keeps a maximum beyond all
-        earlier rises possible.
+        Weight and standard deviation of a wider distribution around the same days, so that maxima
+        beyond all earlier rises remain possible.
     """
 
     look_back_days: int = 45
@@ -73,7 +73,7 @@ class Library:
     drop_f, slope_f
         Running maximum less temperature, and change over the last hour, per day and slot.
     rise_day_f, rise_1h_f, rise_5m_f
-        Largest later temperature less the slot's: in the rest of the day, the next hour, the next
+        Highest later temperature less the slot's: in the rest of the day, the next hour, the next
         five minutes.
     """
 
@@ -86,7 +86,7 @@ class Library:
 
     @classmethod
     def of(cls, days: Array, params: AnalogueParams = DEFAULTS) -> "Library":
-        """The library of `days`, shape (days, 288), NaN where there is no report."""
+        """The library of `days`, shape (days, 288), NaN for no report."""
         usable = (~np.isnan(days)).mean(axis=1) >= params.min_coverage
         temp = bridged(days[usable])
         running = np.fmax.accumulate(temp, axis=1)
@@ -105,7 +105,7 @@ class Library:
         return len(self.temp_f)
 
     def days_at(self, slot: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How many days know each of the slots and what came after; shape of `slot`."""
+        """Number of days with each of the slots and later reports; shape of `slot`."""
         return (~np.isnan(self.rise_day_f)).sum(axis=0)[slot]
 
 
@@ -132,9 +132,9 @@ class State:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What the model says; shapes (times, brackets) for `pmf` and (times,) else.
+    """The model's results; `pmf` has shape (times, brackets), the others (times,).
 
-    NaN where no day of the library knows the slot, `effective_days` then 0.
+    NaN if no day of the library has the slot; `effective_days` is then 0.
     """
 
     pmf: Array
@@ -151,7 +151,7 @@ def outlook(
     Parameters
     ----------
     upper
-        Greatest whole degree of every bracket but the last, shape (brackets - 1,).
+        Highest whole degree of every bracket except the last, shape (brackets - 1,).
     """
     weights, effective = _weights(state, library, params)
     temp = state.temp_f[:, None]
@@ -163,7 +163,7 @@ def outlook(
         wide = normal_cdf(gap / params.prior_sd_f)
         share = params.prior_days / (params.prior_days + effective)[:, None, None]
         mixed = (1 - share) * sharp + share * wide
-        # A day unknown at this slot has weight 0, and 0 times NaN is still NaN.
+        # A day without this slot has weight 0, but 0 times NaN is NaN.
         return np.einsum("td,tdn->tn", weights, np.nan_to_num(mixed))
 
     def reported_maximum_up_to(degree: Array) -> Array:
@@ -174,7 +174,7 @@ def outlook(
     cdf = (1 - params.missed_peak) * reported_maximum_up_to(upper)
     cdf += params.missed_peak * reported_maximum_up_to(upper - 1)
     cdf = np.concatenate([np.zeros((len(temp), 1)), cdf, np.ones((len(temp), 1))], axis=1)
-    # The average over the bounds of the running maximum keeps the distribution monotone.
+    # Averaging over the bounds of the running maximum keeps the distribution monotone.
     pmf = np.maximum(np.diff(cdf, axis=1), 0.0)
     pmf /= pmf.sum(axis=1, keepdims=True)
     pmf[effective == 0] = np.nan

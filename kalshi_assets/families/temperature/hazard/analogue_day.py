@@ -1,7 +1,7 @@
-"""The analogue over one day's evaluation times: what was known at each, as its state.
+"""The analogue at the evaluation times of a day, from what was known at each.
 
-Here: the library of earlier days, and which report an hour ago was known when. Not here: the model
-on arrays (`analogue`).
+Here: the library of earlier days, and the state at each time. Not here: the model on arrays
+(`analogue`).
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 
-from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOTS, slot_of
+from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOT_US, SLOTS
 from kalshi_assets.families.temperature.evidence import counted, of_climate_day, temperatures
 from kalshi_assets.families.temperature.hazard.analogue import (
     DEFAULTS,
@@ -19,10 +19,11 @@ from kalshi_assets.families.temperature.hazard.analogue import (
     State,
     outlook,
 )
-from kalshi_assets.families.temperature.station_days import stacked
+from kalshi_assets.families.temperature.station_days import counted_reports
+from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.units import Array
 
-# Above microseconds of some weeks: a slot and a time as one number.
+# Bits for microseconds of several weeks, so that a slot and a time form one number.
 _SLOT_BITS = 42
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -39,7 +40,7 @@ def library_of(
     known_by: datetime,
     params: AnalogueParams = DEFAULTS,
 ) -> Library:
-    """The library of `weather.observations` of earlier days; rows known later are left out."""
+    """The library from `weather.observations` of earlier days; rows known later are excluded."""
     return Library.of(_grids(earlier_days, known_by), params)
 
 
@@ -51,24 +52,24 @@ def analogue_outlook(
     start: datetime,
     params: AnalogueParams = DEFAULTS,
 ) -> pl.DataFrame:
-    """What earlier days like this one say, at the times at which enough of them know the slot.
+    """The analogue's results at the times at which enough earlier days have the slot.
 
     Parameters
     ----------
     known
-        `weather_as_of` at the evaluation times, each with a report known, and `slot`, that of the
-        latest report.
+        `weather_as_of` at the evaluation times with a known report, and `slot`, that of the latest
+        report.
     observations
         `weather.observations` of the climate day.
     upper
-        Greatest whole degree of every bracket but the last.
+        Highest whole degree of every bracket except the last.
     start
         Start of the climate day, UTC.
 
     Returns
     -------
     DataFrame
-        Columns of `SCHEMA`; times without enough days are left out.
+        Columns of `SCHEMA`; times without enough days are omitted.
     """
     days = library.days_at(known["slot"].to_numpy().astype(np.int64))
     known = known.filter(pl.Series(days >= params.min_days))
@@ -97,13 +98,11 @@ def analogue_outlook(
 
 
 def _grids(days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime) -> Array:
-    """Temperature per day and slot, shape (days, 288); NaN: no report; the slot's last counts."""
+    """Temperature of the last report per day and slot, shape (days, 288); NaN: no report."""
     grids = np.full((len(days), SLOTS), np.nan)
     if not days:
         return grids
-    rows = counted(temperatures(stacked(days))).filter(
-        (pl.col("known_at") <= known_by) & pl.col("slot").is_between(0, SLOTS - 1)
-    )
+    rows = counted_reports(days, known_by)
     grids[rows["day"].to_numpy(), rows["slot"].to_numpy()] = rows["temp_f"].to_numpy()
     return grids
 
@@ -111,24 +110,19 @@ def _grids(days: Sequence[tuple[datetime, pl.DataFrame]], known_by: datetime) ->
 def _hour_ago(known: pl.DataFrame, observations: pl.DataFrame, start: datetime) -> Array:
     """Temperature an hour before the latest report, as known then; NaN: no report, shape (times,).
 
-    A report of that hour which came in later is not used.
+    Reports of that slot that became known later are not used.
     """
-    measured = pl.col("event_time")
-    elapsed = (pl.col("known_at", "event_time") - start).dt.total_microseconds()
-    reports = temperatures(counted(of_climate_day(observations, start))).select(
-        elapsed, "temp_f", slot=slot_of(measured, start).cast(pl.Int64)
-    )
-    # In order of slots, then of what became known when; of two in a slot the younger stays.
-    place = reports["slot"].to_numpy() << _SLOT_BITS
-    order = np.argsort(place + reports["known_at"].to_numpy(), kind="stable")
-    reached = (place + reports["event_time"].to_numpy())[order]
+    reports = temperatures(counted(of_climate_day(observations, start)))
+    begin = microseconds_of(start)
+    known_at, event_time = (microseconds(reports[n]) - begin for n in ("known_at", "event_time"))
+    # In order of slot, then of the time known; of two in a slot the later measurement is used.
+    place = event_time // SLOT_US << _SLOT_BITS
+    order = np.argsort(place + known_at, kind="stable")
+    reached = (place + event_time)[order]
     order = order[reached == np.maximum.accumulate(reached)]
-    since, temp = (place + reports["known_at"].to_numpy())[order], reports["temp_f"].to_numpy()
-    asked = known.select(
-        (pl.col("minute") - start).dt.total_microseconds(),
-        slot=pl.col("slot").cast(pl.Int64) - ONE_HOUR,
-    )
-    wanted = asked["slot"].to_numpy() << _SLOT_BITS
-    found = np.searchsorted(since, wanted + asked["minute"].to_numpy(), side="right") - 1
+    since, temp = (place + known_at)[order], reports["temp_f"].to_numpy()
+    wanted = known["slot"].to_numpy().astype(np.int64) - ONE_HOUR << _SLOT_BITS
+    now = microseconds(known["minute"]) - begin
+    found = np.searchsorted(since, wanted + now, side="right") - 1
     there = (found >= 0) & (since[found] >= wanted) if len(since) else np.zeros(len(found), bool)
     return np.where(there, temp[order[found]] if len(since) else np.nan, np.nan)

@@ -1,7 +1,7 @@
-"""The grid of a day as it is known: along the paths that lead through its reports.
+"""The extent of a day's grid: along the paths through its reports.
 
-Here: how far the grid reaches at every slot, and between which temperatures it holds what comes.
-Not here: the grid itself (`filter.residual_model`), when it is laid anew (`filtered_day`).
+Here: the range of temperatures of the grid at every slot, and the range of reports that fit on it.
+Not here: the grid itself (`filter.residual_model`), when it is rebuilt (`filtered_day`).
 """
 
 from collections.abc import Sequence
@@ -21,19 +21,19 @@ from kalshi_assets.units import Array
 Offsets = Sequence[Array] | Array
 Reports = Sequence[tuple[int, float]]
 
-# Nodes a panel beside those that the innovations ask for: probabilities are right to 3e-6.
+# Nodes per panel in addition to those for the innovations; probabilities are accurate to 3e-6.
 NODES_AT_LEAST = 1.5
-# Reach of a kernel's row: beyond lie 4e-8 of it.
+# Reach of a kernel's row; 4e-8 of it lie beyond.
 BAND_SD = 5.5
-# Doubt about the temperature at a report that the grid is laid around, degrees F.
+# Uncertainty of the temperature at a report that the grid follows, degrees F.
 REPORT_SD_F = 1.5
-# How far a report may depart from the paths that the grid is laid around: standard deviations, six
-# where no report is known yet, and degrees F in any case. One beyond moves the grid.
+# How far a report may deviate from the paths that the grid follows: standard deviations, six before
+# the first report, and at least this many degrees F. A report beyond causes a new grid.
 DEPART_SD, DEPART_PRIOR_SD, DEPART_F = 3.0, 6.0, 6.0
-# After the day's first report it holds more, as the report may be wrong.
+# For this long after the first report the grid is wider, because the report may be wrong.
 EARLY_SLOTS = ONE_HOUR
-# What the grid holds beyond that: standard deviations of the rest of the day, and degrees F. A path
-# that leaves the grid is turned back, and matters only if it had come back by itself.
+# Margin beyond that: standard deviations of the rest of the day, and degrees F. A path that would
+# leave the grid is kept on it, which matters only if it would have returned.
 BEYOND_SD, BEYOND_F = 3.0, 2.0
 
 
@@ -43,23 +43,23 @@ def corridor(
     offsets: Offsets,
     through: Reports,
 ) -> Grid:
-    """A grid along the paths that lead through some reports.
+    """A grid along the paths through some reports.
 
     Parameters
     ----------
     baselines
-        Each with the slot from which it holds.
+        Each with the slot from which it applies.
     offsets
-        What the day may depart by from its baseline.
+        Possible deviations of the day from its baseline.
     through
-        Slot and degrees F of reports; none: the grid holds what the prior does.
+        Slot and degrees F of reports; if empty, the grid covers the prior.
     """
     spread = (replace(model, start_sd=REPORT_SD_F) if through else model).residual_sd()
     reach = np.maximum((DEPART_SD if through else DEPART_PRIOR_SD) * spread, DEPART_F)
     reach += _beyond(model)
     wide = np.maximum(DEPART_PRIOR_SD * spread, LEAST_REACH_F)
     early = through[0][0] + EARLY_SLOTS if through else 0
-    # If the only report known is wrong, the day is near its baseline.
+    # If the only known report is wrong, the day is near its baseline.
     alone = reach if len(through) < 2 else DEPART_F
     low, high = np.full(SLOTS, np.inf), np.full(SLOTS, -np.inf)
     for since, baseline in baselines:
@@ -75,13 +75,13 @@ def corridor(
 
 
 def allowed(grid: Grid, model: ResidualModel) -> tuple[Array, Array]:
-    """Between which temperatures a report does not move the grid; both (slots,), degrees F."""
+    """Lowest and highest report that does not cause a new grid; both (slots,), degrees F."""
     held, beyond = grid.degrees, _beyond(model)
     return held[:, 0] + beyond, held[:, 1] - beyond
 
 
 def paths_through(through: Reports, baseline: Baseline, offsets: Offsets, rho: float) -> Array:
-    """Of each offset, the mean paths through some reports; of none, the baseline itself."""
+    """For each offset the mean path through each report; without reports, the baseline."""
     profiles = baseline.profile + np.array(offsets)
     if not through:
         return profiles
@@ -92,7 +92,7 @@ def paths_through(through: Reports, baseline: Baseline, offsets: Offsets, rho: f
 
 
 def _beyond(model: ResidualModel) -> Array:
-    """How much more than a report the grid must hold at every slot, (slots,), degrees F."""
+    """The margin of the grid beyond a report at every slot, (slots,), degrees F."""
     variance = [0.0]
     for rho, sd in zip(model.rho[::-1].tolist(), model.sd[::-1].tolist(), strict=True):
         variance.append(sd**2 + rho**2 * variance[-1])

@@ -1,12 +1,12 @@
-"""Before a report is known: the day-ahead distribution by guidance alone.
+"""The day-ahead distribution by guidance, before a report is known.
 
-Where a station has forecasts but no reports during the day, this is all that the weather says. It
-is said until ten hours of standard time: later everyone who watches the station knows more. Its
-status is ``day_ahead`` and not ``ok``: nothing has shown that it knows what the market does not, so
-it does not enter the pool. On five recorded days of Chicago, pooled at the prior weight, it had a
-mean log loss of 2.4 against the market's .6, and the engine sent a hundred orders a day on it.
+It is the only PMF for a station with forecasts but without reports during the day. It is used until
+10:00 standard time; later, anyone who observes the station knows more. Its status is ``day_ahead``
+instead of ``ok``, so it is not pooled: there is no evidence that it adds to the market. On five
+recorded days of Chicago, pooled at the prior weight, it had a mean log loss of 2.4 against the
+market's .6, and the engine sent a hundred orders a day because of it.
 
-Here: which times it speaks at. Not here: the fit (`fit.emos`).
+Here: the times at which it is used. Not here: the fit (`fit.emos`).
 """
 
 from datetime import datetime, timedelta
@@ -27,14 +27,14 @@ def day_ahead(
     upper: NDArray[np.float64],
     start: datetime,
 ) -> pl.DataFrame:
-    """The day-ahead PMF at the times at which a forecast is known, but no report.
+    """The day-ahead PMF at the times at which a forecast but no report is known.
 
     Parameters
     ----------
     asof
         `weather_as_of` at the evaluation times.
     upper
-        Greatest whole degree of every bracket but the last.
+        Highest whole degree of every bracket except the last.
     start
         Start of the climate day, UTC.
 

@@ -1,8 +1,8 @@
-"""The filter over one day's news, in the order in which it became known.
+"""The filter applied to a day's news in the order in which it became known.
 
-Here: feeding reports, maxima and forecasts to the filter, and reading it at evaluation times, all
-at once or one by one with the same result. Not here: the filter (`filter`), the parameters (`fit`),
-what a table row looks like (`pmf`).
+Here: passing reports, maxima and forecasts to the filter, and querying it at evaluation times, all
+at once or one by one with identical results. Not here: the filter (`filter`), the parameters
+(`fit`), the rows of the table (`pmf`).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.families.temperature.climate_day import FIVE_MINUTES, ONE_HOUR, SLOTS, slot_of
+from kalshi_assets.families.temperature.climate_day import FIVE_MINUTES, ONE_HOUR, SLOT_US, SLOTS
 from kalshi_assets.families.temperature.evidence import of_climate_day
 from kalshi_assets.families.temperature.filter.emission import KnownMaximum, emission
 from kalshi_assets.families.temperature.filter.exact import IMPOSSIBLE, BarrierFilter, Workspace
@@ -28,11 +28,12 @@ from kalshi_assets.families.temperature.hazard.corridor import (
     corridor,
     paths_through,
 )
+from kalshi_assets.instants import NEVER, microseconds, microseconds_of
 from kalshi_assets.units import Array, Ints
 
-# Of the greatest: a node with less says nothing about the next hour.
+# Share of the greatest weight; nodes with less are not asked about the next hour.
 LEAST_WEIGHT = 1e-5
-# Reports over which the feed is judged.
+# Number of reports by which the feed is judged.
 RECENT = 12
 
 _WORKSPACE = Workspace()
@@ -40,16 +41,18 @@ _WORKSPACE = Workspace()
 
 @dataclass(frozen=True, kw_only=True)
 class News:
-    """Something that became known: what it does to the filter, and the first slot it touches.
-
-    A report weighs one slot; a maximum of a window, and a new baseline, change more than that.
+    """A report, a maximum of a window, or a forecast that became known.
 
     Attributes
     ----------
+    slot
+        The first slot that it affects; a report affects only this one.
+    tell
+        Passes it to the filter.
     reported_f
-        Middle of a report's interval, degrees F; None: it is no report.
+        Middle of a report's interval, degrees F; None: not a report.
     baseline
-        The new one; None: it is no forecast.
+        The new baseline; None: not a forecast.
     """
 
     known_at: datetime
@@ -61,20 +64,20 @@ class News:
 
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """What the filter says at evaluation times.
+    """The filter's results at evaluation times.
 
     Attributes
     ----------
     pmf
         Shape (times, brackets).
     hazard_5m, hazard_60m
-        P(a temperature above the highest that reports allow so far within 5, 60 minutes), (times,).
+        P(a temperature above the highest that the reports allow within 5, 60 minutes), (times,).
     passing_60m
         P(the maximum is above the bracket, now or within 60 minutes), shape (times, brackets - 1).
     log_likelihood
-        Mean of the last twelve reports' log probabilities before they came, shape (times,); NaN:
-        there are fewer. Where the filter left out some that no path agrees with, they count as
-        `IMPOSSIBLE`, and fewer than twelve will do.
+        Mean predictive log probability of the last twelve reports, shape (times,); NaN if there are
+        fewer. Reports that the filter ignored because no path agrees with them count as
+        `IMPOSSIBLE`, and then fewer than twelve suffice.
     """
 
     pmf: Array
@@ -85,21 +88,21 @@ class Outlook:
 
 
 class FilteredDay:
-    """One city-day under one baseline and one set of parameters.
+    """One city-day with its parameters.
 
-    News may come late, and times may be asked for one by one: what is said at a time depends on
-    the news told before, never on how the questions were grouped.
+    News may be late, and times may be queried one by one: the result at a time depends only on the
+    news told before, not on how queries are grouped.
 
     Parameters
     ----------
     upper
-        Greatest whole degree of every bracket but the last, shape (brackets - 1,).
+        Highest whole degree of every bracket except the last, shape (brackets - 1,).
     baseline, parameters
         As of the start of the day.
     shape_nodes
-        Of the mixture over the baseline's shape.
+        Number of nodes of the mixture over the baseline's shape.
     workspace
-        Memory to use again, by one day at a time.
+        Memory to reuse, by one day at a time.
     """
 
     def __init__(
@@ -128,7 +131,7 @@ class FilteredDay:
 
     @property
     def mixture(self) -> MixtureFilter:
-        """The filter that knows all that was told."""
+        """The filter with all news told so far."""
         if self._begun is None:
             self._begun = _mixture(
                 self._baselines,
@@ -144,7 +147,7 @@ class FilteredDay:
         return self._begun
 
     def tell(self, news: News) -> None:
-        """Let something become known; what was asked before does not know it."""
+        """Add news; it does not affect earlier queries."""
         if news.reported_f is None or news.slot <= self._reached:
             self._answer()
         if self._fits(news):
@@ -162,7 +165,7 @@ class FilteredDay:
             self._reports = sorted([*self._reports, news.slot])[-RECENT:]
 
     def _fits(self, news: News) -> bool:
-        """Whether the grid holds it; the day's first report is what the grid is laid around."""
+        """Whether the news fits on the grid, which is centred on the day's first report."""
         if news.reported_f is None and news.baseline is None:
             return True
         if not self._through:
@@ -180,7 +183,7 @@ class FilteredDay:
         )
 
     def _begin_again(self, news: News) -> None:
-        """On a grid that holds the news, too; all that was told is told anew."""
+        """Filter all news from the start on a grid that also fits this one."""
         if news.reported_f is not None:
             self._through.append((news.slot, news.reported_f))
         elif self._latest and self._latest not in self._through:
@@ -188,12 +191,12 @@ class FilteredDay:
         self._begun = None
 
     def ask(self, slot: int, highest_f: float) -> None:
-        """Want the outlook of now.
+        """Queue a query of the present state.
 
         Parameters
         ----------
         slot
-            The present one; after the day's end the last.
+            The present slot; after the day's end the last one.
         highest_f
             The highest whole degree that the reports so far allow.
         """
@@ -203,7 +206,7 @@ class FilteredDay:
         self._waiting.append(((head, lead, first, len(self._reports)), highest_f))
 
     def answers(self) -> Outlook:
-        """The outlooks asked for since the last call, in order."""
+        """The results of the queries since the last call, in order."""
         self._answer()
         said, self._said = self._said, []
         if not said:
@@ -212,7 +215,7 @@ class FilteredDay:
         return Outlook(**{f: np.concatenate([getattr(o, f) for o in said]) for f in fields})
 
     def _answer(self) -> None:
-        """Read the filter for all who wait, before it learns what touches their past."""
+        """Evaluate the queued queries, before news that affects their past."""
         if not self._waiting:
             return
         places = np.array([place for place, _ in self._waiting], dtype=np.int64)
@@ -236,7 +239,7 @@ class FilteredDay:
         )
 
     def _soon(self, rows: "Rows") -> Array:
-        """A new high within 5 and 60 minutes, each of the brackets' edges passed within 60.
+        """P(new high within 5 and 60 minutes), and P(each bracket edge passed within 60).
 
         Shape (times, 2 + brackets - 1).
         """
@@ -257,7 +260,7 @@ class FilteredDay:
 
 @dataclass(frozen=True)
 class Rows:
-    """Per time: slot of the latest report, steps since, slot and number of the recent reports.
+    """Per time: slot of the latest report, steps since, first slot and number of recent reports.
 
     `highest_f` is the highest whole degree that the reports so far allow.
     """
@@ -290,8 +293,8 @@ def _mixture(
 ) -> MixtureFilter:
     """The filter before any news.
 
-    Its grid is laid along some reports, slot and degrees F: once there is one, the day's first
-    residual is no longer as open as the prior says, and a much narrower grid will do.
+    Its grid follows the reports `through`, slot and degrees F: with a report the first residual of
+    the day is less uncertain than in the prior, so a much narrower grid is sufficient.
     """
     _, first = baselines[0]
     sd = parameters.sd_by_step()
@@ -317,12 +320,12 @@ def filtered_outlook(
     times
         `minute` (ascending) and `running_max_hi_f`, each with a report known.
     news
-        Of the day, in the order in which it became known.
+        News of the day, in the order in which it became known.
     start
         Start of the climate day, UTC.
     """
     waiting = list(reversed(news))
-    slots = times.select(slot_of(pl.col("minute"), start)).to_series()
+    slots = ((microseconds(times["minute"]) - microseconds_of(start)) // SLOT_US).tolist()
     for minute, slot, highest in zip(
         times["minute"], slots, times["running_max_hi_f"], strict=True
     ):
@@ -333,16 +336,19 @@ def filtered_outlook(
 
 
 def reports_of(observations: pl.DataFrame, start: datetime) -> list[News]:
-    """`weather.observations` of a climate day as news; maxima of windows among them."""
-    slot = slot_of(pl.col("event_time"), start)
-    rows = (
-        of_climate_day(observations, start)
-        .with_columns(slot=slot, since=slot_of(pl.col("max_since"), start))
-        .filter(pl.col("slot").is_between(0, SLOTS - 1))
-        .sort("known_at", "event_time", "kind")
-        .select("known_at", "slot", "since", "kind", "lo_f", "hi_f", "temp_f")
-    )
-    return [_news(*row) for row in rows.iter_rows()]
+    """`weather.observations` of a climate day as news, including maxima of windows."""
+    rows = of_climate_day(observations, start)
+    if (np.diff(microseconds(rows["known_at"])) <= 0).any():
+        rows = rows.sort("known_at", "event_time", "kind")
+    begin = microseconds_of(start)
+    slots = (microseconds(rows["event_time"]) - begin) // SLOT_US
+    since = [
+        None if at == NEVER else (at - begin) // SLOT_US
+        for at in microseconds(rows["max_since"]).tolist()
+    ]
+    said = (rows[name].to_list() for name in ("kind", "lo_f", "hi_f", "temp_f"))
+    columns = (rows["known_at"].to_list(), slots.tolist(), since, *said)
+    return [_news(*row) for row in zip(*columns, strict=True)]
 
 
 def _news(
@@ -375,5 +381,5 @@ def forecast_of(known_at: datetime, slot: int, baseline: Baseline) -> News:
 
 
 def shared_workspace() -> Workspace:
-    """Memory that days evaluated one after the other share."""
+    """Memory shared by days that are evaluated one after the other."""
     return _WORKSPACE

@@ -1,6 +1,6 @@
-"""Which method makes the hazard, as methods.toml says.
+"""The method of the hazard, from methods.toml.
 
-Here: the choice and its checks. Not here: the methods.
+Here: the setting and its validation. Not here: the methods.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ BLOCKS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class HazardMethod:
-    """What methods.toml says about the hazard; its comments say what each key means."""
+    """The section [hazard] of methods.toml; the file explains each key."""
 
     method: Engine
     analogue_share: tuple[float, ...]
@@ -37,12 +37,12 @@ class HazardMethod:
 
 
 def load_method(document: Mapping[str, Any] | None = None) -> HazardMethod:
-    """The choice in force, or of another parsed document.
+    """The configured method, or that of another parsed document.
 
     Raises
     ------
     ValueError
-        A key that is missing or that nobody knows, or a value out of range; the message names it.
+        A key is missing or unknown, or a value is out of range; the message names it.
     """
     values = method_section("hazard", HazardMethod, document)
     return HazardMethod(**{**values, "analogue_share": tuple(values["analogue_share"])})

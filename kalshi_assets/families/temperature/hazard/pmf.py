@@ -1,7 +1,7 @@
-"""p_wx and the hazard of a new high, every five minutes, from what was known at each of them.
+"""p_wx and the hazard of a new high every five minutes, from what was known at the time.
 
-Here: which method speaks at which time, and the rows of the table. Not here: the filter over the
-day's news (`filtered_day`), the analogue (`analogue_day`), the day-ahead distribution.
+Here: which method is used at which time, and the rows of the table. Not here: the filter
+(`filtered_day`), the analogue (`analogue_day`), the day-ahead distribution (`day_ahead`).
 """
 
 from collections.abc import Sequence
@@ -26,12 +26,13 @@ from kalshi_assets.families.temperature.hazard.filtered_day import (
     shared_workspace,
 )
 from kalshi_assets.families.temperature.hazard.method import BLOCKS, HazardMethod
+from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.ladder.terms import terms_at, trading_end
 from kalshi_assets.tables import HAZARD_PMF
-from kalshi_assets.units import Array
+from kalshi_assets.units import DAY_US, Array
 
-# What the engine resolves. If the brackets that the evidence leaves alive have less, it and the
-# evidence cannot both be right.
+# The accuracy of the filter. If the brackets that are not dead have a smaller total probability,
+# the model and the evidence contradict each other.
 LEAST_ALIVE = 1e-6
 
 _FILTERED: dict[str, pl.DataType] = {
@@ -59,23 +60,22 @@ def hazard_pmf(
     Parameters
     ----------
     events
-        `market.events`: brackets, climate day, close.
+        `market.events`: brackets, climate day, close of trading.
     observations, forecasts
         `weather.observations` and `weather.forecasts` of the climate day.
     earlier_days
-        Start of the climate day and `weather.observations` of earlier days of the station; what
-        was not known when today's climate day began is left out.
+        Start of the climate day and `weather.observations` of earlier days of the station; rows
+        that were not known at the start of this climate day are excluded.
     parameters
         `probability.mc_params` of the day.
     method
-        Which method, and its settings.
+        The method and its settings.
 
     Returns
     -------
     DataFrame
         `probability.hazard_pmf`: a row per bracket every five minutes from the start of the
-        climate day to the close. Where the weather is not known, `p_wx` is null and `status`
-        says why.
+        climate day to the close. If the weather is not known, `p_wx` is null and `status` says why.
     """
     ladder = terms_at(events).sort("bracket")
     start: datetime = ladder["day_start"][0]
@@ -120,12 +120,12 @@ def _filtered(
     parameters: HazardParameters,
     method: HazardMethod,
 ) -> pl.DataFrame:
-    """What the filter says at every time of `known`; null where there is no baseline."""
+    """The filter's results at the times of `known` at which there is a baseline."""
     vintages = _vintages(forecasts, start, parameters)
     if not vintages or method.method == "analogue":
         return pl.DataFrame(schema=_FILTERED)
     (since, first), *later = vintages
-    known = known.filter(pl.col("minute") >= since)
+    known = known.filter(known["minute"] >= since)
     day = FilteredDay(
         upper,
         first,
@@ -160,13 +160,13 @@ def _filtered(
 def _vintages(
     forecasts: pl.DataFrame, start: datetime, parameters: HazardParameters
 ) -> list[tuple[datetime, Baseline]]:
-    """The day's baselines with the instants from which they hold; the first: from its start."""
+    """The day's baselines with the times from which they apply."""
     climatology = parameters.climatology
     known = [start, *forecasts["known_at"].unique().sort().to_list()]
     found: list[tuple[datetime, Baseline]] = []
     for at in known:
         if at >= start:
-            seen = forecasts.filter(pl.col("known_at") <= at)
+            seen = forecasts.filter(forecasts["known_at"] <= at)
             baseline = of_forecasts(seen, start, climatology)
             if baseline is not None:
                 bias = float(parameters["forecast_bias"][0])
@@ -187,17 +187,17 @@ def _news_of(vintages: Sequence[tuple[datetime, Baseline]], start: datetime) -> 
 def _share_of_analogue(
     known: pl.DataFrame, filtered: pl.DataFrame, start: datetime, method: HazardMethod
 ) -> Array:
-    """What the analogue has in the mixture, shape (times,); 1 where the filter says nothing."""
-    block = (pl.col("minute") - start).dt.total_minutes() // (60 * 24 // BLOCKS)
-    blocks = known.select(block.clip(0, BLOCKS - 1)).to_series().to_numpy()
-    spoken = known["minute"].is_in(filtered["minute"].implode()).to_numpy()
-    return np.where(spoken, np.array(method.analogue_share)[blocks], 1.0)
+    """The analogue's share in the mixture, shape (times,); 1 if the filter has no result."""
+    minutes = microseconds(known["minute"])
+    block = (minutes - microseconds_of(start)) // (DAY_US // BLOCKS)
+    spoken = np.isin(minutes, microseconds(filtered["minute"]))
+    return np.where(spoken, np.array(method.analogue_share)[block.clip(0, BLOCKS - 1)], 1.0)
 
 
 def _mixed(
     times: pl.DataFrame, filtered: pl.DataFrame, analogue: pl.DataFrame, method: HazardMethod
 ) -> pl.DataFrame:
-    """One PMF and hazard a time; null where neither method speaks, or the feed cannot be right."""
+    """One PMF and hazard per time; null without a result, or on a feed alarm."""
     rows = times.join(filtered, on="minute", how="left", maintain_order="left").join(
         analogue, on="minute", how="left", maintain_order="left"
     )
@@ -239,7 +239,7 @@ def _long(per_time: pl.DataFrame, ladder: pl.DataFrame, library: Library) -> pl.
         ladder.select("market_ticker", "bracket", "hi"), how="cross", maintain_order="left_right"
     )
     bracket, dead = pl.col("bracket"), pl.col("dead")
-    # A report may be wrong, so the filter leaves a dead bracket a little; evidence leaves nothing.
+    # A report may be wrong, so the filter gives dead brackets a small probability; set it to zero.
     rows = (
         rows.with_columns(
             dead=(pl.col("evidence_max_f") > pl.col("hi")).fill_null(value=False),

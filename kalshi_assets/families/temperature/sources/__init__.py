@@ -1,5 +1,5 @@
-"""The services that the weather comes from, one module each, on a common frame.
+"""The weather services, one module each, with a common client.
 
-Here: what is asked, how an answer is told from a fault, rows as the tables want them. Not here:
-what a report means (`reports`).
+Here: requests, detection of errors, and conversion to rows of the tables. Not here: the
+interpretation of a report (`bulletins`).
 """

@@ -1,8 +1,8 @@
 """The National Weather Service's text products: the Daily Climate Reports of a climate day.
 
-The service keeps the last days only. Here: that client, and what the bulletins give: rows of
-`weather.settlements`, and exact maxima so far for `weather.observations`. Not here: the text
-(`climate_bulletin`).
+The service stores only the last few days. Here: requests, and conversion of bulletins to rows of
+`weather.settlements` and to exact maxima so far for `weather.observations`. Not here: parsing the
+text (`climate_bulletin`).
 """
 
 import logging
@@ -22,70 +22,51 @@ from kalshi_assets.families.temperature.bulletins.climate_bulletin import (
 )
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.families.temperature.official import PublishedMaximum, settlements_of
-from kalshi_assets.families.temperature.sources.client import WeatherClient
+from kalshi_assets.families.temperature.sources.client import Ask, WeatherClient
 from kalshi_assets.families.temperature.sources.errors import WeatherError
-from kalshi_assets.families.temperature.sources.service import Answer, Ask
 from kalshi_assets.tables.weather import OBSERVATIONS
 
 _log = logging.getLogger(__name__)
 
 SOURCE = "climate_bulletin"
-# A climate day's bulletins come from its morning to a few days after it, for corrections.
+# Bulletins of a climate day are issued from its morning on; corrections up to a few days later.
 CORRECTIONS = timedelta(days=4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Issue:
-    """A bulletin and the content hash of the answer that it came in."""
+    """A bulletin and the SHA-256 of the response that contained it."""
 
     bulletin: Bulletin
     raw_sha256: str
 
 
 class BulletinClient(WeatherClient):
-    """Asks for the list of a station's bulletins, and for their texts."""
+    """A client with the headers that the service requires."""
 
-    # The service refuses requests that do not say who asks.
+    # The service refuses requests without a user agent.
     headers: ClassVar[Mapping[str, str] | None] = {
         "User-Agent": "kalshi-assets",
         "Accept": "application/ld+json",
     }
 
-    def listed(self, city: City, day: date) -> Answer:
-        """The bulletins of the city's station that the service keeps.
-
-        Raises
-        ------
-        WeatherError
-            One of its subclasses.
-        """
-        return self.get(_list(city, day))
-
-    def product(self, city: City, day: date, name: str) -> Answer:
-        """One bulletin.
-
-        Raises
-        ------
-        WeatherError
-            One of its subclasses.
-        """
-        return self.get(_product(city, day, name))
-
 
 def fetch_bulletins(client: BulletinClient, city: City, day: date) -> list[Issue]:
-    """The bulletins of climate day `day` that the service keeps, in order of issue.
+    """The bulletins of climate day `day` that the service stores, in order of issue.
 
-    One that cannot be got or read does not keep the others back: it is named in the log. Of one
-    issue time the last correction stands.
+    A bulletin that cannot be fetched or parsed is logged and omitted. Of bulletins with the same
+    time of issue the last correction is used.
 
     Raises
     ------
     WeatherError
-        One of its subclasses: where the list cannot be read, or none of its bulletins.
+        One of its subclasses: the list cannot be read, or none of the bulletins can.
     """
     start, end = city.climate_day(day)
-    with client.reading(_list(city, day)):
-        names = _names(client.listed(city, day).payload, start, end + CORRECTIONS)
+    path = f"/products/types/CLI/locations/{city.cli}"
+    ask = Ask(city=city.name, day=day, path=path, params={})
+    with client.reading(ask):
+        names = _names(client.get(ask).payload, start, end + CORRECTIONS)
     read: list[Issue] = []
     faults: list[WeatherError] = []
     for name in names:
@@ -101,14 +82,15 @@ def fetch_bulletins(client: BulletinClient, city: City, day: date) -> list[Issue
 
 
 def _issue(client: BulletinClient, city: City, day: date, name: str) -> Issue:
-    answer = client.product(city, day, name)
-    with client.reading(_product(city, day, name)):
+    ask = Ask(city=city.name, day=day, path=f"/products/{name}", params={})
+    answer = client.get(ask)
+    with client.reading(ask):
         part = part_of(_text(answer.payload), city.cli, (*city.rules_names, city.title))
         return Issue(bulletin=parse_bulletin(part), raw_sha256=answer.raw_sha256)
 
 
 def bulletin_settlements(issues: Iterable[Issue], city: City, day: date) -> pl.DataFrame:
-    """`tables.SETTLEMENTS`: at most a row each for official, preliminary and revised.
+    """`tables.SETTLEMENTS`: at most one row each of status official, preliminary and revised.
 
     Raises
     ------
@@ -132,10 +114,10 @@ def bulletin_settlements(issues: Iterable[Issue], city: City, day: date) -> pl.D
 
 
 def bulletin_evidence(issues: Sequence[Issue], city: City, day: date) -> pl.DataFrame:
-    """`tables.OBSERVATIONS`: the maximum so far, of every issue before the final one.
+    """`tables.OBSERVATIONS`: the maximum so far of every issue before the final one.
 
-    The row speaks for the window from the climate day's start to the time that the issue names,
-    and is known from its issue.
+    The row covers the window from the start of the climate day to the time stated in the bulletin,
+    and is known from its time of issue.
 
     Raises
     ------
@@ -165,19 +147,10 @@ def bulletin_evidence(issues: Sequence[Issue], city: City, day: date) -> pl.Data
     return OBSERVATIONS.conform(pl.DataFrame(list(rows.values()), schema=OBSERVATIONS.dtypes))
 
 
-def _list(city: City, day: date) -> Ask:
-    path = f"/products/types/CLI/locations/{city.cli}"
-    return Ask(city=city.name, day=day, path=path, params={})
-
-
-def _product(city: City, day: date, name: str) -> Ask:
-    return Ask(city=city.name, day=day, path=f"/products/{name}", params={})
-
-
 def _names(payload: dict[str, Any], first: datetime, last: datetime) -> list[str]:
     listed = payload.get("@graph")
     if not isinstance(listed, list):
-        raise ValueError(f"'@graph' is no list of products: {listed!r:.200}")
+        raise ValueError(f"'@graph' is not a list of products: {listed!r:.200}")
     names = []
     for record in listed:
         try:
@@ -185,7 +158,7 @@ def _names(payload: dict[str, Any], first: datetime, last: datetime) -> list[str
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"id and issuanceTime expected: {record!r:.300}") from None
         if issued.tzinfo is None:
-            raise ValueError(f"issuanceTime without a zone: {record!r:.300}")
+            raise ValueError(f"issuanceTime without a time zone: {record!r:.300}")
         if first <= issued <= last:
             names.append(str(name))
     return names

@@ -1,6 +1,6 @@
-"""What can go wrong between us and a weather service; every message names the place.
+"""Errors of requests to weather services; every message names city, day and endpoint.
 
-Here: the one hierarchy of the room's errors. Not here: contract violations of frames (`tables`).
+Here: the hierarchy of these errors. Not here: contract violations of frames (`tables`).
 """
 
 from datetime import date
@@ -8,18 +8,18 @@ from typing import TypeVar
 
 
 class WeatherError(Exception):
-    """A weather service did not give what was asked.
+    """A request to a weather service failed.
 
-    The message reads ``<city> <climate day>: <endpoint>: <cause>``; it never holds a key.
+    The message reads ``<city> <climate day>: <endpoint>: <cause>``; it never contains a key.
 
     Attributes
     ----------
     city, day
-        For whom it was asked.
+        The city-day for which the request was made.
     endpoint
         Method and address, without query.
     cause
-        What was wrong and, where there is one, the remedy.
+        The error and, if there is one, the remedy.
     """
 
     def __init__(self, cause: str, *, city: str, day: date, endpoint: str) -> None:
@@ -34,31 +34,31 @@ E = TypeVar("E", bound=WeatherError)
 
 
 class ServiceUnavailableError(WeatherError):
-    """Server errors, timeouts or cut connections, at every try."""
+    """Server errors, timeouts or lost connections at every attempt."""
 
 
 class TruncatedAnswerError(WeatherError):
-    """A JSON answer that ends too early or is not JSON, at every try."""
+    """A response that is truncated or not JSON at every attempt."""
 
 
 class RequestRefusedError(WeatherError):
-    """The service understood and said no; asking again will not help."""
+    """The service refused the request; asking again will not help."""
 
 
 class KeyRefusedError(RequestRefusedError):
-    """The key is missing, unknown or not entitled."""
+    """The key is missing, unknown or not authorised."""
 
 
 class DailyCostExceededError(RequestRefusedError):
-    """The plan's records are used up; nothing is asked again before the next UTC day."""
+    """The plan's records are used up; no more requests before the next UTC day."""
 
 
 class ConcurrencyExceededError(WeatherError):
-    """Too many requests at once, still so after backing off."""
+    """Too many concurrent requests, even after backing off."""
 
 
 class MalformedAnswerError(WeatherError):
-    """JSON, but not of the shape that is known; the message names the record."""
+    """JSON of an unexpected shape; the message quotes the record."""
 
 
 class WrongStationError(WeatherError):

@@ -1,7 +1,7 @@
-"""The plan of an account: what it has cost, and whether it is used up for today.
+"""The plan of an account: whether it is used up for today.
 
-Here: how a service says that a plan is used up, and the file by which all processes of a machine
-know it. Not here: requests (`service`), or who asks (`visual_crossing`).
+Here: recognising that a plan is used up, and sharing this with all processes of the machine. Not
+here: requests (`client`, `visual_crossing`).
 """
 
 import hashlib
@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 
 from kalshi_assets.lake.files import Files
 
-# As seen: "Maximum daily cost exceeded"; "You have exceeded the maximum number of daily result
-# records for your account."; with a monthly plan the same of months.
+# Observed: "Maximum daily cost exceeded"; "You have exceeded the maximum number of daily result
+# records for your account."; the same with "monthly" for a monthly plan.
 _PERIOD = r"\b(?:daily|monthly|per day|per month)\b"
 _ALLOWANCE = r"\b(?:cost|records?|quota|allowance)\b"
 PLAN_SPENT = (
@@ -32,57 +32,54 @@ def says_plan_spent(text: str) -> bool:
 
 
 def says_concurrency(text: str) -> bool:
-    """Whether a refusal says that too much was asked at once."""
+    """Whether a refusal says that there were too many concurrent requests."""
     return CONCURRENT.search(text.lower()) is not None
 
 
 @dataclass(kw_only=True)
 class Budget:
-    """The account's plan; clients of one account share one.
+    """The account's plan, shared by the clients of the account.
 
     Attributes
     ----------
-    cost
-        Records charged to this process so far: the sum of `queryCost` over the answers.
     files, account
-        Where other processes, and this one after a restart, know from that the plan is used up;
-        None: this process alone knows it.
+        Where it is stored that the plan is used up, for other processes and restarts; None: in this
+        process only.
     """
 
-    cost: float = 0.0
     files: Files | None = None
     account: str = ""
     _spent_until: datetime | None = None
 
     @classmethod
     def kept(cls, files: Files, url: str, key: str) -> "Budget":
-        """That of an account, known to all processes that share the files."""
+        """The plan of an account, shared by all processes that use the files."""
         account = hashlib.sha256(f"{url}\n{key}".encode()).hexdigest()[:12]
         return cls(files=files, account=f"plans/visual_crossing-{account}")
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """One request of the account at a time, over all processes.
+        """Allow one request of the account at a time, over all processes.
 
-        The provider allows one at once on most plans; and of two processes that meet a used-up
-        plan the second finds it marked.
+        Most plans allow only one concurrent request. When the plan is used up, a second process
+        finds it marked before its own request.
         """
         with self.files.lock(f"{self.account}.lock") if self.files else nullcontext():
             yield
 
     @property
     def spent_until(self) -> datetime | None:
-        """When the plan may be asked again, after the service said that it is used up."""
+        """Until when the plan is used up; None: the service has not said so."""
         if self.files is None:
             return self._spent_until
         try:
-            said = json.loads(self.files.read(f"{self.account}.json"))["spent_until"]
+            text = json.loads(self.files.read(f"{self.account}.json"))["spent_until"]
         except FileNotFoundError:
             return None
-        return datetime.fromisoformat(said)
+        return datetime.fromisoformat(text)
 
     def spend(self, now: datetime) -> datetime:
-        """Mark the plan as used up until the next UTC day, which is returned."""
+        """Mark the plan as used up; return until when, the start of the next UTC day."""
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         until = midnight + timedelta(days=1)
         self._spent_until = until

@@ -1,9 +1,9 @@
-"""Reading a Visual Crossing Timeline answer: days, hours within days, minutes within hours.
+"""Parses a Visual Crossing Timeline response: days, hours within days, minutes within hours.
 
-Here: which rows of a decoded answer are reports of a station or forecasts, cut to a climate day,
-and which of them are no temperatures and are left out.
-Rows are placed by `datetimeEpoch` alone: the answer's dates and clock times follow a zone that
-depends on the request. Not here: requests, times of knowledge, or what a report can stand for.
+Here: which rows of a decoded response are reports of a station or forecasts for a climate day, and
+which values are dropped. Times are taken from `datetimeEpoch` alone: the response's dates and clock
+times are in a zone that depends on the request. Not here: requests, `known_at`, or the interval of
+temperatures behind a report.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,19 +20,19 @@ from kalshi_assets.families.temperature.bulletins.plausible import (
 )
 from kalshi_assets.families.temperature.cities import City
 
-# Anything else is climatology, or carries observations of the day that is forecast.
+# Other sources are climatology or observations.
 FORECAST_SOURCES = frozenset({"fcst", "histfcst"})
 _OBSERVED = "obs"
-# Both are shown with one decimal, so the maximum may be rounded below the hours.
+# Values have one decimal, so the maximum may be rounded to below the hours.
 _ROUNDING_F = 0.1
 
 
 class RecordError(ValueError):
-    """A record lacks what cannot be missing, or has it in another form; the message quotes it."""
+    """A record lacks a required field or has it in an unexpected form; the message quotes it."""
 
 
 class Report(NamedTuple):
-    """One temperature at one instant, and what else shows whether it is a copy; None: not said."""
+    """A temperature at a time, with values by which copies are recognised; None: not given."""
 
     time: datetime
     temp_f: float
@@ -41,11 +41,11 @@ class Report(NamedTuple):
     wind_mph: float | None = None
     wind_deg: float | None = None
     shown_at: datetime | None = None
-    """When a later report showed that this one is true, where it needed that."""
+    """Time of the later report that confirmed this one, if it needed confirmation."""
 
 
 class Dropped(NamedTuple):
-    """A value that is left out: what it claims to be, and why it is not believed."""
+    """A dropped value: its variable, the report, and the reason."""
 
     variable: str
     report: Report
@@ -54,18 +54,18 @@ class Dropped(NamedTuple):
 
 @dataclass(kw_only=True)
 class StationReports:
-    """The reports of one station within a climate day, and what was turned away.
+    """The reports of one station within a climate day, and the rejected ones.
 
     Attributes
     ----------
     reports
         One per instant, in order of time.
     rejected
-        Reports of the day that are not this station's alone.
+        Number of reports of the day that are not from this station alone.
     stations_seen
         The station lists of those.
     dropped
-        The station's own values of the day that no thermometer showed.
+        The station's own implausible values of the day.
     """
 
     reports: list[Report] = field(default_factory=list)
@@ -76,17 +76,17 @@ class StationReports:
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastRows:
-    """What an answer forecasts for a climate day.
+    """The forecasts for a climate day in a response.
 
     Attributes
     ----------
     tmax
-        Maximum of the civil day of the same date, if any; its time is the climate day's start.
+        Maximum of the civil day of the same date, if any; its time is the start of the climate day.
     temps
         Temperatures at instants within the climate day, in order of time.
     dropped
-        Values for the day that are no forecasts or no temperatures. Rows of other origin than a
-        forecast are among them only where the answer forecasts nothing at all.
+        Values for the day that are not forecasts or are implausible. Values that are not forecasts
+        are included only if the response contains no forecast at all.
     """
 
     tmax: Report | None
@@ -95,15 +95,15 @@ class ForecastRows:
 
 
 def station_reports(payload: dict[str, Any], city: City, day: date) -> StationReports:
-    """The settlement station's own reports within climate day `day`, without absurd ones.
+    """The settlement station's own reports within climate day `day`, without implausible ones.
 
-    An hour's minutes stand for it; the hour's own row is read only where none of its minutes is a
-    report of the station, and never for an instant that a minute row has.
+    Minute rows are preferred: the row of an hour is used only if none of its minutes is a report of
+    the station, and never for a time that has a minute row.
 
     Raises
     ------
     RecordError
-        A row without `datetimeEpoch`, or with a value that is no number.
+        A row without `datetimeEpoch`, or with a value that is not a number.
     """
     window = city.climate_day(day)
     plausible = plausible_range(city, day)
@@ -135,7 +135,7 @@ def station_reports(payload: dict[str, Any], city: City, day: date) -> StationRe
             found.reports.append(report)
         else:
             found.reports.append(report._replace(shown_at=reports[shown].time))
-    # The hours around the day were read only to see its first and last jumps.
+    # The hours around the day are needed only to detect jumps at its start and end.
     start, end = window
     found.reports = [report for report in found.reports if start <= report.time < end]
     found.dropped = [each for each in found.dropped if start <= each.report.time < end]
@@ -143,12 +143,12 @@ def station_reports(payload: dict[str, Any], city: City, day: date) -> StationRe
 
 
 def forecast_rows(payload: dict[str, Any], city: City, day: date) -> ForecastRows:
-    """The forecasts that an answer asked for in the city's civil days holds for `day`.
+    """The forecasts for `day` in a response for the city's civil days.
 
     Raises
     ------
     RecordError
-        A row without `datetimeEpoch`, or with a value that is no number.
+        A row without `datetimeEpoch`, or with a value that is not a number.
     """
     start, end = city.climate_day(day)
     zone = ZoneInfo(city.timezone)
@@ -187,9 +187,9 @@ def forecast_rows(payload: dict[str, Any], city: City, day: date) -> ForecastRow
 def _believable(
     tmax: Report | None, temps: dict[datetime, Report], civil: list[Report], plausible: Range
 ) -> ForecastRows:
-    """What a forecast can mean; `civil` are the hours of the day whose maximum `tmax` is."""
+    """The plausible forecasts; `civil` are the hours of the civil day to which `tmax` refers."""
     dropped = []
-    # Beyond its horizon the service fills in zeros; no day stands at 0.0 from hour to hour.
+    # Beyond its horizon the service returns zeros; a real day is not 0.0 at every hour.
     if tmax is not None and tmax.temp_f == 0 and all(hour.temp_f == 0 for hour in civil):
         dropped = [Dropped("tmax", tmax, "zero")]
         dropped += [Dropped("temp", hour, "zero") for hour in temps.values() if hour in civil]
@@ -261,7 +261,7 @@ def _records(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
     if records is None:
         return []
     if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
-        raise RecordError(f"{name!r} is no list of records: {_quoted(records)}")
+        raise RecordError(f"{name!r} is not a list of records: {_quoted(records)}")
     return records
 
 
@@ -277,7 +277,7 @@ def _number(record: dict[str, Any], name: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise RecordError(f"{name} is no number: {_quoted(record)}")
+        raise RecordError(f"{name} is not a number: {_quoted(record)}")
     return float(value)
 
 

@@ -1,8 +1,8 @@
 """The Visual Crossing Timeline: observations of the settlement station, and forecasts for it.
 
-Here: what is asked, and frames of `weather.observations` and `weather.forecasts` with what was left
-out of them. Not here: the wire (`service`), the account's plan (`plan`), the shape of an answer
-(`timeline`), rounding and what is plausible (`reports`).
+Here: requests, and frames of `weather.observations` and `weather.forecasts` with the dropped
+values. Not here: HTTP (`client`), the account's plan (`plan`), parsing a response (`timeline`),
+rounding and plausibility (`bulletins`).
 """
 
 import logging
@@ -18,14 +18,13 @@ from kalshi_assets.families.temperature.bulletins.forward_fill import is_copy
 from kalshi_assets.families.temperature.bulletins.intervals import decode
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.families.temperature.evidence import FILLED
-from kalshi_assets.families.temperature.sources.client import WeatherClient
+from kalshi_assets.families.temperature.sources.client import Answer, Ask, Secret, WeatherClient
 from kalshi_assets.families.temperature.sources.errors import (
     ConcurrencyExceededError,
     DailyCostExceededError,
     WrongStationError,
 )
 from kalshi_assets.families.temperature.sources.plan import Budget, says_concurrency
-from kalshi_assets.families.temperature.sources.service import Answer, Ask, Secret
 from kalshi_assets.families.temperature.sources.timeline import (
     Dropped,
     Report,
@@ -43,6 +42,7 @@ from kalshi_assets.tables.weather import (
 KEY_SETTING = "VISUAL_CROSSING_KEY"
 PATH = "/VisualCrossingWebServices/rest/services/timeline"
 UTC_TIME = pl.Datetime("us", "UTC")
+# From the measurement, and from the run of the model, until the value can be read.
 OBSERVATION_LAG = timedelta(minutes=10)
 FORECAST_LAG = timedelta(hours=6)
 
@@ -58,7 +58,7 @@ _OBSERVATION_PARAMS = {
     ),
     "contentType": "json",
 }
-# No timezone here: with Z the days, and so tempmax, would be those of UTC.
+# Without a timezone: with Z the days, and therefore tempmax, would be those of UTC.
 _FORECAST_PARAMS = {
     "unitGroup": "us",
     "include": "days,hours",
@@ -66,7 +66,7 @@ _FORECAST_PARAMS = {
     "contentType": "json",
 }
 
-# What tells copies of a report from reports.
+# The columns by which copies of a report are recognised.
 _SHOWN: dict[str, pl.DataType] = {
     "event_time": UTC_TIME,
     "temp_f": pl.Float64(),
@@ -80,39 +80,23 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Sifted:
-    """What a provider sent for a climate day, divided.
-
-    Attributes
-    ----------
-    rows
-        What is believed.
-    dropped
-        What is left out, in columns of `tables.Dropped`.
-    """
+    """The values that a provider sent for a climate day: accepted and dropped."""
 
     rows: pl.DataFrame
     dropped: pl.DataFrame
 
 
 class VisualCrossingClient(WeatherClient):
-    """Asks the Timeline for the settlement station of a city, one request at a time.
+    """A client of the Timeline; for the other parameters see `WeatherClient`.
 
     Parameters
     ----------
-    base_url
-        Scheme and host.
     key
         The account's key; empty: none is sent, for services that need none.
-    transport
-        Replaces the network.
     budget
-        Shared by the clients of one account, so that a used-up plan stops them all.
+        Shared by the clients of an account, so that a used-up plan stops them all.
     clock
-        The present, aware.
-    sleep
-        Waits seconds, where the service says that too much is asked at once.
-    timeout_s
-        Of connecting, and of every read.
+        The present time, aware.
     """
 
     def __init__(
@@ -124,34 +108,27 @@ class VisualCrossingClient(WeatherClient):
         budget: Budget | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], object] = time.sleep,
-        timeout_s: float = 30.0,
     ) -> None:
         super().__init__(
             base_url,
             transport=transport,
             sleep=sleep,
-            timeout_s=timeout_s,
             secret=Secret(parameter="key", value=key, setting=KEY_SETTING),
         )
         self._clock = clock
         self._budget = budget if budget is not None else Budget()
 
-    @property
-    def cost(self) -> float:
-        """Records charged so far: the sum of `queryCost` over the answers."""
-        return self._budget.cost
-
     def now(self) -> datetime:
-        """The clock's present."""
+        """The present time."""
         return self._clock()
 
     def timeline(self, ask: Ask) -> Answer:
-        """The answer to `ask`, unless the plan is used up.
+        """The response to `ask`, unless the plan is used up.
 
         Raises
         ------
         DailyCostExceededError
-            The plan is used up, now or earlier on the same UTC day, whichever process found out.
+            The plan is used up, as this or another process found out on the same UTC day.
         WeatherError
             Any other of its subclasses.
         """
@@ -161,59 +138,44 @@ class VisualCrossingClient(WeatherClient):
                 cause = f"the plan is used up; not asked before {spent_until:%Y-%m-%dT%H:%MZ}"
                 raise self.error(DailyCostExceededError, ask, cause)
             try:
-                answer = self.get(ask)
+                return self.get(ask)
             except DailyCostExceededError:
                 self._budget.spend(self._clock())
                 raise
             except ConcurrencyExceededError as error:
                 if says_concurrency(error.cause):
                     raise
-                # Said again and again to one request at a time: it is the plan, in other words.
+                # There is only one request at a time, so this must mean that the plan is used up.
                 until = self._budget.spend(self._clock())
                 cause = (
-                    f"{error.cause}; said at every try, so taken for the end of the plan: not "
+                    f"{error.cause}; at every attempt, so the plan is assumed to be used up: not "
                     f"asked before {until:%Y-%m-%dT%H:%MZ}"
                 )
                 raise self.error(DailyCostExceededError, ask, cause) from error
-        charged = answer.payload.get("queryCost")
-        if isinstance(charged, int | float):
-            self._budget.cost += charged
-        return answer
 
 
-def fetch_observations(
-    client: VisualCrossingClient, city: City, day: date, *, lag: timedelta = OBSERVATION_LAG
-) -> pl.DataFrame:
-    """The believed rows of `sifted_observations`."""
-    return sifted_observations(client, city, day, lag=lag).rows
+def fetch_observations(client: VisualCrossingClient, city: City, day: date) -> pl.DataFrame:
+    """The accepted rows of `sifted_observations`."""
+    return sifted_observations(client, city, day).rows
 
 
-def sifted_observations(
-    client: VisualCrossingClient, city: City, day: date, *, lag: timedelta = OBSERVATION_LAG
-) -> Sifted:
+def sifted_observations(client: VisualCrossingClient, city: City, day: date) -> Sifted:
     """The settlement station's reports within a climate day, as intervals.
 
-    Copies of an earlier report are kept, marked ``filled``; see `forward_fill`. Values that no
-    thermometer showed are left out; see `plausible`. A report that only the next one shows to be
-    true, as after a jump, is known when that one is.
-
-    Parameters
-    ----------
-    client, city, day
-        Whom to ask, and for what.
-    lag
-        From measurement to when the report could be read.
+    Copies of an earlier report are kept, with kind ``filled``; see `forward_fill`. Implausible
+    values are dropped; see `plausible`. A report that is confirmed only by a later one, as after a
+    jump, is known when that one is known.
 
     Returns
     -------
     Sifted
-        `tables.OBSERVATIONS` and `tables.DROPPED_OBSERVATIONS`; without rows where the station
-        reported nothing.
+        `tables.OBSERVATIONS` and `tables.DROPPED_OBSERVATIONS`; empty if the station did not
+        report.
 
     Raises
     ------
     WrongStationError
-        There are reports, and every one comes from other stations.
+        There are reports, but all are from other stations.
     WeatherError
         Any other of its subclasses.
     """
@@ -230,9 +192,9 @@ def sifted_observations(
             remedy = "; is the request locked to the station (stn:, maxStations=1, maxDistance=0)?"
             raise client.error(WrongStationError, ask, cause + remedy)
         _log.warning("%s %s: %s; %d kept", city.name, day, cause, len(found.reports))
-    frame = _frame(found.reports, city, answer, lag)
+    frame = _frame(found.reports, city, answer)
     dropped = [
-        _dropped(each, city, answer, event_time=each.report.time, lag=lag) for each in found.dropped
+        _dropped(each, city, answer, each.report.time, OBSERVATION_LAG) for each in found.dropped
     ]
     with client.reading(ask):
         return Sifted(
@@ -240,33 +202,22 @@ def sifted_observations(
         )
 
 
-def fetch_forecasts(
-    client: VisualCrossingClient, city: City, day: date, *, lag: timedelta = FORECAST_LAG
-) -> pl.DataFrame:
-    """The believed rows of `sifted_forecasts`."""
-    return sifted_forecasts(client, city, day, lag=lag).rows
+def fetch_forecasts(client: VisualCrossingClient, city: City, day: date) -> pl.DataFrame:
+    """The accepted rows of `sifted_forecasts`."""
+    return sifted_forecasts(client, city, day).rows
 
 
-def sifted_forecasts(
-    client: VisualCrossingClient, city: City, day: date, *, lag: timedelta = FORECAST_LAG
-) -> Sifted:
-    """Forecasts for a climate day, of the runs at 00:00Z of the day before and of the day itself.
+def sifted_forecasts(client: VisualCrossingClient, city: City, day: date) -> Sifted:
+    """Forecasts for a climate day, from the runs at 00:00Z of the previous day and of the day.
 
-    A run that has not happened yet is not asked for. They are asked for the station's coordinates:
-    for a station by its name the service answers past forecasts by observations. Where an answer
-    forecasts nothing, what it holds instead is among what is left out.
-
-    Parameters
-    ----------
-    client, city, day
-        Whom to ask, and for what.
-    lag
-        From the run to when its forecast could be read.
+    Future runs are not requested. Forecasts are requested for the station's coordinates: for a
+    station identifier the service returns observations instead of past forecasts. If a response
+    contains no forecast, its values are among those dropped.
 
     Returns
     -------
     Sifted
-        `tables.FORECASTS` and `tables.DROPPED_FORECASTS`; without rows where there is no forecast.
+        `tables.FORECASTS` and `tables.DROPPED_FORECASTS`; empty if there is no forecast.
 
     Raises
     ------
@@ -284,16 +235,14 @@ def sifted_forecasts(
         answer = client.timeline(ask)
         with client.reading(ask):
             rows = forecast_rows(answer.payload, city, day)
-        run = {"event_time": basis, "known_at": basis + lag, "station": city.station}
+        run = {"event_time": basis, "known_at": basis + FORECAST_LAG, "station": city.station}
         found += (
             run | {"raw_sha256": answer.raw_sha256, "variable": variable, **_forecast(report)}
             for variable, reports in (("tmax", [rows.tmax]), ("temp", rows.temps))
             for report in reports
             if report is not None
         )
-        dropped += (
-            _dropped(each, city, answer, event_time=basis, lag=lag) for each in rows.dropped
-        )
+        dropped += (_dropped(each, city, answer, basis, FORECAST_LAG) for each in rows.dropped)
     with client.reading(_ask(city, day, point, {})):
         return Sifted(
             FORECASTS.conform(pl.DataFrame(found, schema=FORECASTS.dtypes)),
@@ -302,7 +251,7 @@ def sifted_forecasts(
 
 
 def _dropped(
-    each: Dropped, city: City, answer: Answer, *, event_time: datetime, lag: timedelta
+    each: Dropped, city: City, answer: Answer, event_time: datetime, lag: timedelta
 ) -> dict[str, object]:
     return {
         "event_time": event_time,
@@ -328,12 +277,12 @@ def _left_out(
 
 
 def left_out_counts(dropped: pl.DataFrame) -> dict[str, int]:
-    """How many values were left out for which reason."""
+    """The number of dropped values by reason."""
     return dict(dropped.group_by("reason").len().sort("reason").iter_rows())
 
 
 def _ask(city: City, day: date, location: str, params: Mapping[str, str]) -> Ask:
-    # Two days, because a climate day reaches into the next one of any other calendar.
+    # Two days, because a climate day extends into the next civil and UTC day.
     path = f"{PATH}/{location}/{day}/{day + timedelta(days=1)}"
     return Ask(city=city.name, day=day, path=path, params=params)
 
@@ -342,12 +291,12 @@ def _forecast(report: Report) -> dict[str, object]:
     return {"valid_time": report.time, "value_f": report.temp_f, "source": report.source}
 
 
-def _frame(reports: Sequence[Report], city: City, answer: Answer, lag: timedelta) -> pl.DataFrame:
+def _frame(reports: Sequence[Report], city: City, answer: Answer) -> pl.DataFrame:
     """`tables.OBSERVATIONS` of reports."""
     shown = [(r.time, r.temp_f, r.dew_f, r.wind_mph, r.wind_deg) for r in reports]
     copies = pl.DataFrame(shown, schema=_SHOWN, orient="row").select(is_copy()).to_series()
     readings = [decode(report.temp_f) for report in reports]
-    known_at = [max(r.time, r.shown_at or r.time) + lag for r in reports]
+    known_at = [max(r.time, r.shown_at or r.time) + OBSERVATION_LAG for r in reports]
     return pl.DataFrame(
         {
             "event_time": [report.time for report in reports],

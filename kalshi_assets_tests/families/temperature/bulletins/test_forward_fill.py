@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from kalshi_assets.families.temperature.bulletins.forward_fill import FIRST_COPY, is_copy
 from kalshi_assets.families.temperature.cities import CITIES
-from kalshi_assets.families.temperature.evidence import kind_shares, temperatures
+from kalshi_assets.families.temperature.evidence import temperatures
 from kalshi_assets.families.temperature.sources.visual_crossing import fetch_observations
+from kalshi_assets.pipeline.market import shares
 from kalshi_assets.tables import OBSERVATIONS
 from kalshi_assets_tests.families.temperature.sources.vc import Service, hour, row, timeline
 
@@ -99,7 +100,7 @@ def test_copies_of_a_report_are_kept_marked_and_no_temperatures() -> None:
     assert frame["kind"].to_list() == ["whole_c", "whole_c", "filled", "filled", "whole_c"]
     assert frame["lo_f"].to_list() == [75, 75, 75, 75, 77]
     assert temperatures(frame).height == 3
-    assert kind_shares(frame) == {"whole_c": 0.6, "filled": 0.4}
+    assert shares(frame["kind"]) == {"whole_c": 0.6, "filled": 0.4}
 
 
 def test_a_feed_without_wind_is_taken_as_it_is() -> None:
@@ -107,4 +108,4 @@ def test_a_feed_without_wind_is_taken_as_it_is() -> None:
 
 
 def test_no_reports_have_no_shares() -> None:
-    assert kind_shares(OBSERVATIONS.empty()) == {}
+    assert shares(OBSERVATIONS.empty()["kind"]) == {}

@@ -9,7 +9,6 @@ import pytest
 from scipy.signal import lfilter
 from scipy.stats import chi2
 
-from kalshi_assets.families.temperature.bulletins.intervals import decode
 from kalshi_assets.families.temperature.cities import city
 from kalshi_assets.families.temperature.climate_day import SLOTS, slot_of
 from kalshi_assets.families.temperature.filter.emission import EXACT_ERROR, WHOLE_C_ERROR, Within
@@ -20,6 +19,7 @@ from kalshi_assets.families.temperature.fit.likelihood import log_likelihoods
 from kalshi_assets.families.temperature.fit.parameters import HazardParameters
 from kalshi_assets.families.temperature.fit.priors import Priors, load_priors
 from kalshi_assets.families.temperature.station_days import StationDays
+from kalshi_assets_tests.families.temperature.decoded import decode_temp_f
 from kalshi_assets_tests.families.temperature.fit.simulated_station import (
     AS_OF,
     Law,
@@ -238,10 +238,12 @@ def recorded(station: str, first: date, last: date) -> StationDays:
     for n, start in enumerate(starts):
         end = start + timedelta(days=1)
         day = rows.filter(pl.col("valid_utc").is_between(start, end, closed="left")).drop_nulls()
-        for slot, value in day.select(slot_of(pl.col("valid_utc"), start), "shown").iter_rows():
-            reading = decode(value)
-            mid[n, slot] = (reading.lo_f + reading.hi_f) / 2
-            width[n, slot] = reading.hi_f - reading.lo_f + 1
+        read = day.select(
+            slot=slot_of(pl.col("valid_utc"), start), r=decode_temp_f(pl.col("shown"))
+        )
+        for slot, _, lo_f, hi_f in read.unnest("r").iter_rows():
+            mid[n, slot] = (lo_f + hi_f) / 2
+            width[n, slot] = hi_f - lo_f + 1
     return StationDays(starts=tuple(starts), mid_f=mid, width_f=width, known_at=None)
 
 

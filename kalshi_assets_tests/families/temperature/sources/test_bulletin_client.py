@@ -142,9 +142,9 @@ def test_a_bulletin_that_cannot_be_read_is_an_error_that_names_it(
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        ({}, "'@graph' is no list of products"),
+        ({}, "'@graph' is not a list of products"),
         ({"@graph": [{"id": "a"}]}, "id and issuanceTime expected"),
-        ({"@graph": [{"id": "a", "issuanceTime": "2026-07-09T20:00"}]}, "without a zone"),
+        ({"@graph": [{"id": "a", "issuanceTime": "2026-07-09T20:00"}]}, "without a time zone"),
     ],
 )
 def test_a_list_of_another_shape_is_an_error(body: object, complaint: str) -> None:

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.families.temperature.sources.client import WeatherClient
 from kalshi_assets.families.temperature.sources.climate_report import (
-    ClimateReportClient,
     fetch_climate_report,
 )
 from kalshi_assets.families.temperature.sources.errors import (
@@ -34,7 +34,7 @@ def answer(*reports: dict[str, Any]) -> httpx.Response:
 
 def fetched(service: Service) -> pl.DataFrame:
     transport = httpx.MockTransport(service)
-    with ClimateReportClient(
+    with WeatherClient(
         "https://archive.test", transport=transport, sleep=service.slept.append
     ) as client:
         return fetch_climate_report(client, CHICAGO, MAY_5)
@@ -94,9 +94,9 @@ def test_a_late_correction_is_known_from_its_issue() -> None:
         (answer(report(63.5)), "maximum in whole degrees expected"),
         (answer(report(300)), "weather.settlements"),
         (answer(report(63), report(64)), "2 reports of 2025-05-05 with different maxima"),
-        (answer(report(63, station="KORD")), "reports of KORD where KMDW was asked"),
+        (answer(report(63, station="KORD")), "reports of KORD, but KMDW was requested"),
         (answer(report(63, product="202513060633-KLOT-CDUS43-CLIMDW")), "202513060633"),
-        (httpx.Response(200, headers=JSON, content=b"{}"), "'results' is no list of records"),
+        (httpx.Response(200, headers=JSON, content=b"{}"), "'results' is not a list of records"),
     ],
 )
 def test_a_report_of_another_shape_is_an_error_that_names_the_place(

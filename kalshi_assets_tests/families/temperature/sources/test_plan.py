@@ -88,7 +88,9 @@ def test_other_refusals_do_not_close_the_account_for_the_day(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "Nope.", "Too many requests"])
 def test_a_refusal_in_unknown_words_is_the_plans_end_when_it_is_repeated(text: str) -> None:
     service, budget = Service(plain(429, text)), Budget()
-    with pytest.raises(DailyCostExceededError, match="said at every try, so taken for the end of"):
+    with pytest.raises(
+        DailyCostExceededError, match="at every attempt, so the plan is assumed to be"
+    ):
         fetch_observations(service.client(budget=budget), CHICAGO, MAY_5)
     assert len(service.asked) == 4
     with pytest.raises(DailyCostExceededError):

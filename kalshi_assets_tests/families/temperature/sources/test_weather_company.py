@@ -7,12 +7,12 @@ import polars as pl
 import pytest
 
 from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.families.temperature.sources.client import WeatherClient
 from kalshi_assets.families.temperature.sources.errors import (
     MalformedAnswerError,
     ServiceUnavailableError,
 )
 from kalshi_assets.families.temperature.sources.weather_company import (
-    WeatherCompanyClient,
     fetch_weather_company,
 )
 from kalshi_assets.tables import SETTLEMENTS
@@ -50,7 +50,7 @@ def answer(*results: object) -> httpx.Response:
 
 def fetched(service: Service, day: date = SEPT_15) -> pl.DataFrame:
     transport = httpx.MockTransport(service)
-    with WeatherCompanyClient(
+    with WeatherClient(
         "https://portal.test", transport=transport, sleep=service.slept.append
     ) as client:
         return fetch_weather_company(client, CHICAGO, day)
@@ -115,7 +115,7 @@ def test_days_before_the_rules_named_the_portal_are_not_asked_for() -> None:
 @pytest.mark.parametrize(
     ("payload", "complaint"),
     [
-        (answer(result("final")), "status 'final' is none of official, preliminary, revised"),
+        (answer(result("final")), "status 'final' is not one of official, preliminary, revised"),
         (answer(result("official", "warm")), "maximum in whole degrees expected, not 'warm'"),
         (answer(result("official", 87.5)), "maximum in whole degrees expected, not 87.5"),
         (answer(result("official", 300)), "weather.settlements"),
@@ -123,14 +123,17 @@ def test_days_before_the_rules_named_the_portal_are_not_asked_for() -> None:
         (answer(result("official", reportDate="2026-09-14")), "a report of '2026-09-14'"),
         (answer(result("official") | {"data": None}), "official without data"),
         (answer({"status": "official"}), "a result without station and icao"),
-        (answer(result("official", issueTime="soon")), "issueTime is no ISO 8601 time"),
-        (answer(result("official", issueTime=1789540440)), "issueTime is no ISO 8601 time"),
-        (answer(result("official", issueTime="2026-09-16T06:34:00")), "issueTime without a zone"),
+        (answer(result("official", issueTime="soon")), "issueTime is not an ISO 8601 time"),
+        (answer(result("official", issueTime=1789540440)), "issueTime is not an ISO 8601 time"),
+        (
+            answer(result("official", issueTime="2026-09-16T06:34:00")),
+            "issueTime without a time zone",
+        ),
         (
             answer(result("official", issueTime="2026-09-16T05:59:00Z")),
             "official before the climate day ended",
         ),
-        (httpx.Response(200, headers=JSON, content=b"{}"), "'results' is no list of records"),
+        (httpx.Response(200, headers=JSON, content=b"{}"), "'results' is not a list of records"),
     ],
 )
 def test_an_answer_of_another_shape_is_an_error_that_names_the_place(

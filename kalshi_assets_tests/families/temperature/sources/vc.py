@@ -29,7 +29,7 @@ def hour(time: datetime, temp: object, station: str, minutes=(), **other) -> dic
     return fields | ({"minutes": list(minutes)} if minutes else {})
 
 
-def timeline(hours: Iterable[dict[str, Any]], cost: float = 48) -> dict[str, Any]:
+def timeline(hours: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Hours in days of UTC, as the service gives them for timezone=Z."""
     days: dict[date, dict[str, Any]] = {}
     for record in hours:
@@ -43,7 +43,7 @@ def timeline(hours: Iterable[dict[str, Any]], cost: float = 48) -> dict[str, Any
             "hours": [],
         }
         days.setdefault(day, at_midnight)["hours"].append(record)
-    return {"queryCost": cost, "timezone": "Z", "tzoffset": 0.0, "days": list(days.values())}
+    return {"queryCost": 48, "timezone": "Z", "tzoffset": 0.0, "days": list(days.values())}
 
 
 def two_days_of_minutes(
