@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from kalshi_assets.families.temperature.asof import weather_as_of
 from kalshi_assets.families.temperature.bulletins.intervals import (
-    decode_temp_f,
     tenths_c,
     whole_f_of_whole_c,
 )
@@ -24,6 +23,7 @@ from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS
+from kalshi_assets_tests.families.temperature.decoding import decode_temp_f
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 START, END = CITIES["new_york"].climate_day(date(2025, 4, 20))

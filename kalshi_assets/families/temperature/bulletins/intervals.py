@@ -1,8 +1,8 @@
 """The interval of whole °F behind a reported temperature.
 
 The station measures whole °F, sends whole °C or tenths of °C, and the provider converts to °F
-again. Here: the exact sets of whole °F for each format, for single values and columns. Not here:
-where a value came from, its meaning for a bracket.
+again. Here: the exact sets of whole °F for each format. Not here: where a value came from, its
+meaning for a bracket.
 
 Source of the formulas: the station rounds its five-minute mean to whole °F, half up, and converts
 that to 0.1 °C (ASOS User's Guide, 3.1.2); whole °C are the body of a METAR, tenths its T-group.
@@ -12,8 +12,6 @@ tests enumerate them over -60..140 °F.
 
 from math import floor
 from typing import Literal, NamedTuple
-
-import polars as pl
 
 Kind = Literal["whole_c", "tgroup", "interp"]
 
@@ -81,32 +79,3 @@ def around_f(shown_f: float) -> tuple[int, int]:
         floor(shown_f - _INTERPOLATED_WITHIN_F + 0.5),
         floor(shown_f + _INTERPOLATED_WITHIN_F + 0.5),
     )
-
-
-def decode_temp_f(temp_f: pl.Expr) -> pl.Expr:
-    """`decode` over a column of Float64: a struct of ``kind`` (String), ``lo_f``, ``hi_f`` (Int16).
-
-    Null gives null fields.
-    """
-    tenths = ((temp_f - 32) / 0.18 + 0.5).floor().cast(pl.Int32)
-    shown_exactly = (32 + 0.18 * tenths - temp_f).abs() <= _SHOWN_EXACTLY_F
-    is_whole_c = shown_exactly & (tenths - tenths // 10 * 10 == 0)
-    is_tgroup = shown_exactly & (tenths - tenths // 50 * 50).is_in(TGROUP_RESIDUES)
-    whole_c = tenths // 10
-
-    def by_kind(of_whole_c: pl.Expr, of_tgroup: pl.Expr, of_interp: pl.Expr) -> pl.Expr:
-        return (
-            pl.when(temp_f.is_null())
-            .then(None)
-            .when(is_whole_c)
-            .then(of_whole_c)
-            .when(is_tgroup)
-            .then(of_tgroup)
-            .otherwise(of_interp)
-        )
-
-    exact = (9 * tenths + 1625) // 50
-    lo = by_kind((18 * whole_c + 320) // 10, exact, (temp_f - 0.5).floor().cast(pl.Int32))
-    hi = by_kind((18 * whole_c + 329) // 10, exact, (temp_f + 1.5).floor().cast(pl.Int32))
-    kind = by_kind(pl.lit("whole_c"), pl.lit("tgroup"), pl.lit("interp"))
-    return pl.struct(kind=kind.cast(pl.String), lo_f=lo.cast(pl.Int16), hi_f=hi.cast(pl.Int16))

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from kalshi_assets.families.temperature.bulletins.intervals import (
     TGROUP_RESIDUES,
     decode,
-    decode_temp_f,
     tenths_c,
     whole_f,
     whole_f_of_whole_c,
 )
 from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets_tests.families.temperature.decoding import decode_temp_f
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 DEGREES = range(-60, 141)
