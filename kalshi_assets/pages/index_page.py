@@ -10,8 +10,8 @@ from itertools import groupby
 from statistics import stdev
 
 from kalshi_assets.pages.page import render
-from kalshi_assets.pages.verdict import DaySummary, mean
-from kalshi_assets.pages.words import counted, dollars, number
+from kalshi_assets.pages.verdict import DaySummary, mean, under_fill_models
+from kalshi_assets.pages.words import counted, number
 
 ENOUGH_DAYS = 30
 """With fewer settled days no difference is called significant (methods.md 6)."""
@@ -112,10 +112,8 @@ def lead_sentence(rows: Sequence[DaySummary]) -> str:
     if not whole.scored_days:
         return f"{counted(whole.days, 'city-day')}, none of them scored yet."
     market, fused = whole.log_loss["market"], whole.log_loss["fused"]
-    nets = ", ".join(
-        f"{dollars(cc, signed=True)} under {model} fills" for model, cc in whole.net_cc.items()
-    )
-    earned = f"after fees it made {nets}" if any(whole.orders.values()) else "no orders were sent"
+    traded, nets = any(whole.orders.values()), under_fill_models(whole.net_cc)
+    earned = f"after fees it made {nets}" if traded else "no orders were sent"
     return (
         f"Over {counted(whole.scored_days, 'scored city-day')} the mean log loss is "
         f"{number(market)} for the market and {number(fused)} for fused; {earned}."

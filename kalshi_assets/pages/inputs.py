@@ -211,7 +211,22 @@ class _Dense:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MinuteGrid:
+class _Grid:
+    hours: Array
+    p_wx: Array
+    dead: npt.NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.hours)
+
+    def died_at(self, bracket: int) -> float | None:
+        """Local standard hour from which `bracket` was dead; None: it never was."""
+        where = np.flatnonzero(self.dead[bracket])
+        return float(self.hours[where[0]]) if len(where) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MinuteGrid(_Grid):
     """The minute panel as arrays: B brackets by N minutes, NaN where there is no value.
 
     Attributes
@@ -224,21 +239,14 @@ class MinuteGrid:
         Whether the bracket can no longer pay, shape (B, N).
     weather_weight
         Weight of the weather in the fused PMF, 0 where it was not used, shape (N,).
-    running_max_lo_f, forecast_max_f
+    forecast_max_f
         As known at the minute, degrees Fahrenheit, shape (N,).
-    hazard_next_60m
-        Probability of a new high within the hour, shape (N,).
     """
 
-    hours: Array
     p_fused: Array
     p_mkt: Array
-    p_wx: Array
-    dead: npt.NDArray[np.bool_]
     weather_weight: Array
-    running_max_lo_f: Array
     forecast_max_f: Array
-    hazard_next_60m: Array
 
     @classmethod
     def of(cls, panel: pl.DataFrame, day_start: dt.datetime, brackets: int) -> "MinuteGrid":
@@ -251,13 +259,8 @@ class MinuteGrid:
             p_wx=of.each("p_wx"),
             dead=of.each("dead") == 1.0,
             weather_weight=of.shared("weather_weight"),
-            running_max_lo_f=of.shared("running_max_lo_f"),
             forecast_max_f=of.shared("forecast_max_f"),
-            hazard_next_60m=of.shared("hazard_next_60m"),
         )
-
-    def __len__(self) -> int:
-        return len(self.hours)
 
     @property
     def has_weather(self) -> bool:
@@ -274,13 +277,9 @@ class MinuteGrid:
         index = int(np.searchsorted(self.hours, hour + 1e-9, side="right")) - 1
         return index if index >= 0 else None
 
-    def died_at(self, bracket: int) -> float | None:
-        """Local standard hour from which `bracket` was dead; None: it never was."""
-        return _first(self.dead[bracket], self.hours)
-
 
 @dataclass(frozen=True, kw_only=True)
-class HazardGrid:
+class HazardGrid(_Grid):
     """`probability.hazard_pmf` as arrays: B brackets by N evaluation times, NaN for no value.
 
     Attributes
@@ -295,12 +294,9 @@ class HazardGrid:
         Shape (N,); temperatures in degrees Fahrenheit, the log likelihood in nats per report.
     """
 
-    hours: Array
     status: npt.NDArray[np.object_]
     method: npt.NDArray[np.object_]
     baseline: npt.NDArray[np.object_]
-    p_wx: Array
-    dead: npt.NDArray[np.bool_]
     analogue_share: Array
     running_max_lo_f: Array
     hazard_next_60m: Array
@@ -323,9 +319,6 @@ class HazardGrid:
             log_likelihood=of.shared("log_likelihood"),
         )
 
-    def __len__(self) -> int:
-        return len(self.hours)
-
     @property
     def known(self) -> npt.NDArray[np.bool_]:
         """Whether there is a PMF, shape (N,)."""
@@ -338,10 +331,6 @@ class HazardGrid:
         reasons[self.known] = None
         return reasons
 
-    def died_at(self, bracket: int) -> float | None:
-        """Local standard hour from which `bracket` was dead; None: it never was."""
-        return _first(self.dead[bracket], self.hours)
-
 
 def runs(values: npt.NDArray[Any]) -> Iterator[tuple[int, int, Any]]:
     """Start, stop and value of every run of equal `values`, shape (N,), in order."""
@@ -349,8 +338,3 @@ def runs(values: npt.NDArray[Any]) -> Iterator[tuple[int, int, Any]]:
         changes = np.flatnonzero(values[1:] != values[:-1]) + 1
         bounds = [0, *changes.tolist(), len(values)]
         yield from ((a, b, values[a]) for a, b in pairwise(bounds))
-
-
-def _first(happened: npt.NDArray[np.bool_], hours: Array) -> float | None:
-    where = np.flatnonzero(happened)
-    return float(hours[where[0]]) if len(where) else None

@@ -14,7 +14,7 @@ from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.grid import gridded
 from kalshi_assets.ladder.terms import atoms_of, latest_terms
 from kalshi_assets.pages.canvas import Sheet, hour_ticks, panels
-from kalshi_assets.pages.inputs import hours_since
+from kalshi_assets.pages.inputs import hours_since, winner_of
 from kalshi_assets.pages.page import render
 from kalshi_assets.pages.plots.strokes import PERCENT, bands
 from kalshi_assets.pages.svg import svg_markup
@@ -65,7 +65,6 @@ class LadderPage:
     def _beliefs(self) -> Sheet:
         """The fused and the market PMF as stacked bands of atoms, the lowest at the bottom."""
         sheet, ladder = Sheet((9.6, 4.4)), atoms_of(self.events)
-        winner = self.daily_pnl["winning_bracket"].drop_nulls()
         stacks = self._stacks(ladder)
         hours = stacks[0][1]
         x = (float(min(hours[0], 0.0)), float(hours[-1])) if len(hours) else (0.0, 24.0)
@@ -74,7 +73,7 @@ class LadderPage:
             ticks = hour_ticks(self.key.date, x, labels=panel is made[-1])
             panel.scales(y_ticks=PERCENT, x_ticks=ticks, title=title)
             if len(hours):
-                bands(panel, hours, pmf, None if winner.is_empty() else int(winner[0]))
+                bands(panel, hours, pmf, winner_of(self.daily_pnl))
             else:
                 panel.remark("no probabilities")
         return sheet

@@ -36,13 +36,7 @@ FILL_MODEL_COLOURS = {"conservative": "#d9480f", "touch": "#3b82f6"}
 
 def bracket_colours(count: int) -> tuple[str, ...]:
     """`count` colours from cold to hot, as hex."""
-    anchors = np.array([_rgb(colour) for colour in _COLD_TO_HOT])
+    anchors = np.array([list(bytes.fromhex(colour[1:])) for colour in _COLD_TO_HOT])
     where = np.linspace(0, len(anchors) - 1, count)
-    channels = [np.interp(where, range(len(anchors)), anchors[:, c]) for c in range(3)]
-    return tuple(
-        f"#{round(r):02x}{round(g):02x}{round(b):02x}" for r, g, b in zip(*channels, strict=True)
-    )
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
+    channels = [np.interp(where, range(len(anchors)), channel) for channel in anchors.T]
+    return tuple(f"#{bytes(map(round, rgb)).hex()}" for rgb in zip(*channels, strict=True))

@@ -264,21 +264,22 @@ def money_sentence(day: DaySummary) -> str:
     if not any(day.orders.values()):
         return "No orders were sent: no profit and no loss under either fill model."
     if not day.settled:
-        worst = ", ".join(
-            f"{dollars(cc, signed=True)} under {model} fills"
-            for model, cc in sorted(day.worst_case_cc.items())
-        )
+        worst = under_fill_models(day.worst_case_cc)
         return f"Orders were sent; not settled yet. In the worst case: {worst}."
-    nets = ", ".join(
-        f"{dollars(cc, signed=True)} under {model} fills"
-        for model, cc in sorted(day.net_cc.items())
-    )
     width = (
         f"The fill models differ by {dollars(day.width_cc)}."
         if day.width_cc
         else "The fill model makes no difference."
     )
-    return f"After fees it made {nets}. {width}"
+    return f"After fees it made {under_fill_models(day.net_cc)}. {width}"
+
+
+def under_fill_models(amounts_cc: Mapping[str, int | None]) -> str:
+    """Amounts by fill model, such as `+$1.00 under touch fills`."""
+    return ", ".join(
+        f"{dollars(cc, signed=True)} under {model} fills"
+        for model, cc in sorted(amounts_cc.items())
+    )
 
 
 def trading_sentence(day: DaySummary) -> str:

@@ -13,7 +13,7 @@ from kalshi_assets.sandbox.world import generated_day
 from kalshi_assets.studies.artificial_ladders import synthetic_events
 from kalshi_assets.studies.weather_days import StudyDay
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS
-from kalshi_assets_tests.families.temperature.decoded import decode_temp_f
+from kalshi_assets_tests.families.temperature.decoding import decode_temp_f
 
 PLACE = city("new_york")
 DAY = date(2026, 5, 20)

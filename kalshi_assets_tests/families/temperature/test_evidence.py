@@ -23,7 +23,7 @@ from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS
-from kalshi_assets_tests.families.temperature.decoded import decode_temp_f
+from kalshi_assets_tests.families.temperature.decoding import decode_temp_f
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 START, END = CITIES["new_york"].climate_day(date(2025, 4, 20))

@@ -1,8 +1,8 @@
 """The interval of whole °F behind a reported temperature.
 
 The station measures whole °F, sends whole °C or tenths of °C, and the provider converts to °F
-again. Here: the exact sets of whole °F for each format, for single values and columns. Not here:
-where a value came from, its meaning for a bracket.
+again. Here: the exact sets of whole °F for each format. Not here: where a value came from, its
+meaning for a bracket.
 
 Source of the formulas: the station rounds its five-minute mean to whole °F, half up, and converts
 that to 0.1 °C (ASOS User's Guide, 3.1.2); whole °C are the body of a METAR, tenths its T-group.

@@ -1,10 +1,10 @@
 """Compiled recursions of the exact hazard; imported only by the functions that run them.
 
-The temperature lives on a grid of unit panels with Gauss-Legendre nodes, as many as the slot needs.
-States have shape (barriers, nodes): the mass at every node of the paths that stayed below each
-barrier; the last barrier is none. Values have shape (edges, nodes). Over a day both are flat:
-`offset` tells where a slot's nodes begin, times the rows of the array. Edges are told as `cut`, the
-number of panels of the grid below each.
+The grid of temperatures consists of unit panels with Gauss-Legendre nodes, as many as the slot
+needs. States have shape (barriers, nodes): the mass at every node of the paths that stayed below
+each barrier; the last row has no barrier. Values have shape (edges, nodes). Over a day both are
+flat arrays: `offset` times the number of rows is the start of a slot. Edges are given as `cut`, the
+number of panels of the grid below each. Not here: the rows of a step (`row_kernels`).
 """
 
 import numpy as np
@@ -22,13 +22,13 @@ from kalshi_assets.families.temperature.filter.row_kernels import (
 from kalshi_assets.kernel_cache import njit
 from kalshi_assets.units import Array, Ints
 
-# Mass below this share of the greatest is not moved on: 8.8 standard deviations, more than a step
-# reaches.
+# Mass below this share of the greatest is ignored: 8.8 standard deviations, more than the reach of
+# a step.
 _NEGLIGIBLE = 1e-18
-# Values as good as 0 and 1.
+# Values taken as 0 and 1.
 _NEVER = 1e-20
 _SURELY = 1.0 - 1e-14
-# Mass that is none: the inverse of less is no number.
+# Mass taken as zero: the inverse of a smaller one is infinite.
 _NO_MASS = 1e-300
 
 
@@ -36,11 +36,10 @@ _NO_MASS = 1e-300
 def unsure_edges(
     now: int, top: int, passed: Ints, span: Ints, after: Array, before: Array, unsure: Ints
 ) -> None:
-    """Which edges are neither passed nor sure at each node; 0 and 1 in `before` for the others.
+    """The edges at each node whose value is neither 0 nor 1; sets `before` for the others.
 
-    Values fall with the temperature and rise with the edge, so a row between two values of one is
-    one, and of zero is zero; from panel to panel more edges are passed or out of reach, and fewer
-    are sure.
+    Values decrease with the temperature and increase with the edge, so a row between two values of
+    1 is 1, and between two of 0 is 0; from panel to panel more edges have the value 0 and fewer 1.
 
     Parameters
     ----------
@@ -51,7 +50,7 @@ def unsure_edges(
     span
         As of `rows_of`.
     unsure
-        The result, from and before, shape (nodes, 2).
+        The result, first and end, shape (nodes, 2).
     """
     edges = passed.size
     for r in range(now):
@@ -73,13 +72,13 @@ def unsure_edges(
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
 def weigh_values(nodes: int, unsure: Ints, after: Array, before: Array, memory: Rows) -> None:
-    """`before` at every node for the edges that are unsure: values weighed with its row."""
+    """`before` at every node for the unsure edges: values weighted with the node's row."""
     rows, span, scale, _ = memory
     for i in range(nodes):
         from_row, to = Place(span[i, 0]), Place(span[i, 1])
         count = Place(max(span[i, 2] - span[i, 1], 0))
         a = unsure[i, 0]
-        # Four edges at a time share what it costs to read the row.
+        # Four edges at a time, so that the row is read only once for them.
         while a + 4 <= unsure[i, 1]:
             w, x, y, z = 0.0, 0.0, 0.0, 0.0
             for b in range(count):
@@ -119,7 +118,7 @@ def step_back(
 def sweep_back(t: Transition, cut: Ints, first: int, stop: int, values: Array) -> None:
     """The values of every slot from `first` down to `stop`; flat, `cut.size` rows a slot.
 
-    Those of the slot after `first` must be there; the last has none.
+    The values of the slot after `first` must exist, unless it is the last slot.
     """
     edges, memory = cut.size, rows_of(t)
     unsure = np.empty((memory[2].size, 2), dtype=np.int64)
@@ -138,9 +137,9 @@ def sweep_back(t: Transition, cut: Ints, first: int, stop: int, values: Array) -
 def step_forward(
     t: Transition, k: int, cut: Ints, likelihood: Array, state: Array, out: Array, memory: Rows
 ) -> float:
-    """Move `state` from slot k to k + 1, cut it at the barriers, weigh it with a report.
+    """Move `state` from slot k to k + 1, cut it at the barriers, apply a report's likelihood.
 
-    Returns the mass below the last barrier; nothing is normalised.
+    Returns the mass of the last row; nothing is normalised.
     """
     now, then, low_then = t.nodes[k], t.nodes[k + 1], t.low[k + 1]
     barriers = out.shape[0]
@@ -162,7 +161,7 @@ def step_forward(
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
 def weigh(likelihood: Array, state: Array) -> float:
-    """Multiply every row with the likelihood; the mass of the last."""
+    """Multiply every row by the likelihood; returns the mass of the last row."""
     barriers, nodes = state.shape
     total = 0.0
     for a in range(barriers):
@@ -175,7 +174,7 @@ def weigh(likelihood: Array, state: Array) -> float:
 
 @njit(cache=True)
 def normalise(state: Array, total: float) -> float:
-    """Divide by `total`; returns its logarithm, -inf where no path is left."""
+    """Divide by `total`; returns its logarithm, -inf if no path is left."""
     if not total > _NO_MASS:
         state[:] = 0.0
         return -np.inf
@@ -185,7 +184,7 @@ def normalise(state: Array, total: float) -> float:
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
 def start(cut_nodes: Ints, prior: Array, likelihood: Array, state: Array) -> float:
-    """The state at slot 0; returns its mass, nothing is normalised."""
+    """Compute the state at slot 0; returns its mass, nothing is normalised."""
     for a in range(cut_nodes.size):
         state[a, : cut_nodes[a]] = prior[: cut_nodes[a]]
         state[a, cut_nodes[a] :] = 0.0
@@ -202,7 +201,7 @@ def sweep_forward(
     states: Array,
     log_mass: Array,
 ) -> None:
-    """The states of slots `first` to `last`, both inclusive, from that of the slot before."""
+    """Compute the states of slots `first` to `last`, inclusive, from that of the previous slot."""
     memory = rows_of(t)
     for k in range(first, last + 1):
         state = slot_of(t, k - 1, states, cut.size)

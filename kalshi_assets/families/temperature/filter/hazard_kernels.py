@@ -1,8 +1,8 @@
-"""Compiled recursions of the next hour: whether a temperature reaches an edge soon.
+"""Compiled recursions of the next hour: the probability that a temperature reaches an edge soon.
 
-From states of the exact filter, mass is moved a few steps ahead; what can no longer reach the edge
-is set aside, so that most questions cost little. Here: one question, and a day of them. Not here:
-the filter's own recursions (`exact_kernels`).
+The mass of a state of the exact filter is moved a few steps ahead; mass that can no longer reach
+the edge is put aside, so that most queries are cheap. Here: one query, and those of a day. Not
+here: the recursions of the filter (`exact_kernels`).
 """
 
 import numpy as np
@@ -23,14 +23,14 @@ from kalshi_assets.families.temperature.filter.row_kernels import (
 from kalshi_assets.kernel_cache import njit
 from kalshi_assets.units import Array, Ints
 
-# How far a question looks: standard deviations from which an edge is out of reach, and the share of
-# the greatest mass below which none is moved on. Strict: 1e-13 of probability; quick: 1e-5.
+# Accuracy of a query: standard deviations beyond which an edge is out of reach, and the share of
+# the greatest mass below which mass is ignored. Strict: 1e-13 of probability; quick: 1e-5.
 Care = tuple[float, float]
 STRICT: Care = (7.5, 1e-13)
 QUICK: Care = (5.0, 1e-7)
-# What questions work in: `work_of`.
+# The working memory of queries: see `work_of`.
 Work = tuple[Array, Ints, Array, Ints, Array, Array]
-# Steps whose rows are kept: what a question of one hour crosses, a little late.
+# Number of steps whose rows are kept: those of a query of one hour and some lead.
 _KEPT = 16
 
 
@@ -43,10 +43,10 @@ def work_of(t: Transition, questions: int, steps: int) -> Work:
     ahead
         Shape (2, questions, nodes).
     held
-        Which step's rows are there, -1 for none, and of which blocks of panels: 1 or 0; shape
-        (steps, 1 + blocks).
+        The step whose rows are stored, -1 for none, and for each block of panels whether they are:
+        1 or 0; shape (steps, 1 + blocks).
     rows, span, scale, parts
-        As of `rows_of`, of each step.
+        As in `rows_of`, for each step.
     """
     rows, span, scale, parts = rows_of(t)
     kept = np.empty((steps, *parts.shape))
@@ -62,7 +62,7 @@ def work_of(t: Transition, questions: int, steps: int) -> Work:
 
 @njit(cache=True)
 def missing_of(held: Ints, step: int, panels: tuple[int, int]) -> tuple[int, int]:
-    """Panels, from and before, that hold all whose rows of a step are not there; now they are."""
+    """First and end panel of the rows of a step that are missing; marks them as stored."""
     if held[0] != step:
         held[0], held[1:] = step, 0
     first, last = panels[1], panels[0]
@@ -77,9 +77,9 @@ def missing_of(held: Ints, step: int, panels: tuple[int, int]) -> tuple[int, int
 def out_of_reach(
     t: Transition, k: int, opens: Ints, closes: Ints, stops: Ints, beyond_sd: float, lowest: Array
 ) -> None:
-    """The temperature at slot k below which none at slots `opens` to `closes` reaches an edge.
+    """The temperature at slot k below which the edge is out of reach at slots `opens` to `closes`.
 
-    Of each question, into `lowest`; by `beyond_sd` of the widest standard deviations.
+    For each query, into `lowest`; out of reach means `beyond_sd` of the widest standard deviations.
     """
     lowest[:] = 1e9
     slope, constant, variance = 1.0, 0.0, 0.0
@@ -101,7 +101,7 @@ def out_of_reach(
 def set_aside(
     t: Transition, k: int, panels: tuple[int, int], state: Array, lowest: float
 ) -> tuple[int, float]:
-    """The first node of slot k, within some panels of it, from `lowest` on, and the mass below."""
+    """The first node of slot k, within some panels, not below `lowest`, and the mass below it."""
     now, middle, place, mass = t.nodes[k], t.lowest + t.low[k] + 0.5, t.place[k], 0.0
     for p in range(panels[0], panels[1]):
         for r in range(now):
@@ -123,21 +123,21 @@ def move_on(
     out: Array,
     memory: Rows,
 ) -> tuple[int, int]:
-    """Move `state` from slot k to k + 1; the panels that hold some of it then, from and before.
+    """Move `state` from slot k to k + 1; returns the first and end panel that then have mass.
 
     Parameters
     ----------
     panels
-        Of slot k, from and before: what is to be moved lies there.
+        First and end panel of slot k that have mass to be moved.
     start
-        Of each question: the first node that is moved.
+        For each query the first node that is moved.
     least
-        Mass that is not moved.
+        Mass up to which nodes are ignored.
     limits
-        Of each question: how many nodes of slot k + 1 count.
+        For each query the number of nodes of slot k + 1 that are used.
     """
     now, then, low, following = t.nodes[k], t.nodes[k + 1], t.low[k], t.low[k + 1]
-    # Mass lands on these panels: only there the memory must be clean.
+    # Mass moves to these panels, so only there the memory must be zero.
     shift = t.shift[k] + (t.rho[k] - 1.0) * t.lowest
     coldest, warmest = shift + t.rho[k] * (low + panels[0]), shift + t.rho[k] * (low + panels[1])
     lands = int(np.floor(coldest)) - t.reach[k] - following
@@ -169,28 +169,28 @@ def staying_below(
     work: Work,
     below: Array,
 ) -> None:
-    """Mass whose temperatures stay below an edge after a lead; several questions at once.
+    """Mass whose temperatures stay below an edge after a lead; several queries at once.
 
-    Mass that can no longer reach is set aside, and what is left moves on among the panels that it
-    is in; the questions share what a step costs.
+    Mass that can no longer reach the edge is put aside, and the rest is moved on the panels that
+    contain it; the queries share the rows of a step.
 
     Parameters
     ----------
     states
-        Mass at every node of slot k, shape (questions, nodes).
+        Mass at every node of slot k, shape (queries, nodes).
     stops, leads
-        Of each question: panels below its edge, and steps before the edge holds.
+        For each query the panels below its edge, and the steps before the edge applies.
     horizons
-        Steps after the lead, ascending, shape (questions, horizons).
+        Steps after the lead, ascending, shape (queries, horizons).
     below
-        The result, shape (questions, horizons).
+        The result, shape (queries, horizons).
     """
     questions = states.shape[0]
     ahead, held, rows, span, scale, parts = work
     aside, lowest = np.zeros(questions), np.empty(questions)
     start, limits, done = np.empty((3, questions), dtype=np.int64)
     done[:] = 0
-    # None has more anywhere than the last.
+    # No row has more mass at any node than the last.
     least = care[1] * np.max(states[questions - 1])
     opens, closes = k + leads + 1, np.minimum(k + leads + horizons[:, -1], t.shift.size)
     state, panels = states, panels_in_use(states[questions - 1], t.nodes[k], least)
@@ -235,21 +235,21 @@ def next_hour(
 ) -> None:
     """P(new high within each horizon) and P(each edge is passed within the last), at many times.
 
-    Quick: off by at most about 1e-5.
+    Accuracy: about 1e-5.
 
     Parameters
     ----------
     states, rows
-        Of all slots, flat, and the rows of each: barriers, the last of which is none.
+        States of all slots, flat, and the rows of each: barriers, the last row without one.
     times
-        Slot of the state, steps before the horizons begin, whether it is asked for; (times,) each.
-        The others stay 0.
+        Slot of the state, steps before the horizons begin, whether it is needed; (times,) each. The
+        results of the others remain 0.
     new_high
         Panels below the edge of a new high, shape (times,).
     horizons
         Ascending.
     barriers, stops
-        Of each edge: its row in a state, and the panels below it.
+        For each edge its row in a state, and the panels below it.
     found
         The result, shape (times, horizons + edges).
     """

@@ -1,11 +1,11 @@
 """The log probability of a day's reports, compiled: forward only, no barriers, many days.
 
-A report leaves the temperature one or two panels of a whole degree; unless it is surprising, only
-these are carried on, a hundredth of what the filter of `exact` carries. Slots without a report are
-crossed in one step, which is exact for normal innovations; a mixture of two widths is taken for a
-normal of its variance there.
+After a report the temperature is within one or two panels of a whole degree; unless the report is
+surprising, only these are kept, a hundredth of the filter in `exact`. Slots without a report are
+crossed in one step, which is exact for normal innovations; a mixture of two widths is replaced by a
+normal with its variance there.
 
-Here: the recursion. Not here: parameters and which days count (`fit.likelihood`).
+Here: the recursion. Not here: parameters, and which days are used (`fit.likelihood`).
 """
 
 from typing import NamedTuple
@@ -17,8 +17,8 @@ from kalshi_assets.kernel_cache import njit
 from kalshi_assets.units import Array, Ints
 
 _ROOT_2PI = np.sqrt(2.0 * np.pi)
-# Mass outside a report below this share of all is given up; more is followed, as the filter does:
-# near by where the report may still be right, far where it hardly is.
+# Mass outside a report below this share of the total is dropped. More mass is kept, as in the
+# filter: near the report if it may be correct, far from it if that is unlikely.
 _GIVEN_UP = 2e-2
 _NEAR_SD, _NEAR_MASS = 6.0, 1e-6
 _FAR_SD, _FAR_MASS = 12.0, 1e-40
@@ -26,7 +26,7 @@ _MOST_PANELS = 512
 
 
 class Kernels(NamedTuple):
-    """The law of a step, and what of its kernels does not depend on where the panels lie.
+    """The parameters of a step, and the parts of its kernels that do not depend on the panels.
 
     With d the distance of one or two panels from the mean of the middle of others, and x and y
     their nodes, the exponent -(d + y[j] - rho x[i])^2 / 2v is that of `table`, less d^2 / 2v, less
@@ -38,9 +38,9 @@ class Kernels(NamedTuple):
         Nodes relative to the middle of one panel and of two, degrees F, and their weights; shape
         (2, 2 q), the first row half filled.
     rho
-        Of one step.
+        Autocorrelation of one step.
     sd
-        Of the innovation that leads to each slot, shape (slots,).
+        Standard deviation of the innovation before each slot, shape (slots,).
     scales, shares
         Components of the innovation.
     law
@@ -63,7 +63,7 @@ class Kernels(NamedTuple):
 def kernels_of(
     place: Array, weight: Array, rho: float, sd: Array, scales: Array, shares: Array
 ) -> Kernels:
-    """The kernels of a law; `place` and `weight` of one panel, shape (q,)."""
+    """The kernels of the parameters; `place` and `weight` of one panel, shape (q,)."""
     q = place.size
     places, weights = np.zeros((2, 2 * q)), np.zeros((2, 2 * q))
     places[0, :q], weights[0, :q] = place, weight
@@ -91,7 +91,7 @@ def move_by_step(
     kernels: Kernels, slot: int, shift: float,
     first: int, panels: int, mass: Array, target: int, targets: int, out: Array, part: Array,
 ) -> float:  # fmt: skip
-    """`move` by one step, from two panels to two at a time: an exponential a node, not a pair."""
+    """`move` by one step, two panels at a time: an exponential per node, not per pair of nodes."""
     rho, q = kernels.rho, kernels.place.shape[1] // 2
     total = 0.0
     for t in range(0, targets, 2):
@@ -111,7 +111,7 @@ def move_by_step(
                 table = kernels.table[kernels.law[slot], c, before - 1, after - 1]
                 height = kernels.shares[c] / (sd * _ROOT_2PI) * np.exp(-0.5 * offset * slope)
                 part[:n] = 0.0
-                # The nodes lie symmetrically, so every second factor is the inverse of one before.
+                # The nodes are symmetric, so every second factor is the inverse of another one.
                 for i in range(m // 2):
                     lift = np.exp(rho * x[i] * slope)
                     a, b = left[i] * lift, left[m - 1 - i] / lift
@@ -132,7 +132,7 @@ def move(
     kernels: Kernels, rho: float, sd: float, shift: float,
     first: int, panels: int, mass: Array, target: int, targets: int, out: Array,
 ) -> float:  # fmt: skip
-    """The mass on panels `target` and on from that on panels `first` and on; its sum.
+    """The mass on the panels from `target` on, from that on the panels from `first` on; its sum.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
 """Compiled rows of the exact hazard's transitions; imported only by the functions that run them.
 
-A transition is never stored: its rows follow from a table of the step and one shift each, faster
-than memory would give them back. Here: what a step is, and one row of it. Not here: the sweeps
-that add rows up (`exact_kernels`, `hazard_kernels`).
+Transition matrices are not stored: their rows are computed from a table of the step and a shift per
+row, which is faster than reading them from memory. Here: a step, and its rows. Not here: the sweeps
+over rows (`exact_kernels`, `hazard_kernels`).
 """
 
 from typing import NamedTuple
@@ -12,25 +12,26 @@ import numpy as np
 from kalshi_assets.kernel_cache import njit
 from kalshi_assets.units import Array, Ints
 
-# Sums may be taken in any order, and so in vectors; NaN and infinity stay what they are.
+# Sums may be reordered, and therefore vectorised; NaN and infinity are respected.
 #
-# Whatever is called by a compiled function and sums must be inlined. Else a process that compiles
-# takes the callee as it was compiled alone, one that loads from the cache the callee as it was
-# compiled again with its caller: another order of sums, and the last bits of a day depend on who
-# made it. For the same reason no array's own sum().
+# A function with sums that is called by another compiled function must be inlined. Otherwise a
+# process that compiles uses the separately compiled callee, but one that loads from the cache uses
+# the callee compiled with its caller: the order of sums differs, and the last bits of a day depend
+# on the process. For the same reason an array's own sum() is not used.
 FAST = {"reassoc", "contract", "arcp", "nsz", "afn"}
 
-# Places in inner loops are unsigned: such an index is not looked at for counting from the end, and
-# needs no part of an array cut out, which costs more than a row.
+# Indices in inner loops are unsigned: they need no check for negative indexing and no slicing of
+# arrays, which costs more than a row.
 Place = np.uint64
-# What `fill_rows` works in: `rows_of`.
+# The working memory of `fill_rows`: see `rows_of`.
 Rows = tuple[Array, Ints, Array, Array]
 
 _ROOT_2PI = np.sqrt(2.0 * np.pi)
 # exp(x) as the power 2^10 of a polynomial at x / 2^10.
 _SQUARINGS = 10
 _PARTS = 1.0 / 2.0**_SQUARINGS
-# Panels after which rows are made anew, so that a row does not depend on which others are wanted.
+# Number of panels after which rows are recomputed, so that a row does not depend on which are
+# needed.
 BLOCK = 16
 
 
@@ -52,19 +53,19 @@ class Transition(NamedTuple):
     shift, rho
         Shape (steps,).
     precision, growth
-        1 / variance of the mixture's components, and how the factor that leads from a row to the
-        next panel's changes from panel to panel; shape (steps, components).
+        1 / variance of the mixture's components, and the change from panel to panel of the factor
+        between a row and that of the next panel; shape (steps, components).
     variance
-        Of the widest component, shape (steps,).
+        Variance of the widest component, shape (steps,).
     width, narrow, reach
-        How far from its mean a row goes, degrees F: one that moves mass, and one that weighs
-        values; and panels to each side of its middle that hold it; shape (steps,).
+        Reach of a row from its mean, degrees F: in forward and in backward sweeps; and the number
+        of panels on each side of its middle that contain it; shape (steps,).
     away, table, ratio
-        Of each node of a row: how far it lies from the middle of the panel in which the mean lies,
-        degrees F; kernel times quadrature weight around that middle; what multiplies it where the
-        mean moves by rho - 1. Flat, of each law (panels, nodes) or (components, panels, nodes).
+        For each node of a row: its distance from the middle of the panel that contains the mean,
+        degrees F; kernel times quadrature weight around that middle; the factor if the mean moves
+        by rho - 1. Flat; for each distinct step (panels, nodes) or (components, panels, nodes).
     begin
-        Where the row of each step's law begins in `away`, shape (steps,).
+        Start of each step's row in `away`, shape (steps,).
     """
 
     lowest: float
@@ -91,18 +92,18 @@ class Transition(NamedTuple):
 def fill_tables(
     place: Array, weight: Array, rho: Array, width: Array, shares: Array, reach: Ints, nodes: Ints
 ) -> tuple[Array, Array, Array, Ints]:
-    """`Transition.away`, `table` and `ratio` of some laws, and where each law's `away` begins.
+    """`Transition.away`, `table` and `ratio` of distinct steps, and the start of each in `away`.
 
     Parameters
     ----------
     place, weight
-        Of the nodes of a panel, shape (laws, most nodes).
+        Nodes of a panel and their weights, shape (distinct steps, most nodes).
     width
-        Standard deviations, shape (laws, components).
+        Standard deviations, shape (distinct steps, components).
     shares
-        Of the components.
+        Probabilities of the components.
     reach, nodes
-        Shape (laws,).
+        Shape (distinct steps,).
     """
     begin = np.zeros(reach.size + 1, np.int64)
     begin[1:] = np.cumsum((2 * reach + 1) * nodes)
@@ -143,14 +144,14 @@ def rows_of(t: Transition) -> Rows:
     rows
         Shape (nodes, row).
     span
-        Of each row: its first entry on the grid, and which nodes of the next slot it weighs, from
-        the first to before the last; shape (nodes, 3). Off the grid there are none: before 0 below
-        it, and after the last node above.
+        For each row its first entry on the grid, and the first and end node of the next slot that
+        it covers; shape (nodes, 3). The range is empty for a row off the grid: at 0 below it, after
+        the last node above.
     scale
-        What makes each row sum to one, shape (nodes,). With it the grid carries a Markov chain, so
-        that forward equals backward and nothing is lost, whatever the error of the quadrature.
+        Factor by which each row sums to one, shape (nodes,). The grid is then a Markov chain, so
+        that forward equals backward and no mass is lost, whatever the error of the quadrature.
     parts
-        The components that a row sums, shape (components, nodes, row); of one they are the rows.
+        The components of a row, shape (components, nodes, row); with one component the rows.
     """
     components, nodes, most = t.precision.shape[1], np.max(np.diff(t.offset)), 0
     for k in range(t.shift.size):
@@ -164,9 +165,9 @@ def rows_of(t: Transition) -> Rows:
 def entries_of(
     place: Array, reach: int, width: float, delta: float, moved: float, panels: int
 ) -> tuple[int, int]:
-    """First entry of a row, and the one after the last, as far as `width` from its mean.
+    """First entry of a row and the one after the last, up to `width` from its mean.
 
-    Also of the rows that follow it, while the mean moves by rho - 1 in each of some panels.
+    They also cover the following rows, whose means move by rho - 1 per panel.
 
     Parameters
     ----------
@@ -191,7 +192,7 @@ def entries_of(
 
 @njit(inline="always")
 def exponential(x: float) -> float:
-    """exp(x) to 3e-13 for |x| up to 100, and to 5e-11 up to 300; unlike a call, in vectors."""
+    """exp(x) to 3e-13 for |x| up to 100, and to 5e-11 up to 300; unlike a call, vectorised."""
     y = x * _PARTS
     power = 1.0 + y * (1.0 / 10.0)
     power = 1.0 + y * (1.0 / 9.0) * power
@@ -219,18 +220,18 @@ def exponential(x: float) -> float:
 def fill_rows(t: Transition, k: int, panels: tuple[int, int], width: float, memory: Rows) -> None:
     """The rows of step k from all nodes of some panels, kernel times weights, into `memory`.
 
-    With d the distance of the mean from the middle of its panel and u of a node, the normal
+    With d the distance of the mean from the middle of its panel and u that of a node, the normal
     density factorises: exp(-(u - d)^2 / 2v) = exp(-u^2 / 2v) exp((u - d / 2) d / v). The first
-    factor is the table's. From panel to panel the mean moves by rho, that is d by rho - 1, which
-    is one product for each entry; only in a new block, and where the mean skips a panel, a row is
-    made anew.
+    factor is in the table. From panel to panel the mean moves by rho, that is d by rho - 1, which
+    takes one product per entry; a row is recomputed only in a new block and if the mean skips a
+    panel.
 
     Parameters
     ----------
     panels
-        Of the slot, from and before; those before them in their block are made, too.
+        First and end panel of the slot; earlier panels of the block are computed, too.
     width
-        How far the rows go from their means, degrees F.
+        Reach of the rows from their means, degrees F.
     """
     away, table, ratio = law_of(t, k)
     rows, span, scale, parts = memory
@@ -296,7 +297,7 @@ def mass_of(row: Array, begin: int, end: int) -> float:
 
 @njit(cache=True, error_model="numpy", fastmath=FAST, inline="always")
 def panels_in_use(state: Array, nodes: int, least: float) -> tuple[int, int]:
-    """First panel where there is more than the least, and the one after the last."""
+    """First panel with more than the least mass, and the one after the last."""
     first, end = 0, state.size
     while first < end and state[first] <= least:
         first += 1

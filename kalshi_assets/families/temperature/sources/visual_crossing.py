@@ -237,7 +237,9 @@ def sifted_forecasts(client: VisualCrossingClient, city: City, day: date) -> Sif
             rows = forecast_rows(answer.payload, city, day)
         run = {"event_time": basis, "known_at": basis + FORECAST_LAG, "station": city.station}
         found += (
-            run | {"raw_sha256": answer.raw_sha256, "variable": variable, **_forecast(report)}
+            run
+            | {"variable": variable, "valid_time": report.time, "value_f": report.temp_f}
+            | {"source": report.source, "raw_sha256": answer.raw_sha256}
             for variable, reports in (("tmax", [rows.tmax]), ("temp", rows.temps))
             for report in reports
             if report is not None
@@ -285,10 +287,6 @@ def _ask(city: City, day: date, location: str, params: Mapping[str, str]) -> Ask
     # Two days, because a climate day extends into the next civil and UTC day.
     path = f"{PATH}/{location}/{day}/{day + timedelta(days=1)}"
     return Ask(city=city.name, day=day, path=path, params=params)
-
-
-def _forecast(report: Report) -> dict[str, object]:
-    return {"valid_time": report.time, "value_f": report.temp_f, "source": report.source}
 
 
 def _frame(reports: Sequence[Report], city: City, answer: Answer) -> pl.DataFrame:

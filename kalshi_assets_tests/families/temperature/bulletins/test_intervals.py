@@ -14,7 +14,7 @@ from kalshi_assets.families.temperature.bulletins.intervals import (
     whole_f_of_whole_c,
 )
 from kalshi_assets.families.temperature.cities import CITIES
-from kalshi_assets_tests.families.temperature.decoded import decode_temp_f
+from kalshi_assets_tests.families.temperature.decoding import decode_temp_f
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 DEGREES = range(-60, 141)

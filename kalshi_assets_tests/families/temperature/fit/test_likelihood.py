@@ -19,7 +19,7 @@ from kalshi_assets.families.temperature.fit.likelihood import log_likelihoods
 from kalshi_assets.families.temperature.fit.parameters import HazardParameters
 from kalshi_assets.families.temperature.fit.priors import Priors, load_priors
 from kalshi_assets.families.temperature.station_days import StationDays
-from kalshi_assets_tests.families.temperature.decoded import decode_temp_f
+from kalshi_assets_tests.families.temperature.decoding import decode_temp_f
 from kalshi_assets_tests.families.temperature.fit.simulated_station import (
     AS_OF,
     Law,

@@ -24,7 +24,7 @@ from kalshi_assets.sandbox.world_station import whole_fahrenheit
 from kalshi_assets.studies.artificial_ladders import synthetic_events
 from kalshi_assets.tables import FORECASTS, HAZARD_PMF, OBSERVATIONS
 from kalshi_assets.units import Array, Ints
-from kalshi_assets_tests.families.temperature.decoded import decode_temp_f
+from kalshi_assets_tests.families.temperature.decoding import decode_temp_f
 from kalshi_assets_tests.shared import ARCHIVE
 
 Habit = Literal["tgroup", "whole_c", "hourly"]
