@@ -16,7 +16,7 @@ from kalshi_assets.definitions import build
 from kalshi_assets.defs.automation import daily_refresh
 from kalshi_assets.defs.in_process import run_in_process
 from kalshi_assets.defs.lake_io import ASSET_KEYS
-from kalshi_assets.defs.partitions import CITY_DAYS, dagster_key, dagster_tags, key_of
+from kalshi_assets.defs.partitions import CITY_DAYS, dagster_key, key_of
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city_days
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.files import Files
@@ -161,6 +161,6 @@ def _run(platform: dg.Definitions, key: LadderDay, kept: dg.DagsterInstance, *, 
         platform.resolve_job_def("refresh"),
         list(map(ASSET_KEYS.__getitem__, TABLES)),
         instance=kept,
-        tags=dagster_tags(key),
+        tags=dict(CITY_DAYS.get_tags_for_partition_key(dagster_key(key))),
     )
     assert result.success == ok
