@@ -1,5 +1,6 @@
 """What the documents show is there: settings, commands, links, tables, rooms."""
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -191,3 +192,28 @@ def test_every_room_is_on_the_map_and_every_room_on_the_map_exists() -> None:
         for path in (ROOT / "kalshi_assets").glob("*/__init__.py")
     }
     assert on_the_map == rooms
+
+
+def test_the_map_says_which_rooms_a_room_imports() -> None:
+    rooms = [path.parent.name for path in (ROOT / "kalshi_assets").glob("*/__init__.py")]
+    imports = {
+        room: sorted(
+            {
+                module.split(".")[1]
+                for path in (ROOT / "kalshi_assets" / room).rglob("*.py")
+                for module in _imported_modules(path)
+                if module.startswith("kalshi_assets.")
+            }
+            & set(rooms) - {room}
+        )
+        for room in rooms
+    }
+    rows = _section(DOCS / "architecture.md", "Rooms").splitlines()
+    cells = [row.split("|") for row in rows if row.startswith("| `kalshi_assets/")]
+    on_the_map = {row[1].strip(" `").split("/")[1]: row[3].strip() for row in cells}
+    assert on_the_map == {room: ", ".join(imports[room]) or "nothing" for room in rooms}
+
+
+def _imported_modules(path: Path) -> list[str]:
+    nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+    return [node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module]

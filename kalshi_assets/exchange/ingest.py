@@ -173,18 +173,23 @@ def settlement_of(contract: EventContract, markets: list[Market], table: Table) 
     results = {market.ticker: market.result for market in markets}
     if FAIR_PRICE in results.values():
         payoffs = _payoffs(contract, markets)
-        return _row(contract, markets, markets[0], table, payoffs_cc=payoffs)
+        return _row(contract, markets, _least_final(markets), table, payoffs_cc=payoffs)
     atom = contract.ladder.paid([result == "yes" for result in results.values()])
     if atom is None or not {"yes", "no"}.issuperset(results.values()):
-        raise ContractError(
-            f"{contract.event_ticker} is settled without exactly one winner: {results}"
-        )
+        partition = contract.ladder.shape == "partition"
+        wrong = "without exactly one winner" if partition else "as no settlement value pays"
+        raise ContractError(f"{contract.event_ticker} is settled {wrong}: {results}")
     stated = _Stated(contract, markets, atom, Limits.of(table.columns["value"]))
     value = stated.value()
     if contract.ladder.shape == "partition":
         winner = next(market for market in markets if market.result == "yes")
         return _row(contract, markets, winner, table, value=value, winning_market=winner.ticker)
-    return _row(contract, markets, markets[0], table, value=value, won=atom)
+    return _row(contract, markets, _least_final(markets), table, value=value, won=atom)
+
+
+def _least_final(markets: list[Market]) -> Market:
+    """The market that speaks for all where no single one decides: one that may still change."""
+    return next((market for market in markets if market.status != "finalized"), markets[0])
 
 
 def _row(
@@ -225,7 +230,7 @@ def _payoffs(contract: EventContract, markets: list[Market]) -> list[int]:
     if len(stated) < len(markets):
         silent = [m.ticker for m, payoff in zip(markets, payoffs, strict=True) if payoff is None]
         raise ContractError(
-            f"{contract.event_ticker} is settled without exactly one winner, at a fair price, but "
+            f"{contract.event_ticker} is settled at a fair price, but "
             f"{', '.join(silent)} state no settlement_value_dollars"
         )
     return stated

@@ -18,7 +18,7 @@ from datetime import datetime
 
 import polars as pl
 
-from kalshi_assets.exchange.contract import LINEAR_CENT, EventContract
+from kalshi_assets.exchange.contract import LINEAR_CENT, ContractError, EventContract
 from kalshi_assets.ladder.terms import latest_terms
 from kalshi_assets.tables import EVENTS
 
@@ -78,12 +78,26 @@ def _told(versions: pl.DataFrame, contract: EventContract, read_at: datetime) ->
     # A reading from before the last version adds nothing.
     if read_at <= since or _terms(last).equals(_terms(contract.to_frame())):
         return versions
+    _check_legs(last, contract)
     closes = (last["close_time"][0], contract.close_time)
     known_at = min(at for at in (read_at, *closes) if at > since)
     told = contract.to_frame(
         known_at=known_at, known_at_from="recorded" if known_at == read_at else "after_the_fact"
     )
     return EVENTS.conform(pl.concat([versions, told]))
+
+
+def _check_legs(last: pl.DataFrame, contract: EventContract) -> None:
+    """What the markets pay on never changes: versions are joined by bracket."""
+    legs = ("market_ticker", "bracket", "lo", "hi")
+    before, now = (each.select(legs).sort("bracket") for each in (last, contract.to_frame()))
+    if not before.equals(now):
+        changed = [f"{row[0]} [{row[2]}, {row[3]}]" for row in set(before.rows()) ^ set(now.rows())]
+        raise ContractError(
+            f"{contract.event_ticker} has other legs than at an earlier reading: "
+            f"{', '.join(sorted(changed))}; if the exchange corrected them, delete the event's "
+            "market.events partition and materialize it again"
+        )
 
 
 def _terms(events: pl.DataFrame) -> pl.DataFrame:

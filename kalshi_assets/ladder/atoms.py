@@ -133,7 +133,8 @@ class Atoms:
             return atom_p[self.payoff.argmax(axis=1)]
         unknown = np.isnan(atom_p)
         runs = self.payoff.astype(np.float64)
-        p = np.tensordot(runs, np.where(unknown, 0.0, atom_p), axes=1)
+        # Rounding in a sum over atoms may exceed 1.
+        p = np.minimum(np.tensordot(runs, np.where(unknown, 0.0, atom_p), axes=1), 1.0)
         p[np.tensordot(runs, unknown.astype(np.float64), axes=1) > 0] = np.nan
         return p
 

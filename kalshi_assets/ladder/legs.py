@@ -102,6 +102,9 @@ class Leg:
         return f"{self.market_ticker} [{lo}, {hi}]"
 
 
+# Bounds are stored as Int64; one more is added to them.
+_GREATEST = 2**63 - 2
+
 STRIKES_THAT_PAY: Mapping[str, tuple[int | None, int | None]] = MappingProxyType(
     {
         "less": (None, -1),
@@ -165,6 +168,8 @@ def read_leg(
             f"{market_ticker} is {strike_type!r} {floor} and {cap}: no number of "
             f"{grid.decimals} decimals lies there"
         )
+    if any(bound is not None and abs(bound) > _GREATEST for bound in (lo, hi)):
+        raise LadderError(f"{market_ticker} is {strike_type!r} {floor} and {cap}: out of range")
     return Leg(market_ticker=market_ticker, lo=lo, hi=hi)
 
 

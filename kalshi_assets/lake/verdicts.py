@@ -19,6 +19,8 @@ from kalshi_assets.lake.rules import Check, Rules, judged
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.tables import TABLES, VERDICTS, Table
 
+_CHANGED = "changed while judged"
+
 
 @dataclass(frozen=True)
 class Refusal:
@@ -58,9 +60,13 @@ def judge(
     kept: dict[LadderDay, list[dict[str, Any]]] = {}
     compared = {check.reads for check in checks}
     for key in keys:
-        # Before it is read: one that is replaced meanwhile was not judged.
+        # Before it is read and after: what was replaced meanwhile was not judged.
         contents = {reads: lake.content(key, table, *reads) for reads in compared}
         found[key], now = judged(lake, checks, table, key), datetime.now(UTC)
+        contents = {
+            reads: content if lake.content(key, table, *reads) == content else _CHANGED
+            for reads, content in contents.items()
+        }
         kept[key] = [
             {
                 "table_name": table.full_name,

@@ -175,7 +175,7 @@ def _reasons(summary: verdict.DaySummary) -> list[dict[str, Any]]:
     return [
         {
             "reason": reason,
-            "words": words.REASON_WORDS[reason],
+            "words": words.reason_words(reason),
             "count": count,
             "share": count / total,
             "colour": REASON_COLOURS[reason],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kalshi_assets.pages.index_page import total_of
 from kalshi_assets.pages.verdict import DaySummary
-from kalshi_assets.pages.words import REASON_WORDS, dollars, number
+from kalshi_assets.pages.words import dollars, number, reason_words
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -65,7 +65,7 @@ def why_not(rows: Iterable[DaySummary]) -> str:
     total = counts.total()
     counts.pop("trade", None)
     named = [
-        f"{REASON_WORDS[reason]} ({count / total:.0%})" for reason, count in counts.most_common(3)
+        f"{reason_words(reason)} ({count / total:.0%})" for reason, count in counts.most_common(3)
     ]
     return f"orders on {traded} of {len(days)} days; why not: {', '.join(named) or 'unknown'}"
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.pages.inputs import DayInputs, ladder_of, winner_of
-from kalshi_assets.pages.words import REASON_WORDS, counted, dollars, number, percent
+from kalshi_assets.pages.words import counted, dollars, number, percent, reason_words
 
 SAME = 1e-9
 """Log losses that differ by less are a tie: without weather, fused equals the market."""
@@ -290,6 +290,6 @@ def trading_sentence(day: DaySummary) -> str:
     trades = day.reasons.get("trade", 0)
     sent = f"{trades:,} sent an order" if trades else "none sent an order"
     others = [(reason, n) for reason, n in day.reasons.items() if reason != "trade"][:2]
-    why = "; ".join(f"{REASON_WORDS[reason]} ({percent(n / total)})" for reason, n in others)
+    why = "; ".join(f"{reason_words(reason)} ({percent(n / total)})" for reason, n in others)
     sentence = f"Of {total:,} decisions (one per bracket and minute) {sent}."
     return f"{sentence} Most frequent reasons: {why}." if why else sentence

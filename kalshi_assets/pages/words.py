@@ -24,6 +24,13 @@ REASON_WORDS = {
     "position_limit": "the position was at its limit",
     "loss_limit": "the day's loss limit was reached: only reducing orders",
 }
+
+
+def reason_words(reason: str) -> str:
+    """A reason in words; that of another family, by its name."""
+    return REASON_WORDS.get(reason, reason.replace("_", " "))
+
+
 WEATHER_WORDS = {
     "ok": "weather known",
     "before_climate_day": "before the climate day",

@@ -20,7 +20,7 @@ from kalshi_assets.trading.params import TradingParams
 
 @dataclass(frozen=True, kw_only=True)
 class Classified:
-    """Inputs and targets of a family's classifiers.
+    """Inputs and targets of a family's classifiers; its ladders are partitions.
 
     Attributes
     ----------

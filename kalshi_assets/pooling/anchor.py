@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kalshi_assets.pooling.inputs import Training
-from kalshi_assets.pooling.simplex import MARKET_FLOOR, floored
+from kalshi_assets.pooling.simplex import MARKET_FLOOR, floor_of, floored
 from kalshi_assets.units import Array
 
 # Hours since the day's start, split finely where a model of temperatures learns the maximum.
@@ -120,7 +120,8 @@ def _excess_by_day(training: Training, pooled: Array) -> Array:
     from_market = np.log(floored(market, MARKET_FLOOR))
     step = np.log(floored(pooled, MARKET_FLOOR)) - from_market
     excess = np.zeros((len(SHARES), len(rows)))
-    reference = np.log(np.maximum(market[rows, winner], MARKET_FLOOR))
+    least = floor_of(MARKET_FLOOR, market.shape[1])
+    reference = np.log(np.maximum(market[rows, winner], least))
     for i, share in enumerate(SHARES[1:], start=1):
         score = from_market + share * step
         excess[i] = reference - score[rows, winner] + np.log(np.exp(score).sum(axis=1))

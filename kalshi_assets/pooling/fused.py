@@ -1,11 +1,12 @@
 """The fused PMF of a day: market and model pooled, then hard zeros from evidence only."""
 
+import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.grid import KEY, aligned, in_force
-from kalshi_assets.pooling.inputs import OF_PANEL, enters, inputs_of
+from kalshi_assets.pooling.inputs import OF_PANEL, enters, inputs_of, values_on_atoms
 from kalshi_assets.pooling.model import PooledModel
 from kalshi_assets.pooling.simplex import without_impossible
 from kalshi_assets.pooling.weights import PoolWeights, pooled
@@ -50,9 +51,10 @@ def fused_pmf(
     """
     of = weights.model
     grid, (market, panel) = aligned(market, panel)
+    of_panel = dict.fromkeys((*OF_PANEL, *of.of_panel))
     rows = (
         market.select(_OF_MARKET)
-        .hstack(panel.select(*OF_PANEL, *of.of_panel, condition_known_at="known_at"))
+        .hstack(panel.select(*of_panel, condition_known_at="known_at"))
         .hstack(in_force(grid, model, *_columns_of(of)))
         .with_columns(pl.col("impossible").fill_null(value=False), enters=enters("model_status"))
     )
@@ -61,16 +63,17 @@ def fused_pmf(
 
     def column(name: str) -> NDArray:
         values = grid.in_ladder(grid.matrix(rows[name]))
-        if nested is None or name not in ("p_mkt", "p_model", "impossible"):
+        if nested is None or name == "enters":
             return values
-        of_atoms = nested.atom_flags if name == "impossible" else nested.atom_probabilities
-        return of_atoms(values)
+        return values_on_atoms(values, nested, pmf=name in ("p_mkt", "p_model"))
 
     inputs = inputs_of(column, grid.minutes, of)
     exponents = weights.exponents(inputs)
     p_fused = without_impossible(pooled(inputs, *exponents), column("impossible").T).T
     if nested is not None:
-        p_fused = nested.leg_probabilities(p_fused)
+        of_legs = grid.in_ladder(grid.matrix(rows["p_mkt"]))
+        moved = np.any(p_fused != column("p_mkt"), axis=0)
+        p_fused = np.where(moved, nested.leg_probabilities(p_fused), of_legs)
     market_weight, model_weight = map(grid.of_minutes, exponents)
     return FUSED_PMF.arranged(
         rows.with_columns(
@@ -85,10 +88,11 @@ def fused_pmf(
 
 def _columns_of(model: PooledModel) -> tuple[pl.Expr, ...]:
     """Columns of the model's PMF that the pool reads, under the pool's names."""
+    own = ("p_model", "impossible", "model_status", "model_known_at")
     return (
         pl.col(model.p).alias("p_model"),
         pl.col(model.impossible).alias("impossible"),
         pl.col(model.status).alias("model_status"),
         pl.col("known_at").alias("model_known_at"),
-        *map(pl.col, model.of_model),
+        *(pl.col(name) for name in model.of_model if name not in own),
     )

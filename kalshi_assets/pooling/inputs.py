@@ -281,7 +281,9 @@ def half_hours(
         A row per atom and instant. Of a partition, applying it again changes nothing.
     """
     rows = _on_the_half_hour(_columns_of(examples, model))
-    return rows if ladder is None or ladder.shape == "partition" else _on_atoms(rows, model, ladder)
+    if ladder is None or ladder.shape == "partition" or rows.is_empty():
+        return rows
+    return _on_atoms(rows, model, ladder)
 
 
 def _on_atoms(rows: pl.DataFrame, model: PooledModel, ladder: Atoms) -> pl.DataFrame:
@@ -293,25 +295,41 @@ def _on_atoms(rows: pl.DataFrame, model: PooledModel, ladder: Atoms) -> pl.DataF
         values: NDArray
         if name == "bracket":
             values = np.repeat(np.arange(atoms)[:, None], rows.height // legs, axis=1)
-        elif name in ("p_mkt", model.p):
-            values = ladder.atom_probabilities(rows[name].to_numpy().reshape(-1, legs).T)
-        elif name == model.impossible:
-            values = ladder.atom_flags(rows[name].to_numpy().reshape(-1, legs).T)
         elif name in ("pays", "outcome_pays"):
             return _outcome_on_atoms(rows[name].head(legs), ladder, rows.height // legs)
-        elif dtype.is_float():
-            each = rows[name].to_numpy().reshape(-1, legs)
-            known = ~np.isnan(each)
-            count = known.sum(axis=1)
-            total = np.where(known, each, 0.0).sum(axis=1)
-            mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
-            values = np.repeat(mean[None], atoms, axis=0)
+        elif dtype.is_float() or name == model.impossible:
+            pmf = name in ("p_mkt", model.p)
+            values = values_on_atoms(rows[name].to_numpy().reshape(-1, legs).T, ladder, pmf=pmf)
         else:
             first = rows[name].gather_every(legs)
             return first[np.repeat(np.arange(len(first)), atoms)]
         return pl.Series(name, values.T.ravel(), nan_to_null=True).cast(dtype)
 
     return pl.DataFrame([column(name, dtype) for name, dtype in rows.schema.items()])
+
+
+def values_on_atoms(of_legs: NDArray, ladder: Atoms, *, pmf: bool) -> NDArray:
+    """Values of nested legs as values of their atoms, shape (atoms, rows).
+
+    Parameters
+    ----------
+    of_legs
+        Shape (legs, rows), NaN where unknown.
+    ladder
+        The legs.
+    pmf
+        Whether they are probabilities. Flags hold on an atom if they do on a leg that pays there;
+        other numbers are averaged over the legs that have one.
+    """
+    if of_legs.dtype == np.bool_:
+        return ladder.atom_flags(of_legs)
+    if pmf:
+        return ladder.atom_probabilities(of_legs)
+    known = ~np.isnan(of_legs)
+    count = known.sum(axis=0)
+    total = np.where(known, of_legs, 0.0).sum(axis=0)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.repeat(mean[None], ladder.count, axis=0)
 
 
 def _outcome_on_atoms(of_legs: pl.Series, ladder: Atoms, instants: int) -> pl.Series:

@@ -14,7 +14,8 @@ from kalshi_assets.units import Array
 MARKET_CONDITIONS = ("constant", "flow", "volatility", "tightness")
 
 Column = Callable[[str], Array]
-"""The values of a column by name, shape (brackets, rows); NaN: not known."""
+"""The values of a column by name, shape (brackets, rows), of nested legs (atoms, rows); NaN: not
+known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,8 @@ class Condition:
     value
         Its values from the columns, shape (rows,), between 0 and 1.
     of_panel, of_model
-        The columns that it reads from the panel and from the model's PMF.
+        The columns that it reads from the panel and from the model's PMF. Of nested thresholds it
+        gets numbers averaged over the legs.
     """
 
     name: str

@@ -11,6 +11,16 @@ MARKET_FLOOR = 0.0005
 MODEL_FLOOR = 0.0005
 
 
+# Brackets that a floor is given in full. Of more it gives the same total, so that the floor of a
+# ladder of many legs does not outweigh what the book says about one of them.
+_FULL_FLOOR = 6
+
+
+def floor_of(floor: float, brackets: int) -> float:
+    """The least probability of one of so many brackets: `floor` up to six, then less."""
+    return floor if brackets <= _FULL_FLOOR else floor * _FULL_FLOOR / brackets
+
+
 def floored(p: Array, floor: float) -> Array:
     """(1 - n floor) p + floor: no PMF alone rules out a bracket.
 
@@ -19,9 +29,10 @@ def floored(p: Array, floor: float) -> Array:
     p
         Shape (..., brackets); every row a PMF.
     floor
-        Least probability.
+        Least probability of one of six brackets; see `floor_of`.
     """
-    return (1 - p.shape[-1] * floor) * p + floor
+    least = floor_of(floor, p.shape[-1])
+    return (1 - p.shape[-1] * least) * p + least
 
 
 def softmax(score: Array) -> Array:

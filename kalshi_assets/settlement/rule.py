@@ -274,7 +274,9 @@ def _settled(words: Sequence[_Word], events: pl.DataFrame) -> Settled | None:
                 return Settled(source, None, None, word.known_at)
             winners = _won(last[source], atoms_of(events))
             if len(winners) != 1:
-                raise ValueError(f"{source} pays brackets {winners}; exactly one must pay")
+                raise ValueError(
+                    f"{source} pays atoms {winners}; its value must lie in exactly one"
+                )
             return Settled(source, winners[0], word.value, word.known_at)
     return None
 

@@ -48,6 +48,7 @@ from kalshi_assets_tests.dice import world
 
 DICE = Family("dice", dimension="table")
 KNOWN_AFTER = timedelta(seconds=30)
+WAITS = timedelta(minutes=5)
 _KEY = ("market_ticker", "minute")
 
 
@@ -175,10 +176,10 @@ def _throws(key: LadderDay, dice: DiceService) -> pl.DataFrame:
 
 
 def dice_pmf(events: pl.DataFrame, throws: pl.DataFrame) -> pl.DataFrame:
-    """The PMF at the open and at the first whole minute that knows each throw."""
+    """The PMF five minutes after the open and at the first whole minute that knows each throw."""
     known_at = microseconds(throws["known_at"])
     minutes = [
-        events["open_time"][0],
+        events["open_time"][0] + WAITS,
         *throws["known_at"].dt.offset_by("59s999999us").dt.truncate("1m"),
     ]
     ladder = events.sort("bracket")

@@ -116,11 +116,15 @@ def test_the_pool_learns_that_the_dice_know_more_than_the_market(lake: Lake) -> 
     assert weights["n_days"].max() == 14
     shares = weights.filter(pl.col("parameter") == "share")
     assert shares["value"].max() > 0
+    assert lake.read(FUSED_PMF, LAST)["model_weight"].max() > 0
+
+
+def test_until_the_dice_speak_the_pool_is_the_market_bit_for_bit(lake: Lake) -> None:
     fused = lake.read(FUSED_PMF, LAST)
-    assert (fused.filter(pl.col("model_weight") == 0)["p_fused"]).equals(
-        fused.filter(pl.col("model_weight") == 0)["p_mkt"].alias("p_fused")
-    )
-    assert fused["model_weight"].max() > 0
+    before = fused.filter(pl.col("minute") < family.day_start(LAST) + family.WAITS)
+    assert before["minute"].n_unique() == 5
+    assert set(before["model_status"]) == {"not_yet"}
+    assert before["p_fused"].equals(before["p_mkt"].alias("p_fused"))
 
 
 def test_what_cannot_pay_has_no_probability(lake: Lake) -> None:
@@ -180,7 +184,8 @@ def test_the_engine_gives_its_reasons_and_the_family_its_veto(lake: Lake) -> Non
 def test_every_source_is_scored_over_the_atoms(lake: Lake) -> None:
     report = lake.read(REPORT, LAST)
     assert set(report["source"]) == {"market", "dice", "fused"}
-    assert report["log_loss"].null_count() == 0
+    unknown = report.filter(pl.col("log_loss").is_null())
+    assert unknown["source"].to_list() == ["dice"]  # in the hour in which they begin to speak
     mean = dict(report.group_by("source").agg(pl.mean("log_loss")).iter_rows())
     assert mean["dice"] < mean["market"]
 

@@ -351,6 +351,16 @@ def test_a_fair_price_is_stored_bracket_by_bracket_without_a_winner():
     assert f"{row['known_at']}" == f"{row['issued_at']}" == SETTLED_AT
 
 
+def test_a_fair_price_is_final_when_it_is_for_every_market():
+    rows = [
+        row | {"result": "scalar", "settlement_value_dollars": "0.1600"}
+        for row in settled(value="")
+    ]
+    assert settlement(rows)["status"].to_list() == ["finalized"]
+    rows[4] |= {"status": "determined"}
+    assert settlement(rows)["status"].to_list() == ["determined"]
+
+
 def test_brackets_settled_as_usual_beside_a_fair_price_pay_all_or_nothing():
     results = [("no", None), ("no", None), ("scalar", "0.4000"), ("scalar", "0.6000")]
     rows = [

@@ -4,12 +4,13 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 import pytest
 
-from kalshi_assets.exchange.contract import LINEAR_CENT, EventContract
+from kalshi_assets.exchange.contract import LINEAR_CENT, ContractError, EventContract
 from kalshi_assets.exchange.contract_reading import read_event_contract
 from kalshi_assets.exchange.versions import with_reading
 from kalshi_assets.exchange.wire import TickRange, market_of
 from kalshi_assets.families.temperature.cities import CITIES, city_day
 from kalshi_assets.families.temperature.listing import listing_of, regular_closes
+from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.terms import latest_terms, terms_at
 from kalshi_assets.tables import EVENTS
 from kalshi_assets_tests.exchange.fake_exchange import (
@@ -188,3 +189,12 @@ def test_every_close_of_the_archive_is_regular() -> None:
     assert recorded.height > 700
     for city, day, close in recorded.iter_rows():
         assert close in regular_closes(CITIES[city], day), (city, day, close)
+
+
+def test_other_legs_than_at_an_earlier_reading_are_refused_by_name() -> None:
+    legs = list(SAID.ladder.legs)
+    assert legs[2].hi is not None
+    legs[2] = replace(legs[2], hi=legs[2].hi + 1)
+    moved = replace(SAID, ladder=Atoms(tuple(legs)))
+    with pytest.raises(ContractError, match=rf"{EVENT} has other legs .*{legs[2].market_ticker}"):
+        read((SAID, OPEN + HOUR), (moved, OPEN + 2 * HOUR))

@@ -96,6 +96,7 @@ def test_a_strike_of_many_digits_is_read_to_the_last() -> None:
         ("between", None, "2", "KXANY-T1 is 'between' but has no floor strike"),
         ("greater", "NaN", None, "KXANY-T1 is 'greater' but its floor strike is NaN"),
         ("between", "0.31", "0.39", "KXANY-T1 is 'between' 0.31 and 0.39: no number of 1 decimals"),
+        ("greater", "1e18", None, "KXANY-T1 is 'greater' .*: out of range"),
         ("between", "0.5", "0.3", "KXANY-T1 is 'between' 0.5 and 0.3: no number of 1 decimals"),
     ],
 )

@@ -4,7 +4,10 @@ import polars as pl
 import pytest
 
 from kalshi_assets.families.temperature.checks import CHECKS
+from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.catalogue import connect, create_catalogue
+from kalshi_assets.lake.checks import Verdict
+from kalshi_assets.lake.rules import Check
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.lake.verdicts import judge, refused, verdicts_of
 from kalshi_assets.tables import EVENTS, FUSED_PMF, MARKET_PMF, SETTLEMENTS, VERDICTS
@@ -110,3 +113,16 @@ def test_verdicts_of_all_tables_are_rows_of_a_view(judged: Lake) -> None:
         for table in (FUSED_PMF, MARKET_PMF)
         for rule in sorted(check.name for check in CHECKS.of(table))
     ]
+
+
+def test_a_partition_that_is_replaced_while_it_is_judged_has_not_passed(lake: Lake) -> None:
+    lake.write(MARKET_PMF, KEY, market())
+    lake.write(FUSED_PMF, KEY, fused())
+
+    def replaced(frame: pl.DataFrame, lake: Lake, key: LadderDay) -> Verdict:
+        lake.write(FUSED_PMF, KEY, fused((0.0, 0.3, 0.4, 0.3)))
+        return Verdict(passed=True, found="")
+
+    slow = Check("impossible_at_zero", replaced, "A rule that takes its time.")
+    judge(lake, [slow], FUSED_PMF, [KEY], "a run")
+    assert _refusals(lake)["impossible_at_zero"] == "not judged since it changed"

@@ -1,12 +1,16 @@
 """Steps: what is declared is what the function gets, in every run the same way."""
 
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import polars as pl
 import pytest
 
 from kalshi_assets.families.temperature.cities import city_day
+from kalshi_assets.families.temperature.steps import FAMILY
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.pipeline.backtest import backtest_steps
 from kalshi_assets.pipeline.code_version import code_version
 from kalshi_assets.pipeline.graph import MADE_BY, TEMPERATURE_GRAPH, GraphError, in_order
 from kalshi_assets.pipeline.step import (
@@ -23,10 +27,12 @@ from kalshi_assets.pipeline.step import (
 )
 from kalshi_assets.tables import (
     DAY_PAGE,
+    DECISIONS,
     EVENTS,
     FUSED_PMF,
     MARKET_PMF,
     OBSERVATIONS,
+    REPORT,
     TABLES,
     TRADES,
     Table,
@@ -168,3 +174,21 @@ def test_the_version_of_a_step_follows_its_look_back(days: int) -> None:
         return step(DAY_PAGE, lambda earlier: page(1), earlier=earlier, kinds={"python"})
 
     assert (code_version(learns(2)) == code_version(learns(days))) == (days == 2)
+
+
+def _never(panel: pl.DataFrame, params: object) -> pl.Series:
+    return pl.Series([""] * panel.height)
+
+
+def test_the_version_of_a_step_follows_what_its_family_declares() -> None:
+    versions = {each.makes[0]: code_version(each) for each in TEMPERATURE_GRAPH}
+
+    def of(**changed: Any) -> dict[Table, str]:
+        return {s.makes[0]: code_version(s) for s in backtest_steps(replace(FAMILY, **changed))}
+
+    declared = of()
+    assert declared[DECISIONS] == versions[DECISIONS]
+    other_veto = of(veto=_never)
+    assert other_veto[DECISIONS] != versions[DECISIONS]
+    other_model = of(model=replace(FAMILY.model, prior_weight=0.36))
+    assert other_model[REPORT] != declared[REPORT]

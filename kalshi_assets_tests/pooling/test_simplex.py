@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from kalshi_assets.pooling.simplex import (
     MARKET_FLOOR,
     MODEL_FLOOR,
+    floor_of,
     floored,
     log_pool,
     without_impossible,
@@ -90,3 +91,11 @@ def test_where_only_the_dead_had_probability_the_living_are_equal() -> None:
 def test_a_ladder_with_every_bracket_dead_contradicts_itself() -> None:
     with pytest.raises(ValueError, match="evidence contradicts the ladder"):
         without_impossible(np.full((2, 3), 1 / 3), np.array([[True] * 3, [False] * 3]))
+
+
+@pytest.mark.parametrize(("brackets", "in_all"), [(2, 0.001), (6, 0.003), (7, 0.003), (41, 0.003)])
+def test_the_floor_of_all_brackets_together_stays_that_of_six(brackets: int, in_all: float) -> None:
+    assert brackets * floor_of(0.0005, brackets) == pytest.approx(in_all)
+    p = floored(np.eye(brackets), 0.0005)
+    assert p.sum(axis=1) == pytest.approx(np.ones(brackets))
+    assert p.min() == pytest.approx(floor_of(0.0005, brackets))

@@ -114,7 +114,7 @@ def test_nothing_said_settles_nothing() -> None:
 def test_a_source_that_pays_no_bracket_is_an_error() -> None:
     without_top = events(BEFORE).filter(pl.col("bracket") < 2)
     said = settlements(("climate_report", "official", 90))
-    with pytest.raises(ValueError, match=r"climate_report pays brackets \[\]"):
+    with pytest.raises(ValueError, match=r"climate_report pays atoms \[\]"):
         settled_by(said, without_top)
 
 

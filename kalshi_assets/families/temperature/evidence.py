@@ -118,8 +118,7 @@ def evidence_floor(rows: pl.DataFrame) -> Array:
 
     - an exact product: a T-group, a six-hour group, a maximum so far;
     - two consecutive reports, whole °C or better, for the lower of their lower ends. A single
-    report
-      of whole °C and interpolated values rule out nothing.
+      report of whole °C and interpolated values rule out nothing.
 
     Consecutive means in the order in which they became known; a late report is paired with the
     report known just before it. Source: methods, section 5, zeros.

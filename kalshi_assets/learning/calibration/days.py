@@ -132,7 +132,7 @@ class CalibrationDay:
         rows = rows[np.lexsort((bracket, minute[rows]))]
         n = max(len(np.unique(bracket)), 1)
         p = fused["p_fused"].to_numpy()[rows].reshape(-1, n)
-        if ladder is not None and ladder.shape != "partition":
+        if len(p) and ladder is not None and ladder.shape != "partition":
             p = ladder.atom_probabilities(p.T).T
         return cls.of_arrays(
             day_start,

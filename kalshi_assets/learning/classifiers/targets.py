@@ -226,10 +226,22 @@ def labelled(target: Target, rows: pl.DataFrame) -> pl.DataFrame:
     DataFrame
         For a winner target only minutes at which every bracket has the label and one is true; for
         an `up` target only rows that moved.
+
+    Raises
+    ------
+    ValueError
+        At some minute several brackets win: the legs are not a partition.
     """
     label = pl.col(target.label)
     if target.kind == "winner":
         minute = ["day", "minute"]
+        winners = rows.group_by(minute, maintain_order=True).agg(label.sum())
+        if (several := winners.filter(label > 1)).height:
+            day, at, many = several.row(0)
+            raise ValueError(
+                f"{target.name}: {many} legs win at {at} of {day}; a target of kind winner needs "
+                "legs of which exactly one pays"
+            )
         known = (label.null_count().over(minute) == 0) & (label.sum().over(minute) == 1)
         return rows.filter(known).with_columns(y=label.cast(pl.Float64))
     if target.name.startswith("up"):

@@ -97,3 +97,9 @@ def test_days_that_do_not_exist_are_left_out() -> None:
         *days
     ]
     assert training_rows({}, [DAY], FEATURES, LATER).is_empty()
+
+
+def test_legs_of_which_several_pay_have_no_winner_to_learn() -> None:
+    nested = ROWS.with_columns(pays=pl.lit(1, pl.Int8))
+    with pytest.raises(ValueError, match=r"pays: \d+ legs win at .*; a target of kind winner"):
+        labelled(BY_NAME["pays"], nested)
