@@ -17,7 +17,15 @@ _FULL_FLOOR = 6
 
 
 def floor_of(floor: float, brackets: int) -> float:
-    """The least probability of one of so many brackets: `floor` up to six, then less."""
+    """The least probability of one of so many brackets: `floor` up to six, then less.
+
+    Parameters
+    ----------
+    floor
+        Least probability of one of six brackets.
+    brackets
+        Number of brackets in the ladder.
+    """
     return floor if brackets <= _FULL_FLOOR else floor * _FULL_FLOOR / brackets
 
 
