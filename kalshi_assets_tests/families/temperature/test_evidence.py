@@ -7,10 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalshi_assets.families.temperature.asof import weather_as_of
-from kalshi_assets.families.temperature.bulletins.intervals import (
-    tenths_c,
-    whole_f_of_whole_c,
-)
+from kalshi_assets.families.temperature.bulletins.intervals import whole_f_of_whole_c
 from kalshi_assets.families.temperature.cities import CITIES
 from kalshi_assets.families.temperature.evidence import (
     counted,
@@ -22,6 +19,7 @@ from kalshi_assets.families.temperature.fit.fitting import mc_params
 from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.hazard.method import load_method
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
+from kalshi_assets.sandbox.world_station import tenths_of_celsius
 from kalshi_assets.tables import FORECASTS, OBSERVATIONS
 from kalshi_assets_tests.families.temperature.decoding import decode_temp_f
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
@@ -229,7 +227,7 @@ def test_the_floor_never_exceeds_the_true_maximum(
 ) -> None:
     rows = []
     for k, (f, whole) in enumerate(zip(truth, exact, strict=False)):
-        bounds = (f, f) if whole else whole_f_of_whole_c((tenths_c(f) + 5) // 10)
+        bounds = (f, f) if whole else whole_f_of_whole_c((tenths_of_celsius(f) + 5) // 10)
         rows.append(report(5 * k, "tgroup" if whole else "whole_c", *bounds))
     for k, floor in enumerate(floors(*rows)):
         assert floor is None or floor <= max(truth[: k + 1])

@@ -1,5 +1,5 @@
-"""Decoding reports: text formats, and the whole degrees that a rounded value may stand for.
+"""Decoding reports: the whole degrees that a rounded value may stand for, and faulty values.
 
-Here: intervals of rounded values, METAR, ASOS lines, climate bulletins, copies of earlier reports.
-Not here: fetching reports (`sources`), when they were known (`asof`).
+Here: intervals of rounded values, copies of earlier reports, implausible values. Not here: fetching
+reports (`sources`), when they were known (`asof`).
 """

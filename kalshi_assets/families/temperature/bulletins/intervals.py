@@ -39,13 +39,8 @@ class Reading(NamedTuple):
     hi_f: int
 
 
-def tenths_c(whole_f: int) -> int:
-    """Tenths of °C that the station sends for a whole °F: ``half_up(50 (F - 32) / 9)``."""
-    return (100 * (whole_f - 32) + 9) // 18
-
-
 def whole_f(tenths: int) -> int:
-    """The whole °F behind tenths of °C: ``half_up((9 c + 1600) / 50)``; inverts `tenths_c`."""
+    """The whole °F behind tenths of °C: ``half_up((9 c + 1600) / 50)``."""
     return (9 * tenths + 1625) // 50
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import httpx
@@ -96,8 +96,6 @@ class WeatherClient(AbstractContextManager):
         Added to every query.
     """
 
-    headers: ClassVar[Mapping[str, str] | None] = None
-
     def __init__(
         self,
         base_url: str,
@@ -117,7 +115,6 @@ class WeatherClient(AbstractContextManager):
             base_url=base_url,
             transport=_WithSecret(secret, inner) if secret is not None else inner,
             timeout=TIMEOUT_S,
-            headers=self.headers,
         )
 
     def __exit__(self, *error: object) -> None:

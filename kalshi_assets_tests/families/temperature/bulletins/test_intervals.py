@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from kalshi_assets.families.temperature.bulletins.intervals import (
     TGROUP_RESIDUES,
     decode,
-    tenths_c,
     whole_f,
     whole_f_of_whole_c,
 )
 from kalshi_assets.families.temperature.cities import CITIES
+from kalshi_assets.sandbox.world_station import tenths_of_celsius
 from kalshi_assets_tests.families.temperature.decoding import decode_temp_f
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
@@ -48,9 +48,9 @@ def decoded(values: list[float | None]) -> list[tuple[str | None, int | None, in
 
 def test_tenths_of_celsius_lead_back_to_the_one_whole_degree() -> None:
     for f in DEGREES:
-        assert tenths_c(f) == sent_tenths(f)
-        assert whole_f(tenths_c(f)) == f
-        assert tenths_c(f) % 50 in TGROUP_RESIDUES
+        assert tenths_of_celsius(f) == sent_tenths(f)
+        assert whole_f(tenths_of_celsius(f)) == f
+        assert tenths_of_celsius(f) % 50 in TGROUP_RESIDUES
 
 
 def test_rounding_twice_never_differs_from_rounding_once() -> None:

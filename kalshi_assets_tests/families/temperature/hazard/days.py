@@ -9,10 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from kalshi_assets.families.temperature.bulletins.intervals import (
-    tenths_c,
-    whole_f_of_whole_c,
-)
+from kalshi_assets.families.temperature.bulletins.intervals import whole_f_of_whole_c
 from kalshi_assets.families.temperature.cities import city
 from kalshi_assets.families.temperature.climate_day import SLOT, SLOTS
 from kalshi_assets.families.temperature.fit.fitting import mc_params
@@ -20,7 +17,7 @@ from kalshi_assets.families.temperature.fit.parameters import HazardParameters
 from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.hazard.method import HazardMethod, load_method
 from kalshi_assets.families.temperature.hazard.pmf import hazard_pmf
-from kalshi_assets.sandbox.world_station import whole_fahrenheit
+from kalshi_assets.sandbox.world_station import tenths_of_celsius, whole_fahrenheit
 from kalshi_assets.studies.artificial_ladders import synthetic_events
 from kalshi_assets.tables import FORECASTS, HAZARD_PMF, OBSERVATIONS
 from kalshi_assets.units import Array, Ints
@@ -57,7 +54,7 @@ def truth(day: date) -> Ints:
 
 def report(slot: float, kind: str, whole_f: int, day: date = DAY, **other: Any) -> dict[str, Any]:
     """One report of a whole °F, rounded as its kind is, known ten minutes later."""
-    tenths = tenths_c(whole_f)
+    tenths = tenths_of_celsius(whole_f)
     whole_c = (tenths + 5) // 10
     lo, hi = whole_f_of_whole_c(whole_c) if kind == "whole_c" else (whole_f, whole_f)
     shown = 1.8 * whole_c + 32 if kind == "whole_c" else 32 + 0.18 * tenths
