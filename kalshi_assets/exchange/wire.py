@@ -177,9 +177,7 @@ def _price_ranges(value: object) -> tuple[TickRange, ...] | None:
     return tuple(ranges) or None
 
 
-def candles_of(
-    groups: Sequence[tuple[str, Sequence[Any]]], raw_sha256: str, lag: timedelta = CANDLE_LAG
-) -> pl.DataFrame:
+def candles_of(groups: Sequence[tuple[str, Sequence[Any]]], raw_sha256: str) -> pl.DataFrame:
     """Decode candle objects to `tables.CANDLES`.
 
     Keys may be those of the live tier (``close_dollars``) or of the historical (``close``). The
@@ -191,8 +189,6 @@ def candles_of(
         Ticker and candle objects of each market.
     raw_sha256
         Hash of the raw response.
-    lag
-        From the end of a candle until it is available.
 
     Raises
     ------
@@ -216,7 +212,7 @@ def candles_of(
             str(error), record=f"candles of {', '.join(dict.fromkeys(tickers))}"
         ) from error
     return columns.with_columns(
-        raw_sha256=pl.lit(raw_sha256), **times_of(columns["event_s"] * 1_000_000, lag)
+        raw_sha256=pl.lit(raw_sha256), **times_of(columns["event_s"] * 1_000_000, CANDLE_LAG)
     ).select(CANDLES.dtypes.keys())
 
 
@@ -280,9 +276,7 @@ def _is_synthetic(candle: Any) -> bool:
     )
 
 
-def trades_of(
-    trades: Sequence[Any], raw_sha256: str | Sequence[str], lag: timedelta = TRADE_LAG
-) -> pl.DataFrame:
+def trades_of(trades: Sequence[Any], raw_sha256: str | Sequence[str]) -> pl.DataFrame:
     """Decode trade objects to `tables.TRADES`, keeping their order.
 
     The taker's side is ``taker_outcome_side``, else ``taker_book_side`` (bid is yes), else the
@@ -294,8 +288,6 @@ def trades_of(
         The objects.
     raw_sha256
         Content hash of the response, or one per trade.
-    lag
-        From the match until the trade is available.
 
     Raises
     ------
@@ -306,7 +298,7 @@ def trades_of(
         return TRADES.empty()
     hashes = [raw_sha256] * len(trades) if isinstance(raw_sha256, str) else raw_sha256
     try:
-        columns = {"raw_sha256": pl.Series(hashes, dtype=pl.String), **_trade_columns(trades, lag)}
+        columns = {"raw_sha256": pl.Series(hashes, dtype=pl.String), **_trade_columns(trades)}
     except _UNREADABLE as error:
         for trade in trades:
             _check_trade(trade)
@@ -314,7 +306,7 @@ def trades_of(
     return pl.DataFrame({name: columns[name] for name in TRADES.dtypes})
 
 
-def _trade_columns(trades: Sequence[Any], lag: timedelta) -> dict[str, pl.Series]:
+def _trade_columns(trades: Sequence[Any]) -> dict[str, pl.Series]:
     prices, counts = Memo(price_cc), Memo(count)
     values = {
         "trade_id": [trade["trade_id"] for trade in trades],
@@ -334,7 +326,7 @@ def _trade_columns(trades: Sequence[Any], lag: timedelta) -> dict[str, pl.Series
         or (columns["count"] <= 0).any()
     ):
         raise ValueError("a trade lacks a required field or has a value out of range")
-    return columns | times_of(times.to_physical(), lag)
+    return columns | times_of(times.to_physical(), TRADE_LAG)
 
 
 def _taker_side(trade: Any) -> str:

@@ -8,7 +8,6 @@ candle.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -68,7 +67,7 @@ MARKET_SHAPE = pl.Schema({"candlesticks": HISTORICAL.candlesticks})
 
 
 def usual_candles(
-    answers: Sequence[tuple[Sequence[str], Any, str]], keys: CandleKeys, lag: timedelta = CANDLE_LAG
+    answers: Sequence[tuple[Sequence[str], Any, str]], keys: CandleKeys
 ) -> pl.DataFrame | None:
     """The same frame as from `wire.candles_of`; None if any response is irregular.
 
@@ -81,8 +80,6 @@ def usual_candles(
         a frame of `MARKETS_SHAPE` or `MARKET_SHAPE`.
     keys
         Those of the tier that the responses come from.
-    lag
-        From the end of a candle until it is available.
     """
     try:
         candles = _groups(answers).explode("candlesticks").unnest("candlesticks")
@@ -94,7 +91,7 @@ def usual_candles(
         means[None] = None
         mean_texts = texts.drop_in_place("price_mean_cc").to_list()
         columns = {
-            **_stamps(candles, lag),
+            **_stamps(candles),
             **{n: _counts(candles[n + keys.fp]) for n in ("volume", "open_interest")},
             "price_mean_cc": pl.Series([means[text] for text in mean_texts], dtype=pl.Int32),
         }
@@ -118,7 +115,7 @@ def _groups(answers: Sequence[tuple[Sequence[str], Any, str]]) -> pl.DataFrame:
     return groups
 
 
-def _stamps(candles: pl.DataFrame, lag: timedelta) -> dict[str, pl.Series]:
+def _stamps(candles: pl.DataFrame) -> dict[str, pl.Series]:
     tickers, seconds = candles["market_ticker"], candles["end_period_ts"]
     within = seconds.is_between(FIRST_SECOND, LAST_SECOND, closed="left").all()
     whole = not seconds.null_count() and (seconds % 1 == 0).all()
@@ -127,7 +124,7 @@ def _stamps(candles: pl.DataFrame, lag: timedelta) -> dict[str, pl.Series]:
     return {
         "market_ticker": tickers,
         "raw_sha256": candles["raw_sha256"],
-        **times_of(seconds.cast(pl.Int64) * 1_000_000, lag),
+        **times_of(seconds.cast(pl.Int64) * 1_000_000, CANDLE_LAG),
     }
 
 

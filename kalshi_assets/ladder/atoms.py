@@ -105,10 +105,6 @@ class Atoms:
         """Position of the atom that contains a number."""
         return bisect_right(self.cuts, value)
 
-    def indices_of(self, values: Ints) -> NDArray[np.intp]:
-        """Positions of the atoms that contain numbers, the same shape."""
-        return np.searchsorted(np.array(self.cuts, dtype=np.int64), values, side="right")
-
     def paid(self, paying: Sequence[bool]) -> int | None:
         """Position of the atom on which exactly these legs pay; None: no such atom.
 

@@ -66,23 +66,17 @@ def diebold_mariano(differences: Array, *, lag: int | None = None) -> DieboldMar
     )
 
 
-def discoveries(p_values: Array, *, rate: float = DISCOVERY_RATE) -> NDArray[np.bool_]:
-    """Which tests of a family are significant at a false discovery rate.
+def discoveries(p_values: Array) -> NDArray[np.bool_]:
+    """Which tests of a family are significant at the false discovery rate of `DISCOVERY_RATE`.
 
     Benjamini and Hochberg (1995, Journal of the Royal Statistical Society B 57, 289-300): the k
     smallest p-values, with the greatest k whose k-th smallest p-value is at most rate * k / tests.
-
-    Parameters
-    ----------
-    p_values
-        Shape (tests,); NaN: there was no test, and it is not counted.
-    rate
-        False discovery rate.
+    Shape (tests,); NaN: there was no test, and it is not counted.
     """
     tested = np.flatnonzero(~np.isnan(p_values))
     kept = np.zeros(len(p_values), dtype=bool)
     if tested.size:
         order = tested[np.argsort(p_values[tested], kind="stable")]
-        below = p_values[order] <= rate * np.arange(1, len(order) + 1) / len(order)
+        below = p_values[order] <= DISCOVERY_RATE * np.arange(1, len(order) + 1) / len(order)
         kept[order[: below.nonzero()[0].max(initial=-1) + 1]] = True
     return kept

@@ -3,7 +3,7 @@
 import polars as pl
 
 from kalshi_assets.tables.contract import Contract, Shared, Table, UtcTime, column
-from kalshi_assets.tables.probability import FUSED_PMF
+from kalshi_assets.tables.probability import FUSED_PMF, KnownBracketMinute
 
 MAPS = ["identity", "temperature", "platt", "beta", "isotonic", "venn_abers"]
 SCOPES = ["packaged", "city", "city_block", "city_season_block"]
@@ -109,13 +109,9 @@ class Calibrators(Contract):
     known_at: UtcTime = column("The latest known_at among the inputs.")
 
 
-class Calibrated(Contract):
+class Calibrated(KnownBracketMinute):
     """Probabilities used for trading: the pooled ones after the map of their lead block."""
 
-    market_ticker: pl.String = column("The market.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
-    minute: UtcTime = column("Time of the row; nothing known later is used.")
-    known_at: UtcTime = column("The latest known_at among the row's inputs.")
     p_raw: pl.Float64 = column("Pooled probability, p_fused.", ge=0, le=1)
     p_calibrated: pl.Float64 = column("Calibrated probability; zero stays zero.", ge=0, le=1)
     cumulative_lo: pl.Float64 = column(

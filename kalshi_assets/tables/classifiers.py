@@ -9,6 +9,7 @@ from typing import Annotated
 import polars as pl
 
 from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
+from kalshi_assets.tables.probability import BracketMinute
 
 Names = Annotated[pl.List, pl.String()]
 Numbers = Annotated[pl.List, pl.Float64()]
@@ -121,12 +122,9 @@ class Classifiers(Contract):
     )
 
 
-class Predictions(Contract):
+class Predictions(BracketMinute):
     """Predictions of the classifiers for every minute of a day that they were not fitted to."""
 
-    market_ticker: pl.String = column("The market.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
-    minute: UtcTime = column("Time of the row; nothing known later is used.")
     known_at: UtcTime = column("The latest known_at among the row's inputs and the models.")
     status: pl.String = column(
         "ok, or why probabilities are null. before_climate_day: models are not fitted to these "

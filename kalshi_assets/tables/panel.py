@@ -9,7 +9,13 @@ from typing import Annotated
 import polars as pl
 
 from kalshi_assets.tables.contract import Contract, Shared, Table, UtcTime, column
-from kalshi_assets.tables.probability import FUSED_PMF, MARKET_PMF, WEATHER_STATUSES
+from kalshi_assets.tables.probability import (
+    FUSED_PMF,
+    MARKET_PMF,
+    WEATHER_STATUSES,
+    BracketMinute,
+    KnownBracketMinute,
+)
 
 REGIMES = ["quiet", "trending", "post_high", "late"]
 Times = Annotated[pl.List, pl.Datetime("us", "UTC")]
@@ -33,18 +39,9 @@ _LABEL_KNOWN = (
 )
 
 
-class BracketMinute(Contract):
-    """A bracket at a minute."""
-
-    market_ticker: pl.String = column("The market.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
-    minute: UtcTime = column("Time of the row; only labels use later facts.")
-
-
-class MinutePanel(BracketMinute):
+class MinutePanel(KnownBracketMinute):
     """Dense minute grid from open to close: quotes, kinematics over minutes, flow, coupling."""
 
-    known_at: UtcTime = column("The latest known_at among the row's inputs.")
     bid_cc: pl.Int32 = column(
         "Best YES bid; null: none.", unit="cc", ge=0, le=10_000, nullable=True
     )

@@ -16,13 +16,23 @@ WEATHER_STATUSES = [
 ]
 
 
-class MarketPmf(Contract):
-    """Market-implied PMF of every minute: a PMF between bids and asks of all brackets."""
+class BracketMinute(Contract):
+    """A bracket at a minute."""
 
     market_ticker: pl.String = column("The market.")
     bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
-    minute: UtcTime = column("Time of the row; nothing known later is used.")
+    minute: UtcTime = column("Time of the row; only labels use facts known later.")
+
+
+class KnownBracketMinute(BracketMinute):
+    """A bracket at a minute, as known then."""
+
     known_at: UtcTime = column("The latest known_at among the row's inputs.")
+
+
+class MarketPmf(KnownBracketMinute):
+    """Market-implied PMF of every minute: a PMF between bids and asks of all brackets."""
+
     p_mkt: pl.Float64 = column("Probability.", ge=0, le=1)
     centre: pl.Float64 = column(
         "Price of the bracket before the projection.", unit="dollars", ge=0, le=1
@@ -107,13 +117,9 @@ class McParams(Contract):
     known_at: UtcTime = column("The latest known_at among the inputs.")
 
 
-class HazardPmf(Contract):
-    """Weather-implied PMF of the day's maximum, and the hazard of a new high."""
+class HazardPmf(KnownBracketMinute):
+    """Weather-implied PMF of the day's maximum every five minutes, and the hazard of a new high."""
 
-    market_ticker: pl.String = column("The market.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
-    minute: UtcTime = column("Evaluation time, every five minutes; nothing later is in it.")
-    known_at: UtcTime = column("The latest known_at among the row's inputs.")
     status: pl.String = column(
         "ok, or why p_wx is null; day_ahead: p_wx is based on forecasts from before the day only, "
         "without reports.",
@@ -224,13 +230,9 @@ class FusionWeights(Contract):
     )
 
 
-class FusedPmf(Contract):
+class FusedPmf(KnownBracketMinute):
     """Pooled PMF of market and model; the market's PMF where the model is not used."""
 
-    market_ticker: pl.String = column("The market.")
-    bracket: pl.Int8 = column("Position in the ladder, 0 is the lowest.", ge=0)
-    minute: UtcTime = column("Time of the row; nothing known later is used.")
-    known_at: UtcTime = column("The latest known_at among the row's inputs.")
     p_fused: pl.Float64 = column("Pooled probability.", ge=0, le=1)
     p_mkt: pl.Float64 = column("Market-implied probability.", ge=0, le=1)
     p_model: pl.Float64 = column(

@@ -227,10 +227,9 @@ class MissedPeaks:
         cls,
         counts: Sequence[float],
         prior: Sequence[float] = MISSED_PRIOR,
-        prior_days: float = MISSED_PRIOR_DAYS,
     ) -> "MissedPeaks":
         """Posterior mean of a Dirichlet prior after days with d = 0, 1, ... counted."""
-        posterior = np.asarray(prior) * prior_days + np.asarray(counts)
+        posterior = np.asarray(prior) * MISSED_PRIOR_DAYS + np.asarray(counts)
         return cls(tuple(float(p) for p in posterior / posterior.sum()))
 
     def edges(self, edges: Array) -> Array:

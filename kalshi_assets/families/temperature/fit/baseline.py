@@ -108,8 +108,8 @@ def climatological(days: Array) -> Baseline:
     return Baseline(profile=profile, shape=_leading_shape(filled), source="climatology")
 
 
-def from_hourly(times: Array, temp_f: Array, shape: Array | None = None) -> Baseline:
-    """Forecast temperatures, linearly interpolated to the slots.
+def from_hourly(times: Array, temp_f: Array) -> Baseline:
+    """Forecast temperatures, linearly interpolated to the slots; their form is taken as certain.
 
     Parameters
     ----------
@@ -117,8 +117,6 @@ def from_hourly(times: Array, temp_f: Array, shape: Array | None = None) -> Base
         Slot of each forecast temperature, ascending; fractions and slots outside the day allowed.
     temp_f
         The temperatures, degrees F.
-    shape
-        Shape of the baseline; None: the forecast's form is taken as certain.
 
     Raises
     ------
@@ -128,10 +126,7 @@ def from_hourly(times: Array, temp_f: Array, shape: Array | None = None) -> Base
     if not covers_day(times):
         raise ValueError(f"{len(times)} forecast temperatures leave a gap of more than three hours")
     profile = np.interp(np.arange(SLOTS), times, temp_f)
-    none = np.zeros(SLOTS)
-    return Baseline(
-        profile=profile, shape=none if shape is None else shape, source="forecast_hourly"
-    )
+    return Baseline(profile=profile, shape=np.zeros(SLOTS), source="forecast_hourly")
 
 
 def covers_day(times: Array) -> bool:

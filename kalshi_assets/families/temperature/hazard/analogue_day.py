@@ -14,7 +14,6 @@ from kalshi_assets.families.temperature.climate_day import ONE_HOUR, SLOT_US, SL
 from kalshi_assets.families.temperature.evidence import counted, of_climate_day, temperatures
 from kalshi_assets.families.temperature.hazard.analogue import (
     DEFAULTS,
-    AnalogueParams,
     Library,
     State,
     outlook,
@@ -38,10 +37,9 @@ SCHEMA: dict[str, pl.DataType] = {
 def library_of(
     earlier_days: Sequence[tuple[datetime, pl.DataFrame]],
     known_by: datetime,
-    params: AnalogueParams = DEFAULTS,
 ) -> Library:
     """The library from `weather.observations` of earlier days; rows known later are excluded."""
-    return Library.of(_grids(earlier_days, known_by), params)
+    return Library.of(_grids(earlier_days, known_by))
 
 
 def analogue_outlook(
@@ -50,7 +48,6 @@ def analogue_outlook(
     library: Library,
     upper: Array,
     start: datetime,
-    params: AnalogueParams = DEFAULTS,
 ) -> pl.DataFrame:
     """The analogue's results at the times at which enough earlier days have the slot.
 
@@ -72,7 +69,7 @@ def analogue_outlook(
         Columns of `SCHEMA`; times without enough days are omitted.
     """
     days = library.days_at(known["slot"].to_numpy().astype(np.int64))
-    known = known.filter(pl.Series(days >= params.min_days))
+    known = known.filter(pl.Series(days >= DEFAULTS.min_days))
     if known.is_empty():
         return pl.DataFrame(schema=SCHEMA)
     temp = known["temp_f"].to_numpy()
@@ -86,7 +83,6 @@ def analogue_outlook(
         ),
         library,
         upper,
-        params,
     )
     return known.select(
         "minute",
