@@ -170,10 +170,8 @@ def _record(barrier: Barrier, world: Path, work: Work) -> Timing:
     with unlimited_sandbox(world), environment({"KALSHI_ASSETS_DATA": str(work.data)}):
         services = KalshiService(unthrottled=True), WeatherService()
         chain = city_runner(Files(work.data), *services, time.perf_counter)
-        for key in work.history:
-            chain.make(key, {OBSERVATIONS})
-        for key in [*work.warm_up, *work.timed]:
-            chain.make(key, INGESTED)
+        chain.make_days(work.history, {OBSERVATIONS})
+        chain.make_days([*work.warm_up, *work.timed], INGESTED)
     return Timing(began=0.0, ended=0.0)
 
 
@@ -181,15 +179,12 @@ def _direct(barrier: Barrier, work: Work) -> Timing:
     with environment({"KALSHI_ASSETS_DATA": str(work.data)}):
         services = KalshiService(replay=True), WeatherService(replay=True)
         chain = city_runner(Files(work.data), *services, time.perf_counter)
-        for key in work.history:
-            chain.make(key, {OBSERVATIONS})
-        for key in work.warm_up:
-            chain.make(key, TO_THE_PAGE)
+        chain.make_days(work.history, {OBSERVATIONS})
+        chain.make_days(work.warm_up, TO_THE_PAGE)
         chain.seconds.clear()
         barrier.wait()
         began = time.time()
-        for key in work.timed:
-            chain.make(key, TO_THE_PAGE)
+        chain.make_days(work.timed, TO_THE_PAGE)
         return Timing(began=began, ended=time.time(), stages=dict(chain.seconds))
 
 

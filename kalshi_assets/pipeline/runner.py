@@ -6,7 +6,7 @@ processes.
 """
 
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -47,7 +47,7 @@ class Runner:
         self._made: dict[Table, pl.DataFrame] = {}
         self._key: LadderDay | None = None
         self._disk = BackgroundWriter(lake)
-        self._writing: list[Future[None]] = []
+        self._writing: dict[LadderDay, list[Future[None]]] = {}
         self._work = [Work(each, self, services, warnings.warn) for each in steps]
 
     def make(self, key: LadderDay, tables: Collection[Table]) -> Mapping[Table, pl.DataFrame]:
@@ -58,29 +58,56 @@ class Runner:
         Mapping
             Frames by table, including other tables of the same steps.
         """
-        self._key, self._made, self._writing = key, {}, []
+        self._make(key, tables)
+        self._wait()
+        return self._made
+
+    def make_days(self, keys: Iterable[LadderDay], tables: Collection[Table]) -> None:
+        """Make the tables of several days, in order, and wait until all are on disk.
+
+        A day is written while the next one is computed.
+        """
+        for key in keys:
+            self._make(key, tables)
+        self._wait()
+
+    def _make(self, key: LadderDay, tables: Collection[Table]) -> None:
+        self._wait_for(key)
+        self._key, self._made = key, {}
+        writing = self._writing[key] = []
         for work in self._work:
             if not set(tables).isdisjoint(work.step.makes):
                 began = self.clock()
                 for table, made in work.make(key).items():
                     self._made[table] = made.frame
-                    self._writing.append(self._disk.put(table, key, made.frame))
+                    writing.append(self._disk.put(table, key, made.frame))
                 name = work.step.makes[0].full_name
                 self.seconds[name] = self.seconds.get(name, 0.0) + self.clock() - began
-        while self._writing:
-            self._writing.pop().result()
-        return self._made
+
+    def _wait(self) -> None:
+        for key in [*self._writing]:
+            self._wait_for(key)
+
+    def _wait_for(self, key: LadderDay) -> None:
+        for written in self._writing.pop(key, []):
+            written.result()
+
+    def _wait_unless_current(self, key: LadderDay) -> None:
+        if key != self._key:
+            self._wait_for(key)
 
     def read(self, table: Table, key: LadderDay) -> pl.DataFrame:
-        """A partition made by the current call of `make`, or the stored one."""
+        """A partition of the day that is being made, or the stored one."""
         if key == self._key and table in self._made:
             return self._made[table]
+        self._wait_unless_current(key)
         return self.lake.read(table, key)
 
     def if_there(self, table: Table, key: LadderDay) -> pl.DataFrame | None:
         """Like `read`; None if it is missing."""
         if key == self._key and table in self._made:
             return self._made[table]
+        self._wait_unless_current(key)
         return self.lake.read(table, key) if self.lake.has(table, key) else None
 
     stored = if_there
