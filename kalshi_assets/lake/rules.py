@@ -110,12 +110,15 @@ def with_event(rule: Callable, *, blocking: bool = True) -> Check:
 def judged(
     lake: Lake, wanted: Iterable[Check], table: Table, key: LadderDay
 ) -> dict[Check, Verdict]:
-    """The verdict of each of the checks of a table on a partition."""
-    return {check: _verdict(check, lake, table, key) for check in wanted}
+    """The verdict of each of the checks of a table on a partition, which is read once."""
+    partition = cache(lambda: lake.read(table, key))
+    return {check: _verdict(check, partition, lake, key) for check in wanted}
 
 
-def _verdict(check: Check, lake: Lake, table: Table, key: LadderDay) -> Verdict:
+def _verdict(
+    check: Check, partition: Callable[[], pl.DataFrame], lake: Lake, key: LadderDay
+) -> Verdict:
     try:
-        return check.rule(lake.read(table, key), lake, key)
+        return check.rule(partition(), lake, key)
     except Exception as error:  # noqa: BLE001 - what cannot be judged has not passed
         return Verdict(passed=False, found=f"cannot be judged: {type(error).__name__}: {error}")

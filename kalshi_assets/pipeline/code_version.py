@@ -10,6 +10,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
+from functools import cache
 from types import FunctionType, MappingProxyType
 from typing import Any
 
@@ -81,10 +82,13 @@ def _only_passes_arguments(module: str) -> bool:
     return module.startswith("kalshi_assets.pipeline.") or module.endswith(".steps")
 
 
-def _imported(module: str) -> Iterator[str]:
+@cache
+def _imported(module: str) -> frozenset[str]:
     """The project's modules imported at the top of a module, except the common ones."""
+    found = set()
     for node in ast.parse(inspect.getsource(sys.modules[module])).body:
         if isinstance(node, ast.ImportFrom) and node.module in sys.modules:
             root, *parts = node.module.split(".")
             if root == "kalshi_assets" and parts and parts[0] not in _COMMON:
-                yield node.module
+                found.add(node.module)
+    return frozenset(found)
