@@ -11,19 +11,23 @@ For measurements see docs/performance.md.
 import os
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import groupby
 from typing import Any, Self
 
 import sqlalchemy as db
-from dagster._core.events import ASSET_EVENTS
+from dagster._core.events import ASSET_EVENTS, DagsterEventType
 from dagster._core.events.log import EventLogEntry
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log import SqliteEventLogStorage
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.schema import (
+    AssetCheckExecutionsTable,
+    SqlEventLogStorageTable,
+)
 from dagster._core.storage.sqlite import create_db_conn_string
-from dagster._serdes import ConfigurableClassData
+from dagster._serdes import ConfigurableClassData, serialize_value
 from sqlalchemy.pool import QueuePool
 
 BUSY_TIMEOUT_S = 60
@@ -46,23 +50,23 @@ class KeptEngineEventLogStorage(SqliteEventLogStorage):
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Like `store_event` for each event in turn, in one transaction per database."""
-        for of_assets, together in groupby(events, lambda e: e.dagster_event_type in ASSET_EVENTS):
-            if of_assets:
-                self._store_together(list(together))
-            else:
-                for event in together:
-                    self.store_event(event)
+        for store, together in groupby(events, self._stored_by):
+            store(list(together))
+
+    def _stored_by(self, event: EventLogEntry) -> Callable[[Sequence[EventLogEntry]], None]:
+        if event.dagster_event_type in ASSET_EVENTS:
+            return self._store_together
+        if event.dagster_event_type is DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED:
+            return self._store_planned_checks
+        return self._store_each
+
+    def _store_each(self, events: Sequence[EventLogEntry]) -> None:
+        for event in events:
+            self.store_event(event)
 
     def _store_together(self, events: Sequence[EventLogEntry]) -> None:
         """Store asset events of one run."""
-        rows = [self._event_to_row(event) for event in events]
-        with self.run_connection(events[0].run_id) as connection:
-            connection.execute(db.insert(SqlEventLogStorageTable), rows)
-        numbered = db.insert(SqlEventLogStorageTable).returning(
-            SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
-        )
-        with self.index_transaction() as connection:
-            ids = list(connection.execute(numbered, rows).scalars())
+        with self._stored(events) as (connection, ids):
             self._store_asset_event_tags(connection, events, ids)
             # Only the last event of each type changes the asset's row.
             last = {
@@ -71,6 +75,46 @@ class KeptEngineEventLogStorage(SqliteEventLogStorage):
             }
             for event, event_id in last.values():
                 self._store_asset_event(connection, event, event_id)
+
+    def _store_planned_checks(self, events: Sequence[EventLogEntry]) -> None:
+        """Store the checks planned for one run.
+
+        Dagster serialises an event for every partition and compiles a statement as long as the run.
+        """
+        with self._stored(events) as (connection, ids):
+            rows = [
+                row | {"partition": partition}
+                for event, event_id in zip(events, ids, strict=True)
+                for row in [self._planned_row(event, event_id)]
+                for partition in _partitions_of(event)
+            ]
+            connection.execute(db.insert(AssetCheckExecutionsTable), rows)
+
+    def _planned_row(self, event: EventLogEntry, event_id: int) -> dict[str, Any]:
+        planned = event.get_dagster_event().asset_check_planned_data
+        return {
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "run_id": event.run_id,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "evaluation_event": serialize_value(event),
+            "evaluation_event_timestamp": self._event_insert_timestamp(event),
+            "evaluation_event_storage_id": event_id,
+        }
+
+    @contextmanager
+    def _stored(
+        self, events: Sequence[EventLogEntry]
+    ) -> Iterator[tuple[db.Connection, Sequence[int]]]:
+        """Store events of one run; a transaction on the index, and the events' numbers there."""
+        rows = [self._event_to_row(event) for event in events]
+        with self.run_connection(events[0].run_id) as connection:
+            connection.execute(db.insert(SqlEventLogStorageTable), rows)
+        numbered = db.insert(SqlEventLogStorageTable).returning(
+            SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
+        )
+        with self.index_transaction() as connection:
+            yield connection, list(connection.execute(numbered, rows).scalars())
 
     def has_table(self, table_name: str) -> bool:
         """Whether the table exists; cached, because Dagster asks at nearly every event."""
@@ -120,6 +164,11 @@ class KeptEngineEventLogStorage(SqliteEventLogStorage):
         while self.kept:
             self.kept.popitem()[1].dispose()
         super().dispose()
+
+
+def _partitions_of(event: EventLogEntry) -> Sequence[str | None]:
+    subset = event.get_dagster_event().asset_check_planned_data.partitions_subset
+    return [*subset.get_partition_keys()] if subset else [None]
 
 
 def _flush_at_checkpoints(connection: sqlite3.Connection, _record: object) -> None:

@@ -17,6 +17,10 @@ MATERIALIZED = "dagster_event_type = 'ASSET_MATERIALIZATION' ORDER BY id"
 TAGS_OF_EVENTS = (
     "SELECT partition, key, value FROM asset_event_tags t JOIN event_logs e ON e.id = t.event_id"
 )
+CHECK_COLUMNS = (
+    "asset_key, check_name, partition, run_id, execution_status, evaluation_event_storage_id, "
+    "json_extract(evaluation_event, '$.dagster_event.event_type_value')"
+)
 EVENT_COLUMNS = "dagster_event_type, step_key, asset_key, partition"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -60,18 +64,27 @@ def _rows(folder: Path, statement: str) -> list[tuple]:
 def test_a_range_is_logged_together_as_it_would_be_one_by_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Events, tags and the assets' last words: what every partition said, and in what order."""
+    """Events, tags, planned checks, and the assets' last words, in order."""
+    nine = dg.StaticPartitionsDefinition([str(n) for n in range(9)])
 
     @dg.asset(
-        partitions_def=dg.StaticPartitionsDefinition([str(n) for n in range(9)]),
+        partitions_def=nine,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        check_specs=[dg.AssetCheckSpec("whole", asset="several")],
+        check_specs=[
+            dg.AssetCheckSpec("whole", asset="several"),
+            dg.AssetCheckSpec("right", asset="several", partitions_def=nine),
+            dg.AssetCheckSpec("known", asset="several", partitions_def=nine),
+        ],
     )
     def several(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         for key in context.partition_keys:
             context.add_asset_metadata({"n": int(key)}, partition_key=key)
         return dg.MaterializeResult(
-            data_version=dg.DataVersion("7"), check_results=[dg.AssetCheckResult(passed=True)]
+            data_version=dg.DataVersion("7"),
+            check_results=[
+                dg.AssetCheckResult(passed=name != "right", check_name=name)
+                for name in ("whole", "right", "known")
+            ],
         )
 
     def logged(name: str, batch: int) -> list[list[tuple]]:
@@ -98,11 +111,13 @@ def test_a_range_is_logged_together_as_it_would_be_one_by_one(
             ),
             _rows(home, "SELECT event_id, asset_key, key, value FROM asset_event_tags"),
             _rows(home, "SELECT asset_key, last_run_id FROM asset_keys"),
+            _rows(home, f"SELECT {CHECK_COLUMNS} FROM asset_check_executions ORDER BY id"),
         ]
 
     one_by_one, together = logged("alone", 0), logged("together", 1000)
     assert len(together[0]) > 20
     assert len(together[1]) >= 5
+    assert {partition for _, _, partition, *_ in together[3]} == {None, *"23456"}
     assert together == one_by_one
 
 
