@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from kalshi_assets.instants import UTC_TIME, microseconds
+from kalshi_assets.instants import NEVER, as_times, microseconds, microseconds_of
 from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.pooling.model import MARKET_CONDITIONS, Column, PooledModel
 from kalshi_assets.pooling.simplex import without_impossible
@@ -250,12 +250,15 @@ def training_of(
 def _with_outcome(examples: pl.DataFrame, known_by: datetime | None) -> pl.DataFrame:
     """The day with its outcome as known at an instant, and when it was known: `known_at`."""
     until = _EVER if known_by is None else known_by
-    known_at = pl.lit(outcome_known_at(examples, until), UTC_TIME)
-    return (
-        pays_as_known(examples, until)
-        .drop("outcome_known_at", "outcome_pays")
-        .with_columns(known_at=known_at)
-    )
+    at = outcome_known_at(examples, until)
+    known_at = as_times(np.full(examples.height, NEVER if at is None else microseconds_of(at)))
+    # Made of its columns: for each of many days, queries would take three times as long.
+    kept = [
+        values
+        for values in pays_as_known(examples, until).get_columns()
+        if values.name not in ("outcome_known_at", "outcome_pays")
+    ]
+    return pl.DataFrame([*kept, known_at.alias("known_at")])
 
 
 _EVER = datetime.max.replace(tzinfo=UTC)
