@@ -6,11 +6,24 @@ and give the old numbers. Here: the location of compiled code. Not here: kernels
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from numba import config, njit
 
-__all__ = ["njit"]
+__all__ = ["lean", "njit"]
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def lean(kernel: Kernel) -> Kernel:
+    """Compile a kernel that makes no arrays, without counting references to those it is given.
+
+    Where tuples of arrays are passed from kernel to kernel, counting takes most of the time.
+    """
+    compiled: Kernel = njit(cache=True, _nrt=False)(kernel)  # type: ignore[call-overload]
+    return compiled
 
 
 def state_of(package: Path) -> str:

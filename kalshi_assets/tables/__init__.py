@@ -4,7 +4,18 @@ One module per schema. The IO manager, the asset checks, Dagster's column schema
 views and the docs page all read these declarations; no other module defines what a column means.
 """
 
-from kalshi_assets.tables.backtest import DAILY_PNL, DECISIONS, FILLS, REPORT
+from kalshi_assets.tables.backtest import (
+    ACCOUNT,
+    DAILY_PNL,
+    DECISIONS,
+    FILLS,
+    LEDGER,
+    METRICS,
+    ORDERS,
+    PERFORMANCE,
+    REPORT,
+    SENSITIVITY,
+)
 from kalshi_assets.tables.calibration import CALIBRATED, CALIBRATORS
 from kalshi_assets.tables.classifiers import CLASSIFIERS, PREDICTIONS
 from kalshi_assets.tables.contract import ContractViolationError, Table
@@ -62,12 +73,18 @@ TABLES: tuple[Table, ...] = (
     CALIBRATORS,
     CALIBRATED,
     DECISIONS,
+    ORDERS,
     FILLS,
+    LEDGER,
     DAILY_PNL,
+    METRICS,
     REPORT,
     DAY_PAGE,
 )
 """Tables that a backfill writes for every city-day."""
+
+SWEEPS: tuple[Table, ...] = (SENSITIVITY,)
+"""Tables of a ladder-day that are made on request alone: they take as long as all others."""
 
 VIEWS: tuple[Table, ...] = (MINUTE_PANEL_FULL,)
 """Views: all their columns are stored with other tables."""
@@ -75,10 +92,14 @@ VIEWS: tuple[Table, ...] = (MINUTE_PANEL_FULL,)
 STUDIES: tuple[Table, ...] = (VERIFICATION, SCOREBOARD)
 """Tables that a command writes from many days; a partition's date is the last of them."""
 
-EVERY_TABLE: tuple[Table, ...] = (*TABLES, *VIEWS, *STUDIES, VERDICTS)
+SUMMARIES: tuple[Table, ...] = (ACCOUNT, PERFORMANCE)
+"""Tables that an asset makes from all days of the catalogue; dated as the studies are."""
+
+EVERY_TABLE: tuple[Table, ...] = (*TABLES, *SWEEPS, *VIEWS, *STUDIES, *SUMMARIES, VERDICTS)
 """All tables and views of the catalogue."""
 
 __all__ = [
+    "ACCOUNT",
     "ACTIVITY",
     "CALIBRATED",
     "CALIBRATORS",
@@ -98,18 +119,25 @@ __all__ = [
     "FUSION_WEIGHTS",
     "HAZARD_PMF",
     "LABELS",
+    "LEDGER",
     "MARKET_PMF",
     "MC_PARAMS",
+    "METRICS",
     "MINUTE_PANEL",
     "MINUTE_PANEL_FULL",
     "MINUTE_PANEL_WITH_WEATHER",
     "MODEL_FEATURES",
     "OBSERVATIONS",
+    "ORDERS",
+    "PERFORMANCE",
     "PREDICTIONS",
     "REPORT",
     "SCOREBOARD",
+    "SENSITIVITY",
     "SETTLEMENTS",
     "STUDIES",
+    "SUMMARIES",
+    "SWEEPS",
     "TABLES",
     "TRADES",
     "VERDICTS",

@@ -1,91 +1,108 @@
-"""Positions and money of one event, in integers of 1/10,000 dollar.
+"""The ledger: fills and settlement as double entries, in integers of 1/10,000 dollar.
 
-Here: booking of fills, the result under every outcome, settlement. Not here: limits, or how a fill
-came about.
+Here: postings, and what follows from them. Not here: which fills there were.
+
+A fill moves its price from cash to the position at cost, and its fee from cash to fees. Settlement
+pays every position what its leg paid and books the difference to its cost as realised gain; the
+account `settlement` is credited with gains. Every entry sums to zero, so cash and positions at cost
+equal gains less fees at any time.
 """
 
 from collections.abc import Sequence
 
-from kalshi_assets.ladder.atoms import Atoms
-from kalshi_assets.ladder.positions import Runs, gain_by_atom
-from kalshi_assets.trading.orders import Fill, sign_of
-from kalshi_assets.units import CC_A_DOLLAR
+import numpy as np
+import polars as pl
+
+from kalshi_assets.tables import LEDGER
+from kalshi_assets.units import Ints
+
+_TYPES = pl.Schema({name: LEDGER.dtypes[name] for name in ("entry", "amount_cc", "contracts")})
 
 
-class Ledger:
-    """Positions of one account in an event's brackets, and its money.
-
-    Cash starts at 0, falls by what is bought and by fees, and rises by what is sold. At settlement
-    the legs that pay on the atom of the settlement value pay 1 dollar per YES contract, or each leg
-    pays a fair price; a negative position owes it.
+def postings(
+    fills: pl.DataFrame, payoffs_cc: Sequence[int] | None, markets: Sequence[str], settled_at: int
+) -> pl.DataFrame:
+    """`backtest.ledger` of a day.
 
     Parameters
     ----------
-    brackets
-        Number of brackets.
-    ladder
-        The event's legs by bracket; None: a partition.
-
-    Attributes
-    ----------
-    pays
-        For each bracket the first atom on which it pays and the one after the last.
+    fills
+        `backtest.fills` of the event.
+    payoffs_cc
+        What a YES contract of each market paid; None: not settled.
+    markets
+        The event's markets in ladder order.
+    settled_at
+        When the settlement is booked, microseconds.
     """
+    if fills.is_empty():
+        return LEDGER.empty()
+    signed = pl.when(pl.col("side") == "bid").then("contracts").otherwise(-pl.col("contracts"))
+    of_fills = fills.with_columns(
+        signed=signed, cost=signed.cast(pl.Int64) * pl.col("price_cc"), entry=pl.col("fill")
+    )
+    key = ("strategy", "fill_model", "entry", "market_ticker", "event_time")
+    none = pl.lit(0, pl.Int32)
+    parts = [
+        of_fills.select(*key, account=pl.lit("position"), amount_cc="cost", contracts="signed"),
+        of_fills.select(*key, account=pl.lit("fees"), amount_cc="fee_cc", contracts=none),
+        of_fills.select(
+            *key,
+            account=pl.lit("cash"),
+            amount_cc=-(pl.col("cost") + pl.col("fee_cc")),
+            contracts=none,
+        ),
+    ]
+    if payoffs_cc is not None:
+        parts += _settlement(of_fills, dict(zip(markets, payoffs_cc, strict=True)), settled_at)
+    moved = (pl.col("amount_cc") != 0) | (pl.col("contracts") != 0)
+    return LEDGER.arranged(pl.concat([part.cast(_TYPES) for part in parts]).filter(moved))
 
-    __slots__ = ("atoms", "cash_cc", "fees_cc", "pays", "positions")
 
-    def __init__(self, brackets: int, ladder: Atoms | None = None) -> None:
-        self.positions = [0] * brackets
-        self.atoms = brackets if ladder is None else ladder.count
-        runs = [(leg, leg + 1) for leg in range(brackets)] if ladder is None else ladder.runs
-        self.pays: Runs = [(int(first), int(end)) for first, end in runs]
-        self.cash_cc = 0
-        self.fees_cc = 0
+def _settlement(fills: pl.DataFrame, paid: dict[str, int], settled_at: int) -> list[pl.DataFrame]:
+    """Postings that close every market's position at what it paid."""
+    held = (
+        fills.group_by("strategy", "fill_model", "market_ticker", maintain_order=True)
+        .agg(pl.col("signed").sum(), pl.col("cost").sum())
+        .with_columns(
+            entry=pl.int_range(pl.len()).over("strategy", "fill_model") + fills.height,
+            event_time=pl.lit(settled_at, pl.Int64).cast(fills.schema["event_time"]),
+            paid=pl.col("signed").cast(pl.Int64)
+            * pl.col("market_ticker").replace_strict(paid, return_dtype=pl.Int64),
+        )
+    )
+    key = ("strategy", "fill_model", "entry", "market_ticker", "event_time")
+    none = pl.lit(0, pl.Int32)
+    return [
+        held.select(
+            *key,
+            account=pl.lit("position"),
+            amount_cc=-pl.col("cost"),
+            contracts=-pl.col("signed"),
+        ),
+        held.select(*key, account=pl.lit("cash"), amount_cc="paid", contracts=none),
+        held.select(
+            *key,
+            account=pl.lit("settlement"),
+            amount_cc=pl.col("cost") - pl.col("paid"),
+            contracts=none,
+        ),
+    ]
 
-    def book(self, fill: Fill) -> None:
-        """Add `fill` to positions, cash and fees."""
-        signed = sign_of(fill.side) * fill.contracts
-        self.positions[fill.bracket] += signed
-        self.cash_cc -= signed * fill.price_cc + fill.fee_cc
-        self.fees_cc += fill.fee_cc
 
-    def pnl_by_winner(self) -> list[int]:
-        """Gain after fees, cc, for each atom that may contain the settlement value."""
-        return gain_by_atom(self.positions, self.pays, self.atoms, self.cash_cc)
+def worst_case_cc(position: Ints, runs: Ints, atoms: int, cash_cc: int) -> int:
+    """Gain after fees under the worst value, cc.
 
-    def worst_case_cc(self) -> int:
-        """Gain after fees in the worst atom."""
-        return min(self.pnl_by_winner())
-
-    def settle(self, winner: int) -> int:
-        """Gain after fees, cc, if atom `winner` contains the settlement value.
-
-        Raises
-        ------
-        ValueError
-            The ladder has no such atom.
-        """
-        gains = self.pnl_by_winner()
-        if not 0 <= winner < len(gains):
-            raise ValueError(f"winning bracket {winner} is not in a ladder of {len(gains)}")
-        return gains[winner]
-
-    def settle_at(self, payoffs_cc: Sequence[int]) -> int:
-        """Gain after fees, cc, if no bracket wins and each pays what the exchange states.
-
-        Parameters
-        ----------
-        payoffs_cc
-            Payoff of a YES contract, one entry per bracket.
-
-        Raises
-        ------
-        ValueError
-            The number of entries is not that of brackets, or one is beyond a dollar.
-        """
-        if len(payoffs_cc) != len(self.positions):
-            raise ValueError(f"{len(payoffs_cc)} payoffs for a ladder of {len(self.positions)}")
-        if not all(0 <= payoff <= CC_A_DOLLAR for payoff in payoffs_cc):
-            raise ValueError(f"payoffs {list(payoffs_cc)} are not all from 0 to {CC_A_DOLLAR} cc")
-        paid = zip(self.positions, payoffs_cc, strict=True)
-        return self.cash_cc + sum(position * payoff for position, payoff in paid)
+    Parameters
+    ----------
+    position
+        YES contracts by bracket.
+    runs, atoms
+        `Atoms.runs` of the legs, and the number of atoms.
+    cash_cc
+        Cash received less paid, fees included.
+    """
+    steps = np.zeros(atoms + 1, np.int64)
+    np.add.at(steps, runs[:, 0], 10_000 * position)
+    np.subtract.at(steps, runs[:, 1], 10_000 * position)
+    return int(steps[:-1].cumsum().min()) + cash_cc

@@ -1,25 +1,50 @@
-"""Records of a run: frames of `backtest.decisions`, `backtest.fills`, `backtest.daily_pnl`.
+"""Records of a day: the frames of schema `backtest`, from runs and the outcome.
 
-Here: the shape of the record, and gains once the outcome is known. Not here: decisions or fills
-themselves.
+Here: the form of the record, and gains once the outcome is known. Not here: decisions or fills
+themselves, postings (`ledger`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
-from kalshi_assets.ladder.atoms import Atoms
-from kalshi_assets.tables import DAILY_PNL, DECISIONS, FILLS
-from kalshi_assets.trading.ledger import Ledger
-from kalshi_assets.trading.market_day import MarketDay
-from kalshi_assets.trading.orders import Fill, WorkingOrder, sign_of
-from kalshi_assets.trading.policy import Step
-from kalshi_assets.units import CC_A_DOLLAR, MINUTE_US
+from kalshi_assets.instants import as_times
+from kalshi_assets.tables import DAILY_PNL, DECISIONS, FILLS, ORDERS, Table
+from kalshi_assets.tables.backtest import REASONS
+from kalshi_assets.trading.day import TradingDay
+from kalshi_assets.trading.desk_kernels import (
+    ARRIVES_AT,
+    BRACKET,
+    CASH,
+    CONTRACTS,
+    DECIDED_AT,
+    END,
+    ENDED_AT,
+    ENDS,
+    FEE,
+    FEES,
+    FILL_AT,
+    FILL_CONTRACTS,
+    FILL_FEE,
+    FILL_ORDER,
+    FILL_PRICE,
+    FILLED_SO_FAR,
+    PRICE,
+    SIGN,
+    TAKES,
+)
+from kalshi_assets.trading.engine import Run
+from kalshi_assets.trading.ledger import worst_case_cc
+from kalshi_assets.trading.signal_kernels import TAKER
+from kalshi_assets.units import CC_A_DOLLAR, MINUTE_US, Array, Ints
 
-MARK_OUT_MINUTES = 5
+MARK_OUT_MINUTES = (1, 5)
+
+_SIDES = pl.Series(["bid", "ask", None])
+_EXECUTIONS = pl.Series(["maker", "taker", None])
+_VETO = REASONS.index("veto")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,238 +61,249 @@ class Outcome:
         Position of the atom that contains the settlement value, of a partition the bracket that
         paid; None: the exchange paid a fair price.
     payoffs_cc
-        Payoff of a YES contract of each bracket, lowest first; None: the winning bracket alone paid
-        a dollar.
+        Payoff of a YES contract of each bracket, lowest first.
+    known_at
+        When it was known, microseconds.
 
     Raises
     ------
     ValueError
-        A winner and payoffs between nothing and a dollar, or neither winner nor payoffs.
+        A payoff is beyond a dollar.
     """
 
     settled_by: str
     value: int | None
     winning_bracket: int | None
-    payoffs_cc: tuple[int, ...] | None = None
+    payoffs_cc: tuple[int, ...]
+    known_at: int
 
     def __post_init__(self) -> None:
-        fair = self.payoffs_cc is not None and not {0, CC_A_DOLLAR}.issuperset(self.payoffs_cc)
-        if (self.winning_bracket is None and self.payoffs_cc is None) or (
-            fair and self.winning_bracket is not None
-        ):
-            raise ValueError(
-                f"either one bracket pays or all pay a fair price, not winning bracket "
-                f"{self.winning_bracket} with payoffs {self.payoffs_cc}"
-            )
-
-    def payoff_cc(self, bracket: int) -> int:
-        """Payoff of a YES contract of `bracket`."""
-        if self.payoffs_cc is not None:
-            return self.payoffs_cc[bracket]
-        return CC_A_DOLLAR if bracket == self.winning_bracket else 0
-
-    def net_cc(self, ledger: Ledger) -> int:
-        """Gain of `ledger` after fees."""
-        if self.payoffs_cc is not None:
-            return ledger.settle_at(self.payoffs_cc)
-        assert self.winning_bracket is not None
-        return ledger.settle(self.winning_bracket)
+        if not all(0 <= payoff <= CC_A_DOLLAR for payoff in self.payoffs_cc):
+            raise ValueError(f"payoffs {self.payoffs_cc} are not all from 0 to {CC_A_DOLLAR} cc")
 
 
-@dataclass(kw_only=True)
-class Run:
-    """One fill model's day.
-
-    Attributes
-    ----------
-    orders
-        Every order, ended.
-    changes
-        Fills with the minute in which each became known.
-    verdicts
-        (minute, bracket, reason, contracts) of every candidate.
-    """
-
-    orders: list[WorkingOrder] = field(default_factory=list)
-    changes: list[tuple[int, Fill]] = field(default_factory=list)
-    verdicts: list[tuple[int, int, str, int]] = field(default_factory=list)
-
-    def note(self, minute: int, done: Step) -> None:
-        """Record the decisions of a step.
-
-        Parameters
-        ----------
-        minute
-            Minutes since the epoch.
-        done
-            Return value of the step.
-        """
-        for order in done.orders:
-            self.verdicts.append((minute, order.bracket, "trade", order.contracts))
-        for bracket, reason in done.refusals.items():
-            self.verdicts.append((minute, bracket, reason, 0))
-
-
-def decisions(day: MarketDay, wanted: pl.DataFrame, run: Run) -> pl.DataFrame:
-    """`backtest.decisions`: one row per bracket and minute of the panel.
+def decisions(day: TradingDay, runs: Sequence[Run]) -> pl.DataFrame:
+    """`backtest.decisions`: a row per strategy, bracket and minute.
 
     Parameters
     ----------
     day
-        The panel's bars.
-    wanted
-        `signal.signals` of the same panel, in its order of rows.
-    run
-        The run whose decisions these are.
-    """
-    moved = np.zeros(day.rows.shape, dtype=np.int32)
-    for minute, fill in run.changes:
-        moved[fill.bracket, minute - day.first_minute] += sign_of(fill.side) * fill.contracts
-    has_row = day.rows >= 0
-    position = np.zeros(wanted.height, dtype=np.int32)
-    position[day.rows[has_row]] = np.cumsum(moved, axis=1, dtype=np.int32)[has_row]
-
-    contracts = np.zeros(wanted.height, dtype=np.int32)
-    refused = {}
-    for minute, bracket, reason, size in run.verdicts:
-        row = int(day.rows[bracket, minute - day.first_minute])
-        contracts[row] = size
-        if reason != "trade":
-            refused[row] = reason
-    frame = wanted.with_columns(
-        contracts=pl.Series(contracts),
-        position=pl.Series(position),
-        reason=_overwritten(wanted["reason"], refused),
-        execution=_overwritten(wanted["execution"], dict.fromkeys(refused)),
-        price_cc=_overwritten(wanted["price_cc"], dict.fromkeys(refused)),
-    )
-    return DECISIONS.arranged(frame)
-
-
-def _overwritten(values: pl.Series, changes: Mapping[int, str | None]) -> pl.Series:
-    """`values` with some rows replaced."""
-    return values.clone().scatter(list(changes), list(changes.values())) if changes else values
-
-
-def fills(day: MarketDay, runs: Mapping[str, Run], outcome: Outcome | None) -> pl.DataFrame:
-    """`backtest.fills`: every order of every fill model, and its outcome.
-
-    Parameters
-    ----------
-    day
-        The panel's bars.
+        The event's day.
     runs
-        By fill model.
-    outcome
-        The settlement of the day; None: gains are null.
+        Those that kept decisions count.
     """
-    rows = [
-        _fill_row(day, model, working, outcome)
-        for model, run in runs.items()
-        for working in run.orders
-    ]
-    if not rows:
-        return FILLS.empty()
-    frame = pl.DataFrame(rows, schema=_EPOCH_SCHEMA, orient="row")
-    return FILLS.arranged(
-        frame.with_columns((pl.col(name) * MINUTE_US).cast(FILLS.dtypes[name]) for name in _TIMES)
-    )
+    # In the order of the table's key, so that its rows need not be sorted.
+    own = sorted((run for run in runs if run.decided is not None), key=lambda run: run.strategy)
+    frames = [_decisions(day, run) for run in own]
+    return DECISIONS.arranged(pl.concat(frames)) if frames else DECISIONS.empty()
 
 
-_TIMES = ("placed_at", "event_time", "known_at")
-_EPOCH_SCHEMA: dict[str, Any] = {
-    name: pl.Int64 if name in _TIMES else dtype for name, dtype in FILLS.dtypes.items()
-}
+def _decisions(day: TradingDay, run: Run) -> pl.DataFrame:
+    decided, wants, signal = run.decided, run.wanted.wants, run.wanted.signal
+    assert decided is not None
+    words = pl.Series([*REASONS, *day.vetoes])
+    of_veto = len(REASONS) - 1 + day.rows.veto.astype(np.int64)
+    reason = np.where(decided.reason == _VETO, of_veto, decided.reason)
+    sent = decided.want != 0
+    side = np.where(sent, np.sign(decided.want), wants.side)
+    parts = ("total", "ras", "velocity", "flow", "pressure")
+    names = ("signal", *(f"signal_{part}" for part in parts[1:]))
+    unknown = pl.lit(None, pl.Float32)
+    components: dict[str, pl.Expr | pl.Series] = dict.fromkeys(names, unknown)
+    if signal is not None:
+        components = {
+            name: pl.Series(getattr(signal, part), dtype=pl.Float32, nan_to_null=True)
+            for name, part in zip(names, parts, strict=True)
+        }
+    return day.panel.select(
+        "market_ticker",
+        "bracket",
+        "minute",
+        "known_at",
+        "p_mkt",
+        strategy=pl.lit(run.strategy),
+        reason=words.gather(reason),
+        side=_SIDES.gather(np.where(side == 0, 2, side < 0)),
+        execution=_EXECUTIONS.gather(np.where(sent, np.abs(decided.want) == TAKER, 2)),
+        price_cc=pl.Series(np.where(sent, decided.price, np.nan), nan_to_null=True).cast(pl.Int32),
+        contracts=pl.Series(decided.contracts),
+        edge_cents=pl.Series(wants.edge, nan_to_null=True),
+        p_used=pl.Series(wants.used, nan_to_null=True),
+        position=pl.Series(decided.position),
+        **components,
+    ).select(list(DECISIONS.dtypes))
 
 
-def _fill_row(
-    day: MarketDay, model: str, working: WorkingOrder, outcome: Outcome | None
-) -> tuple[Any, ...]:
-    order = working.order
-    sign = sign_of(order.side)
-    price_cc = order.price_cc if working.filled_price_cc is None else working.filled_price_cc
-    mark_out = None
-    if working.filled_at is not None:
-        later = day.mid_cc(working.filled_at + MARK_OUT_MINUTES, order.bracket)
-        mark_out = None if later is None else sign * (later - price_cc)
-    pnl = None
-    if outcome is not None:
-        payoff = outcome.payoff_cc(order.bracket)
-        pnl = sign * working.filled * (payoff - price_cc) - working.fee_cc
-    return (
-        model,
-        order.order_id,
-        day.market_tickers[order.bracket],
-        order.side,
-        order.execution,
-        order.placed_at,
-        working.ended_at,
-        working.ended_at,
-        price_cc,
-        order.contracts,
-        working.filled,
-        working.fee_cc,
-        working.outcome,
-        pnl,
-        mark_out,
-    )
-
-
-def daily_pnl(
-    fills_: pl.DataFrame,
-    market_tickers: Sequence[str],
-    ladder: Atoms | None,
-    fill_models: Sequence[str],
-    outcome: Outcome | None,
-) -> pl.DataFrame:
-    """`backtest.daily_pnl`: one row per fill model, its fills booked into a ledger of their own.
+def orders(day: TradingDay, runs: Sequence[Run]) -> pl.DataFrame:
+    """`backtest.orders`: every order of every run.
 
     Parameters
     ----------
-    fills_
-        `backtest.fills` of one event.
-    market_tickers
-        The event's markets in ladder order.
-    ladder
-        The event's legs by bracket; None: a partition.
-    fill_models
-        The models that were run; one without orders still has its row.
+    day, runs
+        The event's day and its runs.
+    """
+    of, run = _stacked([each.desk.orders for each in runs])
+    if not len(run):
+        return ORDERS.empty()
+    ended = as_times(of[ENDED_AT])
+    return ORDERS.arranged(
+        _frame(
+            ORDERS,
+            **_names(runs, run),
+            order_id=_order_ids(day, runs, of, run),
+            market_ticker=pl.Series(day.markets, dtype=pl.String).gather(of[BRACKET]),
+            side=_SIDES.gather(of[SIGN] < 0),
+            execution=_EXECUTIONS.gather(of[TAKES]),
+            decided_at=as_times(of[DECIDED_AT]),
+            placed_at=as_times(of[ARRIVES_AT]),
+            event_time=ended,
+            known_at=ended,
+            price_cc=pl.Series(of[PRICE]),
+            contracts=pl.Series(of[CONTRACTS]),
+            filled=pl.Series(of[FILLED_SO_FAR]),
+            fee_cc=pl.Series(of[FEE]),
+            end=pl.Series(ENDS).gather(of[END]),
+        )
+    )
+
+
+def fills(day: TradingDay, runs: Sequence[Run], outcome: Outcome | None) -> pl.DataFrame:
+    """`backtest.fills`: every execution of every run.
+
+    Parameters
+    ----------
+    day, runs
+        The event's day and its runs.
     outcome
         The settlement of the day; None: gains are null.
     """
-    bracket_of = {ticker: bracket for bracket, ticker in enumerate(market_tickers)}
-    orders = fills_.to_dicts()
-    rows = []
-    for model in fill_models:
-        own = [order for order in orders if order["fill_model"] == model]
-        filled = [order for order in own if order["filled"]]
-        ledger = Ledger(len(market_tickers), ladder)
-        for order in filled:
-            ledger.book(
-                Fill(
-                    bracket=bracket_of[order["market_ticker"]],
-                    side=order["side"],
-                    price_cc=order["price_cc"],
-                    contracts=order["filled"],
-                    fee_cc=order["fee_cc"],
-                )
-            )
-        net = None if outcome is None else outcome.net_cc(ledger)
-        makers = sum(order["execution"] == "maker" for order in filled)
-        rows.append(
-            {
-                "fill_model": model,
-                "settled_by": "unsettled" if outcome is None else outcome.settled_by,
-                "value": None if outcome is None else outcome.value,
-                "winning_bracket": None if outcome is None else outcome.winning_bracket,
-                "orders": len(own),
-                "maker_fills": makers,
-                "taker_fills": len(filled) - makers,
-                "contracts": sum(order["filled"] for order in filled),
-                "gross_cc": None if net is None else net + ledger.fees_cc,
-                "fees_cc": ledger.fees_cc,
-                "net_cc": net,
-                "worst_case_cc": ledger.worst_case_cc(),
-            }
+    desks = [each.desk for each in runs]
+    filled, run = _stacked(
+        [each.fills[np.argsort(each.fills[:, FILL_AT], kind="stable")] for each in desks]
+    )
+    if not len(run):
+        return FILLS.empty()
+    of, run_of = _stacked([each.orders for each in desks])
+    # Number of the fill within its run, and its order among those of all runs.
+    number = np.arange(len(run)) - _starts(each.fills for each in desks)[run]
+    order = filled[FILL_ORDER] + _starts(each.orders for each in desks)[run]
+    sign, bracket, at = of[SIGN][order], of[BRACKET][order], filled[FILL_AT]
+    price, contracts = filled[FILL_PRICE], filled[FILL_CONTRACTS]
+    pnl = pl.Series([None], dtype=pl.Int64).new_from_index(0, len(run))
+    if outcome is not None:
+        paid = np.array(outcome.payoffs_cc, np.int64)[bracket]
+        pnl = pl.Series(sign * contracts * (paid - price) - filled[FILL_FEE])
+    marks = {
+        f"mark_out_{minutes}m_cc": pl.Series(
+            sign * (_mid_after(day, bracket, at, minutes) - price), nan_to_null=True
         )
-    return DAILY_PNL.arranged(pl.DataFrame(rows, schema=DAILY_PNL.dtypes))
+        for minutes in MARK_OUT_MINUTES
+    }
+    when = as_times(at)
+    return FILLS.arranged(
+        _frame(
+            FILLS,
+            **_names(runs, run),
+            fill=pl.Series(number),
+            order_id=_order_ids(day, runs, of, run_of).gather(order),
+            market_ticker=pl.Series(day.markets, dtype=pl.String).gather(bracket),
+            side=_SIDES.gather(sign < 0),
+            execution=_EXECUTIONS.gather(of[TAKES][order]),
+            event_time=when,
+            known_at=when,
+            price_cc=pl.Series(price),
+            contracts=pl.Series(contracts),
+            fee_cc=pl.Series(filled[FILL_FEE]),
+            pnl_cc=pnl,
+            **marks,
+        )
+    )
+
+
+def _stacked(rows: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """Rows of all runs as one array per column, shape (columns, rows), and the run of each."""
+    run = np.repeat(np.arange(len(rows)), [len(each) for each in rows])
+    return np.ascontiguousarray(np.concatenate(rows).T), run
+
+
+def _starts(rows: Iterable[Ints]) -> Ints:
+    """Position of the first row of every run among those of all runs."""
+    counts = [len(each) for each in rows]
+    return np.cumsum([0, *counts[:-1]])
+
+
+def _names(runs: Sequence[Run], run: Ints) -> dict[str, pl.Series]:
+    return {
+        "strategy": pl.Series([each.strategy for each in runs]).gather(run),
+        "fill_model": pl.Series([each.fill_model for each in runs]).gather(run),
+    }
+
+
+def _order_ids(day: TradingDay, runs: Sequence[Run], of: Ints, run: Ints) -> pl.Series:
+    """Event, strategy, instant, bracket, side: the same for the same order."""
+    frame = pl.DataFrame(
+        {
+            "strategy": _names(runs, run)["strategy"],
+            "at": as_times(of[DECIDED_AT]),
+            "bracket": of[BRACKET],
+            "side": _SIDES.gather(of[SIGN] < 0),
+        }
+    )
+    at = pl.col("at").dt.strftime("%Y%m%dT%H%M%S%6fZ")
+    parts = (pl.lit(day.terms.event), "strategy", at, "bracket", "side")
+    return frame.select(pl.format("{}/{}/{}/{}/{}", *parts)).to_series()
+
+
+def _mid_after(day: TradingDay, bracket: Ints, at: Ints, minutes: int) -> Array:
+    """Mid so many minutes after instants, cc; what ends with a minute is in the next row."""
+    m = -(-(at - day.instants[0]) // MINUTE_US) + minutes + 1
+    inside = m < len(day.instants)
+    rows = day.first[bracket] + np.where(inside, m, 0)
+    return np.where(inside, day.mid_cc[rows], np.nan)
+
+
+def daily_pnl(day: TradingDay, runs: Sequence[Run], outcome: Outcome | None) -> pl.DataFrame:
+    """`backtest.daily_pnl`: one row per strategy and fill model.
+
+    Parameters
+    ----------
+    day, runs
+        The event's day and its runs; one without orders still has its row.
+    outcome
+        The settlement of the day; None: gains are null.
+    """
+    return DAILY_PNL.arranged(
+        pl.DataFrame([_pnl(day, run, outcome) for run in runs], schema=DAILY_PNL.dtypes)
+    )
+
+
+def _pnl(day: TradingDay, run: Run, outcome: Outcome | None) -> dict[str, object]:
+    desk = run.desk
+    cash, fees = int(desk.counts[CASH]), int(desk.counts[FEES])
+    net = None
+    if outcome is not None:
+        net = cash + int(desk.position @ np.array(outcome.payoffs_cc, np.int64))
+    taker, filled = desk.orders[:, TAKES] == 1, desk.orders[:, FILLED_SO_FAR] > 0
+    return {
+        "strategy": run.strategy,
+        "fill_model": run.fill_model,
+        "settled_by": "unsettled" if outcome is None else outcome.settled_by,
+        "value": None if outcome is None else outcome.value,
+        "winning_bracket": None if outcome is None else outcome.winning_bracket,
+        "orders": len(desk.orders),
+        "maker_fills": int((filled & ~taker).sum()),
+        "taker_fills": int((filled & taker).sum()),
+        "contracts": int(desk.orders[:, FILLED_SO_FAR].sum()),
+        "gross_cc": None if net is None else net + fees,
+        "fees_cc": fees,
+        "net_cc": net,
+        "worst_case_cc": worst_case_cc(
+            desk.position, day.terms.kernel.runs, day.terms.kernel.atoms, cash
+        ),
+    }
+
+
+def _frame(table: Table, **columns: pl.Series) -> pl.DataFrame:
+    """Columns in the order and types of a table."""
+    frame = pl.DataFrame({name: columns[name] for name in table.dtypes})
+    return frame.cast(pl.Schema(table.dtypes))

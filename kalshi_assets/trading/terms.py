@@ -1,28 +1,29 @@
-"""The exchange's terms of trading one event: fees and tick.
+"""The exchange's terms of trading one event: fees, price grid, close, payoffs.
 
-Here: the event's terms bound to the exchange's fee formula. Not here: the formula itself
+Here: the event's terms in the form of the kernels. Not here: the fee formula itself
 (`exchange.fees`), or what a trader tunes (`params`).
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from fractions import Fraction
+from functools import cached_property, lru_cache
 from typing import Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from kalshi_assets.exchange.fees import OrderFees, Schedule, fee_cc
+from kalshi_assets.exchange.contract import round_to_tick, tick_ranges
+from kalshi_assets.exchange.fees import SHARES as FEE_SHARES
+from kalshi_assets.exchange.fees import Schedule, UnknownFeeTypeError
+from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.ladder.atoms import Atoms
-from kalshi_assets.ladder.terms import atoms_of
-from kalshi_assets.trading.orders import Execution
-from kalshi_assets.trading.params import TradingParams
-from kalshi_assets.units import CC_A_DOLLAR, MINUTE_US
+from kalshi_assets.ladder.terms import atoms_of, terms_at, trading_end
+from kalshi_assets.trading.desk_kernels import Terms
+from kalshi_assets.trading.fee_kernels import SCHEDULES, SHARES, FeeTerms, fees_by_price
+from kalshi_assets.trading.signal_kernels import PriceGrid
+from kalshi_assets.units import CC_A_DOLLAR, Array
 
-# A day asks for the same few hundred fees thousands of times; one costs about 10 us.
-_CACHED = 1 << 16
-
-_NO_WAIVER = np.iinfo(np.int64).min
+WHOLE_CENTS = "[[0, 10000, 100]]"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,134 +32,125 @@ class EventTerms:
 
     Attributes
     ----------
+    event
+        Its ticker, which orders are named after.
+    ladder
+        The event's legs by bracket.
     fee_type, fee_multiplier
         The exchange's formula and its factor, as `market.events` has them.
+    close
+        When trading ends, microseconds.
     schedule
         The account's fee schedule, which decides the rounding; see `exchange.fees`.
-    tick_cc
-        Price tick.
-    fees_from
-        Per bracket the first minute, since the epoch, at which fees are due; earlier ones are
-        waived. None: fees are always due. Empty: no bracket has a waiver.
-    ladder
-        The event's legs by bracket; None: a partition.
+    fee_from
+        Per bracket from when fees are due, microseconds; `NEVER`: always.
+    tick_grids
+        Per bracket its price grid, as text of `market.events`.
+
+    Raises
+    ------
+    ValueError
+        The legs are neither a partition nor nested thresholds.
     """
 
+    event: str
+    ladder: Atoms
     fee_type: str
     fee_multiplier: float
+    close: int
     schedule: Schedule = "direct"
-    tick_cc: int = 100
-    fees_from: tuple[int | None, ...] = ()
-    ladder: Atoms | None = None
+    fee_from: tuple[int, ...]
+    tick_grids: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.ladder.shape == "other":
+            raise ValueError(
+                f"the legs of {self.event} are neither a partition nor nested: they are not traded"
+            )
 
     @classmethod
     def of(cls, events: pl.DataFrame) -> Self:
-        """The terms in `market.events` of one event.
+        """The terms in `market.events` of one event: those stated at the open, and the last close.
 
         Raises
         ------
         ValueError
             The fee is not known.
         """
-        events = events.sort("bracket")
-        known = events["fee_type"].is_not_null() & (events["fee_multiplier"] >= 0)
+        stated = terms_at(events).sort("bracket")
+        known = stated["fee_type"].is_not_null() & (stated["fee_multiplier"] >= 0)
         if not known.fill_null(value=False).all():
             raise ValueError(
-                f"the fee terms of {events['event_ticker'][0]} are not known; "
+                f"the fee terms of {stated['event_ticker'][0]} are not known; "
                 "materialise market.events of the day again"
             )
-        until = events["fee_waiver_until"].to_physical().to_list()
-        # A minute's row stands for its first instant: within the waiver's last minute it is free.
         return cls(
-            fee_type=events["fee_type"][0],
-            fee_multiplier=events["fee_multiplier"][0],
-            fees_from=tuple(None if at is None else -(-at // MINUTE_US) for at in until),
+            event=stated["event_ticker"][0],
             ladder=atoms_of(events),
+            fee_type=stated["fee_type"][0],
+            fee_multiplier=stated["fee_multiplier"][0],
+            close=microseconds_of(trading_end(events)),
+            fee_from=tuple(microseconds(stated["fee_waiver_until"]).tolist()),
+            tick_grids=tuple(stated["tick_grid"].to_list()),
         )
 
-    def is_waived(self, bracket: int, minute: int) -> bool:
-        """Whether a fill costs no fee.
+    @cached_property
+    def fee(self) -> FeeTerms:
+        """The fee's terms.
 
-        Parameters
-        ----------
-        bracket
-            Position in the ladder.
-        minute
-            Minute of the fill, since the epoch.
+        Raises
+        ------
+        UnknownFeeTypeError
+            The formula is unknown.
+        ValueError
+            The multiplier is finer than a ten-thousandth.
         """
-        due = self.fees_from[bracket] if self.fees_from else None
-        return due is not None and minute < due
-
-    def free_rows(self, panel: pl.DataFrame, params: TradingParams) -> NDArray[np.bool_] | None:
-        """Rows at which a new order is free however late it fills; None: nowhere.
-
-        Where the waiver may end while the order rests, its fee is counted.
-
-        Parameters
-        ----------
-        panel
-            Rows with `minute` and `bracket`.
-        params
-            Latency and lifetime of orders.
-        """
-        if not any(due is not None for due in self.fees_from):
-            return None
-        of_bracket = np.array([_NO_WAIVER if due is None else due for due in self.fees_from])
-        last_fill = params.latency_minutes + params.order_lifetime_minutes
-        minute = panel["minute"].to_physical().to_numpy() // MINUTE_US
-        return minute + last_fill < of_bracket[panel["bracket"].to_numpy()]
-
-    def fee(self, price_cc: int, contracts: int, execution: Execution) -> int:
-        """Fee in cc of an order that fills whole at once, without a waiver.
-
-        Parameters
-        ----------
-        price_cc
-            Price of YES.
-        contracts
-            Size.
-        execution
-            Maker or taker.
-        """
-        return _fee_cc(
-            price_cc, contracts, self.fee_type, self.fee_multiplier, execution, self.schedule
+        if self.fee_type not in FEE_SHARES:
+            raise UnknownFeeTypeError(self.fee_type)
+        shares = FEE_SHARES[self.fee_type]
+        multiplier = Fraction(str(self.fee_multiplier)) * SHARES
+        maker, taker = (multiplier * Fraction(shares[of]) for of in ("maker", "taker"))
+        if maker.denominator != 1 or taker.denominator != 1:
+            raise ValueError(
+                f"the fee multiplier {self.fee_multiplier} of {self.event} is finer than "
+                f"1/{SHARES}: fees would not be exact"
+            )
+        return FeeTerms(
+            maker=maker.numerator, taker=taker.numerator, schedule=SCHEDULES[self.schedule]
         )
 
-    def order_fee(self, price_cc: int, fills: tuple[int, ...], execution: Execution) -> int:
-        """Fee in cc of an order that filled at one price in pieces.
-
-        Parameters
-        ----------
-        price_cc
-            Price of YES.
-        fills
-            Contracts of the pieces, without those whose fee was waived.
-        execution
-            Maker or taker.
-        """
-        if not fills:
-            return 0
-        if len(fills) == 1:
-            return self.fee(price_cc, fills[0], execution)
-        return _order_fee_cc(
-            price_cc, fills, self.fee_type, self.fee_multiplier, execution, self.schedule
+    @cached_property
+    def prices(self) -> PriceGrid:
+        """The price grids of the brackets."""
+        grids = sorted(set(self.tick_grids))
+        down, up = zip(*map(_rounded, grids), strict=True)
+        return PriceGrid(
+            of=np.array([grids.index(grid) for grid in self.tick_grids]),
+            down=np.stack(down),
+            up=np.stack(up),
         )
 
+    @cached_property
+    def kernel(self) -> Terms:
+        """The terms for the kernels."""
+        return Terms(
+            runs=self.ladder.runs,
+            atoms=self.ladder.count,
+            partition=self.ladder.shape == "partition",
+            fee=self.fee,
+            fee_from=np.array(self.fee_from, np.int64),
+            close=self.close,
+        )
 
-_fee_cc = lru_cache(maxsize=_CACHED)(fee_cc)
+    def fees_a_contract(self, contracts: int) -> tuple[Array, Array]:
+        """Fees per contract by price in cc, cents, of orders of a size: maker's and taker's."""
+        return fees_by_price(self.fee, contracts)
 
 
-@lru_cache(maxsize=_CACHED)
-def _order_fee_cc(
-    price_cc: int,
-    fills: tuple[int, ...],
-    fee_type: str,
-    multiplier: float,
-    execution: Execution,
-    schedule: Schedule,
-) -> int:
-    order = OrderFees(fee_type=fee_type, multiplier=multiplier, schedule=schedule)
-    # Selling YES at p moves a whole number of dollars more than buying NO at 1 - p, and whole
-    # dollars do not change the rounding: one action stands for all.
-    total = sum(order.fill(price_cc, contracts, "buy", execution) for contracts in fills)
-    return int(total * CC_A_DOLLAR)
+@lru_cache(maxsize=64)
+def _rounded(grid: str) -> tuple[Array, Array]:
+    """By price in cc the nearest of a grid that is not above, and not below."""
+    ranges, prices = tick_ranges(grid), range(CC_A_DOLLAR + 1)
+    down = np.array([round_to_tick(ranges, price, "bid") for price in prices], dtype=np.float64)
+    up = np.array([round_to_tick(ranges, price, "ask") for price in prices], dtype=np.float64)
+    return down, up

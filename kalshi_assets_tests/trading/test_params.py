@@ -9,6 +9,7 @@ from kalshi_assets.families.temperature.trading import (
     TemperatureTradingParams,
     trading_params,
 )
+from kalshi_assets.trading.params import overridden
 
 DEFAULTS = load_toml("trading.toml")["defaults"]
 LIMITS = [name for name, value in DEFAULTS.items() if isinstance(value, float)]
@@ -48,21 +49,32 @@ def test_an_unknown_key_given_directly_is_an_error_that_lists_the_known() -> Non
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "name"),
     [
-        {"taker_min_edge_cents": DEFAULTS["maker_min_edge_cents"]},
-        {"min_probability": 0.98},
-        {"latency_minutes": 0},
-        {"touch_share": 0.05},
-        {"last_minutes_without_orders": 1},
-        {"max_daily_loss_cc": 0},
-        {"volume_share": 0.12345},
-        *({name: float(bad)} for name in LIMITS for bad in ("nan", "inf")),
+        ({"value": {"taker_min_edge_cents": 0.5}}, "maker_min_edge_cents"),
+        ({"value": {"slipage_cents": 1}}, "slipage_cents.*slippage_cents"),
+        ({"move": {"horizon_minutes": 2}}, "horizon_minutes"),
+        ({"sets": {"set_min_edge_cents": -1}}, "set_min_edge_cents"),
+        ({"min_probability": 0.98}, "min_probability"),
+        ({"latency_s": -1}, "latency_s"),
+        ({"last_minutes_without_orders": 1}, "last_minutes_without_orders"),
+        ({"max_daily_loss_cc": 0}, "max_daily_loss_cc"),
+        ({"kelly_fraction": 1.5}, "kelly_fraction"),
+        ({"volume_share": 0.12345}, "volume_share"),
+        *(({name: float(bad)}, name) for name in LIMITS for bad in ("nan", "inf")),
     ],
 )
-def test_incoherent_parameters_are_refused(changes: dict) -> None:
-    with pytest.raises(ValueError, match=next(iter(changes))):
-        TemperatureTradingParams(**{**DEFAULTS, **changes})
+def test_incoherent_parameters_are_refused(changes: dict, name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        TemperatureTradingParams(**overridden(DEFAULTS, changes))
+
+
+def test_an_override_of_one_key_of_a_strategy_keeps_its_others() -> None:
+    changes = {"value": {"slippage_cents": 0.0}}
+    document = {"defaults": DEFAULTS, "cities": {"chicago": changes}}
+    value = trading_params(document, "chicago").value
+    assert value.slippage_cents == 0
+    assert value.maker_min_edge_cents == DEFAULTS["value"]["maker_min_edge_cents"]
 
 
 def test_a_missing_key_names_the_file_and_the_city() -> None:

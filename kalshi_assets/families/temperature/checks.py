@@ -1,7 +1,8 @@
 """Checks of the weather's tables, as verdicts with numbers.
 
 Here: what must hold of reports, forecasts and the hazard, and which checks settlements have. Not
-here: rules that follow from a table's declaration (`lake.rules`).
+here: rules that follow from a table's declaration (`lake.rules`) or concern trading
+(`lake.trading_checks`).
 """
 
 import polars as pl
@@ -12,6 +13,7 @@ from kalshi_assets.lake import checks
 from kalshi_assets.lake.checks import Verdict
 from kalshi_assets.lake.rules import Check, Rules, alone, with_event
 from kalshi_assets.lake.store import Lake
+from kalshi_assets.lake.trading_checks import TRADING_CHECKS
 from kalshi_assets.tables import (
     DROPPED_FORECASTS,
     DROPPED_OBSERVATIONS,
@@ -113,6 +115,7 @@ def _left_out(aside: Table) -> Check:
 
 CHECKS = Rules(
     {
+        **TRADING_CHECKS,
         OBSERVATIONS: [_left_out(DROPPED_OBSERVATIONS)],
         FORECASTS: [_left_out(DROPPED_FORECASTS)],
         SETTLEMENTS: [

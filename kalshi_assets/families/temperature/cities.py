@@ -26,6 +26,9 @@ TEMPERATURE = Family(
     ),
 )
 
+EVERY_CITY = "every_city"
+"""The ladder of tables that are made from all cities at once."""
+
 T = TypeVar("T")
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")

@@ -31,7 +31,7 @@ from kalshi_assets.families.temperature.sources.visual_crossing import (
     sifted_forecasts,
     sifted_observations,
 )
-from kalshi_assets.families.temperature.trading import trading_params, veto
+from kalshi_assets.families.temperature.trading import pressure, trading_params, veto
 from kalshi_assets.features.activity import DAYS as ACTIVITY_DAYS
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.pages.inputs import PAGE_TABLES, DayInputs, no_rows
@@ -252,6 +252,7 @@ FAMILY = LadderFamily(
     full=MINUTE_PANEL_FULL,
     trading_params=trading_params,
     veto=veto,
+    pressure=pressure,
     classified=Classified(features=FEATURES, targets=TARGETS),
 )
 
