@@ -107,6 +107,23 @@ def with_event(rule: Callable, *, blocking: bool = True) -> Check:
     return Check(rule.__name__, compared, rule.__doc__ or "", blocking, (EVENTS,))
 
 
+def beside(rule: Callable, *others: Table) -> Check:
+    """A rule that also needs the partitions of other tables.
+
+    Parameters
+    ----------
+    rule
+        Takes the partition, then those of the others.
+    others
+        The other tables.
+    """
+
+    def compared(frame: pl.DataFrame, lake: Lake, key: LadderDay) -> Verdict:
+        return rule(frame, *(lake.read(table, key) for table in others))
+
+    return Check(rule.__name__, compared, rule.__doc__ or "", reads=others)
+
+
 def judged(
     lake: Lake, wanted: Iterable[Check], table: Table, key: LadderDay
 ) -> dict[Check, Verdict]:

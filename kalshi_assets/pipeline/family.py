@@ -57,7 +57,9 @@ class LadderFamily:
     trading_params
         Trading parameters of a ladder, from the parsed trading.toml.
     veto
-        For every row of `full`, why no order may rest or be sent; see `trading.signal.priced`.
+        For every row of `full`, why no order may rest or be sent; see `trading.day.priced`.
+    pressure
+        For every row of `full` the family's component of the signal of `move`; None: it has none.
     classified
         Inputs and targets of its classifiers; None: it has none.
     """
@@ -73,4 +75,5 @@ class LadderFamily:
     full: Table
     trading_params: Callable[[Mapping[str, Any], str], TradingParams]
     veto: Callable[[pl.DataFrame, Any], pl.Series]
+    pressure: Callable[[pl.DataFrame], pl.Series] | None = None
     classified: Classified | None = None

@@ -13,6 +13,7 @@ from kalshi_assets.families.temperature import steps as temperature
 from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.lake.catalogue import connect, ensure_catalogue
+from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.learning.classifiers.store import ModelStore
@@ -22,6 +23,7 @@ from kalshi_assets.pipeline.beliefs import belief_steps
 from kalshi_assets.pipeline.family import LadderFamily
 from kalshi_assets.pipeline.market import MARKET_STEPS
 from kalshi_assets.pipeline.runner import Runner
+from kalshi_assets.pipeline.sensitivity import sensitivity_step
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.pipeline.step import Input, Step, parts_of
 from kalshi_assets.tables import (
@@ -77,7 +79,15 @@ def _of_the_day(of: Step) -> set[Table]:
 
 def graph_of(family: LadderFamily, own: Iterable[Step]) -> tuple[Step, ...]:
     """Every step of a family: its own, and those that every family has."""
-    return in_order((*own, *MARKET_STEPS, *belief_steps(family), *backtest_steps(family)))
+    return in_order(
+        (
+            *own,
+            *MARKET_STEPS,
+            *belief_steps(family),
+            *backtest_steps(family),
+            sensitivity_step(family),
+        )
+    )
 
 
 TEMPERATURE_GRAPH = graph_of(temperature.FAMILY, temperature.STEPS)
@@ -128,5 +138,9 @@ def city_runner(
         ensure_catalogue(lake)
         return connect(files)
 
-    stores = {"models": ModelStore(files), "pages": PageStore(files, connected)}
+    stores = {
+        "models": ModelStore(files),
+        "pages": PageStore(files, connected),
+        "configurations": Configurations(files),
+    }
     return Runner(lake, TEMPERATURE_GRAPH, {"kalshi": kalshi, "weather": weather, **stores}, clock)

@@ -87,7 +87,12 @@ MARKET_STEPS: tuple[Step, ...] = (
 
 def counts(made: Made, column: str) -> dict[str, int]:
     """How many rows have each value of a column."""
-    return dict(made.frame[column].drop_nulls().value_counts(sort=True).iter_rows())
+    return counts_of(made.frame[column])
+
+
+def counts_of(values: pl.Series) -> dict[str, int]:
+    """How many rows have each value."""
+    return dict(values.drop_nulls().value_counts(sort=True).iter_rows())
 
 
 def shares(values: pl.Series) -> dict[str, float]:

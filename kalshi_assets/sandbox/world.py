@@ -55,8 +55,10 @@ class GeneratedDay:
 UNPARTITIONED = ("markets", "observations", "settlements", "forecasts")
 
 
-def generated_day(seed: int, of: City, day: date) -> GeneratedDay:
-    """Generate one city-day.
+def generated_day(
+    seed: int, of: City, day: date, error_f: float = world_market.TRADERS_ERROR_F
+) -> GeneratedDay:
+    """Generate one city-day, whose traders err by so many °F.
 
     Raises
     ------
@@ -68,7 +70,7 @@ def generated_day(seed: int, of: City, day: date) -> GeneratedDay:
     rng = generator(seed, of, day, "market")
     lively = world_market.liveliness(of, day, event)
     lag = int(rng.integers(6, 14))
-    mood = world_market.mood(rng, event.minutes)
+    mood = world_market.mood(rng, event.minutes, error_f)
     view = world_market.belief(seed, of, day, event, lag_min=lag, mood_f=mood)
     informed = world_market.belief(seed, of, day, event, lag_min=2)
     book = world_market.quotes(rng, view, lively)
@@ -155,6 +157,7 @@ class _Chunk:
     seed: int
     city: str
     days: tuple[date, ...]
+    error_f: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +175,7 @@ def generate(
     start: date,
     end: date,
     seed: int,
+    error_f: float = world_market.TRADERS_ERROR_F,
     progress: Callable[[str, date], None] | None = None,
     workers: int = 1,
 ) -> WorldSummary:
@@ -186,6 +190,8 @@ def generate(
         Folder to create; it must be missing or empty.
     start, end
         First and last climate day, both inclusive.
+    error_f
+        Standard deviation of the traders' common error, °F.
     progress
         Called with (city, day) after each city-day.
     workers
@@ -203,7 +209,13 @@ def generate(
     _refuse(out, cities, start, end, seed)
     days = [start + timedelta(days=k) for k in range((end - start).days + 1)]
     chunks = [
-        _Chunk(out=out, seed=seed, city=name, days=tuple(days[at : at + CHUNK_DAYS]))
+        _Chunk(
+            out=out,
+            seed=seed,
+            city=name,
+            days=tuple(days[at : at + CHUNK_DAYS]),
+            error_f=error_f,
+        )
         for name, at in product(sorted(cities), range(0, len(days), CHUNK_DAYS))
     ]
     made = []
@@ -256,7 +268,7 @@ def _make(chunk: _Chunk, progress: Callable[[str, date], None] | None = None) ->
     made = []
     candles = trades = 0
     for day in chunk.days:
-        one = generated_day(chunk.seed, of, day)
+        one = generated_day(chunk.seed, of, day, chunk.error_f)
         for table, frame in (("candles", one.candles), ("trades", one.trades)):
             folder = chunk.out / table / f"series={of.series}" / f"event_date={day}"
             _write(frame, folder / "part.parquet")

@@ -275,6 +275,11 @@ def liveliness(city: City, day: date, market: Event) -> Array:
     return np.clip(0.06 + eve + own, 0, 1)
 
 
-def mood(rng: np.random.Generator, minutes: int) -> Array:
-    """The traders' common error in °F, shape (minutes,): sd 0.35, decays within hours."""
-    return 0.35 * ornstein_uhlenbeck(rng.standard_normal(minutes), time_constant=75.0)
+TRADERS_ERROR_F = 0.35
+"""Standard deviation of the traders' common error: about what recorded markets show."""
+
+
+def mood(rng: np.random.Generator, minutes: int, error_f: float = TRADERS_ERROR_F) -> Array:
+    """The traders' common error in °F, shape (minutes,); the greater, the longer it lasts."""
+    lasting = 75.0 * max(error_f / TRADERS_ERROR_F, 1.0)
+    return error_f * ornstein_uhlenbeck(rng.standard_normal(minutes), time_constant=lasting)

@@ -13,6 +13,7 @@ import polars as pl
 from kalshi_assets.config import load_toml
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.ingest import fetch_candles, fetch_event, fetch_trades
+from kalshi_assets.exchange.wire import TRADE_LAG
 from kalshi_assets.families.temperature.cities import city
 from kalshi_assets.families.temperature.features import model_features
 from kalshi_assets.families.temperature.fit.fitting import mc_params
@@ -35,11 +36,10 @@ from kalshi_assets.families.temperature.sources.visual_crossing import (
 from kalshi_assets.families.temperature.sources.weather_company import (
     fetch_weather_company,
 )
-from kalshi_assets.families.temperature.steps import LOOK_BACK_DAYS
+from kalshi_assets.families.temperature.steps import FAMILY, LOOK_BACK_DAYS
 from kalshi_assets.families.temperature.trading import (
     TemperatureTradingParams,
     trading_params,
-    veto,
 )
 from kalshi_assets.features.activity import activity
 from kalshi_assets.features.panel import minute_panel
@@ -47,7 +47,7 @@ from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import market_pmf
 from kalshi_assets.learning.calibration.calibrators import calibrated, calibrators
 from kalshi_assets.learning.calibration.maps import FAMILIES, CalibrationMap
-from kalshi_assets.pipeline.backtest import terms_of
+from kalshi_assets.pipeline.backtest import trading_day
 from kalshi_assets.pooling.fused import fused_pmf
 from kalshi_assets.pooling.weights import PoolWeights
 from kalshi_assets.sandbox.server import Sandbox
@@ -67,9 +67,10 @@ from kalshi_assets.tables import (
     TRADES,
     Table,
 )
-from kalshi_assets.trading.engine import run_day
+from kalshi_assets.trading.day import TradingDay
+from kalshi_assets.trading.engine import backtest
 from kalshi_assets.trading.params import CONFIG_NAME
-from kalshi_assets.trading.signal import priced
+from kalshi_assets.trading.records import decisions
 
 Chain = Mapping[Table, pl.DataFrame]
 Earlier = tuple[tuple[datetime, pl.DataFrame], ...]
@@ -102,6 +103,8 @@ class Inputs:
         `panel.activity` of earlier days.
     weights, packaged
         Of the pool, and the calibration map in force.
+    predictions
+        `learning.predictions` of the day; None: there are none.
     """
 
     key: LadderDay
@@ -118,6 +121,7 @@ class Inputs:
     usual: Sequence[pl.DataFrame] = ()
     weights: PoolWeights = LIVELY
     packaged: CalibrationMap = SHARPER
+    predictions: pl.DataFrame | None = None
 
     def __repr__(self) -> str:
         return f"Inputs({self.key})"
@@ -208,6 +212,24 @@ def parameters_of(inputs: Inputs) -> pl.DataFrame:
     return _fitted[name][1]
 
 
+def day_of(inputs: Inputs, full: pl.DataFrame, calibrated_pmf: pl.DataFrame) -> TradingDay:
+    """The day as the engine reads it.
+
+    Its tape has trades a feed's delay before they were known: what an attack claims for the past,
+    though known later, did not happen then.
+    """
+    happened = pl.col("known_at") - TRADE_LAG
+    return trading_day(
+        FAMILY,
+        events=inputs.events,
+        trades=inputs.trades.with_columns(event_time=happened),
+        panel=full,
+        calibrated=calibrated_pmf,
+        predictions=inputs.predictions,
+        params=inputs.params,
+    )
+
+
 def chain_of(inputs: Inputs) -> Chain:
     """Everything computed from the inputs, by the functions that the assets call."""
     events = inputs.events
@@ -227,15 +249,16 @@ def chain_of(inputs: Inputs) -> Chain:
     full = MINUTE_PANEL_FULL.assembled({MODEL_FEATURES: features, FUSED_PMF: fused}, None)
     maps = calibrators(inputs.start, [], inputs.packaged)
     calibrated_pmf = calibrated(fused, maps, inputs.start)
-    seen_by_engine = priced(full, calibrated_pmf, veto(full, inputs.params))
-    decisions = run_day(seen_by_engine, terms=terms_of(events), params=inputs.params).decisions
+    day = day_of(inputs, full, calibrated_pmf)
+    runs = backtest(day)
     return {
         MINUTE_PANEL: panel,
         MINUTE_PANEL_WITH_WEATHER: seen,
         MARKET_PMF: market,
         HAZARD_PMF: hazard,
+        MODEL_FEATURES: features,
         FUSED_PMF: fused,
         MINUTE_PANEL_FULL: full,
         CALIBRATED: calibrated_pmf,
-        DECISIONS: decisions,
+        DECISIONS: decisions(day, runs),
     }

@@ -19,12 +19,11 @@ from kalshi_assets.families.temperature.fit.parameters import HazardParameters
 from kalshi_assets.families.temperature.fit.priors import load_priors
 from kalshi_assets.families.temperature.labels import labels
 from kalshi_assets.families.temperature.listing import regular_closes
-from kalshi_assets.families.temperature.trading import trading_params, veto
+from kalshi_assets.families.temperature.trading import trading_params
 from kalshi_assets.features.labels import LATEST
 from kalshi_assets.features.panel import minute_panel
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import market_pmf
-from kalshi_assets.pipeline.backtest import terms_of
 from kalshi_assets.pooling.fused import fused_pmf
 from kalshi_assets.tables import (
     CALIBRATED,
@@ -39,9 +38,10 @@ from kalshi_assets.tables import (
     MINUTE_PANEL_WITH_WEATHER,
     SETTLEMENTS,
 )
-from kalshi_assets.trading.engine import run_day
+from kalshi_assets.trading.engine import backtest
 from kalshi_assets.trading.params import CONFIG_NAME
-from kalshi_assets.trading.signal import priced
+from kalshi_assets.trading.records import decisions
+from kalshi_assets.trading.sensitivity import with_changes
 from kalshi_assets_tests.chain.attacks import (
     Attack,
     assert_past_is_untouched,
@@ -51,23 +51,25 @@ from kalshi_assets_tests.chain.attacks import (
     terms_noise,
     told,
 )
-from kalshi_assets_tests.chain.inputs import LIVELY, Inputs, chain_of
+from kalshi_assets_tests.chain.inputs import LIVELY, Inputs, chain_of, day_of
 from kalshi_assets_tests.properties import examples
 from kalshi_assets_tests.shared import needs_archive
 
 NEW_YORK = city_day("new_york", date(2025, 4, 25))
 CHICAGO = city_day("chicago", date(2025, 5, 5))
 
-EAGER = trading_params(load_toml(CONFIG_NAME), "new_york").model_copy(
-    update={
+EAGER = with_changes(
+    trading_params(load_toml(CONFIG_NAME), "new_york"),
+    {
         "max_spread_cents": 30.0,
         "min_volume_15m": 0.0,
         "max_quote_age_s": 1e6,
         "max_hazard_5m": 1.0,
-        "maker_min_edge_cents": 0.01,
-        "taker_min_edge_cents": 0.02,
         "max_position_contracts": 500,
-    }
+        "kelly_fraction": 1.0,
+        "value.maker_min_edge_cents": 0.01,
+        "value.taker_min_edge_cents": 0.02,
+    },
 )
 
 ReadDay = Callable[[LadderDay], Inputs]
@@ -166,8 +168,8 @@ def test_a_session_decides_like_the_backtest_on_the_minutes_it_has_seen(
     for instant in _instants(day)[4:]:
         so_far = pl.col("minute") <= instant
         full, calibrated = (whole[t].filter(so_far) for t in (MINUTE_PANEL_FULL, CALIBRATED))
-        seen = priced(full, calibrated, veto(full, EAGER))
-        decided = run_day(seen, terms=terms_of(day.events), params=EAGER).decisions
+        seen = day_of(day, full, calibrated)
+        decided = decisions(seen, backtest(seen))
         assert_past_is_untouched({DECISIONS: whole[DECISIONS]}, {DECISIONS: decided}, instant)
 
 

@@ -20,7 +20,14 @@ from kalshi_assets.keys import LadderDay
 from kalshi_assets.learning.calibration.maps import IDENTITY
 from kalshi_assets.pooling.weights import PoolWeights
 from kalshi_assets.sandbox.server import Sandbox
-from kalshi_assets.tables import ACTIVITY, FUSION_WEIGHTS, HAZARD_PMF, OBSERVATIONS, Table
+from kalshi_assets.tables import (
+    ACTIVITY,
+    FUSION_WEIGHTS,
+    HAZARD_PMF,
+    OBSERVATIONS,
+    PREDICTIONS,
+    Table,
+)
 from kalshi_assets_tests.chain.backfills import service_settings
 from kalshi_assets_tests.chain.conftest import WORLD_CITY, WORLD_END
 from kalshi_assets_tests.chain.inputs import chain_of, read_inputs
@@ -69,6 +76,7 @@ def test_the_graph_computes_what_the_functions_compute(sandbox: Sandbox, key: La
         usual=[lake.read(ACTIVITY, day) for day in key.earlier(3) if lake.has(ACTIVITY, day)],
         weights=PoolWeights.from_frame(lake.read(FUSION_WEIGHTS, key), WEATHER),
         packaged=IDENTITY,
+        predictions=lake.read(PREDICTIONS, key),
     )
     for table, frame in chain_of(inputs).items():
         assert_frame_equal(lake.read(table, key), table.conform(frame), check_exact=True)

@@ -21,6 +21,7 @@ from kalshi_assets.ladder.grid import gridded
 from kalshi_assets.ladder.legs import ValueGrid
 from kalshi_assets.lake.checks import one_winner
 from kalshi_assets.lake.rules import Rules, with_event
+from kalshi_assets.lake.trading_checks import TRADING_CHECKS
 from kalshi_assets.pages.ladder_page import LadderPage
 from kalshi_assets.pipeline.family import LadderFamily
 from kalshi_assets.pipeline.graph import graph_of
@@ -37,6 +38,7 @@ from kalshi_assets.tables import (
     LABELS,
     MARKET_PMF,
     MINUTE_PANEL,
+    ORDERS,
     REPORT,
     Table,
 )
@@ -240,6 +242,7 @@ def _page(
     events: pl.DataFrame,
     fused: pl.DataFrame,
     decisions: pl.DataFrame,
+    orders: pl.DataFrame,
     fills: pl.DataFrame,
     pnl: pl.DataFrame,
     report: pl.DataFrame,
@@ -249,6 +252,7 @@ def _page(
         events=events,
         fused_pmf=fused,
         decisions=decisions,
+        orders=orders,
         fills=fills,
         daily_pnl=pnl,
         report=report,
@@ -257,8 +261,11 @@ def _page(
 
 
 def trading_params(document: Mapping[str, Any], table: str) -> TradingParams:
-    own = {name: value for name, value in document["defaults"].items() if name != "max_hazard_5m"}
+    ours = TradingParams.model_fields
+    own = {name: value for name, value in document["defaults"].items() if name in ours}
     liquid = {"max_spread_cents": 4.0, "min_volume_15m": 20.0}
+    # Forty legs at once would reach the limits of six brackets with their first orders.
+    liquid |= {"max_ladder_loss_cc": 50_000_000, "max_daily_loss_cc": 50_000_000}
     return params_of(
         {"defaults": own | liquid}, table, ["first_table"], section="tables", of=TradingParams
     )
@@ -313,6 +320,7 @@ STEPS: tuple[Step, ...] = (
         events=Input(EVENTS),
         fused=Input(FUSED_PMF),
         decisions=Input(DECISIONS),
+        orders=Input(ORDERS),
         fills=Input(FILLS),
         pnl=Input(DAILY_PNL),
         report=Input(REPORT),
@@ -322,4 +330,4 @@ STEPS: tuple[Step, ...] = (
 
 GRAPH = graph_of(FAMILY, STEPS)
 
-CHECKS = Rules({SETTLEMENTS: [with_event(one_winner)]})
+CHECKS = Rules({**TRADING_CHECKS, SETTLEMENTS: [with_event(one_winner)]})

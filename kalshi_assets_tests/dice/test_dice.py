@@ -12,6 +12,7 @@ import pytest
 from kalshi_assets.keys import days_between
 from kalshi_assets.ladder.terms import atoms_of
 from kalshi_assets.lake.checks import pmfs_sum_to_one
+from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.rules import judged
 from kalshi_assets.lake.store import Lake
@@ -59,7 +60,12 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
 def made(data: Path) -> Lake:
     lake = Lake(Files(data), family.DICE)
     kalshi = KalshiService(unthrottled=True)
-    runner = Runner(lake, family.GRAPH, {"kalshi": kalshi, "dice": family.DiceService()}, float)
+    services = {
+        "kalshi": kalshi,
+        "dice": family.DiceService(),
+        "configurations": Configurations(lake.files),
+    }
+    runner = Runner(lake, family.GRAPH, services, float)
     for day in days_between(world.FIRST, world.LAST):
         runner.make(family.key_of(day), TABLES)
     kalshi.close()
@@ -67,7 +73,7 @@ def made(data: Path) -> Lake:
 
 
 def test_every_table_of_the_family_is_made(lake: Lake) -> None:
-    assert len(TABLES) == 22
+    assert len(TABLES) == 26
     for table in TABLES:
         assert lake.has(table, LAST), table.full_name
     assert "table=first_table" in lake.address(EVENTS, LAST)
@@ -161,20 +167,21 @@ def test_every_leg_that_the_sum_clears_pays(lake: Lake) -> None:
 def test_gains_are_those_of_every_leg_on_its_own(lake: Lake) -> None:
     total = sum(pips for _, pips in world.throws_of(LAST.date))
     fills = lake.read(FILLS, LAST)
-    assert fills["filled"].sum() > 0
-    for model, net_cc in lake.read(DAILY_PNL, LAST).select("fill_model", "net_cc").iter_rows():
+    assert fills.height > 0
+    results = lake.read(DAILY_PNL, LAST).select("strategy", "fill_model", "net_cc")
+    for strategy, model, net_cc in results.iter_rows():
         gain = 0
-        for order in fills.filter(fill_model=model).to_dicts():
-            strike = int(order["market_ticker"].rpartition("T")[2])
+        for fill in fills.filter(strategy=strategy, fill_model=model).to_dicts():
+            strike = int(fill["market_ticker"].rpartition("T")[2])
             paid = 10_000 if total >= strike else 0
-            sign = 1 if order["side"] == "bid" else -1
-            gain += sign * order["filled"] * (paid - order["price_cc"]) - order["fee_cc"]
-        assert net_cc == gain, model
+            sign = 1 if fill["side"] == "bid" else -1
+            gain += sign * fill["contracts"] * (paid - fill["price_cc"]) - fill["fee_cc"]
+        assert net_cc == gain, (strategy, model)
 
 
 def test_the_engine_gives_its_reasons_and_the_family_its_veto(lake: Lake) -> None:
     decisions = lake.read(DECISIONS, LAST)
-    assert decisions.height == 40 * 391
+    assert decisions.height == 3 * 40 * 391
     soon = decisions.filter(pl.col("minute").dt.minute() % 30 == 29)
     assert "throw_soon" in set(soon["reason"])
     assert "trade" not in set(soon["reason"])

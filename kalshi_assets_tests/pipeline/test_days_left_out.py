@@ -32,4 +32,4 @@ def test_the_outcome_of_a_fair_price_is_what_each_bracket_paid() -> None:
     outcome = outcome_of(said, events())
     assert outcome is not None
     assert (outcome.settled_by, outcome.winning_bracket) == ("exchange", None)
-    assert [outcome.payoff_cc(bracket) for bracket in range(4)] == [100, 2_400, 7_400, 100]
+    assert outcome.payoffs_cc == (100, 2_400, 7_400, 100)

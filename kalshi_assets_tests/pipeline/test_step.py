@@ -33,6 +33,7 @@ from kalshi_assets.tables import (
     MARKET_PMF,
     OBSERVATIONS,
     REPORT,
+    SWEEPS,
     TABLES,
     TRADES,
     Table,
@@ -140,7 +141,7 @@ def test_days_that_teach_nothing_are_named_with_their_reasons() -> None:
 
 
 def test_the_graph_makes_every_table_once_and_after_what_it_reads() -> None:
-    assert set(MADE_BY) == set(TABLES)
+    assert set(MADE_BY) == {*TABLES, *SWEEPS}
     made: set[Table] = set()
     for each in TEMPERATURE_GRAPH:
         inputs = (a for a in each.arguments.values() if isinstance(a, Input))
