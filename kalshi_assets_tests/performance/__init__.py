@@ -1,0 +1,1 @@
+"""Tests of `kalshi_assets.performance`."""
