@@ -4,6 +4,7 @@ Here: turning the day's frames into the template's context. Not here: figures (`
 (`verdict`, `words`), layout (`templates/day.html.j2`).
 """
 
+from collections import Counter
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,16 @@ from kalshi_assets.pages.hazard_words import hazard_sentences, weather_sentence
 from kalshi_assets.pages.inputs import DayInputs, Rung
 from kalshi_assets.pages.page import render
 from kalshi_assets.pages.palette import (
-    FILL_MODEL_COLOURS,
     REASON_COLOURS,
     SOURCE_COLOURS,
     bracket_colours,
+    strategy_colours,
 )
 from kalshi_assets.pages.quality import quality_of, quote_sentence
+from kalshi_assets.pages.results import nets_of, width_cc, with_gains
 from kalshi_assets.pages.svg import svg_markup
+from kalshi_assets.pages.trades_page import trades_file
+from kalshi_assets.tables.backtest import DECIDING_MODEL, FILL_MODELS
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -39,7 +43,7 @@ def render_day(day: DayInputs) -> str:
 
     Any frame may be empty; the page then says what is missing.
     """
-    summary = verdict.summary_of(day)
+    summary, orders = verdict.summary_of(day), _orders(day)
     return render(
         "day.html.j2",
         day=day,
@@ -59,13 +63,17 @@ def render_day(day: DayInputs) -> str:
         contract=latest_terms(day.events).row(0, named=True) if len(day.events) else None,
         figures=_figures(day),
         scores=_scores(day),
-        pnl=sorted(day.daily_pnl.to_dicts(), key=itemgetter("fill_model")),
-        orders=_orders(day),
-        orders_left_out=max(len(day.fills) - _MOST_ORDERS, 0),
+        traded=_traded(day, summary),
+        pnl=_pnl(day, summary),
+        models=FILL_MODELS,
+        shown_model=DECIDING_MODEL,
+        trades_file=trades_file(day.date),
+        orders=orders[:_MOST_ORDERS],
+        orders_left_out=max(len(orders) - _MOST_ORDERS, 0),
         reasons=_reasons(summary),
         quality=quality_of(day),
         lineage=_lineage(day),
-        colours={"source": SOURCE_COLOURS, "model": FILL_MODEL_COLOURS},
+        colours={"source": SOURCE_COLOURS, "strategy": strategy_colours(day.strategies)},
         blind=float(np.log(len(day.ladder) or 6)),
         weather_words=words.WEATHER_WORDS,
         kind_words=words.KIND_WORDS,
@@ -106,10 +114,12 @@ def _figures(day: DayInputs) -> dict[str, "Markup"]:
             plots.hazard_figure(day),
             "Temperature reports and the probabilities by the weather alone",
         ),
-        "reasons": (plots.reason_figure(day), "Reason for every bracket and minute"),
     }
-    if (day.fills["filled"] > 0).any():
-        drawn["money"] = (plots.money_figure(day), "Cumulative gain under each fill model")
+    for strategy in day.strategies:
+        alt = f"What {strategy} decided for every bracket and minute, its orders and fills"
+        drawn[strategy] = (plots.reason_figure(day, strategy), alt)
+    if (day.fills["fill_model"] == DECIDING_MODEL).any():
+        drawn["money"] = (plots.money_figure(day), "Cumulative gain of each strategy")
     return {name: Markup(svg_markup(fig, alt)) for name, (fig, alt) in drawn.items()}
 
 
@@ -152,18 +162,47 @@ def _scores(day: DayInputs) -> list[dict[str, Any]]:
     ]
 
 
+def _traded(day: DayInputs, summary: verdict.DaySummary) -> list[dict[str, Any]]:
+    """A row per strategy: what it sent, what it earned under each fill model, and why no more."""
+    rows = []
+    for strategy in day.strategies:
+        nets = nets_of(summary.results, strategy)
+        rows.append(
+            {
+                "strategy": strategy,
+                "shown": summary.under(strategy, DECIDING_MODEL),
+                "nets": [nets.get(model) for model in FILL_MODELS],
+                "width": width_cc(nets),
+                "why": verdict.why_none(summary.reasons.get(strategy, {})),
+            }
+        )
+    return rows
+
+
+def _pnl(day: DayInputs, summary: verdict.DaySummary) -> list[dict[str, Any]]:
+    """The rows of `backtest.daily_pnl` in the order of the summary."""
+    rows = {(row["strategy"], row["fill_model"]): row for row in day.daily_pnl.to_dicts()}
+    return [rows[result.strategy, result.fill_model] for result in summary.results]
+
+
 def _orders(day: DayInputs) -> list[dict[str, Any]]:
+    """The orders by time; one that several fill models sent is one row."""
     labels = {rung.market_ticker: rung.label for rung in day.ladder}
-    rows = day.fills.sort("placed_at", "order_id", "fill_model").head(_MOST_ORDERS)
-    return [
-        {
-            **row,
-            "label": labels.get(row["market_ticker"], row["market_ticker"]),
-            "placed": _local(day, row["placed_at"]),
-            "ended": _local(day, row["event_time"]),
-        }
-        for row in rows.iter_rows(named=True)
-    ]
+    rows = with_gains(day.orders, day.fills)
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows.iter_rows(named=True):
+        key = (row["order_id"], row["execution"], row["price_cc"])
+        order = found.setdefault(
+            key,
+            {
+                **row,
+                "label": labels.get(row["market_ticker"], row["market_ticker"]),
+                "placed": _local(day, row["placed_at"]),
+                "under": dict.fromkeys(FILL_MODELS),
+            },
+        )
+        order["under"][row["fill_model"]] = row
+    return list(found.values())
 
 
 def _local(day: DayInputs, instant: Any) -> str:
@@ -171,16 +210,22 @@ def _local(day: DayInputs, instant: Any) -> str:
 
 
 def _reasons(summary: verdict.DaySummary) -> list[dict[str, Any]]:
-    total = sum(summary.reasons.values())
+    """A row per reason of any strategy, the most frequent first: its share of each one's."""
+    totals = {name: sum(counts.values()) for name, counts in summary.reasons.items()}
+    named = Counter[str]()
+    for counts in summary.reasons.values():
+        named.update(counts)
     return [
         {
             "reason": reason,
             "words": words.reason_words(reason),
-            "count": count,
-            "share": count / total,
             "colour": REASON_COLOURS[reason],
+            "cells": [
+                (counts.get(reason, 0), counts.get(reason, 0) / totals[name])
+                for name, counts in summary.reasons.items()
+            ],
         }
-        for reason, count in summary.reasons.items()
+        for reason, _ in sorted(named.items(), key=lambda item: (-item[1], item[0]))
     ]
 
 

@@ -10,8 +10,17 @@ from itertools import groupby
 from statistics import stdev
 
 from kalshi_assets.pages.page import render
-from kalshi_assets.pages.verdict import DaySummary, mean, under_fill_models
+from kalshi_assets.pages.results import (
+    Result,
+    Total,
+    nets_of,
+    strategies_in,
+    totals_of,
+    width_cc,
+)
+from kalshi_assets.pages.verdict import DaySummary, mean, span
 from kalshi_assets.pages.words import counted, number
+from kalshi_assets.tables.backtest import DECIDING_MODEL
 
 ENOUGH_DAYS = 30
 """With fewer settled days no difference is called significant (methods.md 6)."""
@@ -33,10 +42,8 @@ class CityTotal:
         The market's mean over the days and hours with a scored weather PMF.
     gap, gap_error
         Mean over scored days of fused less market log loss, and its standard error over days.
-    net_cc
-        Sum over settled days per fill model.
-    orders
-        Sum per fill model.
+    results
+        Every strategy under every fill model, over the days.
     """
 
     title: str
@@ -46,13 +53,7 @@ class CityTotal:
     market_there: float | None
     gap: float | None
     gap_error: float | None
-    net_cc: Mapping[str, int]
-    orders: Mapping[str, int]
-
-    @property
-    def width_cc(self) -> int:
-        """Highest less lowest net of the fill models."""
-        return max(self.net_cc.values(), default=0) - min(self.net_cc.values(), default=0)
+    results: tuple[Total, ...]
 
 
 def total_of(title: str, rows: Sequence[DaySummary]) -> CityTotal:
@@ -64,7 +65,6 @@ def total_of(title: str, rows: Sequence[DaySummary]) -> CityTotal:
         if (fused := row.contest.log_loss["fused"]) is not None
         and (market := row.contest.log_loss["market"]) is not None
     ]
-    models = sorted({model for row in rows for model in row.net_cc})
     return CityTotal(
         title=title,
         days=len(rows),
@@ -76,8 +76,7 @@ def total_of(title: str, rows: Sequence[DaySummary]) -> CityTotal:
         market_there=mean([v for row in scored if (v := row.contest.market_there) is not None]),
         gap=mean(gaps),
         gap_error=stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else None,
-        net_cc={model: sum(row.net_cc.get(model) or 0 for row in rows) for model in models},
-        orders={model: sum(row.orders.get(model, 0) for row in rows) for model in models},
+        results=tuple(totals_of(row.results for row in rows)),
     )
 
 
@@ -93,14 +92,42 @@ def totals(rows: Iterable[DaySummary]) -> list[CityTotal]:
 def render_index(rows: Iterable[DaySummary]) -> str:
     """The index page of the city-days `rows`, in any order."""
     ordered = sorted(rows, key=lambda row: (row.title, row.date))
-    models = sorted({model for row in ordered for model in row.net_cc})
     return render(
         "index.html.j2",
-        rows=ordered,
-        totals=totals(ordered),
-        models=models,
+        totals=[(row, money_of(row.results)) for row in totals(ordered)],
+        days=[(row, money_of(row.results)) for row in ordered],
+        strategies=strategies_in(result for row in ordered for result in row.results),
+        shown_model=DECIDING_MODEL,
         lead=lead_sentence(ordered),
         caveats=caveats(ordered),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Money:
+    """What a line of the index shows of trading.
+
+    Attributes
+    ----------
+    net_cc, orders
+        By strategy under `DECIDING_MODEL`.
+    width_cc
+        Greatest width between fill models of a strategy; None: not known.
+    """
+
+    net_cc: Mapping[str, int | None]
+    orders: Mapping[str, int]
+    width_cc: int | None
+
+
+def money_of(results: Sequence[Result | Total]) -> Money:
+    """What a line of the index shows of a day's results, or of several days'."""
+    shown = [result for result in results if result.fill_model == DECIDING_MODEL]
+    widths = [width_cc(nets_of(results, name)) for name in strategies_in(results)]
+    return Money(
+        net_cc={result.strategy: result.net_cc for result in shown},
+        orders={result.strategy: result.orders for result in shown},
+        width_cc=max((width for width in widths if width is not None), default=None),
     )
 
 
@@ -112,8 +139,11 @@ def lead_sentence(rows: Sequence[DaySummary]) -> str:
     if not whole.scored_days:
         return f"{counted(whole.days, 'city-day')}, none of them scored yet."
     market, fused = whole.log_loss["market"], whole.log_loss["fused"]
-    traded, nets = any(whole.orders.values()), under_fill_models(whole.net_cc)
-    earned = f"after fees it made {nets}" if traded else "no orders were sent"
+    earned = "no orders were sent"
+    if any(total.orders for total in whole.results):
+        nets = {name: nets_of(whole.results, name) for name in strategies_in(whole.results)}
+        made = "; ".join(f"{name} {span(each.values())}" for name, each in nets.items())
+        earned = f"after fees, from the worst to the best fill model: {made}"
     return (
         f"Over {counted(whole.scored_days, 'scored city-day')} the mean log loss is "
         f"{number(market)} for the market and {number(fused)} for fused; {earned}."

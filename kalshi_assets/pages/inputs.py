@@ -19,6 +19,7 @@ import polars as pl
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.instants import microseconds, microseconds_of
 from kalshi_assets.ladder.terms import terms_at
+from kalshi_assets.pages.results import results_of, strategies_in
 from kalshi_assets.settlement.rule import final
 from kalshi_assets.tables import (
     DAILY_PNL,
@@ -29,6 +30,7 @@ from kalshi_assets.tables import (
     HAZARD_PMF,
     MINUTE_PANEL_FULL,
     OBSERVATIONS,
+    ORDERS,
     REPORT,
     SETTLEMENTS,
     Table,
@@ -43,6 +45,7 @@ PAGE_TABLES: tuple[Table, ...] = (
     HAZARD_PMF,
     MINUTE_PANEL_FULL,
     DECISIONS,
+    ORDERS,
     FILLS,
     DAILY_PNL,
     REPORT,
@@ -83,7 +86,7 @@ class DayInputs:
         The climate day.
     events, observations, forecasts, settlements, hazard_pmf, minute_panel_full
         Partitions of the tables of these names; any of them may be empty.
-    decisions, fills, daily_pnl, report
+    decisions, orders, fills, daily_pnl, report
         The same, of schema `backtest`.
     """
 
@@ -96,6 +99,7 @@ class DayInputs:
     hazard_pmf: pl.DataFrame
     minute_panel_full: pl.DataFrame
     decisions: pl.DataFrame
+    orders: pl.DataFrame
     fills: pl.DataFrame
     daily_pnl: pl.DataFrame
     report: pl.DataFrame
@@ -127,6 +131,11 @@ class DayInputs:
     def final_words(self) -> list[dict[str, Any]]:
         """The rows of `settlements` that their sources call final."""
         return final(self.settlements).to_dicts()
+
+    @cached_property
+    def strategies(self) -> list[str]:
+        """The strategies that decided, those that ship first."""
+        return strategies_in(results_of(self.daily_pnl))
 
     @cached_property
     def winner(self) -> int | None:

@@ -17,6 +17,7 @@ from kalshi_assets.pages.canvas import Sheet, hour_ticks, panels
 from kalshi_assets.pages.inputs import hours_since, winner_of
 from kalshi_assets.pages.page import render
 from kalshi_assets.pages.plots.strokes import PERCENT, bands
+from kalshi_assets.pages.results import results_of, strategies_in, with_gains
 from kalshi_assets.pages.svg import svg_markup
 from kalshi_assets.units import Array
 
@@ -27,7 +28,7 @@ class LadderPage:
 
     Attributes
     ----------
-    events, fused_pmf, decisions, fills, daily_pnl, report
+    events, fused_pmf, decisions, orders, fills, daily_pnl, report
         Partitions of the tables of these names.
     """
 
@@ -35,6 +36,7 @@ class LadderPage:
     events: pl.DataFrame
     fused_pmf: pl.DataFrame
     decisions: pl.DataFrame
+    orders: pl.DataFrame
     fills: pl.DataFrame
     daily_pnl: pl.DataFrame
     report: pl.DataFrame
@@ -50,16 +52,20 @@ class LadderPage:
 
     def render(self) -> str:
         """One self-contained HTML page."""
-        reasons = self.decisions["reason"].value_counts(sort=True).rows()
+        strategies = strategies_in(results_of(self.daily_pnl))
+        counted = self.decisions.group_by("reason", "strategy").len()
+        reasons = counted.pivot(on="strategy", index="reason", values="len").fill_null(0)
+        decided = [name for name in strategies if name in reasons.columns]
         return render(
             "ladder.html.j2",
             page=self,
             terms=latest_terms(self.events).sort("bracket").to_dicts(),
             figure=svg_markup(self._beliefs(), "fused and market probabilities over the day"),
             scores=self._scores(),
-            reasons=reasons,
-            pnl=self.daily_pnl.sort("fill_model").to_dicts(),
-            filled=self.fills.filter(pl.col("filled") > 0).sort("placed_at", "order_id").to_dicts(),
+            strategies=decided,
+            reasons=reasons.sort(pl.sum_horizontal(decided), descending=True).to_dicts(),
+            pnl=self.daily_pnl.sort("strategy", "fill_model").to_dicts(),
+            filled=with_gains(self.orders.filter(pl.col("filled") > 0), self.fills).to_dicts(),
         )
 
     def _beliefs(self) -> Sheet:

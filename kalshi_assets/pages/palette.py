@@ -1,8 +1,11 @@
-"""Colours with a meaning: brackets from cold to hot, reasons, sources, fill models.
+"""Colours with a meaning: brackets from cold to hot, reasons, sources, strategies.
 
 Here: every such colour, for figures and pages. Not here: text and background colours of the pages
 (templates/style.css).
 """
+
+from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
 
@@ -14,6 +17,12 @@ REASON_COLOURS = {
     "trade": "#16a34a",
     "order_working": "#8fd19e",
     "edge_too_small": "#eab308",
+    "move_too_small": "#facc15",
+    "signal_too_weak": "#fde68a",
+    "signal_unknown": "#e7d3c4",
+    "no_prediction": "#d6c7b8",
+    "no_set": "#fef3c7",
+    "not_wanted": "#f5f5f4",
     "no_quote": "#d4d4d8",
     "inferred_quote": "#a1a1aa",
     "stale_quote": "#71717a",
@@ -24,14 +33,20 @@ REASON_COLOURS = {
     "too_late": "#3b4fa8",
     "hazard": "#fb923c",
     "hazard_unknown": "#fed7aa",
+    "quiet_time": "#c4a484",
     "input_unknown": "#52525b",
     "dead_bracket": "#7c5a44",
+    "size_zero": "#fecdd3",
     "position_limit": "#f87171",
+    "open_orders_limit": "#e879f9",
+    "order_rate_limit": "#c026d3",
+    "price_collar": "#86198f",
     "loss_limit": "#b91c1c",
 }
 SOURCE_COLOURS = {"market": "#3b82f6", "weather": "#0d9488", "fused": "#d9480f"}
+FILL_MODEL_COLOURS = {"touch": "#3b82f6", "through": "#d9480f", "queue": "#9d189d"}
 ALARM = "#dc2626"
-FILL_MODEL_COLOURS = {"conservative": "#d9480f", "touch": "#3b82f6"}
+_STRATEGIES = ("#d9480f", "#3b82f6", "#0d9488", "#9d189d", "#71717a")
 
 
 def bracket_colours(count: int) -> tuple[str, ...]:
@@ -40,3 +55,8 @@ def bracket_colours(count: int) -> tuple[str, ...]:
     where = np.linspace(0, len(anchors) - 1, count)
     channels = [np.interp(where, range(len(anchors)), channel) for channel in anchors.T]
     return tuple(f"#{bytes(map(round, rgb)).hex()}" for rgb in zip(*channels, strict=True))
+
+
+def strategy_colours(strategies: Sequence[str]) -> dict[str, str]:
+    """A colour by strategy, in the order given."""
+    return dict(zip(strategies, cycle(_STRATEGIES)))

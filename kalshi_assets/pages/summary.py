@@ -1,15 +1,22 @@
-"""The terminal's summary at the end of a run: a line per city-day, and why it did not trade.
+"""The terminal's summary at the end of a run: city-days, what strategies earned, why not more.
 
-Here: a rich table and a sentence. Not here: printing them, or reading the rows.
+Here: rich tables and sentences. Not here: printing them, or reading the rows.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from kalshi_assets.pages.index_page import total_of
-from kalshi_assets.pages.verdict import DaySummary
-from kalshi_assets.pages.words import dollars, number, reason_words
+from kalshi_assets.pages.index_page import money_of, total_of
+from kalshi_assets.pages.results import (
+    coloured,
+    results_table,
+    strategies_in,
+    totals_of,
+)
+from kalshi_assets.pages.verdict import DaySummary, why_none
+from kalshi_assets.pages.words import dollars, number
+from kalshi_assets.tables.backtest import DECIDING_MODEL
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,13 +28,15 @@ def summary_table(rows: Iterable[DaySummary]) -> "Table":
     from rich.text import Text
 
     ordered = sorted(rows, key=lambda row: (row.city, row.date))
-    models = sorted({model for row in ordered for model in row.net_cc})
+    strategies = strategies_in(result for row in ordered for result in row.results)
     table = Table(
-        title="City-days: outcome, mean log loss (lower is better), P&L after fees",
+        title="City-days: outcome, mean log loss (lower is better), P&L after fees "
+        f"under `{DECIDING_MODEL}` fills",
         show_footer=True,
         title_justify="left",
     )
     whole = total_of("all", ordered)
+    made = money_of(whole.results)
     table.add_column("city", footer=f"{whole.days} city-days")
     table.add_column("date", no_wrap=True)
     table.add_column("paid", no_wrap=True)
@@ -36,12 +45,13 @@ def summary_table(rows: Iterable[DaySummary]) -> "Table":
         footer = "" if source == "weather" else number(whole.log_loss[source])
         table.add_column(source, justify="right", footer=footer)
     table.add_column("better", footer="")
-    for model in models:
-        net = dollars(whole.net_cc[model], signed=True)
-        table.add_column(f"P&L {model}", justify="right", footer=net, no_wrap=True)
-    orders = "/".join(str(whole.orders[model]) for model in models)
+    for strategy in strategies:
+        net = dollars(made.net_cc.get(strategy), signed=True)
+        table.add_column(Text(strategy), justify="right", footer=net, no_wrap=True)
+    orders = _orders(made.orders, strategies)
     table.add_column("orders", justify="right", footer=orders)
     for row in ordered:
+        made = money_of(row.results)
         table.add_row(
             # Text, so that square brackets in the exchange's labels are not read as markup.
             Text(row.city),
@@ -49,25 +59,32 @@ def summary_table(rows: Iterable[DaySummary]) -> "Table":
             Text(row.outcome or ("unknown" if row.settled else "not settled")),
             *(number(row.contest.log_loss[source]) for source in ("market", "weather", "fused")),
             _better(row),
-            *(_net(row.net_cc.get(model)) for model in models),
-            "/".join(str(row.orders.get(model, 0)) for model in models),
+            *(coloured(made.net_cc.get(strategy)) for strategy in strategies),
+            _orders(made.orders, strategies),
         )
     return table
 
 
-def why_not(rows: Iterable[DaySummary]) -> str:
-    """How many days had an order, and the three most frequent reasons for none."""
+def trading_table(rows: Iterable[DaySummary]) -> "Table":
+    """What every strategy sent and earned under every fill model, over the days given."""
+    totals = totals_of(row.results for row in rows)
+    return results_table(totals, "Trading: every strategy under every fill model, all days")
+
+
+def why_not(rows: Iterable[DaySummary]) -> list[str]:
+    """Per strategy on how many days it sent an order, and the most frequent reasons for none."""
     days = [row for row in rows if row.reasons]
-    traded = sum("trade" in row.reasons for row in days)
-    counts: Counter[str] = Counter()
-    for row in days:
-        counts.update(row.reasons)
-    total = counts.total()
-    counts.pop("trade", None)
-    named = [
-        f"{reason_words(reason)} ({count / total:.0%})" for reason, count in counts.most_common(3)
-    ]
-    return f"orders on {traded} of {len(days)} days; why not: {', '.join(named) or 'unknown'}"
+    said = []
+    for strategy in dict.fromkeys(name for row in days for name in row.reasons):
+        own = [row.reasons.get(strategy, {}) for row in days]
+        traded = sum("trade" in reasons for reasons in own)
+        why = why_none(sum((Counter(reasons) for reasons in own), Counter[str]()))
+        said.append(f"{strategy}: orders on {traded} of {len(days)} days; why not: {why or '–'}")
+    return said
+
+
+def _orders(orders: Mapping[str, int], strategies: Sequence[str]) -> str:
+    return "/".join(str(orders.get(strategy, "–")) for strategy in strategies)
 
 
 def _better(row: DaySummary) -> str:
@@ -76,8 +93,3 @@ def _better(row: DaySummary) -> str:
     if contest.better in (None, "tie"):
         return "–" if contest.better is None else "same"
     return f"{contest.better} {contest.won(contest.better or '')}/{contest.hours}"
-
-
-def _net(cc: int | None) -> str:
-    colour = "" if not cc else "green" if cc > 0 else "red"
-    return f"[{colour}]{dollars(cc, signed=True)}[/]" if colour else dollars(cc, signed=True)

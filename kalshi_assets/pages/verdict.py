@@ -5,17 +5,22 @@ them. Not here: computing scores (they are read from `backtest.report`), HTML.
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from operator import itemgetter
 
 import polars as pl
 from pydantic import TypeAdapter
 
 from kalshi_assets.families.temperature.cities import City
 from kalshi_assets.pages.inputs import DayInputs, ladder_of, winner_of
+from kalshi_assets.pages.results import Result, results_of, strategies_in
 from kalshi_assets.pages.words import counted, dollars, number, percent, reason_words
+from kalshi_assets.tables.backtest import REASONS
+
+STRATEGY_REASONS = frozenset(REASONS[REASONS.index("veto") + 1 :])
+"""Reasons that follow the common gates: a strategy's own, and limits."""
 
 SAME = 1e-9
 """Log losses that differ by less are a tie: without weather, fused equals the market."""
@@ -80,10 +85,11 @@ class DaySummary:
         The maximum and the label of the bracket that paid; None: not known.
     contest
         Comparison of the forecasts.
-    net_cc, worst_case_cc, orders, contracts
-        Per fill model; net is None before settlement.
+    results
+        Every strategy under every fill model.
     reasons
-        Bracket-minutes by reason, most frequent first; empty if decisions were not given.
+        By strategy: bracket-minutes by reason, most frequent first; empty if decisions were not
+        given.
     """
 
     city: str
@@ -94,11 +100,8 @@ class DaySummary:
     value: int | None
     outcome: str | None
     contest: Contest
-    net_cc: Mapping[str, int | None]
-    worst_case_cc: Mapping[str, int]
-    orders: Mapping[str, int]
-    contracts: Mapping[str, int]
-    reasons: Mapping[str, int]
+    results: tuple[Result, ...]
+    reasons: Mapping[str, Mapping[str, int]]
 
     def to_json(self) -> str:
         """The summary as JSON."""
@@ -115,15 +118,25 @@ class DaySummary:
         return self.settled_by != "unsettled"
 
     @property
-    def width_cc(self) -> int | None:
-        """Highest less lowest net of the fill models; None with fewer than two."""
-        known = [net for net in self.net_cc.values() if net is not None]
-        return max(known) - min(known) if len(known) > 1 else None
+    def strategies(self) -> list[str]:
+        """The strategies, those that ship first."""
+        return strategies_in(self.results)
 
     @property
     def main_reason(self) -> str | None:
-        """The most frequent reason why there was no order."""
-        return next((reason for reason in self.reasons if reason != "trade"), None)
+        """The most frequent reason of all strategies why there was no order."""
+        return next(iter(reasons_for_none(self.reasons.values())), None)
+
+    def under(self, strategy: str, fill_model: str) -> Result | None:
+        """The result of a strategy under a fill model; None: there is none.
+
+        Parameters
+        ----------
+        strategy, fill_model
+            Names.
+        """
+        wanted = (strategy, fill_model)
+        return next((r for r in self.results if (r.strategy, r.fill_model) == wanted), None)
 
     @property
     def href(self) -> str:
@@ -143,15 +156,15 @@ def summarise(
     events: pl.DataFrame,
     daily_pnl: pl.DataFrame,
     report: pl.DataFrame,
-    reasons: Mapping[str, int] | None = None,
+    reasons: Mapping[str, Mapping[str, int]] | None = None,
 ) -> DaySummary:
     """The summary of one city-day, from its small tables.
 
-    `reasons` is the number of decisions by reason, in any order.
+    `reasons` is the number of decisions by strategy and reason, in any order.
     """
     ladder, winner = ladder_of(events), winner_of(daily_pnl)
-    results = sorted(daily_pnl.to_dicts(), key=itemgetter("fill_model"))
-    by_model = {row["fill_model"]: row for row in results}
+    results = results_of(daily_pnl)
+    given = reasons or {}
     return DaySummary(
         city=city.name,
         title=city.title,
@@ -161,12 +174,22 @@ def summarise(
         value=daily_pnl["value"][0] if len(daily_pnl) else None,
         outcome=next((rung.label for rung in ladder if rung.bracket == winner), None),
         contest=contest_of(report),
-        net_cc={model: row["net_cc"] for model, row in by_model.items()},
-        worst_case_cc={model: row["worst_case_cc"] for model, row in by_model.items()},
-        orders={model: row["orders"] for model, row in by_model.items()},
-        contracts={model: row["contracts"] for model, row in by_model.items()},
-        reasons=dict(sorted((reasons or {}).items(), key=lambda item: (-item[1], item[0]))),
+        results=results,
+        reasons={
+            name: dict(sorted(given[name].items(), key=lambda item: (-item[1], item[0])))
+            for name in strategies_in(results)
+            if name in given
+        },
     )
+
+
+def reasons_for_none(reasons: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Sums over counts of reasons without those of orders, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for each in reasons:
+        counts.update(each)
+    counts.pop("trade", None)
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 def summary_of(day: DayInputs) -> DaySummary:
@@ -177,7 +200,10 @@ def summary_of(day: DayInputs) -> DaySummary:
         events=day.events,
         daily_pnl=day.daily_pnl,
         report=day.report,
-        reasons=dict(day.decisions["reason"].value_counts().iter_rows()),
+        reasons={
+            name: dict(day.decisions.filter(strategy=name)["reason"].value_counts().iter_rows())
+            for name in day.strategies
+        },
     )
 
 
@@ -258,38 +284,55 @@ def score_sentence(day: DaySummary) -> str:
 
 
 def money_sentence(day: DaySummary) -> str:
-    """Profit and loss under every fill model, and the difference between them."""
-    if not day.net_cc:
+    """Profit and loss of every strategy, from its worst to its best fill model."""
+    if not day.results:
         return "No backtest result."
-    if not any(day.orders.values()):
-        return "No orders were sent: no profit and no loss under either fill model."
+    if not any(result.orders for result in day.results):
+        return "No orders were sent: no profit and no loss under any fill model."
     if not day.settled:
-        worst = under_fill_models(day.worst_case_cc)
-        return f"Orders were sent; not settled yet. In the worst case: {worst}."
-    width = (
-        f"The fill models differ by {dollars(day.width_cc)}."
-        if day.width_cc
-        else "The fill model makes no difference."
-    )
-    return f"After fees it made {under_fill_models(day.net_cc)}. {width}"
+        return f"Orders were sent; not settled yet. In the worst case: {_spans(day, worst=True)}."
+    return f"After fees, from the worst to the best fill model: {_spans(day, worst=False)}."
 
 
-def under_fill_models(amounts_cc: Mapping[str, int | None]) -> str:
-    """Amounts by fill model, such as `+$1.00 under touch fills`."""
-    return ", ".join(
-        f"{dollars(cc, signed=True)} under {model} fills"
-        for model, cc in sorted(amounts_cc.items())
-    )
+def _spans(day: DaySummary, *, worst: bool) -> str:
+    said = []
+    for strategy in day.strategies:
+        own = [result for result in day.results if result.strategy == strategy]
+        amounts = [result.worst_case_cc if worst else result.net_cc for result in own]
+        sent = any(result.orders for result in own)
+        said.append(f"{strategy} {span(amounts) if sent else 'sent no orders'}")
+    return "; ".join(said)
+
+
+def span(amounts_cc: Iterable[int | None]) -> str:
+    """The least and the greatest of amounts, such as `−$1.00 to +$2.00`; a dash: none is known."""
+    known = [amount for amount in amounts_cc if amount is not None]
+    ends = dict.fromkeys((min(known), max(known))) if known else {None: None}
+    return " to ".join(dollars(end, signed=True) for end in ends)
 
 
 def trading_sentence(day: DaySummary) -> str:
-    """How often it traded, and the most frequent reasons why it did not."""
-    total = sum(day.reasons.values())
-    if not total:
+    """How often every strategy sent an order."""
+    counts = [
+        f"{strategy} {reasons.get('trade', 0):,}" for strategy, reasons in day.reasons.items()
+    ]
+    if not counts:
         return "No decisions are recorded."
-    trades = day.reasons.get("trade", 0)
-    sent = f"{trades:,} sent an order" if trades else "none sent an order"
-    others = [(reason, n) for reason, n in day.reasons.items() if reason != "trade"][:2]
-    why = "; ".join(f"{reason_words(reason)} ({percent(n / total)})" for reason, n in others)
-    sentence = f"Of {total:,} decisions (one per bracket and minute) {sent}."
-    return f"{sentence} Most frequent reasons: {why}." if why else sentence
+    total = sum(next(iter(day.reasons.values())).values())
+    return (
+        f"Each strategy decided {total:,} times, once per bracket and minute. Orders: "
+        f"{', '.join(counts)}."
+    )
+
+
+def why_none(reasons: Mapping[str, int]) -> str:
+    """The two most frequent reasons for no order and the most frequent one of the strategy's own.
+
+    The common gates come first and are the same for all strategies, so that they would hide what
+    one of them did where it could have traded. Empty: there are no reasons.
+    """
+    total = sum(reasons.values())
+    others = reasons_for_none([reasons])
+    own = [reason for reason in others if reason in STRATEGY_REASONS][:1]
+    named = dict.fromkeys([*list(others)[:2], *own])
+    return "; ".join(f"{reason_words(each)} ({percent(others[each] / total)})" for each in named)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,12 @@ from kalshi_assets.tables import (
     HAZARD_PMF,
     MINUTE_PANEL_FULL,
     OBSERVATIONS,
+    ORDERS,
     REPORT,
     SETTLEMENTS,
     Table,
 )
+from kalshi_assets.tables.backtest import FILL_MODELS, STRATEGIES
 
 HOURS = (0, 6, 9, 12, 15, 18)
 LO = (None, 60, 62, 64, 66, 68)
@@ -69,6 +72,7 @@ def a_day(**changes: Any) -> DayInputs:
         hazard_pmf=_hazard_pmf(world, panel),
         minute_panel_full=panel,
         decisions=_decisions(world, panel),
+        orders=_orders(world),
         fills=_fills(world),
         daily_pnl=_daily_pnl(world),
         report=_report(world, panel),
@@ -352,9 +356,21 @@ def _nulls(values: np.ndarray, known: np.ndarray) -> list[float | None]:
 
 
 def _decisions(world: World, panel: pl.DataFrame) -> pl.DataFrame:
-    sent = {(row[2], int(row[5] * 60) // world.step * world.step) for row in FILL_ROWS}
+    made = [_decisions_of(world, panel, strategy) for strategy in STRATEGIES]
+    return DECISIONS.conform(pl.concat(made).select(DECISIONS.dtypes.keys()))
+
+
+def _decisions_of(world: World, panel: pl.DataFrame, strategy: str) -> pl.DataFrame:
+    sent = {
+        (row[2], int(row[5] * 60) // world.step * world.step)
+        for row in ORDER_ROWS
+        if row[:2] == (strategy, "through")
+    }
     at = (pl.col("minute") - _start(world)).dt.total_minutes()
-    acts = pl.any_horizontal((pl.col("bracket") == b) & (at == m) for b, m in sorted(sent))
+    acts = pl.any_horizontal(
+        pl.lit(value=False), *((pl.col("bracket") == b) & (at == m) for b, m in sorted(sent))
+    )
+    none = {"value": "edge_too_small", "move": "signal_too_weak", "sets": "no_set"}[strategy]
     hour = (pl.col("minute") - _start(world)).dt.total_minutes() / 60
     reason = (
         pl.when(pl.col("quote_source") == "none")
@@ -369,9 +385,10 @@ def _decisions(world: World, panel: pl.DataFrame) -> pl.DataFrame:
         .then(pl.lit("too_late"))
         .when(pl.lit(world.trades) & acts)
         .then(pl.lit("trade"))
-        .otherwise(pl.lit("edge_too_small"))
+        .otherwise(pl.lit(none))
     )
-    frame = panel.select(
+    unknown = pl.lit(None, pl.Float32)
+    return panel.select(
         "market_ticker",
         "bracket",
         "minute",
@@ -385,56 +402,96 @@ def _decisions(world: World, panel: pl.DataFrame) -> pl.DataFrame:
         pl.col("p_fused").alias("p_used"),
         "p_mkt",
         pl.lit(0, pl.Int32).alias("position"),
+        strategy=pl.lit(strategy),
+        **{name: unknown for name in DECISIONS.dtypes if name.startswith("signal")},
     )
-    return DECISIONS.conform(frame)
 
 
-FILL_ROWS = (
-    # model, order, bracket, side, execution, hour, price, ordered, filled, fee, outcome, pnl
-    ("touch", 0, 2, "bid", "maker", 3.2, 3100, 5, 5, 0, "filled", 34_500),
-    ("touch", 1, 3, "ask", "taker", 7.5, 3500, 5, 5, 800, "filled", 16_700),
-    ("touch", 2, 2, "bid", "maker", 13.1, 7200, 5, 2, 0, "partial", 5_600),
-    ("conservative", 0, 2, "bid", "maker", 3.2, 3100, 5, 0, 0, "cancelled", 0),
-    ("conservative", 1, 3, "ask", "taker", 7.5, 3500, 5, 5, 804, "filled", 16_696),
-    ("conservative", 2, 4, "bid", "taker", 9.5, 4100, 5, 5, 847, "filled", -21_347),
+ORDER_ROWS = (
+    # strategy, model, bracket, side, execution, hour, price, ordered, filled, fee, end, pnl
+    ("value", "touch", 2, "bid", "maker", 3.2, 3100, 5, 5, 0, "filled", 34_500),
+    ("value", "touch", 3, "ask", "taker", 7.5, 3500, 5, 5, 800, "filled", 16_700),
+    ("value", "touch", 2, "bid", "maker", 13.1, 7200, 5, 2, 0, "expired", 5_600),
+    ("value", "through", 2, "bid", "maker", 3.2, 3100, 5, 0, 0, "cancelled", 0),
+    ("value", "through", 3, "ask", "taker", 7.5, 3500, 5, 5, 804, "filled", 16_696),
+    ("value", "through", 4, "bid", "taker", 9.5, 4100, 5, 5, 847, "filled", -21_347),
+    ("value", "queue", 2, "bid", "maker", 3.2, 3100, 5, 1, 0, "cancelled", 6_900),
+    ("move", "through", 3, "ask", "maker", 12.0, 2500, 4, 4, 0, "filled", 10_000),
 )
 
 
-def _fills(world: World) -> pl.DataFrame:
-    if not world.trades:
-        return FILLS.empty()
+def _placed(world: World, hour: float) -> dt.datetime:
+    return _start(world) + dt.timedelta(hours=hour)
+
+
+def _order_id(world: World, row: tuple[Any, ...]) -> str:
+    strategy, _, bracket, side, _, hour = row[:6]
+    at = f"{_placed(world, hour):%Y%m%dT%H%M%S%fZ}"
+    return f"{city(world.city).event_ticker(world.date)}/{strategy}/{at}/{bracket}/{side}"
+
+
+def _orders(world: World) -> pl.DataFrame:
     rows = []
-    for model, order, bracket, side, execution, hour, price, n, filled, fee, out, pnl in FILL_ROWS:
-        placed = _start(world) + dt.timedelta(hours=hour)
+    for row in ORDER_ROWS if world.trades else ():
+        strategy, model, bracket, side, execution, hour, price, n, filled, fee, end, _ = row
         rows.append(
             {
+                "strategy": strategy,
                 "fill_model": model,
-                "order_id": order,
+                "order_id": _order_id(world, row),
                 "market_ticker": tickers(world)[bracket],
                 "side": side,
                 "execution": execution,
-                "placed_at": placed,
-                "event_time": placed + dt.timedelta(minutes=4),
-                "known_at": placed + dt.timedelta(minutes=4),
+                "decided_at": _placed(world, hour) - dt.timedelta(minutes=1),
+                "placed_at": _placed(world, hour),
+                "event_time": _placed(world, hour) + dt.timedelta(minutes=5),
+                "known_at": _placed(world, hour) + dt.timedelta(minutes=5),
                 "price_cc": price,
                 "contracts": n,
                 "filled": filled,
                 "fee_cc": fee,
-                "outcome": out,
-                "pnl_cc": pnl if world.settled else None,
-                "mark_out_5m_cc": 35.0 if filled else None,
+                "end": end,
             }
         )
+    return _table(ORDERS, rows)
+
+
+def _fills(world: World) -> pl.DataFrame:
+    rows = []
+    for number, row in enumerate(ORDER_ROWS if world.trades else ()):
+        strategy, model, bracket, side, execution, hour, price, _, filled, fee, _, pnl = row
+        at = _placed(world, hour) + dt.timedelta(minutes=4)
+        if filled:
+            rows.append(
+                {
+                    "strategy": strategy,
+                    "fill_model": model,
+                    "fill": number,
+                    "order_id": _order_id(world, row),
+                    "market_ticker": tickers(world)[bracket],
+                    "side": side,
+                    "execution": execution,
+                    "event_time": at,
+                    "known_at": at,
+                    "price_cc": price,
+                    "contracts": filled,
+                    "fee_cc": fee,
+                    "pnl_cc": pnl if world.settled else None,
+                    "mark_out_1m_cc": None,
+                    "mark_out_5m_cc": 35.0,
+                }
+            )
     return _table(FILLS, rows)
 
 
 def _daily_pnl(world: World) -> pl.DataFrame:
     rows = []
-    for model in ("conservative", "touch"):
-        own = [r for r in FILL_ROWS if r[0] == model] if world.trades else []
+    for strategy, model in product(STRATEGIES, FILL_MODELS):
+        own = [r for r in ORDER_ROWS if world.trades and r[:2] == (strategy, model)]
         fees, net = sum(r[9] for r in own), sum(r[11] for r in own)
         rows.append(
             {
+                "strategy": strategy,
                 "fill_model": model,
                 "settled_by": "exchange" if world.settled else "unsettled",
                 "value": world.tmax if world.settled else None,

@@ -7,6 +7,7 @@ import pytest
 from kalshi_assets.families.temperature.trading import REASONS
 from kalshi_assets.pages.day_page import render_day
 from kalshi_assets.pages.inputs import PAGE_TABLES, DayInputs, no_rows
+from kalshi_assets.pages.trades_page import trades_file
 from kalshi_assets.pages.verdict import summary_of
 from kalshi_assets.pages.words import (
     BASELINE_WORDS,
@@ -70,7 +71,9 @@ def test_a_page_asks_for_nothing_outside_itself(kind: str) -> None:
     outside = [
         address
         for address in Page(html).addresses
-        if not address.startswith(("#", "data:", "../index.html"))
+        if not address.startswith(
+            ("#", "data:", "../index.html", trades_file(dt.date(2025, 4, 25)))
+        )
     ]
     assert outside == []
     assert "script" not in Page(html).opened
@@ -102,9 +105,10 @@ def test_scores_on_the_page_are_the_reports(full: DayInputs, page: Page) -> None
 
 
 def test_profit_on_the_page_is_the_backtests(full: DayInputs, page: Page) -> None:
-    shown = {cells[0]: cells[1:] for cells in page.tables["money"][0]}
+    shown = {tuple(cells[:2]): cells[2:] for cells in page.tables["money"][0]}
+    assert len(shown) == 9
     for row in full.daily_pnl.iter_rows(named=True):
-        assert shown[row["fill_model"]] == [
+        assert shown[row["strategy"], row["fill_model"]] == [
             str(row["orders"]),
             str(row["maker_fills"]),
             str(row["taker_fills"]),
@@ -114,20 +118,42 @@ def test_profit_on_the_page_is_the_backtests(full: DayInputs, page: Page) -> Non
             dollars(row["net_cc"], signed=True),
             dollars(row["worst_case_cc"], signed=True),
         ]
-    nets = full.daily_pnl["net_cc"]
-    assert dollars(nets.max() - nets.min()) in page.words("verdict")
 
 
-def test_every_order_is_listed_with_its_fill(full: DayInputs, page: Page) -> None:
+def test_strategies_stand_side_by_side_with_the_width_between_fill_models(
+    full: DayInputs, page: Page
+) -> None:
+    rows = {cells[0]: cells[1:] for cells in page.tables["verdict"][0]}
+    assert list(rows) == ["value", "move", "sets"]
+    assert rows["value"][:3] == ["3", "2", "10"]
+    assert rows["value"][3:7] == ["+$5.68", "−$0.4651", "+$0.69", "$6.1451"]
+    assert rows["move"][3:7] == ["$0.00", "+$1.00", "$0.00", "$1.00"]
+    assert rows["sets"][:7] == ["0", "0", "0", "$0.00", "$0.00", "$0.00", "$0.00"]
+    assert "the expected gain after fees was too small" in rows["value"][7]
+    assert "complete sets cost what they pay, or more" in rows["sets"][7]
+
+
+def test_an_order_is_listed_once_with_its_fills_under_every_model(
+    full: DayInputs, page: Page
+) -> None:
     shown = page.tables["money"][1]
-    assert len(shown) == len(full.fills)
-    fees = sorted(cells[10] for cells in shown)
-    assert fees == sorted(dollars(fee) for fee in full.fills["fee_cc"])
+    assert len(shown) == full.orders["order_id"].n_unique() == 5
+    (first,) = (cells for cells in shown if cells[0] == "03:12")
+    assert first[1:6] == ["value", "62° to 63°", "buy YES", "maker", "$0.31"]
+    assert first[6:9] == ["5 of 5", "0 of 5 cancelled", "1 of 5"]
+    assert first[9:12] == ["+$3.45", "–", "+$0.69"]
 
 
 def test_reasons_on_the_page_are_the_decisions(full: DayInputs, page: Page) -> None:
-    shown = {cells[0]: int(cells[2].replace(",", "")) for cells in page.tables["decisions"][0]}
-    assert shown == dict(full.decisions["reason"].value_counts().iter_rows())
+    shown = {cells[0]: cells[2:] for cells in page.tables["decisions"][0]}
+    for column, strategy in enumerate(("value", "move", "sets")):
+        own = full.decisions.filter(strategy=strategy)
+        counts = {
+            reason: int(cells[column].split()[0].replace(",", ""))
+            for reason, cells in shown.items()
+            if cells[column] != "–"
+        }
+        assert counts == dict(own["reason"].value_counts().iter_rows())
 
 
 def test_the_contract_is_shown_with_its_provenance(full: DayInputs, page: Page) -> None:
@@ -176,9 +202,9 @@ def test_an_unsettled_day_claims_no_score_and_no_profit() -> None:
     read = Page(render_day(a_day(settled=False)))
     verdict = read.words("verdict")
     assert "Not settled yet, so nothing is scored." in verdict
-    assert "After fees it made" not in verdict
-    assert "In the worst case: −$4.00 under conservative fills" in verdict
-    assert all(cells[7] == "–" for cells in read.tables["money"][0])
+    assert "After fees" not in verdict
+    assert "In the worst case: value −$4.00; move −$4.00 to $0.00; sets sent no orders." in verdict
+    assert all(cells[8] == "–" for cells in read.tables["money"][0])
     favourites = {cells[0][:5]: cells[1] for cells in read.tables["beliefs"][0]}
     assert favourites["12:00"].startswith("62° to 63°")
     assert favourites["15:00"] == favourites["18:00"] == "–"
@@ -216,7 +242,7 @@ def test_a_day_at_a_fair_price_has_gains_and_no_winner() -> None:
     priced = replace(day, settlements=settlements, daily_pnl=nobody, report=unscored)
     read = Page(render_day(priced))
     assert "Settled without a winning bracket, so nothing is scored." in read.words("verdict")
-    assert "After fees it made" in read.words("verdict")
+    assert "After fees, from the worst to the best fill model" in read.words("verdict")
     said = "its brackets paid 0.01, 0.25, 0.70, 0.02, 0.01, 0.01 dollars"
     assert said in read.words("quality")
     assert "fair price" in read.words("contract")

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from kalshi_assets.pages.index_page import caveats, render_index, total_of, totals
-from kalshi_assets.pages.summary import summary_table, why_not
+from kalshi_assets.pages.summary import summary_table, trading_table, why_not
 from kalshi_assets.pages.verdict import (
     Contest,
     DaySummary,
@@ -36,7 +36,8 @@ def page(rows: list[DaySummary]) -> Page:
 
 def test_every_city_day_has_a_row_and_a_link(rows: list[DaySummary], page: Page) -> None:
     assert len(list(filter(None, page.tables["days"][0]))) == len(rows)
-    assert set(page.addresses) == {f"{row.city}/{row.date}.html" for row in rows}
+    days = {f"{row.city}/{row.date}.html" for row in rows}
+    assert set(page.addresses) == days | {"performance.html", "sensitivity.html"}
     assert "new_york/2025-04-25.html" in page.addresses
 
 
@@ -50,9 +51,9 @@ def test_a_rows_numbers_are_the_days(rows: list[DaySummary], page: Page) -> None
             *(number(contest.log_loss[s]) for s in ("market", "weather", "fused")),
             *map(str, (contest.market_better, contest.fused_better, contest.tied)),
         ]
-        assert cells[9:11] == [
-            dollars(row.net_cc[m], signed=True) for m in ("conservative", "touch")
-        ]
+        results = [row.under(name, "through") for name in ("value", "move", "sets")]
+        assert cells[9:12] == [dollars(r.net_cc, signed=True) for r in results if r is not None]
+        assert cells[13:16] == [str(r.orders) for r in results if r is not None]
 
 
 def contest(market: list[float], fused: list[float]) -> Contest:
@@ -92,7 +93,15 @@ def test_totals_count_days_and_add_up_money(rows: list[DaySummary], page: Page) 
     assert found["Chicago (Midway)"].days == 2
     assert found["Chicago (Midway)"].scored_days == 1
     assert found["all cities"].days == 4
-    assert found["all cities"].net_cc["touch"] == sum(r.net_cc["touch"] or 0 for r in rows)
+    touch = [row.under("value", "touch") for row in rows]
+    (whole,) = (
+        total
+        for total in found["all cities"].results
+        if (total.strategy, total.fill_model) == ("value", "touch")
+    )
+    assert whole.net_cc == sum(result.net_cc or 0 for result in touch if result is not None)
+    assert (whole.days, whole.settled, whole.orders) == (4, 3, 9)
+    assert whole.worst_day_cc == 0
     assert page.tables["totals"][0][-1][1:3] == ["4", "3"]
 
 
@@ -143,17 +152,43 @@ def test_the_terminal_table_has_a_line_per_day_and_a_total(rows: list[DaySummary
     assert "−$0.4651" in text
 
 
-def test_a_sentence_says_on_how_many_days_there_were_orders_and_why_not(
+def test_the_table_of_trading_has_a_line_per_strategy_and_fill_model(
     rows: list[DaySummary],
 ) -> None:
-    traded = replace(rows[0], reasons={"no_quote": 6, "trade": 1, "wide_spread": 1})
-    silent = replace(rows[1], reasons={"wide_spread": 12})
+    console = Console(width=160)
+    with console.capture() as captured:
+        console.print(trading_table(rows[:2]))
+    lines = captured.get().splitlines()
+    (through,) = (line for line in lines if "through" in line and "−$0.9302" in line)
+    assert [cell.strip() for cell in through.split("│")[2:10]] == [
+        *("through", "2", "6", "4", "20"),
+        *("−$0.60", "$0.3302", "−$0.9302"),
+    ]
+    assert sum("queue" in line for line in lines) == 3
+    assert any("$12.2902" in line for line in lines)
+
+
+def test_gains_of_days_that_are_not_settled_are_said_to_be_missing(rows: list[DaySummary]) -> None:
+    console = Console(width=160)
+    with console.capture() as captured:
+        console.print(trading_table(rows))
+    assert "4 (3 settled)" in captured.get()
+    assert "those of the settled days" in captured.get()
+
+
+def test_a_sentence_a_strategy_says_on_how_many_days_there_were_orders_and_why_not(
+    rows: list[DaySummary],
+) -> None:
+    counts = {"no_quote": 6, "trade": 1, "wide_spread": 1}
+    traded = replace(rows[0], reasons={"value": counts, "sets": {"no_set": 8}})
+    silent = replace(rows[1], reasons={"value": {"wide_spread": 12}, "sets": {"no_set": 12}})
     unread = replace(rows[2], reasons={})
-    assert why_not([traded, silent, unread]) == (
-        "orders on 1 of 2 days; why not: the spread was too wide (65%), "
-        "no bid or no ask was known (30%)"
-    )
-    assert why_not([]) == "orders on 0 of 0 days; why not: unknown"
+    assert [" ".join(said.split()) for said in why_not([traded, silent, unread])] == [
+        "value: orders on 1 of 2 days; why not: the spread was too wide (65 %); "
+        "no bid or no ask was known (30 %)",
+        "sets: orders on 0 of 2 days; why not: complete sets cost what they pay, or more (100 %)",
+    ]
+    assert why_not([]) == []
 
 
 def test_square_brackets_in_a_label_are_not_markup(rows: list[DaySummary]) -> None:

@@ -2,6 +2,7 @@ import base64
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -24,7 +25,7 @@ from kalshi_assets_tests.pages.factory import a_day
 FIGURES = (
     plots.belief_figure,
     plots.hazard_figure,
-    plots.reason_figure,
+    partial(plots.reason_figure, strategy="value"),
     plots.money_figure,
 )
 

@@ -4,20 +4,31 @@ import numpy as np
 import polars as pl
 
 from kalshi_assets.instants import microseconds
-from kalshi_assets.pages.canvas import PAPER, Sheet, Size, Span, hour_ticks, panels
+from kalshi_assets.pages.canvas import INK, PAPER, Sheet, Size, Span, hour_ticks, panels
 from kalshi_assets.pages.inputs import DayInputs, hours_since
 from kalshi_assets.pages.palette import REASON_COLOURS
 from kalshi_assets.pages.plots.strokes import DIAMOND, mark_climate_day, trading_hours
+from kalshi_assets.tables.backtest import DECIDING_MODEL
 from kalshi_assets.units import Array
 
 
-def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> Sheet:
-    """The reason of every bracket and minute as a colour; orders as diamonds."""
+def reason_figure(day: DayInputs, strategy: str, *, size: Size = (9.6, 1.7)) -> Sheet:
+    """The reason of every bracket and minute as a colour; orders and fills as diamonds.
+
+    Parameters
+    ----------
+    day
+        The day.
+    strategy
+        Whose decisions; orders and fills are those under `DECIDING_MODEL`.
+    size
+        Inches.
+    """
     sheet, x = Sheet(size), trading_hours(day)
     count = len(day.ladder)
     y = (-0.5, max(count, 1) - 0.5)
     (panel,) = panels(sheet, x=x, ys=[y], shares=[1.0], top=0.08)
-    decisions = day.decisions
+    decisions = day.decisions.filter(strategy=strategy)
     at = hours_since(microseconds(decisions["minute"]), day.day_start)
     if len(decisions):
         panel.image(_reason_image(decisions, at, x, count))
@@ -33,8 +44,19 @@ def reason_figure(day: DayInputs, *, size: Size = (9.6, 1.7)) -> Sheet:
     elif traded.any():
         points = np.stack([at[traded], decisions["bracket"].to_numpy()[traded]], 1)
         panel.marks(points, DIAMOND, REASON_COLOURS["trade"])
+    filled = day.fills.filter(strategy=strategy, fill_model=DECIDING_MODEL)
+    if len(filled):
+        panel.marks(_fill_points(day, filled), DIAMOND, INK)
     mark_climate_day(panel)
     return sheet
+
+
+def _fill_points(day: DayInputs, filled: pl.DataFrame) -> Array:
+    brackets = {rung.market_ticker: rung.bracket for rung in day.ladder}
+    known = filled.filter(pl.col("market_ticker").is_in(list(brackets)))
+    at = hours_since(microseconds(known["event_time"]), day.day_start)
+    bracket = np.array([brackets[ticker] for ticker in known["market_ticker"]], dtype=float)
+    return np.stack([at, bracket], 1)
 
 
 def _reason_image(decisions: pl.DataFrame, at: Array, x: Span, count: int) -> np.ndarray:

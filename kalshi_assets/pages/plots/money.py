@@ -6,25 +6,28 @@ import polars as pl
 from kalshi_assets.instants import microseconds
 from kalshi_assets.pages.canvas import INK, Sheet, Size, Span, hour_ticks, panels
 from kalshi_assets.pages.inputs import DayInputs, hours_since
-from kalshi_assets.pages.palette import FILL_MODEL_COLOURS
+from kalshi_assets.pages.palette import strategy_colours
 from kalshi_assets.pages.plots.strokes import DIAMOND, mark_climate_day, trading_hours
+from kalshi_assets.tables.backtest import DECIDING_MODEL
 from kalshi_assets.units import Array
 
 
 def money_figure(day: DayInputs, *, size: Size = (9.6, 2.4)) -> Sheet:
-    """What the fills of a day earned under each fill model; the day needs a fill.
+    """What the fills under `DECIDING_MODEL` earned, by strategy; the day needs such a fill.
 
     Before settlement it shows the contracts filled instead of money.
     """
-    filled = day.fills.filter(pl.col("filled") > 0).sort("event_time")
+    filled = day.fills.filter(fill_model=DECIDING_MODEL).sort("event_time", "fill")
     settled = filled["pnl_cc"].null_count() == 0
-    amount = pl.col("pnl_cc") / 10_000 if settled else pl.col("filled").cast(pl.Float64)
+    amount = pl.col("pnl_cc") / 10_000 if settled else pl.col("contracts").cast(pl.Float64)
+    colours = strategy_colours(day.strategies)
     curves = {
-        str(model): (
-            hours_since(microseconds(orders["event_time"]), day.day_start),
-            orders.select(amount.cum_sum()).to_series().to_numpy(),
+        strategy: (
+            hours_since(microseconds(own["event_time"]), day.day_start),
+            own.select(amount.cum_sum()).to_series().to_numpy(),
         )
-        for (model,), orders in filled.group_by(["fill_model"])
+        for strategy in day.strategies
+        if len(own := filled.filter(strategy=strategy))
     }
     sheet, x = Sheet(size), trading_hours(day)
     y = _padded([0.0, *(float(v) for _, values in curves.values() for v in values)])
@@ -39,12 +42,12 @@ def money_figure(day: DayInputs, *, size: Size = (9.6, 2.4)) -> Sheet:
     panel.lines([[(x[0], 0.0), (x[1], 0.0)]], INK, width=0.8)
     mark_climate_day(panel)
     by_end = sorted(curves.items(), key=lambda item: (-item[1][1][-1], item[0]))
-    for rank, (model, (at, values)) in enumerate(by_end):
-        colour = FILL_MODEL_COLOURS[model]
+    for rank, (strategy, (at, values)) in enumerate(by_end):
+        colour = colours[strategy]
         panel.lines([_steps(at, values, x)], colour, width=1.6)
         panel.marks(np.stack([at, values], 1), DIAMOND, colour)
         panel.write(
-            x[1], values[-1], model, shift=(-0.05, -0.03 if rank else 0.02), colour=colour,
+            x[1], values[-1], strategy, shift=(-0.05, -0.03 if rank else 0.02), colour=colour,
             across="right", up="top" if rank else "bottom",
         )  # fmt: skip
     return sheet
