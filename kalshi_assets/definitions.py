@@ -12,6 +12,7 @@ from kalshi_assets.defs.resources import (
     KalshiResource,
     WeatherResource,
     catalogue,
+    configurations,
     models,
     pages,
 )
@@ -22,6 +23,7 @@ STANDARD: Mapping[str, Any] = {
     "kalshi": KalshiResource(),
     "weather": WeatherResource(),
     "catalogue": catalogue,
+    "configurations": configurations,
     "models": models,
     "pages": pages,
 }

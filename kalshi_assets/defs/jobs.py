@@ -13,13 +13,28 @@ from kalshi_assets.tables import (
     EXAMPLES,
     FILLS,
     LABELS,
+    LEDGER,
+    METRICS,
+    ORDERS,
     REPORT,
     SETTLEMENTS,
     TABLES,
     Table,
 )
 
-AFTER_SETTLEMENT = (SETTLEMENTS, LABELS, EXAMPLES, DECISIONS, FILLS, DAILY_PNL, REPORT, DAY_PAGE)
+AFTER_SETTLEMENT = (
+    SETTLEMENTS,
+    LABELS,
+    EXAMPLES,
+    DECISIONS,
+    ORDERS,
+    FILLS,
+    LEDGER,
+    DAILY_PNL,
+    METRICS,
+    REPORT,
+    DAY_PAGE,
+)
 DURING_THE_DAY = tuple(
     table for table in TABLES if table in BEFORE_TRADING and table not in OF_DAYS_PAST
 )

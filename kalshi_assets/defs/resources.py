@@ -14,6 +14,7 @@ from dagster_duckdb import DuckDBResource
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.lake.catalogue import CATALOGUE, ensure_catalogue
+from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pipeline.services import KalshiService
@@ -52,6 +53,12 @@ class WeatherResource(dg.ConfigurableResource[WeatherService]):
 def models(context: dg.InitResourceContext) -> ModelStore:
     """The store of a run."""
     return ModelStore(Settings().files)
+
+
+@dg.resource(description="The configurations that were ever backtested, in the data folder.")
+def configurations(context: dg.InitResourceContext) -> Configurations:
+    """The registry of a run."""
+    return Configurations(Settings().files)
 
 
 @dg.resource(description="The DuckDB catalogue, read-only, for SQL over many days.")

@@ -12,7 +12,7 @@ from kalshi_assets.defs.partitions import dagster_key
 from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.families.temperature.cities import city_day, city_days
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.tables import HAZARD_PMF, OBSERVATIONS, STUDIES, TABLES
+from kalshi_assets.tables import HAZARD_PMF, OBSERVATIONS, STUDIES, SUMMARIES, TABLES
 from kalshi_assets_tests.ui.conftest import CITIES, LAST
 from kalshi_assets_tests.ui.dagster_ui import (
     DagsterUI,
@@ -110,14 +110,16 @@ def test_the_code_location_loads_and_its_schedules_and_sensor_are_on(ui: Dagster
     (repository,) = location["repositories"]
     schedules = {s["name"]: s["scheduleState"]["status"] for s in repository["schedules"]}
     sensors = {s["name"]: s["sensorState"]["status"] for s in repository["sensors"]}
-    assert schedules == {"daily_refresh": "RUNNING", "hourly_intraday": "RUNNING"}
+    assert schedules == dict.fromkeys(
+        ("daily_refresh", "hourly_intraday", "nightly_performance"), "RUNNING"
+    )
     assert sensors == {"newly_settled": "RUNNING"}
-    assert {job["name"] for job in repository["jobs"]} >= {"refresh", "intraday", "settle"}
+    assert {job["name"] for job in repository["jobs"]} >= {"refresh", "intraday", "settle", "judge"}
 
 
 def test_all_assets_are_there_with_group_description_kind_and_owner(ui: DagsterUI) -> None:
     nodes = ui.ask(_ASSETS)["assetNodes"]
-    studies = {(table.schema, table.name) for table in STUDIES}
+    studies = {(table.schema, table.name) for table in (*STUDIES, *SUMMARIES)}
     assert {tuple(node["assetKey"]["path"]) for node in nodes} == {*ASSETS, *studies}
     for node in nodes:
         assert node["groupName"] == node["assetKey"]["path"][0]
