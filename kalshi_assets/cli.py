@@ -108,6 +108,70 @@ def backfill(
 
 
 @app.command()
+def backtest(
+    city: Cities,
+    start: FirstDay,
+    end: LastDay,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--strategy",
+            envvar="KALSHI_ASSETS_STRATEGY",
+            help="value, move, sets or module:Class of yours; repeat for more; default: the three.",
+        ),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="key=value in place of trading.toml; repeat for more."),
+    ] = None,
+) -> None:
+    """Backtest stored city-days from --start to --end; writes nothing."""
+    from kalshi_assets.commands.backtest import changes_of, run_backtest
+
+    complete = run_backtest(
+        console,
+        errors,
+        cities=city,
+        start=start.date(),
+        end=end.date(),
+        strategies=strategy or [],
+        changes=changes_of(set_ or []),
+    )
+    raise typer.Exit(0 if complete else 1)
+
+
+@app.command()
+def sweep(
+    city: Cities,
+    start: FirstDay,
+    end: LastDay,
+    processes: Annotated[int, typer.Option(min=1, help="Days computed at once.")] = 2,
+    again: Annotated[bool, typer.Option(help="Also days that have their surfaces.")] = False,
+) -> None:
+    """Vary parameters of the backtest over stored city-days; resumes, and writes a page."""
+    from kalshi_assets.commands.sweep import run_sweep
+
+    complete = run_sweep(
+        console,
+        errors,
+        cities=city,
+        start=start.date(),
+        end=end.date(),
+        processes=processes,
+        again=again,
+    )
+    raise typer.Exit(0 if complete else 1)
+
+
+@app.command()
+def performance() -> None:
+    """Write the performance page of all backtested city-days, and print the result."""
+    from kalshi_assets.commands.performance import run_performance
+
+    run_performance(console)
+
+
+@app.command()
 def catalog() -> None:
     """Create the DuckDB catalogue, or update it after tables were added."""
     from kalshi_assets.families.temperature.cities import TEMPERATURE
@@ -221,6 +285,14 @@ def bench_features(
     run_feature_bench(console, cities=cities, days=days, as_json=json)
 
 
+@bench_app.command("engine")
+def bench_engine(json: AsJson = False) -> None:
+    """Measure bracket-minutes per second of the trading engine, decisions included."""
+    from kalshi_assets.benchmarks.engine import run_engine_bench
+
+    run_engine_bench(console, as_json=json)
+
+
 @bench_app.command("hazard")
 def bench_hazard(json: AsJson = False) -> None:
     """Compare the exact hazard with a million simulated paths, by result and by time."""
@@ -274,14 +346,61 @@ def study_market(
         start=start.date(),
         end=end.date(),
         as_json=json,
-        command=" ".join(
-            [
-                "kalshi-assets study market",
-                *(f"--city {name}" for name in city if city != STUDIED_CITIES),
-                f"--start {start.date()} --end {end.date()}",
-            ]
-        ),
+        command=_studied("market", city, start, end),
     )
+
+
+@study_app.command("backtest")
+def study_backtest(
+    archive: StudyArchive = None,
+    out: Annotated[Path, typer.Option(help="Folder for backtest.md.")] = Path("docs"),
+    city: Cities = STUDIED_CITIES,
+    start: FirstDay = datetime(2024, 12, 1),  # noqa: DTZ001
+    end: LastDay = datetime(2025, 4, 30),  # noqa: DTZ001
+) -> None:
+    """Backtest every strategy under every fill model on recorded days; resumes."""
+    from kalshi_assets.commands.study_backtest import run_backtest_study
+
+    run_backtest_study(
+        console,
+        archive=archive,
+        out=out,
+        cities=city,
+        start=start.date(),
+        end=end.date(),
+        command=_studied("backtest", city, start, end),
+    )
+
+
+@study_app.command("virtual-makers")
+def study_virtual_makers(
+    archive: StudyArchive = None,
+    out: Annotated[Path, typer.Option(help="Folder for fills.md.")] = Path("docs"),
+    city: Cities = STUDIED_CITIES,
+    start: FirstDay = datetime(2024, 12, 1),  # noqa: DTZ001
+    end: LastDay = datetime(2025, 4, 30),  # noqa: DTZ001
+    json: AsJson = False,
+) -> None:
+    """Place virtual orders on recorded tapes: would each fill model have filled them?"""
+    from kalshi_assets.commands.study_virtual_makers import run_fill_study
+
+    run_fill_study(
+        console,
+        archive=archive,
+        out=out,
+        cities=city,
+        start=start.date(),
+        end=end.date(),
+        as_json=json,
+        command=_studied("virtual-makers", city, start, end),
+    )
+
+
+def _studied(name: str, city: list[str], start: datetime, end: datetime) -> str:
+    """The command line of a study, as its page shows it."""
+    cities = (f"--city {each}" for each in city if city != STUDIED_CITIES)
+    days = f"--start {start.date()} --end {end.date()}"
+    return " ".join([f"kalshi-assets study {name}", *cities, days])
 
 
 def main() -> None:

@@ -132,10 +132,16 @@ def test_the_limits_of_trading_are_stated_as_they_are_set() -> None:
         "wide_spread": [limits.max_spread_cents],
         "low_volume": [limits.min_volume_15m],
         "hazard": [limits.max_hazard_5m],
-        "edge_too_small": [limits.maker_min_edge_cents, limits.taker_min_edge_cents],
+        "signal_too_weak": [limits.move.min_signal],
+        "move_too_small": [limits.move.maker_min_move_cents, limits.move.taker_min_move_cents],
+        "no_set": [limits.sets.set_min_edge_cents],
+        "edge_too_small": [limits.value.maker_min_edge_cents, limits.value.taker_min_edge_cents],
         "too_late": [limits.last_minutes_without_orders],
         "position_limit": [limits.max_position_contracts],
-        "loss_limit": [limits.max_daily_loss_cc / 10_000],
+        "open_orders_limit": [limits.max_open_orders],
+        "order_rate_limit": [limits.max_orders_a_minute],
+        "price_collar": [limits.collar_cents],
+        "loss_limit": [limits.max_ladder_loss_cc / 10_000, limits.max_daily_loss_cc / 10_000],
     }.items():
         numbers = [float(number) for number in re.findall(r"\d+(?:\.\d+)?", stated[reason])]
         assert set(values) <= set(numbers), reason

@@ -4,18 +4,25 @@ Not here: the summary's table (`pages.summary`).
 """
 
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
 
+from kalshi_assets.commands.performance import judged
 from kalshi_assets.commands.services import ServedArchive, prepared_archive, sandbox_environment
 from kalshi_assets.commands.watch import backfill_watched
 from kalshi_assets.defs.lake_io import the_lake
-from kalshi_assets.lake.catalogue import CATALOGUE, connect, ensure_catalogue
+from kalshi_assets.lake.catalogue import CATALOGUE, connect
 from kalshi_assets.lake.files import Files
-from kalshi_assets.pages.library import INDEX, summaries
-from kalshi_assets.pages.summary import summary_table, why_not
+from kalshi_assets.pages.library import INDEX, PERFORMANCE_PAGE, summaries
+from kalshi_assets.pages.summary import summary_table, trading_table, why_not
 from kalshi_assets.settings import Settings
+
+GENERATED = (
+    "The world is generated, and its traders err more than real ones: any profit here is the "
+    "generator's."
+)
 
 
 def run_demo(console: Console, archive: Path | None) -> bool:
@@ -29,9 +36,10 @@ def run_demo(console: Console, archive: Path | None) -> bool:
     lake.claim(served.origin)
     with sandbox_environment(served, data) as sandbox:
         console.print(f"[bold]{served.origin}[/bold], served by a sandbox at {sandbox.url}")
-        wanted = [(name, start, end) for name, (start, end) in served.shown.items()]
+        behind = timedelta(days=served.behind)
+        wanted = [(name, start - behind, end) for name, (start, end) in served.shown.items()]
         complete = backfill_watched(console, wanted)
-    ensure_catalogue(lake)
+    judged(lake)
     _show(console, served, lake.files)
     console.print(f"[dim]{time.monotonic() - started:.0f} s[/dim]")
     return complete
@@ -46,9 +54,14 @@ def _show(console: Console, served: ServedArchive, files: Files) -> None:
             and served.shown[row.city][0] <= row.date <= served.shown[row.city][1]
         ]
     console.print(summary_table(rows))
-    console.print(why_not(rows), soft_wrap=True, highlight=False)
+    console.print(trading_table(rows))
+    for sentence in why_not(rows):
+        console.print(sentence, soft_wrap=True, highlight=False)
+    if served.generated:
+        console.print(GENERATED, soft_wrap=True, highlight=False)
     console.print()
     console.print(f"report      {files.address(INDEX)}", soft_wrap=True, highlight=False)
+    console.print(f"performance {files.address(PERFORMANCE_PAGE)}", soft_wrap=True, highlight=False)
     console.print(f"catalogue   {files.address(CATALOGUE)}", soft_wrap=True, highlight=False)
     console.print(
         '            .venv/bin/kalshi-assets sql "select city, date, count(*) as rows from '

@@ -21,6 +21,7 @@ from kalshi_assets.keys import days_between
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import PEM_NAME, Sandbox, launched, running
 from kalshi_assets.sandbox.world import generate
+from kalshi_assets.sandbox.world_market import TRADERS_ERROR_F
 
 RECORDINGS = Path("..") / "shared" / "data" / "archive"
 # For commands that are the only reader of their sandbox.
@@ -29,6 +30,9 @@ WORLD_SEED = 7
 WORLD_CITIES = ("new_york", "chicago")
 WORLD_END = date(2026, 6, 30)
 WORLD_DAYS = 60
+# Traders who err so much are worth trading against, so that the demo shows orders and fills; the
+# profit is the generator's.
+WORLD_ERROR_F = 2.5
 
 # The most complete recorded days: New York with trades and observations, from early enough that for
 # the last eleven days there are sufficient earlier days to fit the pool's weights; Chicago with
@@ -38,15 +42,28 @@ SHOWN_RECORDINGS = {
     "chicago": (date(2025, 5, 5), date(2025, 5, 9)),
 }
 SHOWN_DAYS = 8
+# Days before the shown ones that are backfilled too: the pool trusts the weather only after days
+# that prove it.
+DAYS_BEHIND = 20
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServedArchive:
-    """A folder of recordings, the origin to record in the lake, and the demo's days by city."""
+    """A folder of recordings, the origin to record in the lake, and the demo's days by city.
+
+    Attributes
+    ----------
+    behind
+        Days before the shown ones that the demo backfills too.
+    generated
+        Whether it is a generated world.
+    """
 
     root: Path
     origin: str
     shown: Mapping[str, tuple[date, date]]
+    behind: int = 0
+    generated: bool = False
 
 
 def find_archive(asked: Path | None, data: Path) -> ServedArchive:
@@ -58,8 +75,10 @@ def find_archive(asked: Path | None, data: Path) -> ServedArchive:
     days = WORLD_END - timedelta(days=SHOWN_DAYS - 1), WORLD_END
     return ServedArchive(
         root=data / "world",
-        origin=f"generated world, seed {WORLD_SEED}",
+        origin=f"generated world, seed {WORLD_SEED}, traders err by {WORLD_ERROR_F} F",
         shown=dict.fromkeys(WORLD_CITIES, days),
+        behind=DAYS_BEHIND,
+        generated=True,
     )
 
 
@@ -96,13 +115,21 @@ def prepared_archive(console: Console, asked: Path | None, data: Path) -> Served
         start = WORLD_END - timedelta(days=WORLD_DAYS - 1)
         partial = archive.root.with_name(f"{archive.root.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        generate_watched(console, partial, WORLD_CITIES, start, WORLD_END, WORLD_SEED)
+        generate_watched(
+            console, partial, WORLD_CITIES, start, WORLD_END, WORLD_SEED, WORLD_ERROR_F
+        )
         partial.rename(archive.root)
     return archive
 
 
 def generate_watched(
-    console: Console, out: Path, cities: Sequence[str], start: date, end: date, seed: int
+    console: Console,
+    out: Path,
+    cities: Sequence[str],
+    start: date,
+    end: date,
+    seed: int,
+    error_f: float = TRADERS_ERROR_F,
 ) -> None:
     """Write the recordings of a generated world to `out`, with a progress bar."""
     total = len([city(name) for name in cities]) * len(list(days_between(start, end)))
@@ -114,6 +141,7 @@ def generate_watched(
             start=start,
             end=end,
             seed=seed,
+            error_f=error_f,
             progress=lambda name, day: bars.update(task, advance=1),
         )
     console.print(

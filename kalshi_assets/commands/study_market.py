@@ -20,7 +20,7 @@ from kalshi_assets.commands.services import (
 )
 from kalshi_assets.commands.study_days import control_scores, make_days, study_day
 from kalshi_assets.commands.study_output import keep, print_json, print_paths, rich_table, tracked
-from kalshi_assets.families.temperature.cities import TEMPERATURE, city, city_days
+from kalshi_assets.families.temperature.cities import EVERY_CITY, TEMPERATURE, city, city_days
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
@@ -30,7 +30,6 @@ from kalshi_assets.studies.market_study import MarketStudy
 from kalshi_assets.tables import SCOREBOARD
 
 PROCESSES = 2
-EVERY_CITY = "every_city"
 """Used as the city of a study of several cities; not a partition of the graph."""
 EVERYWHERE = ("market", "fused", "calibrated")
 SHOWN = ("market", "market_alive", "fused", "calibrated", "weather", "prior_pool")
