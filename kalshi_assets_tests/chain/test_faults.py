@@ -159,7 +159,7 @@ HOPELESS = [
         "not JSON",
     ),
     (Fault(kind="empty_page", path=EXCHANGE), "GET /markets", "empty pages in a row"),
-    (Fault(kind="repeated_cursor", path=EXCHANGE), "GET /markets", "cursor '~' came back"),
+    (Fault(kind="repeated_cursor", path=EXCHANGE), "GET /markets", "cursor '~' was repeated"),
     (Fault(kind="http_429", path=TIMELINE), "/timeline/", "Maximum concurrent jobs"),
     (Fault(kind="http_500", path=TIMELINE), "/timeline/", "status 500"),
     (Fault(kind="cut", path=TIMELINE), "/timeline/", "peer closed"),

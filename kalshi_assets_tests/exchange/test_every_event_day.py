@@ -29,7 +29,7 @@ from kalshi_assets.sandbox.oddities import (
     Oddity,
 )
 from kalshi_assets.sandbox.server import running
-from kalshi_assets.tables import EVENTS
+from kalshi_assets.tables import EVENTS, SETTLEMENTS
 from kalshi_assets_tests.exchange.event_days import LAST_DAY, write_event_days
 from kalshi_assets_tests.sandbox.conftest import ENDLESS
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
@@ -77,7 +77,7 @@ def test_every_event_day_is_read_with_its_ladder_and_its_settlement(
             assert ladder == truth.ladder
             assert (contract.event_ticker, contract.series_ticker) == (truth.event, truth.series)
             events = EVENTS.conform(contract.to_frame())
-            settlement = fetch_settlement(client, contract)
+            settlement = fetch_settlement(client, contract, SETTLEMENTS)
             assert settlement.select("winning_market", "value").rows() == truth.settlement
             days.add((city, day))
             settled += settlement.height

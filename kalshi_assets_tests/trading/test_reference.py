@@ -55,12 +55,14 @@ def test_a_second_engine_agrees_on_many_generated_days(seed: int) -> None:
 @pytest.mark.slow
 @needs_archive
 @pytest.mark.parametrize(
-    ("ladder", "day"), [("chicago", date(2025, 5, 5)), ("new_york", date(2025, 4, 25))]
+    ("ladder", "day", "trades"),
+    [("chicago", date(2025, 5, 5), True), ("new_york", date(2025, 4, 25), False)],
 )
-def test_a_second_engine_agrees_on_a_recorded_day(ladder: str, day: date) -> None:
+def test_a_second_engine_agrees_on_a_recorded_day(ladder: str, day: date, trades: bool) -> None:
     recorded = recorded_day(ARCHIVE, ladder, day, lively())
     assert_agree(recorded)
-    assert of_engine(recorded)["fills"].height > 0
+    # Too few quotes can be inferred in New York for a market PMF: no order there.
+    assert (of_engine(recorded)["fills"].height > 0) == trades
 
 
 def test_the_generated_days_reach_every_reason_end_strategy_and_model() -> None:

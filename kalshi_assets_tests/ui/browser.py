@@ -29,7 +29,7 @@ needs_chromium = pytest.mark.skipif(
 
 def dom(url: str, profile: Path, *, budget_ms: int = 30_000) -> str:
     """The page's document after `budget_ms` of its own time, in a window that holds all of it."""
-    return _run(url, profile, budget_ms, "--dump-dom", "--window-size=4200,5000")
+    return _run(url, profile, budget_ms, "--dump-dom", "--window-size=4200,12000")
 
 
 def visible_text(url: str, profile: Path, *, budget_ms: int = 30_000) -> str:

@@ -12,7 +12,7 @@ from kalshi_assets.defs.partitions import dagster_key
 from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.families.temperature.cities import city_day, city_days
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.tables import HAZARD_PMF, OBSERVATIONS, STUDIES, SUMMARIES, TABLES
+from kalshi_assets.tables import HAZARD_PMF, OBSERVATIONS, STUDIES, SUMMARIES, SWEEPS, TABLES
 from kalshi_assets_tests.ui.conftest import CITIES, LAST
 from kalshi_assets_tests.ui.dagster_ui import (
     DagsterUI,
@@ -52,17 +52,17 @@ _LOCATION = """
 """
 _ASSETS = "{ assetNodes { assetKey { path } groupName description kinds owners { __typename } } }"
 _EVENTS = """
-query Events($runs: [String!]) {
-  runsOrError(filter: {runIds: $runs}) {
-    ... on Runs {
-      results {
-        eventConnection(limit: 10000) {
-          events {
-            __typename
-            ... on MaterializationEvent { assetKey { path } partition }
-            ... on AssetCheckEvaluationEvent {
-              evaluation { assetKey { path } checkName success partition }
-            }
+query Events($run: ID!, $cursor: String) {
+  runOrError(runId: $run) {
+    ... on Run {
+      eventConnection(limit: 1000, afterCursor: $cursor) {
+        cursor
+        hasMore
+        events {
+          __typename
+          ... on MaterializationEvent { assetKey { path } partition }
+          ... on AssetCheckEvaluationEvent {
+            evaluation { assetKey { path } checkName success partition }
           }
         }
       }
@@ -119,8 +119,8 @@ def test_the_code_location_loads_and_its_schedules_and_sensor_are_on(ui: Dagster
 
 def test_all_assets_are_there_with_group_description_kind_and_owner(ui: DagsterUI) -> None:
     nodes = ui.ask(_ASSETS)["assetNodes"]
-    studies = {(table.schema, table.name) for table in (*STUDIES, *SUMMARIES)}
-    assert {tuple(node["assetKey"]["path"]) for node in nodes} == {*ASSETS, *studies}
+    others = {(table.schema, table.name) for table in (*STUDIES, *SUMMARIES, *SWEEPS)}
+    assert {tuple(node["assetKey"]["path"]) for node in nodes} == {*ASSETS, *others}
     for node in nodes:
         assert node["groupName"] == node["assetKey"]["path"][0]
         assert node["description"]
@@ -271,12 +271,15 @@ def assert_made(
 
 
 def _events(ui: DagsterUI, backfill: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    answer = ui.ask(_EVENTS, runs=[run["runId"] for run in backfill["runs"]])
-    return [
-        event
-        for run in answer["runsOrError"]["results"]
-        for event in run["eventConnection"]["events"]
-    ]
+    found: list[Mapping[str, Any]] = []
+    for run in backfill["runs"]:
+        cursor, more = None, True
+        while more:
+            answer = ui.ask(_EVENTS, run=run["runId"], cursor=cursor)
+            page = answer["runOrError"]["eventConnection"]
+            found += page["events"]
+            cursor, more = page["cursor"], page["hasMore"]
+    return found
 
 
 def _tag(run: Mapping[str, Any], name: str) -> str:

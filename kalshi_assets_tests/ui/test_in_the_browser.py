@@ -34,7 +34,7 @@ def test_the_asset_graph_shows_every_group_and_every_asset(ui: DagsterUI, tmp_pa
     missing = [group for group in GROUPS if group not in text]
     # The page cuts long names in their middle, but never their ends.
     missing += [table.name for table in TABLES if table.name[-12:] not in text]
-    assert missing == []
+    assert not missing, missing
 
 
 def test_the_asset_graph_is_drawn(ui: DagsterUI, tmp_path: Path) -> None:
