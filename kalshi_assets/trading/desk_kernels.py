@@ -53,7 +53,8 @@ _HAIR_CC = 0.001
 CASH, FEES, ORDERS, FILLS, OPEN, LIMIT_HIT, FULL = range(7)
 
 # Columns of `Desk.orders`: instants in microseconds, prices in cc, `AHEAD` and `LEFT_OVER` in
-# hundredths of a contract, `CARRIED` what the order's fees carry to its next fill.
+# hundredths of a contract, `CARRIED` what the order's fees carry to its next fill, `FEE_ALONE` the
+# fee of a contract filled alone.
 (
     DECIDED_AT,
     ARRIVES_AT,
@@ -72,7 +73,11 @@ CASH, FEES, ORDERS, FILLS, OPEN, LIMIT_HIT, FULL = range(7)
     ARRIVED,
     IS_CANCELLED,
     END,
-) = range(17)
+    FEE_ALONE,
+) = range(18)
+# Columns of `Scratch.wanted`: want, price, most contracts, whether the order only reduces what is
+# held, and the fee of a contract filled alone.
+_WANT, _LIMIT, _MOST, _REDUCES, _FEE_ALONE = range(5)
 # Columns of `Desk.fills`.
 FILL_AT, FILL_ORDER, FILL_CONTRACTS, FILL_PRICE, FILL_FEE = range(5)
 
@@ -188,7 +193,7 @@ def new_scratch(brackets: int, atoms: int) -> Scratch:
         Their numbers.
     """
     return Scratch(
-        wanted=np.empty((brackets, 4), np.int64),
+        wanted=np.empty((brackets, _FEE_ALONE + 1), np.int64),
         exposed=np.empty(atoms, np.int64),
         most=np.empty(brackets, np.int64),
         which=np.empty(brackets, np.int64),
@@ -220,7 +225,7 @@ def new_desk(brackets: int, *, orders: int, fills: int, open_orders: int) -> Des
         filled_at=np.full(brackets, NEVER),
         filled_sign=np.zeros(brackets, np.int64),
         working=np.zeros(open_orders, np.int64),
-        orders=np.zeros((orders, END + 1), np.int64),
+        orders=np.zeros((orders, FEE_ALONE + 1), np.int64),
         fills=np.zeros((fills, FILL_FEE + 1), np.int64),
         counts=np.zeros(FULL + 1, np.int64),
     )
@@ -264,18 +269,19 @@ def decide(
     # What follows from all orders together is computed when the first gets so far.
     together = False
     for b in range(len(first)):
-        if wanted[b, 0] == 0:
+        if wanted[b, _WANT] == 0:
             continue
         r = first[b] + m
-        sign = 1 if wanted[b, 0] > 0 else -1
-        takes, price = int(abs(wanted[b, 0]) == TAKER), wanted[b, 1]
-        contracts, reason = wanted[b, 2], TRADE
+        sign = 1 if wanted[b, _WANT] > 0 else -1
+        takes, price = int(abs(wanted[b, _WANT]) == TAKER), wanted[b, _LIMIT]
+        contracts, reason = wanted[b, _MOST], TRADE
         if contracts <= 0:
             reason = _POSITION_LIMIT
         elif _stands(orders, working, counts[OPEN], b, sign, takes, price, now, limits):
             reason = _ORDER_WORKING
         else:
             if not together:
+                _price_fees(wanted, terms.fee)
                 _exposed_gain(desk, terms, scratch.exposed)
                 _kelly(desk, m, first, wants, rows, terms, limits, scratch)
                 together = True
@@ -285,7 +291,6 @@ def decide(
                 counts,
                 b,
                 sign,
-                takes,
                 price,
                 contracts,
                 now,
@@ -296,13 +301,24 @@ def decide(
             )
         if reason == TRADE:
             _send(
-                orders, working, counts, b, sign, takes, price, contracts, now, terms.close, limits
+                orders,
+                working,
+                counts,
+                b,
+                sign,
+                takes,
+                price,
+                contracts,
+                wanted[b, _FEE_ALONE],
+                now,
+                terms.close,
+                limits,
             )
         if keep:
             sent = reason == TRADE
             out.reason[r] = reason
             out.contracts[r] = contracts if sent else 0
-            out.want[r] = wanted[b, 0] if sent else 0
+            out.want[r] = wanted[b, _WANT] if sent else 0
             out.price[r] = price if sent else 0
 
 
@@ -320,15 +336,14 @@ def _propose(
 ) -> int:
     """Cancel what is pulled; the order that each bracket's row and position call for.
 
-    `wanted` receives want, price, most contracts, and whether the order only reduces what is held;
-    want 0: none. Returns their number.
+    `wanted` receives all but the fee; a want of 0: no order. Returns their number.
     """
     orders, working, many = desk.orders, desk.working, desk.counts[OPEN]
     found = 0
     for b in range(len(first)):
         r = first[b] + m
         position, want, price = desk.position[b], int(wants.want[r]), int(wants.price[r])
-        wanted[b, 0] = wanted[b, 3] = 0
+        wanted[b, _WANT] = wanted[b, _REDUCES] = 0
         if wants.pull[r] and many > 0:
             _cancel_all(orders, working, many, b, now, limits.latency_us)
         less = 0
@@ -338,14 +353,14 @@ def _propose(
         if less != 0:
             want, most = less, abs(position)
             price = _price_to_reduce(less, b, rows.bid[r], rows.ask[r], limits.slippage_cc, grid)
-            wanted[b, 3] = 1
+            wanted[b, _REDUCES] = 1
         elif want != 0:
             most = limits.max_position_contracts - (position if want > 0 else -position)
         else:
             continue
         most -= _working_contracts(orders, working, many, b, 1 if want > 0 else -1)
-        wanted[b, 0], wanted[b, 1] = want, price
-        wanted[b, 2] = min(limits.order_contracts, most)
+        wanted[b, _WANT], wanted[b, _LIMIT] = want, price
+        wanted[b, _MOST] = min(limits.order_contracts, most)
         found += 1
     return found
 
@@ -367,7 +382,6 @@ def _limited(
     counts: Ints,
     b: int,
     sign: int,
-    takes: int,
     price: int,
     contracts: int,
     now: int,
@@ -385,8 +399,8 @@ def _limited(
         return _ORDER_RATE_LIMIT, 0
     if 2 * sign * price > sign * mid_twice + 2 * limits.collar_cc:
         return _PRICE_COLLAR, 0
-    lost = _contract_gain(sign, takes, price, False, terms.fee)
-    won = _contract_gain(sign, takes, price, True, terms.fee)
+    lost = -sign * price - scratch.wanted[b, _FEE_ALONE]
+    won = lost + sign * CC_A_DOLLAR
     start, end = terms.runs[b, 0], terms.runs[b, 1]
     contracts = _affordable(
         scratch.exposed,
@@ -499,22 +513,25 @@ def gain_by_atom(position: Ints, cash: int, runs: Ints, gain: Ints) -> None:
 @lean
 def _exposed_gain(desk: Desk, terms: Terms, exposed: Ints) -> None:
     """Gain on each atom if exactly the working orders that lose on it filled, cc."""
-    orders, working, runs, fee = desk.orders, desk.working, terms.runs, terms.fee
+    orders, working, runs = desk.orders, desk.working, terms.runs
     gain_by_atom(desk.position, desk.counts[CASH], runs, exposed)
     for i in range(desk.counts[OPEN]):
         n = working[i]
-        sign, takes, price = orders[n, SIGN], orders[n, TAKES], orders[n, PRICE]
-        lost = _contract_gain(sign, takes, price, False, fee)
-        won = _contract_gain(sign, takes, price, True, fee)
+        sign = orders[n, SIGN]
+        lost = -sign * orders[n, PRICE] - orders[n, FEE_ALONE]
+        won = lost + sign * CC_A_DOLLAR
         left, b = orders[n, CONTRACTS] - orders[n, FILLED_SO_FAR], orders[n, BRACKET]
         _expose(exposed, runs[b, 0], runs[b, 1], lost, won, left)
 
 
 @lean
-def _contract_gain(sign: int, takes: int, price: int, pays: bool, fee: FeeTerms) -> int:
-    """Gain of a contract filled alone, cc, which pays the most fee."""
-    cost = fee_of_fill(fee, 0, price, 1, sign, takes == 1)[0]
-    return sign * ((CC_A_DOLLAR if pays else 0) - price) - cost
+def _price_fees(wanted: Ints, fee: FeeTerms) -> None:
+    """The fee of a contract of each wanted order that is filled alone, which is the most."""
+    for b in range(len(wanted)):
+        want = wanted[b, _WANT]
+        if want != 0:
+            sign, takes = 1 if want > 0 else -1, abs(want) == TAKER
+            wanted[b, _FEE_ALONE] = fee_of_fill(fee, 0, wanted[b, _LIMIT], 1, sign, takes)[0]
 
 
 @lean
@@ -567,23 +584,25 @@ def _kelly(
     orders, makers = 0, False
     for b in range(len(first)):
         most[b] = _ANY
-        if wanted[b, 0] != 0 and wanted[b, 3] == 0:  # one that reduces has the size that is held
+        if (
+            wanted[b, _WANT] != 0 and wanted[b, _REDUCES] == 0
+        ):  # one that reduces has the size that is held
             which[orders] = b
-            makers = makers or abs(wanted[b, 0]) == MAKER
+            makers = makers or abs(wanted[b, _WANT]) == MAKER
             orders += 1
     if orders == 0 or not limits.sized_by_kelly:
         return
     gain = scratch.gain[:orders]
     for i in range(orders):
         b = which[i]
-        sign, takes = (1 if wanted[b, 0] > 0 else -1), int(abs(wanted[b, 0]) == TAKER)
-        lost = _contract_gain(sign, takes, wanted[b, 1], False, terms.fee)
-        won = _contract_gain(sign, takes, wanted[b, 1], True, terms.fee)
+        sign = 1 if wanted[b, _WANT] > 0 else -1
+        lost = -sign * wanted[b, _LIMIT] - wanted[b, _FEE_ALONE]
+        won = lost + sign * CC_A_DOLLAR
         hair = _HAIR_CC * (2.0 - 0.5**b)
         for j in range(terms.atoms):
             gain[i, j] = (won if terms.runs[b, 0] <= j < terms.runs[b, 1] else lost) - hair
         # Beyond it the order's own limit decides.
-        scratch.caps[i] = max(wanted[b, 2], 0) / limits.kelly_fraction
+        scratch.caps[i] = max(wanted[b, _MOST], 0) / limits.kelly_fraction
     known = _optimum(desk, m, first, wants.used, terms, limits, scratch, gain, scratch.sizes)
     if known and makers:
         known = _optimum(
@@ -592,7 +611,7 @@ def _kelly(
     for i in range(orders):
         b = which[i]
         size = scratch.sizes[i] if known else 0.0
-        if known and abs(wanted[b, 0]) == MAKER:
+        if known and abs(wanted[b, _WANT]) == MAKER:
             size = min(size, scratch.of_market[i])
         # A hair more, since caps / fraction x fraction may fall short of whole contracts.
         most[b] = int(limits.kelly_fraction * size + 1e-9)
@@ -635,6 +654,7 @@ def _send(
     takes: int,
     price: int,
     contracts: int,
+    fee_alone: int,
     now: int,
     close: int,
     limits: Limits,
@@ -649,6 +669,7 @@ def _send(
     orders[n, ENDS_AT] = min(ends, max(close, arrives))
     orders[n, BRACKET], orders[n, SIGN], orders[n, TAKES] = b, sign, takes
     orders[n, PRICE], orders[n, CONTRACTS] = price, contracts
+    orders[n, FEE_ALONE] = fee_alone
     working[counts[OPEN]] = n
     counts[OPEN] += 1
     counts[ORDERS] = n + 1
