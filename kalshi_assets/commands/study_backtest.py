@@ -29,12 +29,10 @@ from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pages.backtest_document import BacktestStudy, write_document_of
-from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pages.words import dollars
 from kalshi_assets.performance.measures import headline
-from kalshi_assets.performance.results import results_of, sensitivity_of
+from kalshi_assets.performance.results import Span, results_of, sensitivity_of
 from kalshi_assets.pipeline.graph import BEFORE_TRADING, INGESTED, city_runner
-from kalshi_assets.pipeline.performance import judge_backtests
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.settings import Settings
@@ -83,15 +81,14 @@ def run_backtest_study(
         runner = _runner(lake.files)
         for key in tracked(progress, sorted(made), "backtests", len(made)):
             runner.make(key, OF_BACKTESTS)
-        if failed := sweep_days(progress, lake, made, PROCESSES, again=False):
+        if failed := sweep_days(progress, lake, made, PROCESSES, again=True):
             raise ValueError(f"the sensitivity of {failed[0]} failed")
         recorded, inferred = _both_quotes(progress, folder, served.origin)
     ensure_catalogue(lake)
     configurations = Configurations(lake.files)
-    pages = PageStore(lake.files, lambda: connect(lake.files))
-    results = judge_backtests(lake, pages, configurations)
-    with pages.catalogue() as connection:
-        surfaces = sensitivity_of(connection)
+    span = Span(dimension=TEMPERATURE.dimension, start=start, end=end, ladders=cities)
+    with closing(connect(lake.files)) as catalogue:
+        results, surfaces = results_of(catalogue, span), sensitivity_of(catalogue, span)
     study = BacktestStudy(
         results=results,
         surfaces=surfaces,
@@ -125,7 +122,7 @@ def _both_quotes(progress: Console, folder: Path, origin: str) -> tuple[pl.DataF
             _make_day(runner, lake, key, without_candles=quotes == "inferred")
         ensure_catalogue(lake)
         with closing(connect(files)) as catalogue:
-            found.append(headline(results_of(catalogue, ladder=TEMPERATURE.dimension)))
+            found.append(headline(results_of(catalogue, Span(dimension=TEMPERATURE.dimension))))
     return found[0], found[1]
 
 

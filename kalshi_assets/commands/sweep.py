@@ -27,7 +27,7 @@ from kalshi_assets.lake.store import Lake
 from kalshi_assets.pages.library import SENSITIVITY_PAGE
 from kalshi_assets.pipeline.graph import city_runner
 from kalshi_assets.pipeline.services import KalshiService
-from kalshi_assets.tables import CALIBRATED, SENSITIVITY
+from kalshi_assets.tables import CALIBRATED, SENSITIVITY, SETTLEMENTS
 from kalshi_assets.trading.sensitivity import CONFIG_NAME, surfaces_of
 
 
@@ -89,7 +89,7 @@ def sweep_days(
     processes, again
         As of `run_sweep`.
     """
-    left = [key for key in keys if again or not lake.is_current(SENSITIVITY, key)]
+    left = [key for key in keys if again or not _is_done(lake, key)]
     failed = []
     with progress_bars(progress) as bars:
         task = bars.add_task("sensitivity", total=len(keys), completed=len(keys) - len(left))
@@ -99,6 +99,14 @@ def sweep_days(
                 progress.print(f"[red]{key.ladder} {key.date}:[/red] {escape(error)}")
             bars.advance(task)
     return failed
+
+
+def _is_done(lake: Lake, key: LadderDay) -> bool:
+    """Whether a day has its surfaces, and they know its settlement if there is one."""
+    stored = lake.read_current(SENSITIVITY, key)
+    return stored is not None and not (
+        stored.filter(control="none")["net_cc"].null_count() and lake.has(SETTLEMENTS, key)
+    )
 
 
 def _made(

@@ -116,12 +116,12 @@ def _headline(rows: pl.DataFrame) -> pl.DataFrame:
         {
             "strategy": row["strategy"],
             "fills": row["fill_model"],
-            "days with orders:": f"{row['days_with_orders']} / {row['days']}",
+            "days with orders:": f"{row['days_with_orders']} / {row['settled_days']}",
             "orders:": str(row["orders"]),
             "filled:": str(row["orders_filled"]),
             "contracts:": str(row["contracts"]),
             "gross:": dollars(row["gross_cc"], signed=True),
-            "fees:": dollars(row["settled_fees_cc"]),
+            "fees:": dollars(row["fees_cc"]),
             "net:": dollars(row["net_cc"], signed=True),
             "1 min ¢:": number(row["mark_out_1m_cents"], 2),
             "5 min ¢:": number(row["mark_out_5m_cents"], 2),
@@ -149,6 +149,7 @@ def _controls(surfaces: pl.DataFrame) -> pl.DataFrame:
     rows = (
         surfaces.group_by("surface", "strategy", "fill_model", "control")
         .agg(
+            days=pl.col("days").max(),
             orders=pl.col("orders").max(),
             low=pl.col("net_cc").min(),
             median=pl.col("net_cc").median().round().cast(pl.Int64),
@@ -161,6 +162,7 @@ def _controls(surfaces: pl.DataFrame) -> pl.DataFrame:
             "surface": row["surface"].replace("_", " "),
             "fills": row["fill_model"],
             "control": row["control"].replace("_", " "),
+            "days:": str(row["days"]),
             "most orders:": str(row["orders"]),
             "lowest net:": dollars(row["low"], signed=True),
             "median:": dollars(row["median"], signed=True),

@@ -140,9 +140,10 @@ def lines(
             tooltip=_tooltips(rows),
         )
     )
+    chart = chart.interactive(bind_y=False)
     if panel is not None:
         chart = chart.facet(column=alt.Column(field=panel, type="nominal", title=None))
-    return _spec(chart.interactive(bind_y=False) if panel is None else chart)
+    return _spec(chart)
 
 
 def bars(

@@ -50,10 +50,11 @@ class PageStore:
         content = render_day(day).encode()
         file = f"reports/{day.city.name}/{day.date}.html"
         self.files.write(file, content, flush=False)
+        trades = f"reports/{day.city.name}/{trades_file(day.date)}"
         if day.orders.height:
-            self._write_with_charts(
-                f"reports/{day.city.name}/{trades_file(day.date)}", render_trades(day)
-            )
+            self._write_with_charts(trades, render_trades(day))
+        else:
+            self.files.delete(trades)
         row = {
             "file": file,
             "sha256": hashlib.sha256(content).hexdigest(),

@@ -14,6 +14,7 @@ from kalshi_assets.pages.page import render
 from kalshi_assets.pages.palette import FILL_MODEL_COLOURS, REASON_COLOURS
 from kalshi_assets.pages.words import counted, dollars, reason_words
 from kalshi_assets.performance.measures import (
+    FEW_DATES,
     by_calendar,
     equity,
     headline,
@@ -101,6 +102,7 @@ def facts_of(results: Results, *, configurations: int, generated: bool) -> dict[
         "drawdowns": worst_drawdowns(results),
         "most": MOST,
         "judged": DECIDING_MODEL,
+        "few": FEW_DATES,
         "reasons": _reasons(results).to_dicts(),
         "breakdowns": _BREAKDOWNS,
     }
@@ -258,15 +260,18 @@ def _bucketed(results: Results, by: str) -> pl.DataFrame:
 
 def _accounts(rows: pl.DataFrame) -> pl.DataFrame:
     """Sums over dates by strategy and fill model; gains of settled dates."""
-    settled = pl.col("net_cc").is_not_null()
+    settled = pl.all_horizontal(pl.col("alone_cc", "net_cc").is_not_null())
     return (
         rows.group_by("strategy", "fill_model")
         .agg(
             dates=pl.len(),
+            settled_dates=settled.sum(),
             orders=pl.col("orders").sum(),
             left_out=pl.col("left_out").sum(),
-            alone_cc=pl.col("alone_cc").filter(settled).sum(),
-            net_cc=pl.col("net_cc").sum(),
+            **{
+                name: pl.when(settled.any()).then(pl.col(name).filter(settled).sum())
+                for name in ("alone_cc", "net_cc")
+            },
             worst_cc=pl.col("worst_cc").min(),
             exposure_cc=pl.col("exposure_cc").max(),
         )

@@ -30,32 +30,34 @@ EXTRA_CENTS = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 # Dates drawn together: weather lasts.
 _DATES = Bootstrap(block=3)
 _RUN = ("strategy", "fill_model")
-_FEW_DATES = 30
+FEW_DATES = 30
+"""With fewer dates nothing is said of luck."""
 
 
 def headline(results: Results) -> pl.DataFrame:
     """A row per strategy and fill model: counts, gains in cc, rates, cents per contract.
 
-    Rates and cents are null where nothing was filled, `net_cc` where no day is settled.
+    All but `days` is of settled days. Rates and cents are null where nothing was filled, `net_cc`
+    where no day is settled.
     """
     settled = pl.col("settled")
-    sums = results.sums.filter(by="all")
     days = results.days.group_by(_RUN, maintain_order=True).agg(
         days=pl.len(),
         settled_days=settled.sum(),
-        days_with_orders=(pl.col("orders") > 0).sum(),
-        makers=pl.col("maker_fills").sum(),
-        takers=pl.col("taker_fills").sum(),
-        settled_contracts=pl.col("contracts").filter(settled).sum(),
+        days_with_orders=(settled & (pl.col("orders") > 0)).sum(),
+        makers=pl.col("maker_fills").filter(settled).sum(),
+        takers=pl.col("taker_fills").filter(settled).sum(),
         gross_cc=_known_sum("gross_cc"),
-        settled_fees_cc=pl.col("fees_cc").filter(settled).sum(),
+        fees_cc=pl.col("fees_cc").filter(settled).sum(),
         net_cc=_known_sum("net_cc"),
         worst_day_cc=pl.col("net_cc").min(),
     )
     paths = equity(results).group_by(_RUN).agg(worst_drawdown_cc=pl.col("drawdown_cc").max())
-    contracts = pl.when(pl.col("settled_contracts") > 0).then("settled_contracts")
+    contracts = pl.when(pl.col("contracts") > 0).then("contracts")
+    sums = results.sums.filter(by="all").select(*_RUN, *_COUNTS)
     return (
-        days.join(sums.select(*_RUN, *_COUNTS), on=_RUN, how="left", maintain_order="left")
+        days.join(sums, on=_RUN, how="left", maintain_order="left")
+        .with_columns(pl.col(_COUNTS).fill_null(0))  # no day is settled
         .join(paths, on=_RUN, how="left", maintain_order="left")
         .with_columns(
             *_rates(),
@@ -170,7 +172,7 @@ def parts_of_gain(results: Results) -> pl.DataFrame:
         *_RUN,
         mark_out_cc="mark_out_5m_cc",
         afterwards_cc=pl.col("gross_cc") - pl.col("mark_out_5m_cc"),
-        fees_cc=-pl.col("settled_fees_cc"),
+        fees_cc=-pl.col("fees_cc"),
         net_cc="net_cc",
     ).drop_nulls("net_cc")
 
@@ -179,7 +181,7 @@ def with_extra_cost(results: Results) -> pl.DataFrame:
     """Net of settled days if every contract had cost `extra_cents` more, per strategy and model."""
     table = headline(results).drop_nulls("net_cc")
     extra = pl.DataFrame({"extra_cents": EXTRA_CENTS})
-    lost = (pl.col("extra_cents") * CC_A_CENT * pl.col("settled_contracts")).round().cast(pl.Int64)
+    lost = (pl.col("extra_cents") * CC_A_CENT * pl.col("contracts")).round().cast(pl.Int64)
     return table.join(extra, how="cross").select(
         *_RUN, "extra_cents", net_cc=pl.col("net_cc") - lost
     )
@@ -236,7 +238,9 @@ class Judgement:
 
 
 def judgements(results: Results, *, configurations: int) -> list[Judgement]:
-    """Judge every strategy.
+    """Judge every strategy, on the dates of which all that have results have one.
+
+    With fewer than thirty dates only the mean gain is given.
 
     Parameters
     ----------
@@ -246,38 +250,50 @@ def judgements(results: Results, *, configurations: int) -> list[Judgement]:
         Configurations ever run, at least 1; each strategy of each is a trial.
     """
     names, _, gains = daily_gains(results)
-    if not len(gains):
-        return [Judgement(strategy=name, dates=0) for name in names]
+    dates = len(gains)
+    means = {name: float(gains[:, n].mean()) for n, name in enumerate(names)} if dates else {}
+    every = results.days["strategy"].unique(maintain_order=True).to_list()
+    if dates < FEW_DATES:
+        return [
+            Judgement(strategy=name, dates=dates if name in means else 0, mean_cc=means.get(name))
+            for name in every
+        ]
     interval = _DATES.ratios(gains, np.ones_like(gains))
     ratios = [sharpe(gains[:, n]) for n in range(len(names))]
-    known = np.array([each for each in ratios if each is not None])
-    trials = max(configurations, 1) * len(names)
-    spread = float(known.var(ddof=1)) if len(known) > 1 else 0.0
-    by_chance = expected_best_sharpe(spread, trials) if spread > 0 else None
+    by_chance = _best_by_chance(dates, max(configurations, 1) * len(every))
     p_values = _p_values(gains, ratios)
-    found = []
-    for n, name in enumerate(names):
-        deflated, ratio = None, ratios[n]
-        shape = moments(gains[:, n])
-        if ratio is not None and shape is not None and by_chance is not None:
-            deflated = deflated_sharpe(
-                ratio, by_chance, days=len(gains), skewness=shape[0], kurtosis=shape[1]
-            )
-        found.append(
-            Judgement(
-                strategy=name,
-                dates=len(gains),
-                mean_cc=float(interval.mean[n]),
-                lo_cc=float(interval.lo[n]),
-                hi_cc=float(interval.hi[n]),
-                sharpe=ratios[n],
-                by_chance=by_chance,
-                deflated=deflated,
-                p_value=p_values[n],
-                city_days_needed=_needed(results, name),
-            )
+    judged = {
+        name: Judgement(
+            strategy=name,
+            dates=dates,
+            mean_cc=means[name],
+            lo_cc=float(interval.lo[n]),
+            hi_cc=float(interval.hi[n]),
+            sharpe=ratios[n],
+            by_chance=by_chance,
+            deflated=_deflated(gains[:, n], ratios[n], by_chance),
+            p_value=p_values[n],
+            city_days_needed=_needed(results, name),
         )
-    return found
+        for n, name in enumerate(names)
+    }
+    return [judged.get(name, Judgement(strategy=name, dates=0)) for name in every]
+
+
+def _best_by_chance(dates: int, trials: int) -> float:
+    """The greatest ratio expected of trials without an edge.
+
+    Their variance is that of estimates from so many dates, 1 / (dates - 1): the few strategies that
+    are known may be close by chance, or apart because one is good.
+    """
+    return expected_best_sharpe(1 / (dates - 1), trials)
+
+
+def _deflated(gains: Array, ratio: float | None, by_chance: float) -> float | None:
+    shape = moments(gains)
+    if ratio is None or shape is None:
+        return None
+    return deflated_sharpe(ratio, by_chance, days=len(gains), skewness=shape[0], kurtosis=shape[1])
 
 
 def overfitting(results: Results) -> float | str:
@@ -286,8 +302,8 @@ def overfitting(results: Results) -> float | str:
     traded = [n for n in range(len(names)) if np.ptp(gains[:, n]) > 0] if len(gains) else []
     if len(traded) < 2:
         return "fewer than two strategies have gains"
-    if len(gains) < _FEW_DATES:
-        return f"{len(gains)} dates are too few; {_FEW_DATES} are required"
+    if len(gains) < FEW_DATES:
+        return f"{len(gains)} dates are too few; {FEW_DATES} are required"
     try:
         return overfitting_probability(gains[:, traded]).probability
     except ValueError as error:
@@ -295,15 +311,15 @@ def overfitting(results: Results) -> float | str:
 
 
 def daily_gains(results: Results) -> tuple[list[str], list[date], Array]:
-    """Names of the strategies, settled dates, and gains under `DECIDING_MODEL`.
+    """Strategies with a settled date, dates, and gains under `DECIDING_MODEL`.
 
-    Gains are in cc, shape (dates, strategies); 0 where a strategy has no result of a date.
+    Gains are in cc, shape (dates, strategies), of the dates on which every one has a result.
     """
     days = equity(results).filter(fill_model=DECIDING_MODEL)
-    names = results.days["strategy"].unique(maintain_order=True).to_list()
     if days.is_empty():
-        return names, [], np.empty((0, len(names)))
-    wide = days.pivot("strategy", index="date", values="net_cc").sort("date").fill_null(0)
+        return [], [], np.empty((0, 0))
+    wide = days.pivot("strategy", index="date", values="net_cc").sort("date").drop_nulls()
+    names = [name for name in wide.columns if name != "date"]
     return names, wide["date"].to_list(), wide.select(names).to_numpy().astype(np.float64)
 
 

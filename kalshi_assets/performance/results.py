@@ -3,6 +3,7 @@
 Here: the queries. Not here: ratios, paths and tests of them (`measures`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -13,7 +14,7 @@ import polars as pl
 _DAYS = """
 select strategy, fill_model, {ladder} as ladder, date, settled_by <> 'unsettled' as settled,
     orders, maker_fills, taker_fills, contracts, gross_cc, fees_cc, net_cc, worst_case_cc
-from backtest.daily_pnl where date between ? and ?
+from backtest.daily_pnl where {days}
 order by strategy, fill_model, date, ladder
 """
 
@@ -23,7 +24,10 @@ with every as (
         case when month(date) in (12, 1, 2) then 'winter'
              when month(date) in (3, 4, 5) then 'spring'
              when month(date) in (6, 7, 8) then 'summer' else 'autumn' end as season
-    from backtest.metrics m where date between ? and ?
+    from backtest.metrics m
+    semi join (from backtest.daily_pnl where settled_by <> 'unsettled') p
+        using ({ladder}, date, strategy, fill_model)
+    where {days}
 ), buckets as (
     select * exclude (ladder, season) from every where "by" <> 'market_ticker'
     union all
@@ -52,11 +56,50 @@ _ADDED_FLOATS = ("mark_out_1m_cc", "mark_out_5m_cc")
 
 _REASONS = """
 select strategy, reason, count(*)::bigint as rows
-from backtest.decisions where date between ? and ?
+from backtest.decisions where {days}
 group by all order by strategy, rows desc, reason
 """
 
 _EVER = (date(1, 1, 1), date(9999, 12, 31))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Span:
+    """Which ladder-days are read.
+
+    Attributes
+    ----------
+    dimension
+        The family's name for a ladder, such as `city`: the column of the views.
+    start, end
+        First and last date; None: all.
+    ladders
+        Names of ladders; None: all.
+    """
+
+    dimension: str
+    start: date | None = None
+    end: date | None = None
+    ladders: Sequence[str] | None = None
+
+    def rows(self, catalogue: duckdb.DuckDBPyConnection, sql: str, **names: Any) -> pl.DataFrame:
+        """The rows of a query in which `{days}` stands for the condition, `{ladder}` for a column.
+
+        Parameters
+        ----------
+        catalogue
+            An open catalogue.
+        sql
+            The query; the condition occurs once.
+        names
+            What else is filled in.
+        """
+        days, values = "date between ? and ?", [self.start or _EVER[0], self.end or _EVER[1]]
+        if self.ladders is not None:
+            days += f" and list_contains(?, {self.dimension})"
+            values.append(list(self.ladders))  # type: ignore[arg-type]
+        filled = sql.format(days=days, ladder=self.dimension, **names)
+        return catalogue.sql(filled, params=values).pl()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +111,8 @@ class Results:
     days
         A row per strategy, fill model, ladder and date, as `backtest.daily_pnl`, with `settled`.
     sums
-        `backtest.metrics` added up over days, by strategy, fill model, `by` and `bucket`; also by
-        ladder and season. `net_cc` is that of settled days.
+        `backtest.metrics` of settled days added up by strategy, fill model, `by` and `bucket`; also
+        by ladder and season.
     reasons
         Rows of `backtest.decisions` by strategy and reason, the most frequent first.
     """
@@ -79,48 +122,55 @@ class Results:
     reasons: pl.DataFrame
 
 
-def results_of(
-    catalogue: duckdb.DuckDBPyConnection,
-    *,
-    ladder: str,
-    start: date | None = None,
-    end: date | None = None,
-) -> Results:
-    """Read the results of the days from `start` to `end`, both included.
+def results_of(catalogue: duckdb.DuckDBPyConnection, span: Span) -> Results:
+    """Read the results of ladder-days.
 
     Parameters
     ----------
     catalogue
         An open catalogue.
-    ladder
-        The family's name for a ladder, such as `city`: the column of the views.
-    start, end
-        First and last date; None: all.
+    span
+        Which.
     """
-    span = [start or _EVER[0], end or _EVER[1]]
     sums = ",\n    ".join(
         [f"sum({name})::bigint as {name}" for name in _ADDED]
         + [f"sum({name}) as {name}" for name in _ADDED_FLOATS]
     )
-
-    def rows(sql: str, **names: Any) -> pl.DataFrame:
-        return catalogue.sql(sql.format(**names), params=span).pl()
-
     return Results(
-        days=rows(_DAYS, ladder=ladder),
-        sums=rows(_SUMS, ladder=ladder, sums=sums),
-        reasons=rows(_REASONS),
+        days=span.rows(catalogue, _DAYS),
+        sums=span.rows(catalogue, _SUMS, sums=sums),
+        reasons=span.rows(catalogue, _REASONS),
     )
 
 
 _SURFACES = """
+with known as (
+    -- Days whose points are all settled, with as many controls as any day of the surface has.
+    select surface, {ladder}, date, count(distinct control) as controls
+    from backtest.sensitivity where {days}
+    group by all having count(*) = count(net_cc)
+), compared as (
+    select surface, {ladder}, date from known
+    qualify controls = max(controls) over (partition by surface)
+)
 select surface, control, strategy, fill_model, x, y, count(*)::bigint as days,
     sum(orders)::bigint as orders, sum(contracts)::bigint as contracts,
     sum(fees_cc)::bigint as fees_cc, sum(net_cc)::bigint as net_cc
-from backtest.sensitivity group by all order by all
+from backtest.sensitivity semi join compared using (surface, {ladder}, date)
+group by all order by all
 """
 
 
-def sensitivity_of(catalogue: duckdb.DuckDBPyConnection) -> pl.DataFrame:
-    """`backtest.sensitivity` added up over all ladder-days, with their number `days`."""
-    return catalogue.sql(_SURFACES).pl()
+def sensitivity_of(catalogue: duckdb.DuckDBPyConnection, span: Span) -> pl.DataFrame:
+    """`backtest.sensitivity` added up over the ladder-days that have every control and are settled.
+
+    A surface and its controls are sums over the same `days`.
+
+    Parameters
+    ----------
+    catalogue
+        An open catalogue.
+    span
+        Which ladder-days are looked at.
+    """
+    return span.rows(catalogue, _SURFACES)

@@ -8,18 +8,18 @@ from datetime import date
 from kalshi_assets.config import load_toml
 from kalshi_assets.families.temperature.cities import EVERY_CITY, city_day
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.ladder.atoms import Atoms
 from kalshi_assets.ladder.terms import atoms_of
 from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.performance.accounts import accounts_of
 from kalshi_assets.performance.measures import performance
-from kalshi_assets.performance.results import Results, results_of, sensitivity_of
-from kalshi_assets.tables import ACCOUNT, EVENTS, PERFORMANCE
+from kalshi_assets.performance.results import Results, Span, results_of, sensitivity_of
+from kalshi_assets.tables import ACCOUNT, EVENTS, PERFORMANCE, SUMMARIES_DATE
 from kalshi_assets.trading import account, sensitivity
-from kalshi_assets.trading.account import AccountParams
+from kalshi_assets.trading.account import AccountParams, LadderTerms
 from kalshi_assets.trading.sensitivity import surfaces_of
+from kalshi_assets.trading.terms import EventTerms
 
 
 def judge_backtests(lake: Lake, pages: PageStore, configurations: Configurations) -> Results:
@@ -35,15 +35,16 @@ def judge_backtests(lake: Lake, pages: PageStore, configurations: Configurations
         What was ever backtested.
     """
 
-    def atoms(ladder: str, day: date) -> Atoms:
-        return atoms_of(lake.read(EVENTS, city_day(ladder, day)))
+    def terms(ladder: str, day: date) -> LadderTerms:
+        events = lake.read(EVENTS, city_day(ladder, day))
+        return LadderTerms(atoms_of(events), EventTerms.of(events).kernel.fee)
 
-    dimension = lake.family.dimension
+    every = Span(dimension=lake.family.dimension)
     caps = AccountParams(**load_toml(account.CONFIG_NAME))
     with pages.catalogue() as connection:
-        results = results_of(connection, ladder=dimension)
-        accounts = accounts_of(connection, atoms, caps, ladder=dimension)
-        surfaces = sensitivity_of(connection)
+        results = results_of(connection, every)
+        accounts = accounts_of(connection, terms, caps, ladder=every.dimension)
+        surfaces = sensitivity_of(connection, every)
     pages.write_performance(
         results,
         accounts,
@@ -51,8 +52,7 @@ def judge_backtests(lake: Lake, pages: PageStore, configurations: Configurations
         generated=(lake.origin or "").startswith("generated"),
     )
     pages.write_sensitivity(surfaces, surfaces_of(load_toml(sensitivity.CONFIG_NAME)))
-    if dates := results.days["date"].to_list():
-        key = LadderDay(lake.family, EVERY_CITY, max(dates))
-        lake.write(PERFORMANCE, key, performance(results))
-        lake.write(ACCOUNT, key, accounts)
+    key = LadderDay(lake.family, EVERY_CITY, SUMMARIES_DATE)
+    lake.write(PERFORMANCE, key, performance(results))
+    lake.write(ACCOUNT, key, accounts)
     return results

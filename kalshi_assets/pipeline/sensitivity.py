@@ -22,6 +22,12 @@ from kalshi_assets.trading.day import TradingDay
 from kalshi_assets.trading.records import Outcome
 from kalshi_assets.trading.sensitivity import Surface, surfaces_of, swept, with_changes
 
+OF_FORECASTS = ("market_only", "day_before")
+"""Controls that replace the calibrated PMF."""
+
+JUDGES_FORECASTS = ("value",)
+"""Strategies that trade on it; the others have the control of the outcome alone."""
+
 CONTROL_DAYS = 7
 """How far back the winner of another day is looked for."""
 
@@ -62,6 +68,7 @@ def sensitivity_step(of: LadderFamily) -> Step:
             .select(list(SENSITIVITY.dtypes))
             for control, each, paid in _days(day, trades, outcome, before, winners)
             for surface in surfaces
+            if control not in OF_FORECASTS or surface.strategy in JUDGES_FORECASTS
         ]
         return SENSITIVITY.arranged(pl.concat(made)) if made else SENSITIVITY.empty()
 
@@ -73,8 +80,10 @@ def sensitivity_step(of: LadderFamily) -> Step:
         panel=Input(of.full),
         calibrated=Input(CALIBRATED),
         settlements=Input(of.settlements, optional=True),
-        before=LookBack(1, (CALIBRATED,)),
-        winners=LookBack(CONTROL_DAYS, (of.settlements, EVENTS), keep=_winner),
+        before=LookBack(1, (CALIBRATED,), may_be_outdated=True),
+        winners=LookBack(
+            CONTROL_DAYS, (of.settlements, EVENTS), keep=_winner, may_be_outdated=True
+        ),
         document=Parameters(lambda: load_toml(params.CONFIG_NAME)),
         surfaces=Parameters(lambda: surfaces_of(load_toml(sensitivity.CONFIG_NAME))),
         configurations=Service(),
@@ -102,7 +111,11 @@ def _days(
         yield "day_before", seen(with_forecast_of_the_day_before(day.panel, forecast)), outcome
     if winners and outcome is not None:
         _, winner = winners[-1]
-        yield "other_winner", day, other_outcome(outcome, winner)
+        yield (
+            "other_winner",
+            day,
+            other_outcome(outcome, winner, partition=day.terms.kernel.partition),
+        )
 
 
 def _winner(key: LadderDay, settlements: pl.DataFrame, events: pl.DataFrame) -> int | None:

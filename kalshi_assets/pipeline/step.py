@@ -18,6 +18,7 @@ import polars as pl
 
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.history import History
+from kalshi_assets.lake.store import OutdatedPartitionError
 from kalshi_assets.tables import Table
 from kalshi_assets.tables.contract import PartsDisagreeError
 
@@ -77,12 +78,15 @@ class LookBack:
     left_out
         Returns why models do not learn from a day, given its frames; None if they do. Shown to
         users only.
+    may_be_outdated
+        A day that another version wrote is treated as missing, instead of an error.
     """
 
     days: int
     tables: tuple[Table, ...]
     keep: Callable[..., Any] = field(default=lambda _, frame: frame)
     left_out: Callable[..., str | None] | None = None
+    may_be_outdated: bool = False
 
 
 @dataclass(frozen=True)
@@ -330,6 +334,11 @@ class Work:
             try:
                 frames = [self._source.if_there(table, day) for table in argument.tables]
             except PartsDisagreeError as error:  # treated as missing, and reported
+                self._reasons[day] = str(error)
+                return None
+            except OutdatedPartitionError as error:
+                if not argument.may_be_outdated:
+                    raise
                 self._reasons[day] = str(error)
                 return None
             if any(frame is None for frame in frames):

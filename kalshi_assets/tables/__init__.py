@@ -4,6 +4,8 @@ One module per schema. The IO manager, the asset checks, Dagster's column schema
 views and the docs page all read these declarations; no other module defines what a column means.
 """
 
+from datetime import date
+
 from kalshi_assets.tables.backtest import (
     ACCOUNT,
     DAILY_PNL,
@@ -93,7 +95,10 @@ STUDIES: tuple[Table, ...] = (VERIFICATION, SCOREBOARD)
 """Tables that a command writes from many days; a partition's date is the last of them."""
 
 SUMMARIES: tuple[Table, ...] = (ACCOUNT, PERFORMANCE)
-"""Tables that an asset makes from all days of the catalogue; dated as the studies are."""
+"""Tables that an asset makes from all days of the catalogue, one partition each."""
+
+SUMMARIES_DATE = date(2000, 1, 1)
+"""The date of their partition, which is replaced each time; no day has it."""
 
 EVERY_TABLE: tuple[Table, ...] = (*TABLES, *SWEEPS, *VIEWS, *STUDIES, *SUMMARIES, VERDICTS)
 """All tables and views of the catalogue."""
@@ -137,6 +142,7 @@ __all__ = [
     "SETTLEMENTS",
     "STUDIES",
     "SUMMARIES",
+    "SUMMARIES_DATE",
     "SWEEPS",
     "TABLES",
     "TRADES",

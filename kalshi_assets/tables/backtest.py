@@ -216,11 +216,13 @@ class Metrics(Contract):
         "Gain at settlement after fees; null: not settled.", unit="cc", nullable=True
     )
     marked: pl.Int64 = column(
-        "Contracts filled whose mark-out of five minutes is known.", unit="contracts", ge=0
+        "Contracts filled whose mark-outs of one and five minutes are known.",
+        unit="contracts",
+        ge=0,
     )
     hits: pl.Int64 = column("Those of them with a gain.", unit="contracts", ge=0)
     mark_out_1m_cc: pl.Float64 = column(
-        "Sum over contracts of the mark-out after one minute.", unit="cc"
+        "Sum over these contracts of the mark-out after one minute.", unit="cc"
     )
     mark_out_5m_cc: pl.Float64 = column("The same after five minutes.", unit="cc")
 
@@ -249,7 +251,7 @@ class Sensitivity(Contract):
 
 
 class Performance(Contract):
-    """Results of many days by circumstance: counts, gains of settled days, cents per contract."""
+    """Results of all settled days by circumstance: counts, gains, cents per contract."""
 
     strategy: pl.String = column("Name of the strategy.")  # type: ignore[assignment]
     fill_model: pl.String = column("Name of the fill model.", isin=FILL_MODELS)
@@ -260,9 +262,7 @@ class Performance(Contract):
     fills: pl.Int64 = column("Executions.", ge=0)
     contracts: pl.Int64 = column("Contracts filled.", unit="contracts", ge=0)
     fees_cc: pl.Int64 = column("Fees.", unit="cc", ge=0)
-    net_cc: pl.Int64 = column(
-        "Gain after fees of settled days; null: none settled.", unit="cc", nullable=True
-    )
+    net_cc: pl.Int64 = column("Gain after fees.", unit="cc", nullable=True)
     hit_rate: pl.Float64 = column(
         "Share of contracts that gained within five minutes of the fill; null: none is known.",
         ge=0,

@@ -17,6 +17,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
 from kalshi_assets.ladder.atoms import Atoms
+from kalshi_assets.trading.fee_kernels import FeeTerms, fee_of_fill
 from kalshi_assets.units import CC_A_DOLLAR, Ints
 
 CONFIG_NAME = "account.toml"
@@ -45,6 +46,22 @@ class AccountParams(BaseModel):
     max_exposure_cc: int = Field(gt=0)
 
 
+@dataclass(frozen=True)
+class LadderTerms:
+    """What a ladder pays and costs.
+
+    Attributes
+    ----------
+    atoms
+        Its legs.
+    fee
+        Its fees.
+    """
+
+    atoms: Atoms
+    fee: FeeTerms
+
+
 SCHEMA = pl.Schema(
     {
         "strategy": pl.String(),
@@ -62,7 +79,7 @@ SCHEMA = pl.Schema(
 
 def account_day(
     params: AccountParams,
-    ladders: Mapping[str, Atoms],
+    ladders: Mapping[str, LadderTerms],
     orders: pl.DataFrame,
     fills: pl.DataFrame,
 ) -> pl.DataFrame:
@@ -73,7 +90,7 @@ def account_day(
     params
         The caps.
     ladders
-        The legs of every ladder of the date, by name.
+        The terms of every ladder of the date, by name.
     orders, fills
         `backtest.orders` and `backtest.fills` of these ladders, with their name as `ladder`.
 
@@ -88,7 +105,7 @@ def account_day(
     rows = []
     for (strategy, model), own in orders.group_by("strategy", "fill_model", maintain_order=True):
         filled = fills.filter(strategy=strategy, fill_model=model)
-        account = _Account(params, {name: _Held.of(atoms) for name, atoms in ladders.items()})
+        account = _Account(params, {name: _Held.of(terms) for name, terms in ladders.items()})
         for event in _events(own, filled):
             account.book(event)
         rows.append(
@@ -117,27 +134,36 @@ class _Held:
         Row of `pays` by ticker.
     pays
         Payoff of a contract of each leg on each atom, cc, shape (legs, atoms).
+    fee
+        Terms of the fee.
     gain
         Gain of positions and fees so far by atom, cc.
     working
-        Per order what a contract gains by atom, and the contracts that have not filled.
+        Per order what a contract filled alone gains by atom, and how many have not filled.
     """
 
     legs: Mapping[str, int]
     pays: Ints
+    fee: FeeTerms
     gain: Ints
     working: dict[str, tuple[Ints, int]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, atoms: Atoms) -> "_Held":
-        pays = CC_A_DOLLAR * atoms.payoff.astype(np.int64)
-        legs = {leg.market_ticker: row for row, leg in enumerate(atoms.legs)}
-        return cls(legs=legs, pays=pays, gain=np.zeros(pays.shape[1], np.int64))
+    def of(cls, terms: LadderTerms) -> "_Held":
+        pays = CC_A_DOLLAR * terms.atoms.payoff.astype(np.int64)
+        legs = {leg.market_ticker: row for row, leg in enumerate(terms.atoms.legs)}
+        return cls(legs=legs, pays=pays, fee=terms.fee, gain=np.zeros(pays.shape[1], np.int64))
 
     def gain_of(self, event: Mapping[str, Any]) -> Ints:
         """What a contract of an order or fill gains by atom, before fees."""
         sign = 1 if event["side"] == "bid" else -1
         return sign * (self.pays[self.legs[event["market_ticker"]]] - event["price_cc"])
+
+    def gain_alone(self, order: Mapping[str, Any]) -> Ints:
+        """The same after the fee of a contract filled alone, which is the most it can cost."""
+        sign, takes = (1 if order["side"] == "bid" else -1), order["execution"] == "taker"
+        fee, _ = fee_of_fill(self.fee, 0, order["price_cc"], 1, sign, takes)
+        return self.gain_of(order) - fee
 
     def worst(self, also: tuple[Ints, int] | None = None) -> int:
         """Least gain over atoms, if every working order that loses there fills whole."""
@@ -162,7 +188,7 @@ class _Account:
         held = self._ladders[name]
         kind = event["kind"] % 3
         if kind == _ORDER:
-            added = (held.gain_of(event), event["contracts"])
+            added = (held.gain_alone(event), event["contracts"])
             if not self._carries(name, held.worst(added)):
                 self.left_out.add(order)
                 return
@@ -193,7 +219,7 @@ class _Account:
 
 def _events(orders: pl.DataFrame, fills: pl.DataFrame) -> Iterator[dict[str, Any]]:
     """Orders, fills and ends in order of time."""
-    shared = ("ladder", "order_id", "market_ticker", "side", "price_cc", "contracts")
+    shared = ("ladder", "order_id", "market_ticker", "side", "execution", "price_cc", "contracts")
     nothing, at = pl.lit(0, pl.Int64).alias("fee_cc"), pl.col("event_time").alias("at")
     decided = orders.select("order_id", "decided_at")
     sent = orders.select(*shared, nothing, "decided_at", at="decided_at")

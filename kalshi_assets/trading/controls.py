@@ -36,18 +36,21 @@ def with_forecast_of_the_day_before(panel: pl.DataFrame, before: pl.DataFrame) -
     )
 
 
-def other_outcome(outcome: Outcome, winner: int) -> Outcome | None:
-    """The outcome as if another bracket had won; None: the ladder has no such bracket, or nested.
+def other_outcome(outcome: Outcome, winner: int, *, partition: bool) -> Outcome | None:
+    """The outcome as if another bracket had won; None: there is none such, or legs are nested.
 
     Parameters
     ----------
     outcome
-        The settlement of the day: a partition, of which one bracket paid.
+        The settlement of the day.
     winner
         Position of the bracket that won on another day.
+    partition
+        Whether exactly one bracket of the ladder pays.
     """
     paid = sorted(outcome.payoffs_cc)
-    if outcome.winning_bracket is None or winner >= len(paid) or paid[-1] == 0 or any(paid[:-1]):
+    one_paid = outcome.winning_bracket is not None and paid[-1] > 0 and not any(paid[:-1])
+    if not (partition and one_paid and winner < len(paid)):
         return None
     payoffs = [0] * len(paid)
     payoffs[winner] = paid[-1]

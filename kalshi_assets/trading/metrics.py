@@ -14,6 +14,7 @@ from kalshi_assets.trading.day import TradingDay
 from kalshi_assets.trading.engine import Run
 from kalshi_assets.units import MINUTE_US
 
+_MARKS = ("mark_out_1m_cc", "mark_out_5m_cc")
 _KEY = ("strategy", "fill_model", "by", "bucket")
 # Hours since the start of the ladder's day.
 _NOON, _THREE = 12.0, 15.0
@@ -35,16 +36,15 @@ def metrics(
     filled = fills.join(
         sent.select("strategy", "fill_model", "order_id", *_BY), on=_ORDER, maintain_order="left"
     )
-    marked = pl.col("mark_out_5m_cc").is_not_null()
+    marked = pl.all_horizontal(pl.col(_MARKS).is_not_null())
     size = pl.col("contracts").cast(pl.Int64)
     of_orders = (
         _by_bucket(sent, ("contracts", "filled"))
         .group_by(_KEY)
         .agg(orders=pl.len(), ordered=size.sum(), orders_filled=(pl.col("filled") > 0).sum())
     )
-    marks = ("mark_out_1m_cc", "mark_out_5m_cc")
     of_fills = (
-        _by_bucket(filled, ("contracts", "fee_cc", "pnl_cc", *marks))
+        _by_bucket(filled, ("contracts", "fee_cc", "pnl_cc", *_MARKS))
         .group_by(_KEY)
         .agg(
             fills=pl.len(),
@@ -52,8 +52,8 @@ def metrics(
             fees_cc=pl.col("fee_cc").sum(),
             net_cc=pl.when(pl.col("pnl_cc").null_count() == 0).then(pl.col("pnl_cc").sum()),
             marked=size.filter(marked).sum(),
-            hits=size.filter(pl.col("mark_out_5m_cc") > 0).sum(),
-            **{name: (size * pl.col(name)).sum() for name in marks},
+            hits=size.filter(marked & (pl.col("mark_out_5m_cc") > 0)).sum(),
+            **{name: (size * pl.col(name)).filter(marked).sum() for name in _MARKS},
         )
     )
     quiet = pl.DataFrame(

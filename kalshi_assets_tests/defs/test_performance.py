@@ -12,7 +12,7 @@ from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.lake.files import Files
 from kalshi_assets.pages.library import PERFORMANCE_PAGE
-from kalshi_assets.tables import DAILY_PNL, PERFORMANCE
+from kalshi_assets.tables import PERFORMANCE, SUMMARIES_DATE
 from kalshi_assets_tests.performance.worlds import build
 
 
@@ -25,8 +25,7 @@ def test_it_judges_every_day_of_the_lake(tmp_path: Path, monkeypatch: pytest.Mon
     event = next(each for each in events if each.asset_key.path[-1] == "performance")
     assert "value +$1.00 to +$2.40" in str(event.materialization.metadata["result"].value)
     assert lake.files.exists(PERFORMANCE_PAGE)
-    last = max(key.date for key in lake.keys(DAILY_PNL))
-    kept = lake.read(PERFORMANCE, LadderDay(TEMPERATURE, EVERY_CITY, last))
+    kept = lake.read(PERFORMANCE, LadderDay(TEMPERATURE, EVERY_CITY, SUMMARIES_DATE))
     assert kept.filter(strategy="value", fill_model="touch", by="all")["net_cc"].item() == 24_000
 
 

@@ -1,6 +1,7 @@
 """The performance page: what it says, and that its charts can be drawn."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from kalshi_assets.pages.performance_page import charts_of, lead_sentence, rende
 from kalshi_assets.performance.results import Results, results_of
 from kalshi_assets.pipeline.performance import judge_backtests
 from kalshi_assets.tables import ACCOUNT
-from kalshi_assets_tests.performance.worlds import build, results
+from kalshi_assets_tests.performance.worlds import CITIES, build, results
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_a_generated_world_is_named_as_the_source_of_the_profit(read: Results) -
 def test_a_page_without_days_says_so(tmp_path: Path) -> None:
     build(tmp_path)
     with connect(Files(tmp_path)) as catalogue:
-        nothing = results_of(catalogue, ladder="city", start=date(2026, 1, 1))
+        nothing = results_of(catalogue, replace(CITIES, start=date(2026, 1, 1)))
     page = render_performance(nothing, ACCOUNT.empty(), configurations=1, generated=False)
     assert "No day has been backtested yet." in page
 

@@ -9,10 +9,11 @@ from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day
 from kalshi_assets.lake.catalogue import connect, create_catalogue
 from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.performance.results import Results, results_of
+from kalshi_assets.performance.results import Results, Span, results_of
 from kalshi_assets.tables import DAILY_PNL, METRICS
 from kalshi_assets.tables.backtest import FILL_MODELS
 
+CITIES = Span(dimension="city")
 FIRST = date(2025, 4, 28)
 # Net of `value` under `through` by date, in cc; None: not settled. `sets` never trades.
 GAINS = {"new_york": [30_000, -50_000, 10_000, None], "chicago": [10_000, -10_000, 0, 20_000]}
@@ -25,7 +26,7 @@ def results(folder: Path) -> Results:
     """The results of the lake that `build` wrote."""
     build(folder)
     with connect(Files(folder)) as catalogue:
-        return results_of(catalogue, ladder="city")
+        return results_of(catalogue, CITIES)
 
 
 def build(folder: Path) -> Lake:

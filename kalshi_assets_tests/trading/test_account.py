@@ -1,5 +1,6 @@
 """One account over all ladders of a date: which orders it carries."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 from kalshi_assets.config import load_toml
 from kalshi_assets.ladder.brackets import Ladder
 from kalshi_assets.ladder.legs import Leg
-from kalshi_assets.trading.account import CONFIG_NAME, AccountParams, account_day
+from kalshi_assets.trading.account import CONFIG_NAME, AccountParams, LadderTerms, account_day
+from kalshi_assets.trading.fee_kernels import DIRECT, FeeTerms
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MANY = AccountParams(opening_cc=10**8, max_daily_loss_cc=10**9, max_exposure_cc=10**9)
@@ -24,12 +26,15 @@ def _ladder(name: str) -> Ladder:
 
 FILLS = {
     **dict.fromkeys(
-        ("ladder", "strategy", "fill_model", "order_id", "market_ticker", "side"), pl.String
+        ("ladder", "strategy", "fill_model", "order_id", "market_ticker", "side", "execution"),
+        pl.String,
     ),
     **dict.fromkeys(("price_cc", "contracts", "fee_cc", "pnl_cc"), pl.Int64),
     "event_time": pl.Datetime("us", "UTC"),
 }
-LADDERS = {name: _ladder(name) for name in ("north", "south")}
+FREE = FeeTerms(maker=0, taker=0, schedule=DIRECT)
+COSTS = FeeTerms(maker=0, taker=10_000, schedule=DIRECT)
+LADDERS = {name: LadderTerms(_ladder(name), FREE) for name in ("north", "south")}
 
 
 class Desk:
@@ -48,6 +53,7 @@ class Desk:
         *,
         side: str = "bid",
         bracket: int = 1,
+        execution: str = "maker",
         filled_at: int | None = None,
         pnl: int = 0,
     ) -> None:
@@ -60,6 +66,7 @@ class Desk:
             "order_id": f"{ladder}/{len(self.orders)}",
             "market_ticker": f"{ladder}-{bracket}",
             "side": side,
+            "execution": execution,
             "price_cc": price,
             "contracts": contracts,
         }
@@ -69,10 +76,12 @@ class Desk:
             self.fills.append({**shared, "event_time": end, "fee_cc": 100, "pnl_cc": pnl})
         self.orders.append({**shared, "decided_at": at, "event_time": end})
 
-    def account(self, params: AccountParams = MANY) -> dict[str, Any]:
+    def account(
+        self, params: AccountParams = MANY, ladders: Mapping[str, LadderTerms] = LADDERS
+    ) -> dict[str, Any]:
         """The account's row."""
         fills = pl.DataFrame(self.fills, schema=FILLS)
-        made = account_day(params, LADDERS, pl.DataFrame(self.orders), fills)
+        made = account_day(params, ladders, pl.DataFrame(self.orders), fills)
         return made.row(0, named=True)
 
 
@@ -129,6 +138,15 @@ def test_the_gain_of_one_ladder_does_not_pay_for_the_exposure_of_another() -> No
     assert (
         desk.account(caps.model_copy(update={"max_exposure_cc": 40_100}))["exposure_cc"] == 40_100
     )
+
+
+def test_a_working_taker_is_counted_with_its_fee() -> None:
+    desk = Desk()
+    desk.order("north", 0, 5_000, 10, execution="taker", filled_at=0, pnl=0)
+    caps = MANY.model_copy(update={"max_daily_loss_cc": 50_000})
+    ladders = {name: LadderTerms(_ladder(name), COSTS) for name in LADDERS}
+    assert desk.account(caps)["left_out"] == 0
+    assert desk.account(caps, ladders)["left_out"] == 1
 
 
 def test_a_fill_in_the_instant_of_its_decision_is_booked_behind_it() -> None:

@@ -112,7 +112,7 @@ def test_a_stale_forecast_is_that_of_the_same_position_and_minute_of_the_day_bef
 
 
 def test_another_winner_is_paid_what_the_winner_was_paid() -> None:
-    other = other_outcome(OUTCOME, 0)
+    other = other_outcome(OUTCOME, 0, partition=True)
     assert other is not None
     assert other.payoffs_cc[0] == 10_000
     assert sum(other.payoffs_cc) == 10_000
@@ -132,7 +132,8 @@ def test_no_other_winner_of_nested_legs_fair_prices_or_longer_ladders(
         payoffs_cc=payoffs,
         known_at=0,
     )
-    assert other_outcome(outcome, winner) is None
+    assert other_outcome(outcome, winner, partition=True) is None
+    assert other_outcome(OUTCOME, 0, partition=False) is None
 
 
 _TRADES = {
