@@ -180,7 +180,9 @@ def session_steps(family: LadderFamily, steps: Sequence[Step]) -> SessionSteps:
     wanted = {EVENTS, CANDLES, TRADES, CALIBRATED, *parts_of(family.full)}
     if family.classified is not None:
         wanted.add(PREDICTIONS)
-    fetched, fits, derived = [], [], []
+    fetched: list[Step] = []
+    fits: list[Table] = []
+    derived: list[Step] = []
     for each in reversed(steps):
         if wanted.isdisjoint(each.makes):
             continue

@@ -159,7 +159,8 @@ def _moved(decided: Decided, first: Ints, day: TradingDay) -> Decided:
     out, brackets = _nothing_decided(day), len(first)
     minutes = min(len(decided.reason) // brackets, len(day.instants))
     for before, after in zip(first.tolist(), day.first.tolist(), strict=True):
-        for old, new in zip(decided, out, strict=True):
+        for name in Decided._fields:
+            old, new = getattr(decided, name), getattr(out, name)
             new[after : after + minutes] = old[before : before + minutes]
     return out
 
