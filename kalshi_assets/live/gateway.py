@@ -163,21 +163,13 @@ class Gateway:
             return Blocked(why=f"order {client_order_id} is not open")
         if order.order_id is None:
             return Blocked(why=f"order {client_order_id} is {order.state}: reconcile first")
-        number = self._noted(lambda: self._journal.ask_cancel(client_order_id, reason))
+        with self._lock:
+            self._in_flight.add(client_order_id)
         try:
-            result = self._writer.cancel(
-                order.order_id,
-                ticker=order.market_ticker,
-                exchange_index=order.exchange_index,
-            )
-        except _FAILURES as error:
-            result = Unknown(why=f"{type(error).__name__}: {error}")
-        self._on_step("answered")
-        if number is not None:
-            self._noted(lambda: self._journal.cancel_answered(number, repr(result)))
-        self._noted(lambda: self._after_cancel(client_order_id, result))
-        self._tell([cancelled(order, reason, result, self._clock())])
-        return result
+            return self._cancelled(order, order.order_id, reason)
+        finally:
+            with self._lock:
+                self._in_flight.discard(client_order_id)
 
     def cancel_all(self, reason: str) -> WriteResult:
         """Cancel every order of the account, for the end of a session.
@@ -252,13 +244,33 @@ class Gateway:
         self._tell(created(intent, outcome, started, handed_us, self._clock()))
         return outcome
 
+    def _cancelled(self, order: JournaledOrder, order_id: str, reason: str) -> CancelResult:
+        name = order.client_order_id
+        number = self._noted(lambda: self._journal.ask_cancel(name, reason))
+        result: CancelResult
+        try:
+            result = self._writer.cancel(
+                order_id, ticker=order.market_ticker, exchange_index=order.exchange_index
+            )
+        except _FAILURES as error:
+            result = Unknown(why=f"{type(error).__name__}: {error}")
+        self._on_step("answered")
+        if number is not None:
+            self._noted(lambda: self._journal.cancel_answered(number, repr(result)))
+        self._noted(lambda: self._after_cancel(name, result))
+        self._tell([cancelled(order, reason, result, self._clock())])
+        return result
+
     def _after_create(self, order: JournaledOrder, outcome: Placed) -> None:
         journal, name = self._journal, order.client_order_id
         match outcome:
             case Accepted(order_id=order_id, filled=filled, remaining=remaining):
-                # A fill may have arrived by the stream before the answer.
                 known = journal.order(name) or order
+                if not known.is_open:
+                    return
+                # A fill may have arrived by the stream before the answer.
                 filled = max(filled, known.filled)
+                remaining = min(remaining, order.size - filled)
                 journal.advance(
                     name,
                     state_of(filled, remaining),

@@ -19,8 +19,9 @@ from kalshi_assets.live.journal_records import (
     JournaledOrder,
     JournalError,
     check_change,
+    state_of,
 )
-from kalshi_assets.live.journal_schema import INTENT, REJECTED
+from kalshi_assets.live.journal_schema import ACKNOWLEDGED, INTENT, PARTLY_FILLED, REJECTED
 from kalshi_assets.live.session_log import SessionLog
 from kalshi_assets.units import HUNDREDTHS, MILLIONTHS
 
@@ -245,6 +246,9 @@ class Journal(SessionLog):
                     " cash_millionths = cash_millionths + excluded.cash_millionths",
                     (fill.market_ticker, sign * fill.size, cash - fill.fee_millionths),
                 )
+            if order.state in (ACKNOWLEDGED, PARTLY_FILLED):
+                filled = max(order.filled, booked)
+                self.advance(order.client_order_id, state_of(filled, order.size - filled))
         return True
 
     def ask_cancel(self, client_order_id: str | None, reason: str) -> int:
