@@ -1,5 +1,4 @@
-"""Live sessions: the day's facts as they arrive, decisions, orders, their journal.
+"""Live sessions: the feed and its books, the journal, the order gateway, reconciliation, safety.
 
-Not here: how a decision is made (`trading`), or the steps that turn facts into probabilities
-(`pipeline`).
+Not here: decisions (trading), the exchange's wire (exchange), Dagster (defs).
 """

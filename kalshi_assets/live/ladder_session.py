@@ -1,7 +1,7 @@
 """One ladder-day of a shadow session: minute by minute, what the backtest would have done.
 
 A minute is decided when the quotes of the next and the trades until then are known, because what
-fills an order at once depends on them. Orders are simulated under every fill model; nothing is sent.
+fills an order at once depends on them. Orders are simulated under every fill model, none is sent.
 
 Here: the minutes of a ladder. Not here: the loop over ladders and time (`session`), the facts
 (`facts`), decisions (`trading`).
