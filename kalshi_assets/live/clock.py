@@ -1,4 +1,4 @@
-"""The time of a session: the wall clock, or a sandbox's.
+"""The time of a session: the wall clock, or one that is moved.
 
 Here: reading the time and waiting for it. Not here: what happens at which time (`session`).
 """
@@ -9,9 +9,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
-import httpx
-
-from kalshi_assets.instants import microseconds_of
 from kalshi_assets.units import SECOND_US
 
 
@@ -64,37 +61,32 @@ class WallClock:
                 return
 
 
-class SandboxClock:
-    """The time of a sandbox that moves when told to: days pass as fast as they are computed.
+class MovedClock:
+    """A time that moves only when it is waited for: days pass as fast as they are computed.
 
     Parameters
     ----------
-    url
-        Root of the sandbox.
+    start_us
+        The first present.
     """
 
-    def __init__(self, url: str) -> None:
-        self._http = httpx.Client(base_url=url, timeout=60.0)
-        self._why = ""
-        self._now = self._said(self._http.get("/sandbox/clock"))
+    def __init__(self, start_us: int) -> None:
+        self._now, self._why = start_us, ""
 
     def now_us(self) -> int:
-        """When the sandbox was told to be."""
+        """The present."""
         return self._now
+
+    def now(self) -> datetime:
+        """The present, for services and a sandbox beside the session."""
+        return datetime.fromtimestamp(self._now / SECOND_US, UTC)
 
     def stop(self, why: str) -> None:
         """Make the next wait raise; safe in a signal handler."""
         self._why = why
 
     def wait_until(self, at_us: int) -> None:
-        """Move the sandbox's time."""
+        """Make it `at_us`, unless it is later."""
         if self._why:
             raise SessionStopped(self._why)
-        if at_us > self._now:
-            to = datetime.fromtimestamp(at_us / SECOND_US, UTC).isoformat()
-            self._now = self._said(self._http.post("/sandbox/clock", json={"advance_to": to}))
-
-    @staticmethod
-    def _said(answer: httpx.Response) -> int:
-        answer.raise_for_status()
-        return microseconds_of(datetime.fromisoformat(answer.json()["now"]))
+        self._now = max(self._now, at_us)

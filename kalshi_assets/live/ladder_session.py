@@ -63,6 +63,12 @@ class LadderSession:
         self.latest: TradingDay | None = None
         self.is_over = False
 
+    @property
+    def event_ticker(self) -> str | None:
+        """The event; None: not known yet."""
+        events = self.day.known(EVENTS)
+        return None if events is None else str(events["event_ticker"][0])
+
     def advance(self, now_us: int) -> Said | None:
         """Decide every minute that is due; None: there is none, or no contract is known.
 

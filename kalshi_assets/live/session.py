@@ -8,7 +8,6 @@ Here: the loop. Not here: what happens in a ladder's minute (`ladder_session`), 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.live.clock import Clock, SessionStopped
@@ -76,13 +75,14 @@ class ShadowSession:
             try:
                 said = ladder.advance(now)
             except Exception as error:  # noqa: BLE001 (one ladder's failure must not end the others)
-                self._note("ladder_failed", key, error=f"{type(error).__name__}: {error}")
+                said_error = f"{type(error).__name__}: {error}"
+                self._journal.event(
+                    "ladder_failed",
+                    {"ladder": str(key), "event_ticker": ladder.event_ticker, "error": said_error},
+                )
                 continue
             if said is not None:
                 self._journal.keep_decisions(said.decisions)
                 self._journal.keep_simulated(said.orders, said.fills)
                 self._progress(key, said)
         self._journal.beat({"ladders": {str(k): v.is_over for k, v in self.ladders.items()}})
-
-    def _note(self, kind: str, key: LadderDay, **data: Any) -> None:
-        self._journal.event(kind, {"ladder": str(key), **data})
