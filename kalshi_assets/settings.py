@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     climate_report_url: str = Field(CLIMATE_REPORTS, validation_alias="CLIMATE_REPORT_URL")
     weather_company_url: str = Field(WEATHER_COMPANY, validation_alias="WEATHER_COMPANY_URL")
     origin: str = Field("exchange", validation_alias="KALSHI_ASSETS_ORIGIN")
+    sandbox_clock_url: str | None = Field(None, validation_alias="KALSHI_ASSETS_SANDBOX_CLOCK")
     trade_mode: Literal["shadow", "live"] = Field("shadow", validation_alias="TRADE_MODE")
 
     @field_validator("cities", mode="before")

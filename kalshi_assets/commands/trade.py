@@ -6,7 +6,7 @@ Here: opening the session's parts, progress, the summary. Not here: the session 
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
@@ -17,27 +17,23 @@ from kalshi_assets.commands.services import UNLIMITED, environment, find_archive
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.families.temperature.cities import city_day
 from kalshi_assets.families.temperature.services import WeatherService
-from kalshi_assets.families.temperature.sources.errors import WeatherError
-from kalshi_assets.families.temperature.steps import FAMILY
 from kalshi_assets.instants import microseconds_of
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.live.clock import MovedClock, WallClock
-from kalshi_assets.live.journal import Journal
+from kalshi_assets.live.journal import journal_name
 from kalshi_assets.live.journals import SessionJournals
 from kalshi_assets.live.ladder_session import LadderSession, Said
-from kalshi_assets.live.opening import open_ladder, versions_of
-from kalshi_assets.live.session import ShadowSession
-from kalshi_assets.pipeline.graph import TEMPERATURE_GRAPH
+from kalshi_assets.live.opening import WEATHER_EVERY_US, Opening, present, session_name
+from kalshi_assets.live.session import TRADING_ENDED
 from kalshi_assets.pipeline.live import LIVE_STEPS
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import DECISIONS, EVENTS, LIVE_PARITY, OF_SESSIONS
-from kalshi_assets.trading.strategies import SHIPPED
-from kalshi_assets.units import MINUTE_US, SECOND_US
+from kalshi_assets.units import MINUTE_US
 
 SHADOW_ACCOUNT = "shadow"
 _WEATHER_EVERY_US = 5 * MINUTE_US
@@ -72,65 +68,34 @@ def run_trade(
     lake = the_lake()
     with ExitStack() as stack:
         clock = stack.enter_context(_sandboxed(lake, keys, archive)) if sandbox else WallClock()
-        ended = _session(stack, progress, lake, keys, clock, sandbox=sandbox)
+        now = present(clock)
+        kalshi = KalshiService(unthrottled=sandbox, clock=now)
+        weather = WeatherService(clock=now)
+        for service in (kalshi, weather):
+            stack.callback(service.close)
+        opening = Opening(
+            lake=lake,
+            kalshi=kalshi,
+            services={"weather": weather, "models": ModelStore(lake.files)},
+            clock=clock,
+            # A sandbox's weather costs nothing, and the backtest knows every report in time.
+            weather_every_us=0 if sandbox else WEATHER_EVERY_US,
+        )
+        stack.enter_context(_stopped_by_signals(clock.stop))
+        bars = stack.enter_context(Progress(console=progress))
+        ended = opening.run_shadow(keys, _shown(bars))
     _ingest(lake, keys)
     console.print(_summary(lake, keys))
-    console.print(f"session {ended}; journal: {Settings().files.address('live')}")
-    return ended == "trading ended"
+    console.print(f"{ended}; journal of the session: {journal_name(session_name(keys))}")
+    return ended == TRADING_ENDED
 
 
-def _session(
-    stack: ExitStack,
-    progress: Console,
-    lake: Lake,
-    keys: Sequence[LadderDay],
-    clock: WallClock | MovedClock,
-    *,
-    sandbox: bool,
-) -> str:
-    def now() -> datetime:
-        return datetime.fromtimestamp(clock.now_us() / SECOND_US, UTC)
-
-    kalshi, weather = KalshiService(unthrottled=sandbox, clock=now), WeatherService(clock=now)
-    stack.callback(kalshi.close)
-    stack.callback(weather.close)
-    client = stack.enter_context(kalshi.watcher())
-    session_id = f"{SHADOW_ACCOUNT}-{now():%Y%m%dT%H%M%S}-{'-'.join(k.ladder for k in keys)}"[:120]
-    journal = stack.enter_context(Journal.of(lake.files, session_id, clock_us=clock.now_us))
-    ladders = {
-        key: open_ladder(
-            key,
-            FAMILY,
-            TEMPERATURE_GRAPH,
-            lake=lake,
-            services={"kalshi": kalshi, "weather": weather, "models": ModelStore(lake.files)},
-            client=client,
-            strategies=SHIPPED,
-            weather_every_us=0 if sandbox else _WEATHER_EVERY_US,
-            errors=(WeatherError,),
-            failed=lambda name, error: journal.event(
-                "not_read", {"table": name, "error": f"{type(error).__name__}: {error}"}
-            ),
-        )
-        for key in keys
-    }
-    journal.begin(session_id, account=SHADOW_ACCOUNT, mode="shadow", versions=versions_of(ladders))
-    bars = stack.enter_context(Progress(console=progress))
-    session = ShadowSession(ladders, journal, clock, _shown(bars, ladders))
-    stack.enter_context(_stopped_by_signals(clock.stop))
-    return session.run()
-
-
-def _shown(
-    bars: Progress, ladders: dict[LadderDay, LadderSession]
-) -> Callable[[LadderDay, Said], None]:
+def _shown(bars: Progress) -> Callable[[LadderDay, LadderSession, Said], None]:
     tasks: dict[LadderDay, TaskID] = {}
 
-    def show(key: LadderDay, said: Said) -> None:
-        latest = ladders[key].latest
-        assert latest is not None
+    def show(key: LadderDay, ladder: LadderSession, said: Said) -> None:
         if key not in tasks:
-            tasks[key] = bars.add_task(f"{key.ladder} {key.date}", total=len(latest.instants))
+            tasks[key] = bars.add_task(f"{key.ladder} {key.date}", total=ladder.minutes)
         bars.advance(tasks[key], said.decisions["minute"].n_unique())
 
     return show

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
+import httpx
+
+from kalshi_assets.instants import microseconds_of
 from kalshi_assets.units import SECOND_US
 
 
@@ -39,10 +42,14 @@ class WallClock:
     ----------
     read_us
         Microseconds since the epoch.
+    speed
+        By how much that time is faster than real time.
     """
 
-    def __init__(self, read_us: Callable[[], int] = lambda: time.time_ns() // 1000) -> None:
-        self.now_us = read_us
+    def __init__(
+        self, read_us: Callable[[], int] = lambda: time.time_ns() // 1000, speed: float = 1.0
+    ) -> None:
+        self.now_us, self._speed = read_us, speed
         self._asked = threading.Event()
         self._why = ""
 
@@ -55,7 +62,7 @@ class WallClock:
         """Sleep until then."""
         while True:
             left = at_us - self.now_us()
-            if self._asked.wait(max(left, 0) / SECOND_US):
+            if self._asked.wait(max(left, 0) / SECOND_US / self._speed):
                 raise SessionStopped(self._why)
             if self.now_us() >= at_us:
                 return
@@ -90,3 +97,28 @@ class MovedClock:
         if self._why:
             raise SessionStopped(self._why)
         self._now = max(self._now, at_us)
+
+
+def sandbox_clock(url: str, monotonic: Callable[[], float] = time.monotonic) -> WallClock:
+    """The time of a sandbox that runs by itself, at a multiple of real time.
+
+    Parameters
+    ----------
+    url
+        Root of the sandbox.
+    monotonic
+        Real seconds.
+
+    Raises
+    ------
+    httpx.HTTPError
+        The sandbox does not answer.
+    ValueError
+        Its time stands still until it is moved.
+    """
+    answer = httpx.get(f"{url}/sandbox/clock", timeout=10.0).raise_for_status().json()
+    base, since = microseconds_of(datetime.fromisoformat(answer["now"])), monotonic()
+    speed = float(answer["speed"])
+    if speed <= 0:
+        raise ValueError(f"the time of the sandbox at {url} stands still; start it with --speed 1")
+    return WallClock(lambda: base + int((monotonic() - since) * speed * SECOND_US), speed)

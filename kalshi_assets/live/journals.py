@@ -85,3 +85,17 @@ def _session(session: Session, decisions: int, failures: int) -> pl.DataFrame:
         "failures": failures,
     }
     return pl.DataFrame([row], schema=LIVE_SESSIONS.dtypes)
+
+
+def last_beat_us(files: Files, session_id: str) -> int | None:
+    """When a session's heart beat last, microseconds; None: it has no journal, or none yet.
+
+    Parameters
+    ----------
+    files, session_id
+        The data folder and the session.
+    """
+    if session_id not in session_names(files):
+        return None
+    with Journal.of(files, session_id, clock_us=lambda: 0) as journal:
+        return journal.last_beat_us()

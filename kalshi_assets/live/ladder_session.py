@@ -69,6 +69,11 @@ class LadderSession:
         events = self.day.known(EVENTS)
         return None if events is None else str(events["event_ticker"][0])
 
+    @property
+    def minutes(self) -> int:
+        """Minutes of the whole day, from the open to the close; 0: not known yet."""
+        return 0 if self.latest is None else len(self.latest.instants)
+
     def advance(self, now_us: int) -> Said | None:
         """Decide every minute that is due; None: there is none, or no contract is known.
 

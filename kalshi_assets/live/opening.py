@@ -1,68 +1,129 @@
-"""Opening a session: its ladders from the lake and the services, its name, what it loaded.
+"""Opening and running a session: its ladders from the lake and the services, its journal.
 
-Here: putting the parts together. Not here: the parts.
+Here: putting the parts together. Not here: the parts, or who starts a session (`commands`, `defs`).
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
+from kalshi_assets.live.clock import Clock
 from kalshi_assets.live.day_so_far import DaySoFar, session_steps
-from kalshi_assets.live.facts import Failed, LadderFacts
+from kalshi_assets.live.facts import LadderFacts
+from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.ladder_session import LadderSession
-from kalshi_assets.pipeline.family import LadderFamily
-from kalshi_assets.pipeline.step import Step
-from kalshi_assets.trading.strategies import Strategy
+from kalshi_assets.live.session import Progress, ShadowSession
+from kalshi_assets.pipeline.graph import FAMILIES
+from kalshi_assets.pipeline.services import KalshiService
+from kalshi_assets.trading.strategies import SHIPPED, Strategy
+from kalshi_assets.units import MINUTE_US, SECOND_US
+
+SHADOW_ACCOUNT = "shadow"
+WEATHER_EVERY_US = 5 * MINUTE_US
+_LONGEST = 60
 
 
-def open_ladder(
-    key: LadderDay,
-    family: LadderFamily,
-    steps: Sequence[Step],
-    *,
-    lake: Lake,
-    services: Mapping[str, Any],
-    client: KalshiClient,
-    strategies: Sequence[Strategy],
-    weather_every_us: int,
-    errors: tuple[type[Exception], ...],
-    failed: Failed,
-) -> LadderSession:
-    """A ladder-day of a session.
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What a shadow session needs of the world.
 
-    Parameters
+    Attributes
     ----------
-    key, family, steps
-        The ladder-day, its family and every step of it.
     lake
-        Holds the day's fits and earlier days.
+        Holds the days' fits and earlier days.
+    kalshi
+        The exchange, with the session's clock.
     services
-        Of steps, by name, with the session's clock.
-    client
-        Reads candles and trades.
-    strategies, weather_every_us, errors, failed
-        See `LadderSession` and `LadderFacts`.
-
-    Raises
-    ------
-    MissingPartitionError, OutdatedPartitionError
-        A fit of the day is missing or was made by another version; the message says how to make it.
+        The other services of steps, by name, with the session's clock.
+    clock
+        The session's time.
+    strategies
+        Run side by side.
+    weather_every_us
+        How often a model's sources are asked.
     """
-    plan = session_steps(family, steps)
-    day = DaySoFar(key, family, steps, lake, services, lambda text: None)
-    facts = LadderFacts(
-        day,
-        plan.fetched,
-        services,
-        client,
-        weather_every_us=weather_every_us,
-        failed=failed,
-        errors=errors,
-    )
-    return LadderSession(day, facts, strategies)
+
+    lake: Lake
+    kalshi: KalshiService
+    services: Mapping[str, Any]
+    clock: Clock
+    strategies: Sequence[Strategy] = SHIPPED
+    weather_every_us: int = WEATHER_EVERY_US
+
+    def run_shadow(
+        self,
+        keys: Sequence[LadderDay],
+        progress: Progress = lambda key, ladder, said: None,
+    ) -> str:
+        """Run a session of some ladder-days in shadow, until their trading ends.
+
+        A session of the same day and ladders that was killed goes on in its journal.
+
+        Parameters
+        ----------
+        keys
+            Ladder-days of one date.
+        progress
+            Told of every ladder's minute.
+
+        Returns
+        -------
+        str
+            Why it ended.
+
+        Raises
+        ------
+        MissingPartitionError, OutdatedPartitionError
+            A fit of a day is missing or was made by another version; the message says how to make
+            it.
+        JournalError
+            The journal cannot be used.
+        """
+        session_id = session_name(keys)
+        with ExitStack() as stack:
+            client = stack.enter_context(self.kalshi.watcher())
+            journal = stack.enter_context(
+                Journal.of(self.lake.files, session_id, clock_us=self.clock.now_us)
+            )
+            ladders = {key: self._ladder(key, client, journal) for key in keys}
+            journal.begin(
+                session_id, account=SHADOW_ACCOUNT, mode="shadow", versions=versions_of(ladders)
+            )
+            return ShadowSession(ladders, journal, self.clock, progress).run()
+
+    def _ladder(self, key: LadderDay, client: Any, journal: Journal) -> LadderSession:
+        family, steps = FAMILIES[key.family]
+        services = {"kalshi": self.kalshi, **self.services}
+        day = DaySoFar(key, family, steps, self.lake, services, lambda text: None)
+
+        def failed(name: str, error: Exception) -> None:
+            said = f"{type(error).__name__}: {error}"
+            journal.event("not_read", {"ladder": str(key), "table": name, "error": said})
+
+        facts = LadderFacts(
+            day,
+            session_steps(family, steps).fetched,
+            services,
+            client,
+            weather_every_us=self.weather_every_us,
+            failed=failed,
+            errors=family.errors,
+        )
+        return LadderSession(day, facts, self.strategies)
+
+
+def session_name(keys: Sequence[LadderDay]) -> str:
+    """The name of a shadow session: the same for the same ladder-days."""
+    date = keys[0].date
+    ladders = "-".join(sorted(key.ladder for key in keys))
+    if len(ladders) > _LONGEST:  # names of files have an end
+        ladders = f"{len(keys)}-ladders-{_hash(ladders)}"
+    return f"{SHADOW_ACCOUNT}-{date}-{ladders}"
 
 
 def versions_of(ladders: Mapping[LadderDay, LadderSession]) -> dict[str, dict[str, str]]:
@@ -76,6 +137,11 @@ def versions_of(ladders: Mapping[LadderDay, LadderSession]) -> dict[str, dict[st
         }
         for key, each in ladders.items()
     }
+
+
+def present(clock: Clock) -> Callable[[], datetime]:
+    """The session's time for services."""
+    return lambda: datetime.fromtimestamp(clock.now_us() / SECOND_US, UTC)
 
 
 def _hash(text: str) -> str:

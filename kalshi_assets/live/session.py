@@ -18,7 +18,10 @@ from kalshi_assets.units import MINUTE_US, SECOND_US
 SETTLE_US = 2 * SECOND_US
 """After a minute ends, how long its candles and trades take to be complete."""
 
-Progress = Callable[[LadderDay, Said], object]
+TRADING_ENDED = "trading ended"
+"""Why a session ends by itself."""
+
+Progress = Callable[[LadderDay, LadderSession, Said], object]
 
 
 class ShadowSession:
@@ -41,7 +44,7 @@ class ShadowSession:
         ladders: Mapping[LadderDay, LadderSession],
         journal: Journal,
         clock: Clock,
-        progress: Progress = lambda key, said: None,
+        progress: Progress = lambda key, ladder, said: None,
     ) -> None:
         self.ladders = dict(ladders)
         self._journal, self._clock, self._progress = journal, clock, progress
@@ -60,7 +63,7 @@ class ShadowSession:
                 self._minute()
                 now = self._clock.now_us()
                 self._clock.wait_until(now - now % MINUTE_US + MINUTE_US + SETTLE_US)
-            reason = "trading ended"
+            reason = TRADING_ENDED
         except SessionStopped as stopped:
             reason = f"stopped: {stopped}"
         finally:
@@ -84,5 +87,5 @@ class ShadowSession:
             if said is not None:
                 self._journal.keep_decisions(said.decisions)
                 self._journal.keep_simulated(said.orders, said.fills)
-                self._progress(key, said)
+                self._progress(key, ladder, said)
         self._journal.beat({"ladders": {str(k): v.is_over for k, v in self.ladders.items()}})

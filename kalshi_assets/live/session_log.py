@@ -205,6 +205,11 @@ class SessionLog(AbstractContextManager):
                 "INSERT OR REPLACE INTO heartbeats VALUES (?, ?)", (self._clock(), _json(data))
             )
 
+    def last_beat_us(self) -> int | None:
+        """When the last heartbeat was recorded; None: never."""
+        at: int | None = self._rows("SELECT max(at_us) AS at FROM heartbeats")[0]["at"]
+        return at
+
     def _rows(self, statement: str, *values: object) -> list[sqlite3.Row]:
         with self._lock, self._explained("reading"):
             return self._db.execute(statement, values).fetchall()

@@ -4,7 +4,7 @@ Here: ordering steps and looking them up. Not here: the steps (`market`, `belief
 `families`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 
 import duckdb
@@ -12,6 +12,7 @@ import duckdb
 from kalshi_assets.families.temperature import steps as temperature
 from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.families.temperature.services import WeatherService
+from kalshi_assets.keys import Family
 from kalshi_assets.lake.catalogue import connect, ensure_catalogue
 from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.lake.files import Files
@@ -96,6 +97,11 @@ OF_DAYS = graph_of(temperature.FAMILY, temperature.STEPS)
 
 TEMPERATURE_GRAPH = in_order((*OF_DAYS, *LIVE_STEPS))
 """Every step of a city-day."""
+
+FAMILIES: Mapping[Family, tuple[LadderFamily, tuple[Step, ...]]] = {
+    TEMPERATURE: (temperature.FAMILY, TEMPERATURE_GRAPH)
+}
+"""Every family with its steps."""
 
 MADE_BY: dict[Table, Step] = {table: each for each in TEMPERATURE_GRAPH for table in each.makes}
 """The step that makes each table."""
