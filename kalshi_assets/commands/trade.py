@@ -25,7 +25,7 @@ from kalshi_assets.live.clock import MovedClock, WallClock
 from kalshi_assets.live.journal import journal_name
 from kalshi_assets.live.journals import SessionJournals
 from kalshi_assets.live.ladder_session import LadderSession, Said
-from kalshi_assets.live.opening import WEATHER_EVERY_US, Opening, present, session_name
+from kalshi_assets.live.opening import WEATHER_EVERY_US, Opening, PagePlace, present, session_name
 from kalshi_assets.live.session import TRADING_ENDED
 from kalshi_assets.pipeline.live import LIVE_STEPS
 from kalshi_assets.pipeline.runner import Runner
@@ -47,6 +47,8 @@ def run_trade(
     day: date,
     sandbox: bool,
     archive: Path | None,
+    host: str,
+    port: int,
 ) -> bool:
     """Run a shadow session of one day and print what it did.
 
@@ -58,6 +60,8 @@ def run_trade(
         The ladder-days.
     sandbox, archive
         Trade a past day, served by a sandbox as fast as it can be computed, from these recordings.
+    host, port
+        Of the session's page; port 0: a free one.
 
     Returns
     -------
@@ -80,6 +84,12 @@ def run_trade(
             clock=clock,
             # A sandbox's weather costs nothing, and the backtest knows every report in time.
             weather_every_us=0 if sandbox else WEATHER_EVERY_US,
+            page=PagePlace(
+                tell=lambda address: progress.print(f"page of the session: {address}"),
+                host=host,
+                port=port,
+                token=Settings().page_token,
+            ),
         )
         stack.enter_context(_stopped_by_signals(clock.stop))
         bars = stack.enter_context(Progress(console=progress))

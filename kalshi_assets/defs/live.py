@@ -19,7 +19,7 @@ from kalshi_assets.keys import LadderDay
 from kalshi_assets.live.clock import WallClock, sandbox_clock
 from kalshi_assets.live.journals import last_beat_us
 from kalshi_assets.live.ladder_session import LadderSession, Said
-from kalshi_assets.live.opening import Opening, present, session_name
+from kalshi_assets.live.opening import Opening, PagePlace, present, session_name
 from kalshi_assets.live.readiness import reasons_against
 from kalshi_assets.live.session import TRADING_ENDED
 from kalshi_assets.pipeline.services import KalshiService
@@ -63,6 +63,10 @@ def shadow_session(context: dg.OpExecutionContext, config: SessionConfig) -> Non
             kalshi=kalshi,
             services={"weather": weather, "models": context.resources.models},
             clock=clock,
+            page=PagePlace(
+                tell=lambda address: context.log.info(f"page of the session: {address}"),
+                port=Settings().session_page_port,
+            ),
         )
         ended = opening.run_shadow(keys, progress)
     finally:

@@ -58,8 +58,8 @@ class LadderSession:
     def __init__(self, day: DaySoFar, facts: LadderFacts, strategies: Sequence[Strategy]) -> None:
         self.day, self.facts = day, facts
         self._strategies = tuple(strategies)
-        self._runs: list[SteppedRun] = []
-        self._next = 0
+        self.runs: list[SteppedRun] = []
+        self.decided = 0
         self.latest: TradingDay | None = None
         self.is_over = False
 
@@ -86,21 +86,21 @@ class LadderSession:
         if self.day.known(EVENTS) is None:
             return None
         day = self.latest = self.day.trading_day()
-        if not self._runs:
-            self._runs = new_runs(self._strategies, tuple(FILL_MODELS), day)
+        if not self.runs:
+            self.runs = new_runs(self._strategies, tuple(FILL_MODELS), day)
         due = int((day.instants <= now_us - BEHIND_US).sum())
-        first, self._next = self._next, max(self._next, due)
-        if first == self._next:
+        first, self.decided = self.decided, max(self.decided, due)
+        if first == self.decided:
             return None
         wanted = {each.name: each.wanted(day) for each in self._strategies}
-        for run in self._runs:
-            for minute in range(first, self._next):
+        for run in self.runs:
+            for minute in range(first, self.decided):
                 run.step(day, minute, wanted[run.strategy.name])
-            if self._next == len(day.instants):
+            if self.decided == len(day.instants):
                 run.finish(day)
-        self.is_over = self._next == len(day.instants)
-        runs = [run.run() for run in self._runs]
-        minutes = as_times(day.instants[[first, self._next - 1]])
+        self.is_over = self.decided == len(day.instants)
+        runs = [run.run() for run in self.runs]
+        minutes = as_times(day.instants[[first, self.decided - 1]])
         decided = records.decisions(day, runs)
         return Said(
             decisions=decided.filter(decided["minute"].is_between(minutes[0], minutes[1])),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.live.clock import Clock
@@ -18,6 +19,8 @@ from kalshi_assets.live.facts import LadderFacts
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.ladder_session import LadderSession
 from kalshi_assets.live.session import Progress, ShadowSession
+from kalshi_assets.live.session_page import LOOPBACK, served
+from kalshi_assets.live.status import Board
 from kalshi_assets.pipeline.graph import FAMILIES
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.trading.strategies import SHIPPED, Strategy
@@ -26,6 +29,24 @@ from kalshi_assets.units import MINUTE_US, SECOND_US
 SHADOW_ACCOUNT = "shadow"
 WEATHER_EVERY_US = 5 * MINUTE_US
 _LONGEST = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class PagePlace:
+    """Where a session's page is served.
+
+    Attributes
+    ----------
+    tell
+        Told of the address.
+    host, port, token
+        See `session_page.served`.
+    """
+
+    tell: Callable[[str], object]
+    host: str = LOOPBACK[0]
+    port: int = 0
+    token: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +67,8 @@ class Opening:
         Run side by side.
     weather_every_us
         How often a model's sources are asked.
+    page
+        Where the session's page is served; None: nowhere.
     """
 
     lake: Lake
@@ -54,6 +77,7 @@ class Opening:
     clock: Clock
     strategies: Sequence[Strategy] = SHIPPED
     weather_every_us: int = WEATHER_EVERY_US
+    page: PagePlace | None = None
 
     def run_shadow(
         self,
@@ -90,13 +114,27 @@ class Opening:
             journal = stack.enter_context(
                 Journal.of(self.lake.files, session_id, clock_us=self.clock.now_us)
             )
-            ladders = {key: self._ladder(key, client, journal) for key in keys}
+            board = Board(session_id, "shadow", self.clock.now_us())
+            ladders = {key: self._ladder(key, client, journal, board) for key in keys}
             journal.begin(
                 session_id, account=SHADOW_ACCOUNT, mode="shadow", versions=versions_of(ladders)
             )
-            return ShadowSession(ladders, journal, self.clock, progress).run()
+            if self.page is not None:
+                address = stack.enter_context(
+                    served(
+                        board,
+                        clock_us=self.clock.now_us,
+                        host=self.page.host,
+                        port=self.page.port,
+                        token=self.page.token,
+                    )
+                )
+                self.page.tell(address)
+            return ShadowSession(ladders, journal, self.clock, board, progress).run()
 
-    def _ladder(self, key: LadderDay, client: Any, journal: Journal) -> LadderSession:
+    def _ladder(
+        self, key: LadderDay, client: KalshiClient, journal: Journal, board: Board
+    ) -> LadderSession:
         family, steps = FAMILIES[key.family]
         services = {"kalshi": self.kalshi, **self.services}
         day = DaySoFar(key, family, steps, self.lake, services, lambda text: None)
@@ -104,6 +142,7 @@ class Opening:
         def failed(name: str, error: Exception) -> None:
             said = f"{type(error).__name__}: {error}"
             journal.event("not_read", {"ladder": str(key), "table": name, "error": said})
+            board.failure(key, f"{name} not read: {said}", self.clock.now_us())
 
         facts = LadderFacts(
             day,

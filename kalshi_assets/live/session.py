@@ -13,6 +13,7 @@ from kalshi_assets.keys import LadderDay
 from kalshi_assets.live.clock import Clock, SessionStopped
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.ladder_session import LadderSession, Said
+from kalshi_assets.live.status import Board
 from kalshi_assets.units import MINUTE_US, SECOND_US
 
 SETTLE_US = 2 * SECOND_US
@@ -35,6 +36,8 @@ class ShadowSession:
         Begun; receives decisions, simulated orders and fills, failures and heartbeats.
     clock
         The session's time.
+    board
+        Receives the state.
     progress
         Told of every ladder's minute.
     """
@@ -44,10 +47,12 @@ class ShadowSession:
         ladders: Mapping[LadderDay, LadderSession],
         journal: Journal,
         clock: Clock,
+        board: Board,
         progress: Progress = lambda key, ladder, said: None,
     ) -> None:
         self.ladders = dict(ladders)
-        self._journal, self._clock, self._progress = journal, clock, progress
+        self._journal, self._clock = journal, clock
+        self._board, self._progress = board, progress
 
     def run(self) -> str:
         """Run until every ladder's trading has ended, or the session is stopped.
@@ -68,6 +73,7 @@ class ShadowSession:
             reason = f"stopped: {stopped}"
         finally:
             self._journal.end(reason)
+            self._board.end(reason)
         return reason
 
     def _minute(self) -> None:
@@ -78,14 +84,17 @@ class ShadowSession:
             try:
                 said = ladder.advance(now)
             except Exception as error:  # noqa: BLE001 (one ladder's failure must not end the others)
-                said_error = f"{type(error).__name__}: {error}"
+                why = f"{type(error).__name__}: {error}"
                 self._journal.event(
                     "ladder_failed",
-                    {"ladder": str(key), "event_ticker": ladder.event_ticker, "error": said_error},
+                    {"ladder": str(key), "event_ticker": ladder.event_ticker, "error": why},
                 )
+                self._board.failure(key, why, now)
                 continue
             if said is not None:
                 self._journal.keep_decisions(said.decisions)
                 self._journal.keep_simulated(said.orders, said.fills)
+                self._board.minute(key, ladder, said, now)
                 self._progress(key, ladder, said)
         self._journal.beat({"ladders": {str(k): v.is_over for k, v in self.ladders.items()}})
+        self._board.beat(now)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kalshi_assets.instants import NEVER
-from kalshi_assets.tables.backtest import DECIDING_MODEL
+from kalshi_assets.tables.backtest import DECIDING_MODEL, REASONS
 from kalshi_assets.trading.day import TradingDay
 from kalshi_assets.trading.desk_kernels import (
     FILLS,
@@ -25,9 +25,10 @@ from kalshi_assets.trading.desk_kernels import (
 from kalshi_assets.trading.engine import Run, fill_rule, limits_of
 from kalshi_assets.trading.exchange_kernels import advance
 from kalshi_assets.trading.strategies import NOT_WANTED, Strategy, Wanted
-from kalshi_assets.units import Ints
+from kalshi_assets.units import Array, Ints
 
 _ROOM = 1024
+_VETO = REASONS.index("veto")
 _UNTIL_THE_END = np.iinfo(np.int64).max
 
 
@@ -109,8 +110,48 @@ class SteppedRun:
             fill_model=self.fill_model,
             desk=desk,
             wanted=self._wanted,
-            decided=self._decided if self.fill_model == DECIDING_MODEL else None,
+            decided=self._decided if self.decides else None,
         )
+
+    @property
+    def decides(self) -> bool:
+        """Whether decisions are recorded of this run."""
+        return self.fill_model == DECIDING_MODEL
+
+    @property
+    def position(self) -> Ints:
+        """YES contracts by bracket; negative: NO."""
+        return self._desk.position
+
+    @property
+    def counts(self) -> Ints:
+        """`Desk.counts`."""
+        return self._desk.counts
+
+    def reasons(self, day: TradingDay, minute: int) -> list[str]:
+        """Why there was no order at a minute, or ``trade``, by bracket.
+
+        Parameters
+        ----------
+        day, minute
+            As of the last step.
+        """
+        rows = day.first + minute
+        of_veto = len(REASONS) - 1 + day.rows.veto[rows].astype(np.int64)
+        reason = self._decided.reason[rows]
+        words = [*REASONS, *day.vetoes]
+        return [words[n] for n in np.where(reason == _VETO, of_veto, reason).tolist()]
+
+    def used(self, day: TradingDay, minute: int) -> Array:
+        """Probabilities used at a minute, by bracket; NaN: not known.
+
+        Parameters
+        ----------
+        day, minute
+            As of the last step.
+        """
+        assert self._wanted is not None, "before the first step"
+        return self._wanted.wants.used[day.first + minute]
 
     def _advance(self, day: TradingDay, until: int) -> None:
         if self._desk.counts[OPEN]:
