@@ -113,6 +113,7 @@ class FakeExchange:
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     lie: str = ""
+    eager: dict[str, int] = field(default_factory=dict)
     stale_reads: int = 0
     _stale: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -308,6 +309,8 @@ class FakeExchange:
             return {name: rows[:size], "cursor": f"page-{start}"}
         if self.lie == f"no cursor {name}":
             return {name: rows}
+        if self.lie == f"empty {name}":
+            return {name: [], "cursor": ""}
         if self.lie == f"short {name}":
             return {name: rows[: len(rows) // 2], "cursor": ""}
         end = start + size
@@ -380,13 +383,16 @@ class FakeExchange:
                 self._fill(order, order.size, ask if order.side == "bid" else bid, taker=True)
             else:
                 self._end(order)
-        return {
+        answer = {
             "order_id": order.order_id,
             "client_order_id": order.client_order_id,
             "fill_count": _fp(order.filled),
             "remaining_count": _fp(order.remaining),
             "ts_ms": self.clock_us() // 1000,
         }
+        if not immediate and order.ticker in self.eager:
+            self._fill(order, self.eager[order.ticker], order.price_cc, taker=False)
+        return answer
 
     def _decrease(self, order_id: str, sent: dict[str, Any]) -> dict[str, Any]:
         order = self._resting(order_id)
