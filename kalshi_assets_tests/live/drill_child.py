@@ -17,6 +17,7 @@ from kalshi_assets.exchange.orders import OrderWriter
 from kalshi_assets.lake.files import Files
 from kalshi_assets.live.gateway import Gateway, GatewayParams
 from kalshi_assets.live.journal import Journal
+from kalshi_assets.live.kill_switch import guard
 from kalshi_assets.live.reconciliation import Bounds, Reconciler
 from kalshi_assets_tests.live.desk import ACCOUNT, LIMITS, SESSION, Clock, intent
 from kalshi_assets_tests.live.fake_exchange import SIGNER
@@ -25,23 +26,29 @@ from kalshi_assets_tests.live.test_journal import decisions
 
 @dataclass
 class Steps:
-    """Counts steps; ends the process, as a power cut would, at one of them."""
+    """Counts steps; at one of them the process ends at once, or hangs until it is woken."""
 
     die_at: int
+    hang_at: int
+    pid_file: Path
     count: int = 0
 
     def __call__(self, name: str) -> None:
         self.count += 1
         if self.count == self.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.count == self.hang_at:
+            self.pid_file.write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 def session(task: dict[str, Any]) -> dict[str, Any]:
     """One session from start to end, which resumes what the last one left."""
-    step, clock = Steps(task["die_at"]), Clock(task["now_us"])
+    folder, clock = Path(task["folder"]), Clock(task["now_us"])
+    step = Steps(task["die_at"], task.get("hang_at", 0), folder / "hung.pid")
     writer = OrderWriter(task["url"], signer=SIGNER, clock=clock.s)
     reader = AccountReader(task["url"], signer=SIGNER, clock=clock.s)
-    files = Files(Path(task["folder"]))
+    files = Files(folder)
     with writer, reader, Journal.of(files, SESSION, clock_us=clock, on_write=step) as journal:
         journal.begin(SESSION, account=ACCOUNT, mode="demo", versions={})
         params = GatewayParams(
@@ -51,7 +58,7 @@ def session(task: dict[str, Any]) -> dict[str, Any]:
             journal, reader, clock_us=clock, sleep=clock.sleep, bounds=Bounds(wait_s=0.5)
         )
         gateway = Gateway(
-            journal, writer, params, clock_us=clock, guards=[both.guard], on_step=step
+            journal, writer, params, clock_us=clock, guards=[both.guard, guard(files)], on_step=step
         )
         start = both.run("start")
         journal.keep_decisions(decisions())
@@ -66,7 +73,9 @@ def session(task: dict[str, Any]) -> dict[str, Any]:
         end = both.run("end")
         journal.beat({})
         journal.end("end of day")
+        refused = journal.events("gate_refused")
     return {
+        "refused": [each["why"] for each in refused],
         "steps": step.count,
         "start": [finding.kind for finding in start.findings],
         "end": [finding.kind for finding in end.findings],

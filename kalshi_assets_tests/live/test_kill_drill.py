@@ -1,22 +1,34 @@
-"""kill -9 at every step of the journal, then a restart: no duplicate, nothing unknown."""
+"""Sessions that are killed or hang at a step of the journal: no duplicate, nothing unknown."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kalshi_assets.exchange.account import AccountReader
+from kalshi_assets.exchange.orders import OrderWriter
+from kalshi_assets.exchange.rest import RetryPolicy
 from kalshi_assets.lake.files import Files
 from kalshi_assets.live.journal import Journal
+from kalshi_assets.live.kill_switch import clear_account, trip
 from kalshi_assets_tests.live.desk import MARKETS, SESSION, START_US, Clock
-from kalshi_assets_tests.live.fake_exchange import FakeExchange, serving
+from kalshi_assets_tests.live.fake_exchange import SIGNER, FakeExchange, serving
 
 STEPS = 46
 """Of a session that nobody kills: writes to the journal, and requests handed over or answered."""
+
+LAST_GUARD = 30
+"""Step before which the guards let the last order pass."""
 
 KILLED = -9
 
@@ -100,7 +112,8 @@ def test_a_session_that_nobody_kills_has_all_the_steps_of_the_drill(
     exchange = exchange_at(Clock())
     with serving(exchange) as url:
         ended = sessions.run(url=url, folder=str(tmp_path), now_us=START_US, die_at=0)
-    assert ended == {"code": 0, "result": {"steps": STEPS, "start": [], "end": []}}
+    expected = {"refused": [], "steps": STEPS, "start": [], "end": []}
+    assert ended == {"code": 0, "result": expected}
     assert_equal(tmp_path, exchange)
     assert len(exchange.orders) == 4
     assert exchange.resting() == []
@@ -143,4 +156,56 @@ def test_a_session_killed_and_started_at_once_trades_no_market_that_is_not_resol
     assert last["result"]["end"] == []
     assert max(placed(exchange).values()) == 1
     assert exchange.resting() == []
+    assert_equal(tmp_path, exchange)
+
+
+def hung(folder: Path) -> int:
+    """Process ID of the session once it is stopped."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        with suppress(FileNotFoundError, ValueError):
+            pid = int((folder / "hung.pid").read_text())
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][:1]
+            if state == "T":
+                return pid
+        time.sleep(0.005)
+    raise AssertionError("the session did not hang")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", range(1, LAST_GUARD + 1, 2))
+def test_the_kill_switch_works_while_the_session_hangs_and_when_it_wakes(
+    sessions: Sessions, tmp_path: Path, step: int
+) -> None:
+    """An order whose intent was written before the switch leaves after it, and is refused."""
+    clock = Clock()
+    exchange = exchange_at(clock)
+    retry = RetryPolicy(attempts=1)
+    with (
+        serving(exchange) as url,
+        ThreadPoolExecutor(1) as background,
+        OrderWriter(url, signer=SIGNER, clock=clock.s) as writer,
+        AccountReader(url, signer=SIGNER, clock=clock.s, retry=retry) as reader,
+    ):
+        task = {"url": url, "folder": str(tmp_path), "now_us": START_US, "die_at": 0}
+        ended = background.submit(sessions.run, **task, hang_at=step)
+        pid = hung(tmp_path)
+        try:
+            switch = trip(
+                Files(tmp_path),
+                by="risk",
+                reason="drill",
+                clock_us=clock,
+                clear=lambda: clear_account(writer, reader, clock_us=clock, sleep=clock.sleep),
+            )
+            filled = len(exchange.fills)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        result = ended.result(timeout=60)
+    assert switch.cleared is not None
+    assert switch.cleared.verified
+    assert result["code"] == 0
+    assert exchange.resting() == []
+    assert len(exchange.fills) == filled
+    assert any("kill switch is on" in why for why in result["result"]["refused"])
     assert_equal(tmp_path, exchange)
