@@ -1,10 +1,14 @@
 """Reconciliation: what is repaired, what blocks, and what is not believed."""
 
+import shutil
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kalshi_assets.live.comparison import LagBounds
+from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.reconciliation import Bounds, Reconciler, Report
 from kalshi_assets.live.telemetry import REQUIRED, Event
 from kalshi_assets_tests.live.desk import MARKETS, START_US, Desk, intent
@@ -45,15 +49,16 @@ def state(desk: Desk, bracket: int = 2) -> tuple[str, int, int]:
     return order.state, order.filled, order.booked
 
 
-def agrees(desk: Desk) -> bool:
+def agrees(desk: Desk, journal: Journal | None = None) -> bool:
     """Whether journal and exchange hold the same orders, fills and positions."""
+    journal = journal or desk.journal
     there = {o.client_order_id: (o.order_id, o.filled) for o in desk.exchange.orders.values()}
-    ours = [order for order in desk.journal.orders() if order.state != "rejected"]
-    held = {market: size for market, size in desk.journal.positions().items() if size}
+    ours = [order for order in journal.orders() if order.state != "rejected"]
+    held = {market: size for market, size in journal.positions().items() if size}
     return (
         there == {o.client_order_id: (o.order_id, o.filled) for o in ours}
         and {fill["trade_id"] for fill in desk.exchange.fills}
-        == {fill.trade_id for fill in desk.journal.fills()}
+        == {fill.trade_id for fill in journal.fills()}
         and held == {market: size for market, size in desk.exchange.positions.items() if size}
     )
 
@@ -233,6 +238,50 @@ def test_an_order_that_the_journal_has_as_refused_and_exists_blocks_everything(
     report = reconcile(opened)
     assert kinds(report) == ["rejected_but_exists"]
     assert not report.may_trade
+
+
+BOOKS = ("orders", "fills", "groups", "positions", "cash")
+
+
+def test_a_power_cut_between_any_two_writes_is_reconciled(opened: Desk, tmp_path: Path) -> None:
+    """The journal's files and the exchange's books as they were at each write."""
+    source = opened.journal.path
+    cuts: list[tuple[str, dict[str, Any]]] = []
+
+    def cut(name: str) -> None:
+        target = str(tmp_path / f"{len(cuts)}.sqlite")
+        shutil.copy(source, target)
+        shutil.copy(source + "-wal", target + "-wal")
+        cuts.append((target, {book: deepcopy(getattr(opened.exchange, book)) for book in BOOKS}))
+
+    opened.journal._on_write = cut
+    opened.gateway.place(intent(1))
+    opened.gateway.place(intent(2, execution="taker", price_cc=4500))
+    opened.exchange.faults.append(Fault(method="POST", path=ORDERS, kind="timeout_after"))
+    opened.gateway.place(intent(3))
+    opened.exchange.match("order-1", 200)
+    opened.gateway.cancel(intent(1).client_order_id, "pulled")
+    reconcile(opened)
+    opened.clock.sleep(61)
+    assert len(cuts) == 16
+    for path, books in cuts:
+        for book, content in books.items():
+            setattr(opened.exchange, book, content)
+        with Journal(path, clock_us=opened.clock) as journal:
+            both = Reconciler(
+                journal, opened.reader, clock_us=opened.clock, sleep=opened.clock.sleep
+            )
+            report = both.run("start")
+            assert (report.findings, report.cash_difference_millionths) == ((), 0)
+            assert agrees(opened, journal)
+
+
+@pytest.mark.parametrize("change", [{"status": "pending"}, {"size": 900}, {"price_cc": 4300}])
+def test_an_order_that_is_another_one_there_blocks(opened: Desk, change: dict[str, Any]) -> None:
+    opened.gateway.place(intent())
+    for name, value in change.items():
+        setattr(opened.exchange.orders["order-1"], name, value)
+    assert kinds(reconcile(opened)) == ["order_differs"]
 
 
 def test_an_order_that_nobody_here_placed_blocks_everything(opened: Desk) -> None:
