@@ -270,7 +270,6 @@ class Gateway:
                     return
                 # A fill may have arrived by the stream before the answer.
                 filled = max(filled, known.filled)
-                remaining = min(remaining, order.size - filled)
                 journal.advance(
                     name,
                     state_of(filled, remaining),

@@ -88,7 +88,7 @@ class Fault:
     """What goes wrong with the next matching request.
 
     `kind`: 500_before, 500_after, timeout_before, timeout_after, lost_after, garbage_after,
-    nameless_after (an answer without order_id), 429, refuse_connection.
+    nameless_after (an answer without order_id), 429, refuse_connection, ignored (204, no effect).
     """
 
     method: str
@@ -187,6 +187,8 @@ class FakeExchange:
             _fail(kind, "before")
             if kind == "500_before":
                 return 500, {"error": {"code": "internal", "message": "internal"}}
+            if kind == "ignored":
+                return 204, None
             if kind == "429":
                 return 429, {"error": "too many requests"}
             try:
@@ -307,6 +309,8 @@ class FakeExchange:
             return {name: [], "cursor": f"page-{start + 1}"}
         if self.lie == f"repeated {name}" and start:
             return {name: rows[:size], "cursor": f"page-{start}"}
+        if self.lie == f"same rows {name}":
+            return {name: rows[:size], "cursor": f"page-{start + size}"}
         if self.lie == f"no cursor {name}":
             return {name: rows}
         if self.lie == f"empty {name}":

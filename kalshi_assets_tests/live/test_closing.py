@@ -53,6 +53,12 @@ def test_a_cancel_that_fails_is_made_again(desk: Desk, reconciler: Reconciler, k
     assert desk.exchange.resting() == []
 
 
+def test_what_cancel_all_left_is_cancelled_one_by_one(desk: Desk, reconciler: Reconciler) -> None:
+    desk.exchange.faults.append(Fault(method="DELETE", path=ORDERS, kind="ignored"))
+    assert close(desk, reconciler).verified
+    assert desk.exchange.resting() == []
+
+
 def test_an_order_whose_fate_is_not_known_is_waited_for(desk: Desk, reconciler: Reconciler) -> None:
     desk.exchange.faults.append(Fault(method="POST", path=ORDERS, kind="timeout_before"))
     desk.gateway.place(intent(4))

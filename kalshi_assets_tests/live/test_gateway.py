@@ -316,3 +316,29 @@ def test_a_fill_on_the_stream_proves_that_an_unknown_order_got_in(desk: Desk) ->
         filled_at_us=START_US,
     )
     assert state(desk) == ("done", 1000, "seen to fill")
+
+
+@pytest.mark.parametrize(("size", "expected"), [(600, "partly_filled"), (1000, "done")])
+def test_a_fill_on_the_stream_may_come_before_the_answer(
+    desk: Desk, size: int, expected: str
+) -> None:
+    create = desk.writer.create
+
+    def slow(order: Any, handed: Callable[[], None]) -> Any:
+        outcome = create(order, handed)
+        observe_fill(
+            desk.journal,
+            trade_id="t",
+            order_id="order-1",
+            client_order_id=intent().client_order_id,
+            price_cc=4200,
+            size=size,
+            fee_millionths=0,
+            is_taker=False,
+            filled_at_us=START_US,
+        )
+        return outcome
+
+    desk.writer.create = slow  # type: ignore[method-assign]
+    assert isinstance(desk.gateway.place(intent()), Accepted)
+    assert state(desk)[:2] == (expected, size)

@@ -145,6 +145,15 @@ def test_an_incomplete_list_verifies_nothing(busy: Desk, lie: str) -> None:
     assert cleared.took_us == 5_000_000
 
 
+def test_what_cancel_all_left_is_cancelled_one_by_one(busy: Desk) -> None:
+    fault = Fault(method="DELETE", path="/portfolio/events/orders", kind="ignored")
+    busy.exchange.faults.append(fault)
+    cleared = clear(busy)
+    assert cleared.verified
+    assert cleared.seen_resting == 1
+    assert busy.exchange.resting() == []
+
+
 def test_an_order_that_will_not_go_is_not_called_verified(busy: Desk) -> None:
     busy.exchange.faults.append(
         Fault(method="DELETE", path="/portfolio/events/orders", kind="500_before", times=1000)

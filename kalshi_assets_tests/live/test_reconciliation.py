@@ -164,6 +164,17 @@ def test_fills_and_ends_that_were_missed_are_taken_over(opened: Desk) -> None:
     assert agrees(opened)
 
 
+def test_fills_that_are_never_listed_block_their_market(opened: Desk) -> None:
+    opened.gateway.place(intent())
+    opened.exchange.match("order-1", 400)
+    opened.exchange.lie = "empty fills"
+    report = reconcile(opened)
+    assert kinds(report) == ["fills_missing"]
+    assert report.blocked_markets == {MARKETS[2]}
+    assert state(opened) == ("partly_filled", 400, 0)
+    assert opened.journal.positions() == {MARKETS[2]: 400}
+
+
 def test_the_cash_is_the_exchanges_to_the_last_hundredth_of_a_cent(opened: Desk) -> None:
     opened.gateway.place(intent(1, execution="taker", price_cc=4500))
     opened.gateway.place(intent(2, execution="taker", side="ask", price_cc=3900))
@@ -337,6 +348,7 @@ def test_a_position_that_settled_is_not_missed(opened: Desk) -> None:
     "lie",
     [
         *("endless orders", "repeated orders", "no cursor orders", "short orders"),
+        "same rows orders",
         *("endless fills", "repeated fills", "no cursor fills", "short fills"),
         *("endless market_positions", "no cursor market_positions", "short market_positions"),
     ],
