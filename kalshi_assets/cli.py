@@ -77,6 +77,40 @@ def demo(archive: ArchiveFolder = None) -> None:
 
 
 @app.command()
+def trade(
+    city: Cities,
+    day: Annotated[
+        datetime, typer.Option("--date", formats=["%Y-%m-%d"], help="Climate day, YYYY-MM-DD.")
+    ],
+    mode: Annotated[str, typer.Option(help="shadow: orders are simulated.")] = "shadow",
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Trade a past day, served by a sandbox.")
+    ] = False,
+    archive: ArchiveFolder = None,
+    host: Annotated[
+        str, typer.Option(help="Of the session's page; others need KALSHI_ASSETS_PAGE_TOKEN.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Of the session's page; 0: a free one.")] = 0,
+) -> None:
+    """Run a trading session of one day and compare its decisions with the backtest."""
+    from kalshi_assets.commands.trade import run_trade
+
+    if mode != "shadow":
+        _fail(f"mode {mode!r} is not there yet; modes: shadow")
+    done = run_trade(
+        console,
+        errors,
+        cities=city,
+        day=day.date(),
+        sandbox=sandbox,
+        archive=archive,
+        host=host,
+        port=port,
+    )
+    raise typer.Exit(0 if done else 1)
+
+
+@app.command()
 def ui(
     archive: ArchiveFolder = None,
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,

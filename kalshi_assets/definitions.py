@@ -13,6 +13,7 @@ from kalshi_assets.defs.resources import (
     WeatherResource,
     catalogue,
     configurations,
+    journals,
     models,
     pages,
 )
@@ -24,6 +25,7 @@ STANDARD: Mapping[str, Any] = {
     "weather": WeatherResource(),
     "catalogue": catalogue,
     "configurations": configurations,
+    "journals": journals,
     "models": models,
     "pages": pages,
 }

@@ -34,6 +34,12 @@ def journal_name(session_id: str) -> str:
     return f"{FOLDER}/{session_id}{_ENDING}"
 
 
+def session_names(files: Files) -> list[str]:
+    """The sessions that have a journal, in order."""
+    names = files.names(FOLDER)
+    return [name.removesuffix(_ENDING) for name in names if name.endswith(_ENDING)]
+
+
 def unfinished_sessions(files: Files, account: str) -> list[str]:
     """Sessions of an account that began and did not end; a start resumes them.
 
@@ -45,13 +51,11 @@ def unfinished_sessions(files: Files, account: str) -> list[str]:
         The account.
     """
     found = []
-    for name in files.names(FOLDER):
-        if name.endswith(_ENDING):
-            session_id = name.removesuffix(_ENDING)
-            with Journal.of(files, session_id, clock_us=lambda: 0) as journal:
-                session = journal.session()
-            if session is not None and session.account == account and session.ended_at_us is None:
-                found.append(session_id)
+    for session_id in session_names(files):
+        with Journal.of(files, session_id, clock_us=lambda: 0) as journal:
+            session = journal.session()
+        if session is not None and session.account == account and session.ended_at_us is None:
+            found.append(session_id)
     return found
 
 

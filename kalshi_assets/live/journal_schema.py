@@ -5,7 +5,7 @@ Here: SQL, states and their transitions. Not here: reading and writing (journal)
 
 import polars as pl
 
-from kalshi_assets.tables import DECISIONS
+from kalshi_assets.tables import DECISIONS, FILLS, ORDERS, Table
 
 VERSION = 1
 
@@ -32,12 +32,26 @@ _STATES = ", ".join(f"'{state}'" for state in TRANSITIONS)
 _AFFINITIES = {pl.String: "TEXT", pl.Float64: "REAL", pl.Float32: "REAL"}
 
 
-def _decision_columns() -> str:
-    """Columns of `tables.DECISIONS`; instants are integer microseconds."""
-    return ",\n  ".join(
+FRAMES: dict[str, Table] = {
+    "decisions": DECISIONS,
+    "simulated_orders": ORDERS,
+    "simulated_fills": FILLS,
+}
+"""Tables of the journal that hold the columns of a table of the lake, and when a row was kept."""
+
+
+def _frame_table(name: str, table: Table) -> str:
+    """A table with the columns of `table`; instants are integer microseconds."""
+    columns = ",\n  ".join(
         f"{name} {_AFFINITIES.get(dtype.base_type(), 'INTEGER')}"
-        for name, dtype in pl.Schema(DECISIONS.dtypes).items()
+        for name, dtype in pl.Schema(table.dtypes).items()
     )
+    return f"""CREATE TABLE {name} (
+  {columns},
+  recorded_at_us INTEGER NOT NULL,
+  PRIMARY KEY ({", ".join(table.key)})
+) STRICT;
+"""
 
 
 SCHEMA = f"""
@@ -118,11 +132,7 @@ CREATE TABLE cancels (
   answered_at_us INTEGER
 ) STRICT;
 
-CREATE TABLE decisions (
-  {_decision_columns()},
-  PRIMARY KEY ({", ".join(DECISIONS.key)})
-) STRICT;
-
+{"".join(_frame_table(name, table) for name, table in FRAMES.items())}
 CREATE TABLE events (
   id INTEGER PRIMARY KEY,
   at_us INTEGER NOT NULL,

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from kalshi_assets.live.journal_records import JournalError, Session
-from kalshi_assets.live.journal_schema import SCHEMA, VERSION
+from kalshi_assets.live.journal_schema import FRAMES, SCHEMA, VERSION
 from kalshi_assets.live.masking import masking
 from kalshi_assets.tables import DECISIONS
 
@@ -140,24 +140,47 @@ class SessionLog(AbstractContextManager):
         int
             Rows added.
         """
-        rows = DECISIONS.arranged(decisions).with_columns(pl.col(pl.Datetime).to_physical())
-        marks = ", ".join("?" * rows.width)
         with self._write("decisions") as db:
-            return db.executemany(
-                f"INSERT OR IGNORE INTO decisions VALUES ({marks})",  # noqa: S608
-                rows.select(list(DECISIONS.dtypes)).iter_rows(),
-            ).rowcount
+            return self._keep(db, "decisions", decisions, "IGNORE")
+
+    def keep_simulated(self, orders: pl.DataFrame, fills: pl.DataFrame) -> None:
+        """Record simulated orders and fills; an order replaces what was known of it.
+
+        Parameters
+        ----------
+        orders, fills
+            Rows of `tables.ORDERS` and `tables.FILLS`.
+        """
+        with self._write("simulated") as db:
+            self._keep(db, "simulated_orders", orders, "REPLACE")
+            self._keep(db, "simulated_fills", fills, "REPLACE")
+
+    def _keep(self, db: sqlite3.Connection, name: str, frame: pl.DataFrame, if_there: str) -> int:
+        columns = list(FRAMES[name].dtypes)
+        rows = frame.select(columns).with_columns(pl.col(pl.Datetime).to_physical())
+        marks = ", ".join("?" * len(columns))
+        return db.executemany(
+            f"INSERT OR {if_there} INTO {name} VALUES ({marks}, {int(self._clock())})",  # noqa: S608
+            rows.iter_rows(),
+        ).rowcount
 
     def decisions(self) -> pl.DataFrame:
         """All decisions, as a frame of `tables.DECISIONS`."""
-        columns = list(DECISIONS.dtypes)
+        return DECISIONS.arranged(self.frame("decisions").drop("recorded_at"))
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """The rows of one of `FRAMES`, with its table's columns and `recorded_at`."""
+        dtypes = pl.Schema(FRAMES[name].dtypes)
         physical = {
-            name: pl.Int64 if dtype.is_temporal() else dtype
-            for name, dtype in pl.Schema(DECISIONS.dtypes).items()
+            column: pl.Int64 if dtype.is_temporal() else dtype for column, dtype in dtypes.items()
         }
-        rows = self._rows("SELECT * FROM decisions")
-        frame = pl.DataFrame([tuple(row) for row in rows], schema=physical, orient="row")
-        return DECISIONS.arranged(frame.select(columns).cast(pl.Schema(DECISIONS.dtypes)))
+        rows = self._rows(f"SELECT * FROM {name}")  # noqa: S608
+        frame = pl.DataFrame(
+            [tuple(row) for row in rows],
+            schema=physical | {"recorded_at": pl.Int64},
+            orient="row",
+        )
+        return frame.cast(pl.Schema({**dtypes, "recorded_at": pl.Datetime("us", "UTC")}))
 
     def event(self, kind: str, data: Mapping[str, Any]) -> None:
         """Record what happened beside orders: reconciliations, refusals of the gate, the switch.
@@ -186,6 +209,11 @@ class SessionLog(AbstractContextManager):
             db.execute(
                 "INSERT OR REPLACE INTO heartbeats VALUES (?, ?)", (self._clock(), self._json(data))
             )
+
+    def last_beat_us(self) -> int | None:
+        """When the last heartbeat was recorded; None: never."""
+        at: int | None = self._rows("SELECT max(at_us) AS at FROM heartbeats")[0]["at"]
+        return at
 
     def _rows(self, statement: str, *values: object) -> list[sqlite3.Row]:
         with self._lock, self._explained("reading"):

@@ -4,7 +4,7 @@ Here: ordering steps and looking them up. Not here: the steps (`market`, `belief
 `families`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 
 import duckdb
@@ -12,6 +12,7 @@ import duckdb
 from kalshi_assets.families.temperature import steps as temperature
 from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.families.temperature.services import WeatherService
+from kalshi_assets.keys import Family
 from kalshi_assets.lake.catalogue import connect, ensure_catalogue
 from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.lake.files import Files
@@ -21,6 +22,7 @@ from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pipeline.backtest import backtest_steps
 from kalshi_assets.pipeline.beliefs import belief_steps
 from kalshi_assets.pipeline.family import LadderFamily
+from kalshi_assets.pipeline.live import LIVE_STEPS
 from kalshi_assets.pipeline.market import MARKET_STEPS
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.sensitivity import sensitivity_step
@@ -78,7 +80,7 @@ def _of_the_day(of: Step) -> set[Table]:
 
 
 def graph_of(family: LadderFamily, own: Iterable[Step]) -> tuple[Step, ...]:
-    """Every step of a family: its own, and those that every family has."""
+    """Every step of a family's days: its own, and those that every family has."""
     return in_order(
         (
             *own,
@@ -90,8 +92,16 @@ def graph_of(family: LadderFamily, own: Iterable[Step]) -> tuple[Step, ...]:
     )
 
 
-TEMPERATURE_GRAPH = graph_of(temperature.FAMILY, temperature.STEPS)
+OF_DAYS = graph_of(temperature.FAMILY, temperature.STEPS)
+"""Every step of a city-day that needs no session."""
+
+TEMPERATURE_GRAPH = in_order((*OF_DAYS, *LIVE_STEPS))
 """Every step of a city-day."""
+
+FAMILIES: Mapping[Family, tuple[LadderFamily, tuple[Step, ...]]] = {
+    TEMPERATURE: (temperature.FAMILY, TEMPERATURE_GRAPH)
+}
+"""Every family with its steps."""
 
 MADE_BY: dict[Table, Step] = {table: each for each in TEMPERATURE_GRAPH for table in each.makes}
 """The step that makes each table."""
@@ -131,7 +141,7 @@ BEFORE_TRADING = frozenset(table for table in TABLES if table.schema not in ("ba
 def city_runner(
     files: Files, kalshi: KalshiService, weather: WeatherService, clock: Callable[[], float]
 ) -> Runner:
-    """A runner over a data folder; `clock` is in seconds."""
+    """A runner over a data folder, without the tables of sessions; `clock` is in seconds."""
     lake = Lake(files, TEMPERATURE)
 
     def connected() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -143,4 +153,4 @@ def city_runner(
         "pages": PageStore(files, connected),
         "configurations": Configurations(files),
     }
-    return Runner(lake, TEMPERATURE_GRAPH, {"kalshi": kalshi, "weather": weather, **stores}, clock)
+    return Runner(lake, OF_DAYS, {"kalshi": kalshi, "weather": weather, **stores}, clock)
