@@ -27,7 +27,15 @@ bench_app = typer.Typer(
     help="Measure the speed of the platform on this machine.", no_args_is_help=True
 )
 study_app = typer.Typer(help="Score forecasts on recorded days.", no_args_is_help=True)
-for name, group in (("sandbox", sandbox_app), ("bench", bench_app), ("study", study_app)):
+kill_app = typer.Typer(
+    help="Cancel everything at the exchange, and keep sessions from trading.", no_args_is_help=True
+)
+for name, group in (
+    ("sandbox", sandbox_app),
+    ("bench", bench_app),
+    ("study", study_app),
+    ("kill-switch", kill_app),
+):
     app.add_typer(group, name=name)
 
 PIPED_WIDTH = 140
@@ -333,6 +341,37 @@ def bench_hazard(json: AsJson = False) -> None:
     from kalshi_assets.benchmarks.hazard import run_bench
 
     run_bench(console, as_json=json)
+
+
+@kill_app.command("on")
+def kill_switch_on(
+    by: Annotated[str, typer.Option(help="Who switches it on.")] = "operator",
+    reason: Annotated[str, typer.Option(help="Why.")] = "switched on by hand",
+    patience: Annotated[
+        float, typer.Option(help="Seconds to go on until nothing rests at the exchange.")
+    ] = 60.0,
+) -> None:
+    """Trigger the order groups, cancel all orders, and verify that none rests."""
+    from kalshi_assets.commands.kill_switch import switch_on
+
+    verified = switch_on(console, by=by, reason=reason, patience_s=patience)
+    raise typer.Exit(0 if verified else 1)
+
+
+@kill_app.command("off")
+def kill_switch_off(by: Annotated[str, typer.Option(help="Who switches it off.")]) -> None:
+    """Allow sessions to start and to trade again."""
+    from kalshi_assets.commands.kill_switch import switch_off
+
+    switch_off(console, by=by)
+
+
+@kill_app.command("status")
+def kill_switch_status() -> None:
+    """Print the state of the kill switch; exit code 1 if it is on."""
+    from kalshi_assets.commands.kill_switch import show_status
+
+    raise typer.Exit(0 if show_status(console) else 1)
 
 
 @study_app.command("weather")

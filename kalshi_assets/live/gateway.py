@@ -270,7 +270,6 @@ class Gateway:
                     return
                 # A fill may have arrived by the stream before the answer.
                 filled = max(filled, known.filled)
-                remaining = min(remaining, order.size - filled)
                 journal.advance(
                     name,
                     state_of(filled, remaining),
@@ -321,6 +320,35 @@ class Gateway:
         except OSError as error:
             with suppress(JournalError):
                 self._journal.event("telemetry_failed", {"error": str(error)})
+
+
+def open_order_group(
+    journal: Journal, writer: OrderWriter, *, contracts_limit: int, exchange_index: int
+) -> str:
+    """Create and journal the order group of a session; a new one at every start.
+
+    A group that a kill switch triggered is never used again. A group whose answer was lost holds
+    no orders.
+
+    Parameters
+    ----------
+    journal, writer
+        The session's.
+    contracts_limit
+        Contracts matched within 15 seconds above which the exchange cancels the group.
+    exchange_index
+        Shard of the session's markets.
+
+    Raises
+    ------
+    RuntimeError
+        The exchange created none.
+    """
+    group = writer.create_group(contracts_limit=contracts_limit, exchange_index=exchange_index)
+    if not isinstance(group, str):
+        raise RuntimeError(f"no order group was created, so no order can be sent: {group}")
+    journal.event("order_group", {"order_group_id": group, "contracts_limit": contracts_limit})
+    return group
 
 
 def _new(order: JournaledOrder) -> NewOrder:

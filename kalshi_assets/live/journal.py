@@ -70,6 +70,7 @@ class Journal(SessionLog):
         *,
         clock_us: Callable[[], int],
         on_write: Callable[[str], None] = lambda name: None,
+        key_id: str | None = None,
     ) -> "Journal":
         """The journal of a session, created if it is missing.
 
@@ -77,12 +78,12 @@ class Journal(SessionLog):
         ----------
         files, session_id
             The data folder and the session.
-        clock_us, on_write
-            See `Journal`.
+        clock_us, on_write, key_id
+            See `SessionLog`.
         """
         files.create(journal_name(session_id), b"")
         path = files.address(journal_name(session_id))
-        return cls(path, clock_us=clock_us, on_write=on_write)
+        return cls(path, clock_us=clock_us, on_write=on_write, key_id=key_id)
 
     def open_account(self, positions: Mapping[str, tuple[int, int]], cash_millionths: int) -> None:
         """Record what the account held before the session's first order, once.
@@ -198,7 +199,7 @@ class Journal(SessionLog):
             if (state, filled, order_id) == (before.state, before.filled, before.order_id):
                 return before
             check_change(before, state, order_id, filled)
-            now = self._clock()
+            now, note = self._clock(), self._mask(note)
             with self._write(state) as db:
                 db.execute(
                     "UPDATE orders SET state = ?, order_id = ?, filled = ?, note = ?,"
@@ -287,7 +288,7 @@ class Journal(SessionLog):
         with self._write("cancel_answered") as db:
             db.execute(
                 "UPDATE cancels SET outcome = ?, answered_at_us = ? WHERE id = ?",
-                (outcome, self._clock(), number),
+                (self._mask(outcome), self._clock(), number),
             )
 
     def order(self, client_order_id: str) -> JournaledOrder | None:

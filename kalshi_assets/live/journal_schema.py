@@ -91,6 +91,7 @@ CREATE TABLE orders (
   updated_at_us INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX orders_by_state ON orders (state);
+CREATE INDEX orders_unbooked ON orders (client_order_id) WHERE filled > booked;
 
 CREATE TABLE transitions (
   id INTEGER PRIMARY KEY,

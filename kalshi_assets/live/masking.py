@@ -72,7 +72,8 @@ def ensure_safe_payload(payload: Any, key_id: str | None = None) -> None:
     for path, text, is_secret in _texts(payload, "", is_secret=False):
         masked = text.startswith(_STARS) and len(text) <= len(_STARS) + _SHOWN
         if (is_secret and not masked and text.strip("*")) or _masked_text(text, key_id) != text:
-            raise UnsafePayloadError(f"a secret is left in {path or 'the payload'}")
+            where = _masked_text(path, key_id) or "the payload"
+            raise UnsafePayloadError(f"a secret is left in {where}")
 
 
 def _texts(value: Any, path: str, *, is_secret: bool) -> Iterator[tuple[str, str, bool]]:

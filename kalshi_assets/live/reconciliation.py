@@ -71,7 +71,8 @@ class Report:
     findings
         What stays different.
     cash_difference_millionths
-        Balance less the expected cash; None: not read. See `cash_expected`: it blocks nothing.
+        Balance less the expected cash, see `cash_expected`: it blocks nothing. None: not read, or
+        orders rest, whose collateral may be in the balance or not.
     """
 
     occasion: str
@@ -248,7 +249,9 @@ class Reconciler:
             if self._journal.book(fill)
         ]
 
-    def _cash_difference(self, account: AccountView, session: Session) -> int:
+    def _cash_difference(self, account: AccountView, session: Session) -> int | None:
+        if any(order.status == "resting" for order in account.orders.values()):
+            return None
         holdings = self._journal.holdings()
         expected = cash_expected(
             session.opening_cash_millionths or 0,

@@ -18,6 +18,7 @@ import polars as pl
 
 from kalshi_assets.live.journal_records import JournalError, Session
 from kalshi_assets.live.journal_schema import FRAMES, SCHEMA, VERSION
+from kalshi_assets.live.masking import masking
 from kalshi_assets.tables import DECISIONS
 
 _BUSY_MS = 2_000
@@ -34,6 +35,8 @@ class SessionLog(AbstractContextManager):
         Microseconds since the epoch, recorded with every write.
     on_write
         Called after every commit with the name of what was written; for drills.
+    key_id
+        ID of the key in use: notes and details are masked, as those of telemetry.
     busy_ms
         How long to wait for a lock of another process.
 
@@ -49,11 +52,13 @@ class SessionLog(AbstractContextManager):
         *,
         clock_us: Callable[[], int],
         on_write: Callable[[str], None] = lambda name: None,
+        key_id: str | None = None,
         busy_ms: int = _BUSY_MS,
     ) -> None:
         self.path = path
         self._clock = clock_us
         self._on_write = on_write
+        self._mask = masking(key_id)
         self._lock = threading.RLock()
         self._db = sqlite3.connect(
             path, timeout=busy_ms / 1000, isolation_level=None, check_same_thread=False
@@ -100,7 +105,7 @@ class SessionLog(AbstractContextManager):
                 db.execute(
                     "INSERT INTO session (id, session_id, account, mode, started_at_us, versions)"
                     " VALUES (1, ?, ?, ?, ?, ?)",
-                    (session_id, account, mode, self._clock(), _json(versions)),
+                    (session_id, account, mode, self._clock(), self._json(versions)),
                 )
             return
         if (known.session_id, known.account, known.mode) != (session_id, account, mode):
@@ -190,7 +195,7 @@ class SessionLog(AbstractContextManager):
         with self._write("event") as db:
             db.execute(
                 "INSERT INTO events (at_us, kind, data) VALUES (?, ?, ?)",
-                (self._clock(), kind, _json(data)),
+                (self._clock(), kind, self._json(data)),
             )
 
     def events(self, kind: str) -> list[dict[str, Any]]:
@@ -202,7 +207,7 @@ class SessionLog(AbstractContextManager):
         """Record a heartbeat."""
         with self._write("heartbeat") as db:
             db.execute(
-                "INSERT OR REPLACE INTO heartbeats VALUES (?, ?)", (self._clock(), _json(data))
+                "INSERT OR REPLACE INTO heartbeats VALUES (?, ?)", (self._clock(), self._json(data))
             )
 
     def last_beat_us(self) -> int | None:
@@ -234,6 +239,5 @@ class SessionLog(AbstractContextManager):
         except sqlite3.Error as error:
             raise JournalError(f"{self.path}, {doing}: {error}; no order is sent") from error
 
-
-def _json(data: Mapping[str, Any]) -> str:
-    return json.dumps(data, sort_keys=True, default=str)
+    def _json(self, data: Mapping[str, Any]) -> str:
+        return json.dumps(self._mask(data), sort_keys=True)

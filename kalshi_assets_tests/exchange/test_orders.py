@@ -268,6 +268,17 @@ def test_recorded_acceptances_are_understood(
         assert isinstance(write.create(order("another", size=100)), Unknown)
 
 
+@pytest.mark.parametrize(("filled", "remaining"), [("9.00", "1.01"), ("-1.00", "10.00")])
+def test_an_answer_whose_sizes_do_not_fit_the_order_is_unknown(filled: str, remaining: str) -> None:
+    sizes = {"fill_count": filled, "remaining_count": remaining}
+    answer = {"order_id": "x", "ts_ms": NOW_S * 1000, **sizes}
+    transport = Canned(201, json.dumps(answer).encode())
+    with OrderWriter(BASE_URL, signer=SIGNER, transport=transport) as write:
+        placed = write.create(order())
+    assert isinstance(placed, Unknown)
+    assert "do not fit" in placed.why
+
+
 @needs_samples
 def test_recorded_answers_to_cancels_are_understood() -> None:
     with canned("orders__cancel_v2") as write:
@@ -350,6 +361,16 @@ def test_an_incomplete_list_is_an_error_and_not_an_empty_account(
             write.create(order(str(number)))
         exchange.lie = lie
         with pytest.raises(error):
+            read.orders()
+
+
+def test_a_list_whose_pages_repeat_under_new_cursors_ends_at_once(exchange: FakeExchange) -> None:
+    exchange.page = 2
+    with writer(exchange) as write, reader(exchange) as read:
+        for number in range(5):
+            write.create(order(str(number)))
+        exchange.lie = "same rows orders"
+        with pytest.raises(PaginationError, match="repeats 2 rows"):
             read.orders()
 
 

@@ -14,7 +14,13 @@ from kalshi_assets.live.gateway import Gateway, GatewayParams, Guard
 from kalshi_assets.live.intents import OrderIntent
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.telemetry import Emit, silent
-from kalshi_assets_tests.live.fake_exchange import BASE_URL, SIGNER, FakeExchange, FakeTransport
+from kalshi_assets_tests.live.fake_exchange import (
+    BASE_URL,
+    KEY_ID,
+    SIGNER,
+    FakeExchange,
+    FakeTransport,
+)
 
 START_US = 1_790_000_000_000_000
 EVENT = "KXHIGHCHI-26NOV20"
@@ -91,7 +97,9 @@ class Desk:
 
     def open(self) -> None:
         """Open the journal, as a session does when it starts or starts again."""
-        self.journal = Journal.of(self.files, SESSION, clock_us=self.clock, on_write=self.on_write)
+        self.journal = Journal.of(
+            self.files, SESSION, clock_us=self.clock, on_write=self.on_write, key_id=KEY_ID
+        )
         self.journal.begin(SESSION, account=ACCOUNT, mode="demo", versions={"code": "1"})
         params = GatewayParams(
             limits=self.limits,

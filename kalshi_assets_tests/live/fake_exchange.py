@@ -88,7 +88,7 @@ class Fault:
     """What goes wrong with the next matching request.
 
     `kind`: 500_before, 500_after, timeout_before, timeout_after, lost_after, garbage_after,
-    nameless_after (an answer without order_id), 429, refuse_connection.
+    nameless_after (an answer without order_id), 429, refuse_connection, ignored (204, no effect).
     """
 
     method: str
@@ -113,6 +113,7 @@ class FakeExchange:
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     lie: str = ""
+    eager: dict[str, int] = field(default_factory=dict)
     stale_reads: int = 0
     _stale: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
@@ -186,6 +187,8 @@ class FakeExchange:
             _fail(kind, "before")
             if kind == "500_before":
                 return 500, {"error": {"code": "internal", "message": "internal"}}
+            if kind == "ignored":
+                return 204, None
             if kind == "429":
                 return 429, {"error": "too many requests"}
             try:
@@ -306,8 +309,12 @@ class FakeExchange:
             return {name: [], "cursor": f"page-{start + 1}"}
         if self.lie == f"repeated {name}" and start:
             return {name: rows[:size], "cursor": f"page-{start}"}
+        if self.lie == f"same rows {name}":
+            return {name: rows[:size], "cursor": f"page-{start + size}"}
         if self.lie == f"no cursor {name}":
             return {name: rows}
+        if self.lie == f"empty {name}":
+            return {name: [], "cursor": ""}
         if self.lie == f"short {name}":
             return {name: rows[: len(rows) // 2], "cursor": ""}
         end = start + size
@@ -380,13 +387,16 @@ class FakeExchange:
                 self._fill(order, order.size, ask if order.side == "bid" else bid, taker=True)
             else:
                 self._end(order)
-        return {
+        answer = {
             "order_id": order.order_id,
             "client_order_id": order.client_order_id,
             "fill_count": _fp(order.filled),
             "remaining_count": _fp(order.remaining),
             "ts_ms": self.clock_us() // 1000,
         }
+        if not immediate and order.ticker in self.eager:
+            self._fill(order, self.eager[order.ticker], order.price_cc, taker=False)
+        return answer
 
     def _decrease(self, order_id: str, sent: dict[str, Any]) -> dict[str, Any]:
         order = self._resting(order_id)

@@ -131,6 +131,14 @@ def test_the_worst_cases_of_all_events_are_limited_together() -> None:
     assert "in all events" in str(refusal(intent(), state, limit, LIFE))
 
 
+def test_a_working_order_that_would_gain_does_not_help() -> None:
+    held = [holding(MARKETS[2], 1000, -5_000_000)]
+    working = exposures([order(side="ask", price_cc=6000)], LIMITS)
+    ladder = LIMITS.ladders[EVENT]
+    assert worst_case_millionths(ladder, [], held) == -5_000_000
+    assert worst_case_millionths(ladder, working, held) == -5_000_000
+
+
 def test_an_order_that_does_not_lower_the_worst_case_always_passes() -> None:
     state = AccountState(holdings=[holding(MARKETS[2], 1000, -9_000_000)])
     limit = limits(max_event_loss_cc=1, max_account_loss_cc=1)

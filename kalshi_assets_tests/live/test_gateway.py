@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +16,13 @@ from kalshi_assets.exchange.orders import (
     Refused,
     Unknown,
 )
+from kalshi_assets.lake.files import Files
 from kalshi_assets.live.gateway import Blocked
-from kalshi_assets.live.telemetry import REQUIRED, Event
+from kalshi_assets.live.reconciliation import Reconciler
+from kalshi_assets.live.telemetry import REQUIRED, Event, Telemetry
 from kalshi_assets.live.updates import observe_fill, observe_order
-from kalshi_assets_tests.live.desk import MARKETS, START_US, Desk, intent
-from kalshi_assets_tests.live.fake_exchange import Fault
+from kalshi_assets_tests.live.desk import MARKETS, SESSION, START_US, Desk, intent
+from kalshi_assets_tests.live.fake_exchange import KEY_ID, Fault
 
 ORDERS = "/portfolio/events/orders"
 
@@ -230,6 +233,38 @@ def test_telemetry_has_the_fields_of_its_types(open_desk: Callable[..., Desk]) -
         assert event.data.keys() >= REQUIRED[event.type]
 
 
+def test_no_file_of_a_session_holds_the_key_or_a_signature(tmp_path: Path) -> None:
+    """Not even if the exchange repeats the request's headers in an error."""
+    signatures: list[str] = []
+
+    def telling(method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Any:
+        signatures.append(headers["kalshi-access-signature"])
+        error = {"code": "authentication_error", "message": f"{KEY_ID}: {headers}"}
+        return 401, {"error": error}
+
+    telemetry = Telemetry(
+        Files(tmp_path), session_id=SESSION, mode="demo", random=bytes, key_id=KEY_ID
+    )
+    desk = Desk(tmp_path, emit=telemetry.emit)
+    desk.gateway.place(intent())
+    desk.exchange.respond = telling  # type: ignore[method-assign]
+    desk.gateway.place(intent(3))
+    desk.gateway.cancel(intent().client_order_id, "pulled")
+    reconciler = Reconciler(
+        desk.journal, desk.reader, clock_us=desk.clock, sleep=desk.clock.sleep, emit=telemetry.emit
+    )
+    assert not reconciler.run("timer").may_trade
+    desk.close()
+    assert len(signatures) == 3
+    secrets = [KEY_ID.encode(), bytes(range(32)), *(each.encode() for each in signatures)]
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 2
+    for path in files:
+        content = path.read_bytes()
+        assert b"authentication_error" in content
+        assert [secret for secret in secrets if secret in content] == []
+
+
 def test_a_full_disk_of_telemetry_stops_no_order(open_desk: Callable[..., Desk]) -> None:
     def full(event: Event) -> None:
         raise OSError("no space left")
@@ -281,3 +316,29 @@ def test_a_fill_on_the_stream_proves_that_an_unknown_order_got_in(desk: Desk) ->
         filled_at_us=START_US,
     )
     assert state(desk) == ("done", 1000, "seen to fill")
+
+
+@pytest.mark.parametrize(("size", "expected"), [(600, "partly_filled"), (1000, "done")])
+def test_a_fill_on_the_stream_may_come_before_the_answer(
+    desk: Desk, size: int, expected: str
+) -> None:
+    create = desk.writer.create
+
+    def slow(order: Any, handed: Callable[[], None]) -> Any:
+        outcome = create(order, handed)
+        observe_fill(
+            desk.journal,
+            trade_id="t",
+            order_id="order-1",
+            client_order_id=intent().client_order_id,
+            price_cc=4200,
+            size=size,
+            fee_millionths=0,
+            is_taker=False,
+            filled_at_us=START_US,
+        )
+        return outcome
+
+    desk.writer.create = slow  # type: ignore[method-assign]
+    assert isinstance(desk.gateway.place(intent()), Accepted)
+    assert state(desk)[:2] == (expected, size)

@@ -199,6 +199,14 @@ def test_a_session_that_starts_again_resumes_its_journal(desk: Desk) -> None:
     assert unfinished_sessions(desk.files, "test") == []
 
 
+def test_every_commit_is_flushed_to_a_log_ahead(desk: Desk) -> None:
+    pragmas = {
+        name: desk.journal._db.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("journal_mode", "synchronous")
+    }
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+
+
 def test_a_journal_of_another_version_is_refused(desk: Desk) -> None:
     desk.close()
     with sqlite3.connect(desk.journal.path) as other:
