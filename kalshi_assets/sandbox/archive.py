@@ -85,7 +85,7 @@ class Archive:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.markets: Mapping[str, Market] = MappingProxyType(
+        self._list(
             {
                 row["market_ticker"]: _market(row)
                 for row in _read(root / "markets.parquet", _MARKETS).iter_rows(named=True)
@@ -95,15 +95,22 @@ class Archive:
             raise ArchiveError(f"{root / 'markets.parquet'} contains no markets")
         self.settlements = _read(root / "settlements.parquet", _SETTLEMENTS)
         self.forecasts = _read(root / "forecasts.parquet", _FORECASTS)
+        self.candles = lru_cache(maxsize=16)(self._read_candles)
+        self.trades = lru_cache(maxsize=16)(self._read_trades)
+        self.observations = lru_cache(maxsize=4)(self._read_observations)
+
+    def _list(self, markets: dict[str, Market]) -> None:
+        self.markets: Mapping[str, Market] = MappingProxyType(markets)
         events: dict[str, list[Market]] = {}
-        for market in self.markets.values():
+        for market in markets.values():
             events.setdefault(market.event_ticker, []).append(market)
         self.event_markets: Mapping[str, tuple[Market, ...]] = MappingProxyType(
             {ticker: tuple(members) for ticker, members in events.items()}
         )
-        self.candles = lru_cache(maxsize=16)(self._read_candles)
-        self.trades = lru_cache(maxsize=16)(self._read_trades)
-        self.observations = lru_cache(maxsize=4)(self._read_observations)
+
+    def replace(self, market: Market) -> None:
+        """Change a market in memory, such as its close time."""
+        self._list({**self.markets, market.ticker: market})
 
     @property
     def first_day(self) -> date:

@@ -27,6 +27,8 @@ from kalshi_assets.sandbox.app import create_app
 from kalshi_assets.sandbox.archive import Archive
 from kalshi_assets.sandbox.faults import Faults
 from kalshi_assets.sandbox.gate import API
+from kalshi_assets.sandbox.heartbeat import PING_INTERVAL_S, HeartbeatProtocol
+from kalshi_assets.sandbox.venue.streams import WS_PATH
 
 HOST = "127.0.0.1"
 STDIN = 0
@@ -60,6 +62,11 @@ class Sandbox:
     def api_url(self) -> str:
         """Root URL of the exchange, with /trade-api/v2."""
         return self.url + API
+
+    @property
+    def ws_url(self) -> str:
+        """URL of the WebSocket; only a sandbox with `trading` has one."""
+        return "ws" + self.url.removeprefix("http") + WS_PATH
 
 
 @contextmanager
@@ -238,12 +245,14 @@ def _bound(
     config = uvicorn.Config(
         app,
         access_log=False,
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         log_level=logging.ERROR,
         timeout_graceful_shutdown=1,
         timeout_keep_alive=75,
-        ws="none",
+        ws=HeartbeatProtocol,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_INTERVAL_S,
     )
     sandbox = Sandbox(url=url, key_id=KEY_ID, private_key_pem=pem, faults=options.get("faults"))
     return sandbox, uvicorn.Server(config), listener
