@@ -71,7 +71,9 @@ def actions_of(archive: Archive, event_ticker: str) -> list[Action]:
         ).iter_rows()
     ]
     candles = archive.candles(event_ticker)
-    actions = [*_recorded(candles), *prints] if candles.height else list(_inferred(prints))
+    actions: list[Action] = list(_inferred(prints))
+    if candles.height:
+        actions = [*_recorded(candles), *prints]
     return sorted(actions, key=lambda action: action.at_us)
 
 

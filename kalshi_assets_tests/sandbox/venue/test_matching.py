@@ -1,5 +1,6 @@
 """Price-time priority against a replayed background, and what it does to the account."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from kalshi_assets.sandbox.exchange_errors import WireError
 from kalshi_assets.sandbox.venue.background import Print, Quote
 from kalshi_assets.sandbox.venue.events import Filled, LevelChanged, OrderChanged, Top, Traded
 from kalshi_assets.sandbox.venue.levels import Book
-from kalshi_assets_tests.sandbox.tiny import CHI_BIN, CHI_LOW, CHI_OPEN
+from kalshi_assets_tests.sandbox.tiny import CHI_BIN, CHI_LOW
 from kalshi_assets_tests.sandbox.venue.tools import START, START_US, Trader
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
@@ -203,8 +204,6 @@ def test_orders_are_published_with_every_new_state(trader: Trader) -> None:
 
 @needs_archive
 def test_a_recorded_day_is_replayed_without_a_crossed_book() -> None:
-    from datetime import UTC, datetime
-
     trader = Trader(ARCHIVE, start=datetime(2025, 5, 4, 13, tzinfo=UTC))
     trader.run(hours=41)
     tops, trades = trader.seen(Top), trader.seen(Traded)
@@ -254,4 +253,3 @@ def test_money_is_conserved_whatever_is_ordered(
     for order in trader.venue.orders.values():
         assert order.filled + order.remaining <= order.initial
         assert (order.status == "resting") == (order.remaining > 0)
-    assert CHI_OPEN < START
