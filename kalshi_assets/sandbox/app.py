@@ -8,7 +8,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -31,15 +31,19 @@ from kalshi_assets.sandbox.oddities import Oddities, OddityLayer
 from kalshi_assets.sandbox.tape_routes import TapeRoutes
 from kalshi_assets.sandbox.venue.books import Books
 from kalshi_assets.sandbox.venue.driver import Driver
+from kalshi_assets.sandbox.venue.live_markets import LiveMarkets
 from kalshi_assets.sandbox.venue.numbers import MICRO_A_CC
 from kalshi_assets.sandbox.venue.order_entry import OrderEntry
 from kalshi_assets.sandbox.venue.order_routes import OrderRoutes
-from kalshi_assets.sandbox.venue.portfolio_routes import LiveMarkets, OrderReads, PortfolioRoutes
+from kalshi_assets.sandbox.venue.portfolio_routes import OrderReads, PortfolioRoutes
 from kalshi_assets.sandbox.venue.script import Script
 from kalshi_assets.sandbox.venue.streams import WS_PATH, Streams
 from kalshi_assets.sandbox.venue.venue import Venue
 from kalshi_assets.sandbox.weather_routes import WeatherPlan, WeatherRoutes
 from kalshi_assets.units import CC_A_DOLLAR
+
+LIVE_TIER = timedelta(days=60)
+"""Markets settled so long before the start are in the historical tier."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +99,8 @@ def create_app(
     keys
         Public keys by key ID, for signed requests.
     cutoff
-        End of the historical tier; default: see `default_cutoff`.
+        End of the historical tier; default: see `default_cutoff`, or 60 days before the start of
+        `trading`.
     now
         The simulated present, after which nothing is shown; default: the wall clock.
     faults, oddities
@@ -124,6 +129,7 @@ def create_app(
             monotonic=monotonic,
         )
         now = floor.clock.now
+        cutoff = cutoff if cutoff is not None else trading.start - LIVE_TIER
     clock = now if now is not None else lambda: datetime.now(UTC)
     exchange = Exchange(archive, clock=clock, cutoff=cutoff)
     plan = weather_plan or WeatherPlan()

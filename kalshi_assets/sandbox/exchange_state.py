@@ -136,6 +136,15 @@ class Moment:
         return self._summaries[event_ticker][market.ticker]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Listing:
+    """The archive's markets in order, as long as it has the mapping `source`."""
+
+    source: Mapping[str, Market]
+    markets: list[Market]
+    events: list[tuple[Market, ...]]
+
+
 class Exchange:
     """The recordings, a clock, and the cutoff between the tiers (default: `default_cutoff`)."""
 
@@ -146,7 +155,7 @@ class Exchange:
         self.clock = clock
         self.cutoff = cutoff if cutoff is not None else default_cutoff(archive)
         self.live: Live | None = None
-        self._listed: Mapping[str, Market] = {}
+        self._listing = self._listed()
         end = datetime.max.replace(tzinfo=UTC)
         self.final_summaries = lru_cache(maxsize=4096)(
             lambda event: _summaries(archive, event, end)
@@ -155,20 +164,25 @@ class Exchange:
     @property
     def newest_first(self) -> list[Market]:
         """All markets, the newest first."""
-        self._list()
-        return self._markets
+        return self._present().markets
 
     @property
     def events_newest_first(self) -> list[tuple[Market, ...]]:
         """The markets of all events, the newest event first."""
-        self._list()
-        return self._events
+        return self._present().events
 
-    def _list(self) -> None:
-        if self._listed is not self.archive.markets:
-            self._listed = self.archive.markets
-            self._markets = sorted(self._listed.values(), key=market_key)
-            self._events = sorted(self.archive.event_markets.values(), key=event_key)
+    def _present(self) -> "_Listing":
+        if self._listing.source is not self.archive.markets:
+            self._listing = self._listed()
+        return self._listing
+
+    def _listed(self) -> "_Listing":
+        markets = self.archive.markets
+        return _Listing(
+            source=markets,
+            markets=sorted(markets.values(), key=market_key),
+            events=sorted(self.archive.event_markets.values(), key=event_key),
+        )
 
     def moment(self) -> Moment:
         """The exchange at the present of the clock."""

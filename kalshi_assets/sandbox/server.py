@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,13 @@ import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from kalshi_assets.sandbox.app import create_app
+from kalshi_assets.sandbox.app import Trading, create_app
 from kalshi_assets.sandbox.archive import Archive
 from kalshi_assets.sandbox.faults import Faults
 from kalshi_assets.sandbox.gate import API
 from kalshi_assets.sandbox.heartbeat import PING_INTERVAL_S, HeartbeatProtocol
 from kalshi_assets.sandbox.venue.streams import WS_PATH
+from kalshi_assets.units import CC_A_DOLLAR
 
 HOST = "127.0.0.1"
 STDIN = 0
@@ -151,6 +153,7 @@ def launched(
     port: int = 0,
     state_dir: Path,
     command: Sequence[str] = SERVE_COMMAND,
+    trading: Trading | None = None,
     patience_s: float = 60.0,
 ) -> Iterator[Sandbox]:
     """A sandbox in a child process, which ends on leaving the context and with this process.
@@ -162,6 +165,8 @@ def launched(
     command
         Starts the child; ``--archive DIR --port N --state-dir DIR`` are added. Its standard input
         is a pipe that is closed when this process ends.
+    trading
+        Passed on as options of ``sandbox serve``; `buffer_limit` is not.
     patience_s
         Seconds to wait for the first response.
 
@@ -173,6 +178,7 @@ def launched(
     state_dir.mkdir(parents=True, exist_ok=True)
     (state_dir / STATE_NAME).unlink(missing_ok=True)
     arguments = ["--archive", str(archive_root), "--port", str(port), "--state-dir", str(state_dir)]
+    arguments += _options(trading)
     with (state_dir / LOG_NAME).open("wb") as log:
         child = subprocess.Popen(
             [*command, *arguments], stdin=subprocess.PIPE, stdout=log, stderr=log
@@ -193,6 +199,22 @@ def stop(child: subprocess.Popen, patience_s: float) -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
+
+
+def _options(trading: Trading | None) -> list[str]:
+    if trading is None:
+        return []
+    options = {
+        "--start": trading.start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "--speed": trading.speed,
+        "--balance": trading.balance_cc // CC_A_DOLLAR,
+        "--books": trading.books,
+        "--read-lag": trading.read_lag_s,
+        "--write-rate": trading.write_bucket.refill_rate,
+    }
+    return [
+        text for name, value in options.items() if value is not None for text in (name, str(value))
+    ]
 
 
 def connect(state_dir: Path) -> Sandbox | None:

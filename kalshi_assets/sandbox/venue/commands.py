@@ -183,8 +183,12 @@ class Commands:
         tickers = self._tickers(asked, subscription)
         if not tickers:
             raise CommandError(14, subscription=subscription)
-        held = subscription.tickers or {}
-        if action == ADD:
+        held = subscription.tickers
+        if held is None:  # It has all markets already, and none can be taken out.
+            if action == DELETE:
+                raise CommandError(13, subscription=subscription)
+            _reply_ok(connection, command_id, subscription)
+        elif action == ADD:
             added = [t for t in tickers if t not in held]
             subscription.tickers = held | dict.fromkeys(tickers)
             _reply_ok(connection, command_id, subscription)

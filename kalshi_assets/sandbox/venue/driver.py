@@ -33,16 +33,17 @@ class Driver:
         self._streams = streams
         self._clock = clock
         self._stepping = asyncio.Lock()
+        self._failure: Exception | None = None
 
     def catch_up(self) -> None:
         """Do what has come due with running time, before a request."""
         if self._clock.speed:
-            self._venue.run_until(self._clock.now_us())
+            self._run_until(self._clock.now_us())
 
     async def advance_to(self, at_us: int) -> None:
         """Do everything due up to an instant, and write all frames to the sockets."""
         async with self._stepping:
-            while not self._venue.run_until(at_us, most=CHUNK):
+            while not self._run_until(at_us, most=CHUNK):
                 self._clock.move_to(self._venue.now_us)
                 await self._streams.drained()
             self._clock.move_to(at_us)
@@ -84,6 +85,16 @@ class Driver:
         if at_us is not None:
             await self.advance_to(at_us)
         return JSONResponse(self._state())
+
+    def _run_until(self, at_us: int, *, most: int | None = None) -> bool:
+        """As the venue's, but what failed once fails for ever: its state is not to be trusted."""
+        if self._failure is not None:
+            raise RuntimeError("the venue failed earlier; restart the sandbox") from self._failure
+        try:
+            return self._venue.run_until(at_us, most=most)
+        except Exception as error:
+            self._failure = error
+            raise
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from kalshi_assets.sandbox.archive import Market
 from kalshi_assets.sandbox.exchange_errors import bad_request, invalid_parameter, not_found
 from kalshi_assets.sandbox.exchange_params import Query, page
-from kalshi_assets.sandbox.exchange_state import EMPTY_ASK, EMPTY_BID, Summary, instant
+from kalshi_assets.sandbox.exchange_state import instant
 from kalshi_assets.sandbox.exchange_wire import rfc3339
 from kalshi_assets.sandbox.faults import OWN
 from kalshi_assets.sandbox.venue.account import Position
@@ -28,7 +28,6 @@ from kalshi_assets.sandbox.venue.account_wire import (
 from kalshi_assets.sandbox.venue.events import Event, OrderChanged
 from kalshi_assets.sandbox.venue.levels import Book
 from kalshi_assets.sandbox.venue.numbers import (
-    A_CONTRACT,
     MICRO_A_CC,
     MICRO_A_DOLLAR,
     count_text,
@@ -324,35 +323,6 @@ class PortfolioRoutes:
             no_bid = 0 if ask is None else CC_A_DOLLAR - ask
             total += abs(position.contracts) * ((bid or 0) if position.contracts > 0 else no_bid)
         return total
-
-
-class LiveMarkets:
-    """The present state of the venue's markets, for the routes that list markets."""
-
-    def __init__(self, venue: Venue) -> None:
-        self._venue = venue
-
-    def summary(self, market: Market) -> Summary | None:
-        """Quotes and totals; None if the market is not traded here any more."""
-        traded = self._venue.markets.get(market.ticker)
-        if traded is None or traded.status not in ("active", "inactive"):
-            return None
-        top = self._venue.matching.top(traded)
-        return Summary(
-            yes_bid=EMPTY_BID if top.bid_cc is None else top.bid_cc,
-            yes_ask=EMPTY_ASK if top.ask_cc is None else top.ask_cc,
-            last_price=top.last_cc,
-            volume=top.volume / A_CONTRACT,
-            volume_24h=None,
-            open_interest=top.open_interest / A_CONTRACT,
-            yes_bid_size=top.bid_size / A_CONTRACT,
-            yes_ask_size=top.ask_size / A_CONTRACT,
-        )
-
-    def is_inactive(self, ticker: str) -> bool:
-        """Whether a market is paused."""
-        traded = self._venue.markets.get(ticker)
-        return traded is not None and traded.status == "inactive"
 
 
 def _book_json(book: Book, depth: int) -> dict[str, list[list[str]]]:

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from kalshi_assets.sandbox.app import Trading
+from kalshi_assets.sandbox.exchange_wire import rfc3339
 from kalshi_assets.sandbox.server import launched
 from kalshi_assets.sandbox.venue.account import ConservationError
 from kalshi_assets.sandbox.venue.books import Books, BooksError
 from kalshi_assets.sandbox.venue.order_requests import GroupLimit
-from kalshi_assets_tests.sandbox.tiny import CHI_BIN
+from kalshi_assets_tests.sandbox.tiny import CHI_BIN, CHI_LOW
 from kalshi_assets_tests.sandbox.venue.tools import ORDERS, START, Client, Trader, trading
 
 
@@ -125,6 +127,24 @@ serve(
     trading=Trading(start=datetime.fromisoformat(sys.argv[1]), books=Path(sys.argv[2])),
 )
 """
+
+
+@pytest.mark.slow
+def test_the_command_line_starts_a_sandbox_that_accepts_orders(
+    tiny_root: Path, tmp_path: Path
+) -> None:
+    wanted = Trading(start=START, speed=1000.0, balance_cc=70_000, books=tmp_path / "books.sqlite")
+    with launched(tiny_root, state_dir=tmp_path, trading=wanted) as sandbox:
+        client = Client(sandbox)
+        with client.http:
+            assert client.create(ticker=CHI_LOW).status_code == 201
+            books = client.http.get("/sandbox/books").json()
+            clock = client.http.get("/sandbox/clock").json()
+    assert (books["initial_micro"], books["locked_micro"]) == (7_000_000, 330_000)
+    assert clock["speed"] == 1000
+    assert clock["now"] > rfc3339(START)
+    assert wanted.books is not None
+    assert wanted.books.is_file()
 
 
 @pytest.mark.slow

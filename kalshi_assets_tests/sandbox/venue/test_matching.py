@@ -215,6 +215,16 @@ def test_a_recorded_day_is_replayed_without_a_crossed_book() -> None:
     assert len(tops) > 4_000
 
 
+def _cash_by_fills(trader: Trader) -> int:
+    """Cash by another formula: a short contract is a sale of YES that leaves a dollar behind."""
+    cash, contracts = trader.venue.account.initial, 0
+    for fill in trader.venue.fills:
+        sign = 1 if fill.side == "bid" else -1
+        cash -= sign * fill.price_cc * fill.size + fill.fee
+        contracts += sign * fill.size
+    return cash - max(-contracts, 0) * 10_000
+
+
 @given(
     steps=st.lists(
         st.tuples(
@@ -248,6 +258,7 @@ def test_money_is_conserved_whatever_is_ordered(
         account = trader.venue.account
         account.check_conservation()
         assert account.cash % 100 == 0
+        assert account.cash == _cash_by_fills(trader)
         assert account.cash >= account.locked(trader.venue.matching.resting()) - 100 * 100
     assert all("insufficient_balance" in text for text in refused)
     for order in trader.venue.orders.values():

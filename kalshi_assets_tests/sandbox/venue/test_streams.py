@@ -135,6 +135,18 @@ def test_a_sid_has_one_sequence_for_markets_replies_and_refusals(client: Client)
     assert len(numbers) > 6
 
 
+def test_a_subscription_to_all_markets_has_no_list_to_change(client: Client) -> None:
+    with client.socket() as socket:
+        socket.command("subscribe", channels=["trade"])
+        named = {"sid": 1, "market_tickers": [CHI_BIN]}
+        assert socket.command("update_subscription", action="add_markets", **named)["type"] == "ok"
+        refused = socket.command("update_subscription", action="delete_markets", **named)
+        assert refused["msg"]["code"] == 13
+        client.create(ticker=CHI_LOW)
+        client.create(price="0.5200", time_in_force="immediate_or_cancel")
+        assert socket.read()["type"] == "trade"
+
+
 def test_a_subscription_is_extended_by_subscribing_again(client: Client) -> None:
     with client.socket() as socket:
         sid = _books(socket)

@@ -134,7 +134,8 @@ class Client:
     def socket(self) -> Iterator["Socket"]:
         """An open WebSocket."""
         headers = self.headers("GET", "/trade-api/ws/v2")
-        with connect(self.sandbox.ws_url, additional_headers=headers) as connection:
+        url = self.sandbox.ws_url
+        with connect(url, additional_headers=headers, max_queue=None) as connection:
             yield Socket(connection)
 
 
