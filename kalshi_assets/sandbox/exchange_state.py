@@ -5,7 +5,7 @@ Not here: the wire format and the routes.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any, Protocol
@@ -125,8 +125,10 @@ class Moment:
         """The market's last quote, price and volume."""
         live = self._exchange.live
         present = live.summary(market) if live is not None else None
-        if present is not None:
-            return present
+        recorded = self._recorded_summary(market)
+        return recorded if present is None else replace(present, volume_24h=recorded.volume_24h)
+
+    def _recorded_summary(self, market: Market) -> Summary:
         event_ticker = market.event_ticker
         if self.now - market.close_time >= timedelta(days=1):
             return self._exchange.final_summaries(event_ticker)[market.ticker]

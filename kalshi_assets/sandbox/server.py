@@ -72,10 +72,13 @@ class Sandbox:
 
 
 @contextmanager
-def running(archive_root: Path, *, port: int = 0, **options: Any) -> Iterator[Sandbox]:
+def running(
+    archive_root: Path, *, port: int = 0, pem: bytes | None = None, **options: Any
+) -> Iterator[Sandbox]:
     """A sandbox in a thread of this process, on the loopback interface.
 
-    Port 0 selects a free port. `options` are arguments of `create_app` except `keys`.
+    Port 0 selects a free port; `pem` is the private key of an earlier one, instead of a new key.
+    `options` are arguments of `create_app` except `keys`.
 
     Raises
     ------
@@ -83,7 +86,7 @@ def running(archive_root: Path, *, port: int = 0, **options: Any) -> Iterator[Sa
         The folder is not an archive.
     """
     options["faults"] = options.get("faults") or Faults()
-    sandbox, server, listener = _bound(archive_root, port, options)
+    sandbox, server, listener = _bound(archive_root, port, options, pem)
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True
     )
@@ -107,9 +110,10 @@ def serve(
 ) -> None:
     """Serve until interrupted (used by the command line).
 
-    Writes `sandbox.pem`, a new Ed25519 key that only the owner can read, and then `sandbox.json`
-    (url, api_url, key_id, pem, weather_key, pid) to `state_dir`. The port is bound before, so that
-    clients can connect as soon as the file exists.
+    Writes `sandbox.pem`, an Ed25519 key that only the owner can read, and then `sandbox.json` (url,
+    api_url, key_id, pem, weather_key, pid) to `state_dir`. A key that is there already is used
+    again, so that clients outlive a restart. The port is bound before, so that clients can connect
+    as soon as the file exists.
 
     Parameters
     ----------
@@ -127,9 +131,10 @@ def serve(
     SandboxError
         The port is in use.
     """
-    sandbox, server, listener = _bound(archive_root, port, options)
-    state_dir.mkdir(parents=True, exist_ok=True)
     pem = (state_dir / PEM_NAME).resolve()
+    kept = pem.read_bytes() if pem.is_file() else None
+    sandbox, server, listener = _bound(archive_root, port, options, kept)
+    state_dir.mkdir(parents=True, exist_ok=True)
     _write_atomically(pem, sandbox.private_key_pem)
     state = {
         "url": sandbox.url,
@@ -255,9 +260,9 @@ def _end_at_eof(server: uvicorn.Server) -> None:
 
 
 def _bound(
-    archive_root: Path, port: int, options: Mapping[str, Any]
+    archive_root: Path, port: int, options: Mapping[str, Any], pem: bytes | None
 ) -> tuple[Sandbox, uvicorn.Server, socket.socket]:
-    private_key = Ed25519PrivateKey.generate()
+    private_key = _private_key(pem)
     app = create_app(Archive(archive_root), keys={KEY_ID: private_key.public_key()}, **options)
     listener = _listen(port)
     pem = private_key.private_bytes(
@@ -278,6 +283,15 @@ def _bound(
     )
     sandbox = Sandbox(url=url, key_id=KEY_ID, private_key_pem=pem, faults=options.get("faults"))
     return sandbox, uvicorn.Server(config), listener
+
+
+def _private_key(pem: bytes | None) -> Ed25519PrivateKey:
+    if pem is None:
+        return Ed25519PrivateKey.generate()
+    key = serialization.load_pem_private_key(pem, password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SandboxError(f"{PEM_NAME} is not an Ed25519 key; remove it to get a new one")
+    return key
 
 
 def _listen(port: int) -> socket.socket:

@@ -135,7 +135,8 @@ def _path(ticker: str, row: dict[str, Any]) -> Iterator[tuple[int, int, int]]:
     for place, point in enumerate(("open", *extremes, "close")):
         earliest, latest = _SECONDS[place]
         share = _drawn(f"{ticker} {end_ts} {place}")
-        at_us = start_us + int((earliest + (latest - earliest) * share) * SECOND_US)
+        # A minute includes its end, so the next begins a microsecond later.
+        at_us = start_us + max(int((earliest + (latest - earliest) * share) * SECOND_US), 1)
         bid, ask = row[f"yes_bid_{point}"], row[f"yes_ask_{point}"]
         if bid >= ask:  # The two extremes were not reached together.
             bid, ask = (bid, bid + CC_A_CENT) if point == "high" else (ask - CC_A_CENT, ask)

@@ -69,11 +69,11 @@ class Connection:
     subscriptions: dict[int, Subscription] = field(default_factory=dict)
     sent: int = 0
     last_sid: int = 0
-    silent: bool = False
     _tampers: deque[Tamper] = field(default_factory=deque)
     _held: str | None = None
     _frames: deque[str | None] = field(default_factory=deque)
-    _withheld: list[str] = field(default_factory=list)
+    _silent: dict[str, bool] = field(default_factory=dict)
+    _withheld: list[tuple[str, str]] = field(default_factory=list)
     _more: asyncio.Event = field(default_factory=asyncio.Event)
     _idle: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -120,8 +120,9 @@ class Connection:
             return
         asked = f'"id":{command_id},' if command_id else ""
         frame = f'{{"type":"{kind}",{asked}{subscription.head()},"msg":{body}'
-        if self.silent and subscription.channel == BOOKS:
-            self._withheld.append(frame)
+        if subscription.channel in self._silent:
+            if not self._silent[subscription.channel]:
+                self._withheld.append((subscription.channel, frame))
         elif self._tampers and kind == BOOKS:
             self._spoil(frame)
         else:
@@ -134,16 +135,17 @@ class Connection:
         """Spoil the next delta of a book; `reorder_frames` sends it after the one behind it."""
         self._tampers.append(kind)
 
-    def go_silent(self) -> None:
-        """Withhold messages of books."""
-        self.silent = True
+    def go_silent(self, channel: str, *, lost: bool) -> None:
+        """Withhold messages of a channel, or lose them."""
+        self._silent[channel] = lost
 
-    def speak(self) -> None:
-        """Send what was withheld."""
-        self.silent = False
-        for frame in self._withheld:
+    def speak(self, channel: str) -> None:
+        """Send what was withheld of a channel."""
+        self._silent.pop(channel, None)
+        due = [frame for name, frame in self._withheld if name == channel]
+        self._withheld = [held for held in self._withheld if held[0] != channel]
+        for frame in due:
             self.put(frame)
-        self._withheld.clear()
 
     def overflow(self) -> None:
         """End all subscriptions: the client reads too slowly."""

@@ -6,7 +6,7 @@ Not here: whether a request is allowed (`venue`), time (`schedule`).
 A quote of the background that reaches an own order trades with it, at the own order's price and up
 to the size that arrives. A recorded trade fills own orders with a better price first, then what
 stands before them at its price, then those. It is shown as it was recorded, whoever took part.
-After it the background refills its best level to one contract at least, until the next quote.
+After it the background refills its best level to one contract at least, and soon to its size.
 """
 
 from collections.abc import Callable, Iterable
@@ -92,14 +92,12 @@ class Matching:
         self._publish = publish
         self._on_match = on_match
         self._fills = fills
+        self._rested: dict[str, Order] = {}
 
     def resting(self, ticker: str | None = None) -> list[Order]:
-        """The orders in the books, of one market or all, the oldest first."""
-        return [
-            o
-            for o in self.orders.values()
-            if o.status == "resting" and (ticker is None or o.ticker == ticker)
-        ]
+        """The orders in the books, of one market or all, in the order of coming to rest."""
+        self._rested = {i: o for i, o in self._rested.items() if o.status == "resting"}
+        return [o for o in self._rested.values() if ticker is None or o.ticker == ticker]
 
     def take(self, traded: TradedMarket, order: Order) -> None:
         """Match a new order with what rests; what remains neither rests nor is cancelled yet."""
@@ -133,6 +131,7 @@ class Matching:
 
     def rest(self, traded: TradedMarket, order: Order) -> None:
         """Put what remains of an order at the back of its level."""
+        self._rested[order.order_id] = order
         traded.book.rest(order.side, order.price_cc, order.remaining, order.order_id)
         self.flush(traded)
 
@@ -147,8 +146,9 @@ class Matching:
     def lift(self, traded: TradedMarket, order: Order, by: int | None = None) -> None:
         """Take an order, or a part of its size, out of its level."""
         entry = traded.book.entry(order.side, order.price_cc, order.order_id)
-        if entry is not None:
-            traded.book.reduce(order.side, order.price_cc, entry, entry.size if by is None else by)
+        size = 0 if entry is None else entry.size if by is None else by
+        if entry is not None and size:
+            traded.book.reduce(order.side, order.price_cc, entry, size)
 
     def end(self, order: Order, reason: str | None) -> None:
         """Mark an order as cancelled."""
@@ -250,8 +250,9 @@ class Matching:
         self.rest(traded, order)
 
     def restore(self, orders: Iterable[Order]) -> None:
-        """Take over orders of an earlier run; those that rest come back by `rest`."""
+        """Take over orders of an earlier run; they come back to the books by `return_order`."""
         self.orders.update((order.order_id, order) for order in orders)
+        self._rested.update(self.orders)
 
     def _arrive(self, traded: TradedMarket, side: Side, price: int, size: int) -> None:
         """Background of a size arrives at a price; it trades with own orders that it reaches."""

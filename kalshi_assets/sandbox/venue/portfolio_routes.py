@@ -100,6 +100,7 @@ class PortfolioRoutes:
         """All routes below the API, in the order of matching."""
         return [
             Route("/exchange/status", self.status),
+            Route("/exchange/user_data_timestamp", self.user_data_timestamp),
             Route("/portfolio/balance", self.balance),
             Route("/portfolio/orders", self.orders),
             Route("/portfolio/orders/queue_positions", self.queue_positions),
@@ -126,6 +127,11 @@ class PortfolioRoutes:
         }
         shard = {"exchange_index": 0, "description": "everything", **body}
         return JSONResponse(body | {"exchange_index_statuses": [shard]})
+
+    async def user_data_timestamp(self, request: Request) -> JSONResponse:
+        """GET /exchange/user_data_timestamp."""
+        self._before()
+        return JSONResponse({"as_of_time": rfc3339(instant(self._venue.now_us))})
 
     async def balance(self, request: Request) -> JSONResponse:
         """GET /portfolio/balance: what is available for trading."""

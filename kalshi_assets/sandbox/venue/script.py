@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from kalshi_assets.sandbox.clock import SkewedClock
 from kalshi_assets.sandbox.faults import OWN, Fault, Faults
-from kalshi_assets.sandbox.venue.connection import Connection, Tamper
+from kalshi_assets.sandbox.venue.connection import BOOKS, Connection, Tamper
 from kalshi_assets.sandbox.venue.driver import instant_of
 from kalshi_assets.sandbox.venue.streams import Streams
 from kalshi_assets.sandbox.venue.venue import Venue
@@ -32,7 +32,8 @@ class Script:
 
     - `disconnect`; `sequence_gap`, `duplicate_frame`, `reorder_frames` (the next delta of a book);
     - `slow_consumer`: code 25 ends all subscriptions;
-    - `silence`: messages of books are withheld for `seconds`, then sent.
+    - `silence`: messages of books, or of `channel`, are withheld for `seconds`, then sent; they are
+      lost if `lost` is true.
 
     Kinds of the exchange: `trading_pause`, `trading_resume`; `market_pause`, `market_resume`,
     `early_close` (with `ticker`, or `event_ticker` for all its markets); `clock_skew`: the
@@ -139,9 +140,10 @@ class Script:
 
     def _silence(self, entry: Entry) -> None:
         until_us = self._venue.now_us + int(entry["seconds"] * SECOND_US)
+        channel, lost = entry.get("channel", BOOKS), bool(entry.get("lost", False))
         for connection in self._connections(entry):
-            connection.go_silent()
-            self._venue.schedule.add(until_us, connection.speak)
+            connection.go_silent(channel, lost=lost)
+            self._venue.schedule.add(until_us, partial(connection.speak, channel))
 
     def _tickers(self, entry: Entry) -> list[str]:
         archive = self._venue.archive

@@ -33,6 +33,8 @@ from kalshi_assets.units import CC_A_DOLLAR, SECOND_US
 
 CLOSE_CANCEL_US = SECOND_US
 """So long after the close resting orders are cancelled; until then cancels are refused."""
+REFILL_US = 2 * SECOND_US
+"""So long after a trade the background has its sizes again."""
 _LAG_US = int(SETTLEMENT_LAG.total_seconds()) * SECOND_US
 
 
@@ -305,10 +307,15 @@ class Venue:
         if isinstance(action, Print):
             if not halted:
                 self.matching.print(traded, action)
+                self.schedule.add(self.now_us + REFILL_US, partial(self._refill, traded))
         elif halted:
             traded.bid_cc, traded.ask_cc = action.bid_cc, action.ask_cc
         else:
             self.matching.quote(traded, action)
+
+    def _refill(self, traded: TradedMarket) -> None:
+        if traded.status == "active" and self.trading_active:
+            self.matching.refresh(traded)
 
     def _close(self, ticker: str) -> None:
         traded = self.markets[ticker]

@@ -27,7 +27,7 @@ def test_quotes_inside_a_minute_reproduce_the_recorded_candles() -> None:
     candles = archive.candles(CHI_EVENT)
     quotes = [a for a in actions_of(archive, CHI_EVENT) if isinstance(a, Quote)]
     steps = pl.DataFrame(quotes, orient="row", schema=["us", "ticker", "bid", "ask", "oi"])
-    minute = (pl.col("us") // MINUTE_US + 1) * 60
+    minute = ((pl.col("us") - 1) // MINUTE_US + 1) * 60
     inside = {
         (ticker, end): rows
         for (ticker, end), rows in steps.with_columns(minute.alias("end")).group_by("ticker", "end")
@@ -39,7 +39,7 @@ def test_quotes_inside_a_minute_reproduce_the_recorded_candles() -> None:
         rows = inside.get((ticker, row["end_ts"]))
         before = standing.get(ticker, (0, 10_000))
         shown = [] if rows is None else rows.sort("us").rows()
-        opens = bool(shown) and shown[0][0] == (row["end_ts"] - 60) * SECOND_US
+        opens = bool(shown) and shown[0][0] == (row["end_ts"] - 60) * SECOND_US + 1
         path = [(bid, ask) for _, _, bid, ask, *_ in shown]
         path = path if opens else [before, *path]
         standing[ticker] = path[-1]

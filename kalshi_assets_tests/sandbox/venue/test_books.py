@@ -113,6 +113,18 @@ def test_a_restarted_sandbox_goes_on_at_its_own_time(tiny_root: Path, tmp_path: 
         assert client.create(client_order_id="a").status_code == 409
 
 
+def test_a_client_outlives_a_restart_with_the_same_key_and_port(
+    tiny_root: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "books.sqlite"
+    with trading(tiny_root, books=path) as client:
+        one = client.create().json()["order_id"]
+        again = Client(client.sandbox)
+        port = int(client.sandbox.url.rpartition(":")[2])
+    with trading(tiny_root, books=path, port=port, pem=client.sandbox.private_key_pem), again.http:
+        assert again.get(f"/portfolio/orders/{one}")["order"]["status"] == "resting"
+
+
 SERVE = """
 import sys
 from datetime import datetime

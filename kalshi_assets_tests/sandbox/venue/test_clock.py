@@ -1,5 +1,6 @@
 """The simulated present: steps on request, and running time."""
 
+import asyncio
 import threading
 import time
 from datetime import timedelta
@@ -10,8 +11,9 @@ import pytest
 from kalshi_assets.instants import microseconds_of
 from kalshi_assets.sandbox.clock import SandboxClock
 from kalshi_assets.sandbox.exchange_wire import rfc3339
+from kalshi_assets.sandbox.venue.driver import Driver
 from kalshi_assets_tests.sandbox.tiny import CHI_BIN
-from kalshi_assets_tests.sandbox.venue.tools import START, START_US, Client, trading
+from kalshi_assets_tests.sandbox.venue.tools import START, START_US, Client, Trader, trading
 
 
 class Real:
@@ -93,6 +95,24 @@ def test_running_time_moves_the_book_and_expires_orders(tiny_root: Path) -> None
         assert len(socket.frames) >= 12
         stopped = client.http.post("/sandbox/clock", json={"speed": 0}).json()
         assert client.http.get("/sandbox/clock").json()["now"] == stopped["now"] > rfc3339(START)
+
+
+class NoStreams:
+    """Nobody listens."""
+
+    async def drained(self) -> None:
+        pass
+
+
+def test_a_venue_that_failed_says_so_for_ever(tiny_root: Path) -> None:
+    trader = Trader(tiny_root)
+    clock = SandboxClock(START, speed=0, monotonic=Real())
+    driver = Driver(trader.venue, NoStreams(), clock)  # type: ignore[arg-type]
+    trader.venue.schedule.add(START_US + 5, lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(driver.advance_to(START_US + 9))
+    with pytest.raises(RuntimeError, match="restart the sandbox"):
+        asyncio.run(driver.advance_to(START_US + 10))
 
 
 def test_the_lists_of_markets_follow_the_clock(client: Client) -> None:

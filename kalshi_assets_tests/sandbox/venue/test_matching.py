@@ -1,6 +1,6 @@
 """Price-time priority against a replayed background, and what it does to the account."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ from kalshi_assets.sandbox.exchange_errors import WireError
 from kalshi_assets.sandbox.venue.background import Print, Quote
 from kalshi_assets.sandbox.venue.events import Filled, LevelChanged, OrderChanged, Top, Traded
 from kalshi_assets.sandbox.venue.levels import Book
-from kalshi_assets_tests.sandbox.tiny import CHI_BIN, CHI_LOW
+from kalshi_assets.sandbox.world import generate
+from kalshi_assets_tests.sandbox.tiny import CHI_BIN, CHI_LOW, CHI_OPEN
 from kalshi_assets_tests.sandbox.venue.tools import START, START_US, Trader
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
@@ -99,6 +100,20 @@ def test_the_background_keeps_its_best_level_after_a_trade_that_empties_it(
     _trade(trader, 5200, 100_000, "yes")
     assert _size(trader, "ask", 5200) == 100
     assert trader.seen(Top)[-1].ask_cc == 5200
+
+
+def test_two_seconds_after_a_recorded_trade_the_background_has_its_sizes_again(
+    tiny_root: Path,
+) -> None:
+    # The first quotes come with minute 1, the trades 0.6 s after minutes 1 and 2.
+    trader = Trader(tiny_root, start=CHI_OPEN + timedelta(minutes=1, seconds=0.5))
+    market = trader.venue.markets[CHI_BIN]
+    full = trader.venue.book(CHI_BIN).depth("ask")
+    market.book.withdraw("ask", full[0][0], full[0][1])
+    trader.run(seconds=2.0)
+    assert trader.venue.book(CHI_BIN).depth("ask") == full[1:]
+    trader.run(seconds=1.0)
+    assert trader.venue.book(CHI_BIN).depth("ask") == full
 
 
 def test_a_quote_that_reaches_an_own_order_fills_it_at_its_price(trader: Trader) -> None:
@@ -200,6 +215,25 @@ def test_orders_are_published_with_every_new_state(trader: Trader) -> None:
     states = [e.order.status for e in trader.seen(OrderChanged)]
     assert order.status == "executed"
     assert len(states) == 2
+
+
+def test_a_generated_day_has_a_book_with_depth_that_own_orders_meet(tmp_path: Path) -> None:
+    day = date(2026, 6, 1)
+    generate(tmp_path / "world", cities=["chicago"], start=day, end=day, seed=3)
+    trader = Trader(tmp_path / "world", start=datetime(2026, 6, 1, 12, tzinfo=UTC))
+    quoted = [t for t in trader.venue.markets if trader.venue.book(t).best("bid")]
+    for ticker in quoted:
+        book = trader.venue.book(ticker)
+        bid = book.best("bid")
+        assert bid is not None
+        trader.create(ticker=ticker, price=f"{bid / 10_000:.2f}", count="20.00")
+    trader.run(hours=30)
+    trader.venue.account.check_conservation()
+
+    assert len(quoted) >= 3
+    assert [f.is_taker for f in trader.venue.fills].count(False) >= 3
+    assert trader.venue.matching.resting() == []
+    assert len(trader.venue.account.settlements) >= 1
 
 
 @needs_archive

@@ -398,6 +398,7 @@ def test_the_book_over_rest_has_the_own_order(client: Client) -> None:
     assert top == {side: levels[-1:] for side, levels in book.items()}
     market = client.get(f"/markets/{CHI_BIN}")["market"]
     assert (market["yes_bid_dollars"], market["yes_bid_size_fp"]) == ("0.3300", "2.50")
+    assert market["volume_24h_fp"] == market["volume_fp"] == "15.00"
     both = client.http.get(
         "/trade-api/v2/markets/orderbooks", params={"tickers": [CHI_BIN, "KXNONE"]}
     ).json()

@@ -111,6 +111,16 @@ def test_in_silence_books_stand_and_then_everything_comes(client: Client, socket
     assert deltas[0]["sending_ts_ms"] - deltas[0]["msg"]["ts_ms"] > 200_000
 
 
+def test_a_private_channel_may_be_silent_for_good(client: Client) -> None:
+    with client.socket() as socket:
+        socket.command("subscribe", channels=["user_orders"])
+        client.script(kind="silence", channel="user_orders", seconds=60, lost=True)
+        client.create(client_order_id="unseen")
+        client.step(seconds=61)
+        client.create(client_order_id="seen")
+        assert socket.read()["msg"]["client_order_id"] == "seen"
+
+
 def test_the_clock_of_the_exchange_may_be_wrong(client: Client, socket: Socket) -> None:
     client.script(kind="clock_skew", seconds=3)
     client.create()

@@ -177,11 +177,18 @@ class Socket:
 
 
 @contextmanager
-def trading(root: Path, **options: Any) -> Iterator[Client]:
+def trading(
+    root: Path, *, port: int = 0, pem: bytes | None = None, **options: Any
+) -> Iterator[Client]:
     """A running sandbox that accepts orders; time stands, reads do not lag, buckets are endless."""
     settings = {"start": START, "read_lag_s": 0.0, "write_bucket": ENDLESS} | options
     sandboxed = running(
-        root, anonymous_bucket=ENDLESS, read_bucket=ENDLESS, trading=Trading(**settings)
+        root,
+        port=port,
+        pem=pem,
+        anonymous_bucket=ENDLESS,
+        read_bucket=ENDLESS,
+        trading=Trading(**settings),
     )
     with sandboxed as sandbox:
         client = Client(sandbox)
