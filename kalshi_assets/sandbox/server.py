@@ -51,7 +51,7 @@ class Sandbox:
     """Addresses of a running sandbox, and the keys that it accepts.
 
     `url` is the root URL, also of the weather services. `faults` is None if the sandbox runs in
-    another process; use POST /sandbox/faults there.
+    another process, whose ID is `pid`; use POST /sandbox/faults there.
     """
 
     url: str
@@ -59,6 +59,7 @@ class Sandbox:
     private_key_pem: bytes = field(repr=False)
     weather_key: str = WEATHER_KEY
     faults: Faults | None = None
+    pid: int | None = None
 
     @property
     def api_url(self) -> str:
@@ -229,7 +230,7 @@ def connect(state_dir: Path) -> Sandbox | None:
         pem = Path(state["pem"]).read_bytes()
     except FileNotFoundError:
         return None
-    known = {name: state[name] for name in ("url", "key_id", "weather_key")}
+    known = {name: state[name] for name in ("url", "key_id", "weather_key", "pid")}
     return Sandbox(private_key_pem=pem, **known)
 
 

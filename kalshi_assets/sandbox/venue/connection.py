@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Literal
 
 from kalshi_assets.sandbox.venue.frames import json_text
@@ -21,6 +22,13 @@ GOING_AWAY = 1001
 
 Send = Callable[[str], Awaitable[None]]
 Close = Callable[[int], Awaitable[None]]
+
+
+class End(Enum):
+    """How a connection ends: with a close frame, or cut."""
+
+    CLOSE = "close"
+    CUT = "cut"
 
 
 @dataclass(kw_only=True)
@@ -53,8 +61,8 @@ class Connection:
     ----------
     connection_id
         As announced in the handshake.
-    send, close
-        The socket.
+    send, close, cut
+        The socket; `cut` ends it without a close frame.
     now_ms
         Time of sending that frames carry, milliseconds.
     limit
@@ -64,6 +72,7 @@ class Connection:
     connection_id: str
     send: Send
     close: Close
+    cut: Callable[[], None]
     now_ms: Callable[[], int]
     limit: int | None = None
     subscriptions: dict[int, Subscription] = field(default_factory=dict)
@@ -71,7 +80,7 @@ class Connection:
     last_sid: int = 0
     _tampers: deque[Tamper] = field(default_factory=deque)
     _held: str | None = None
-    _frames: deque[str | None] = field(default_factory=deque)
+    _frames: deque[str | End] = field(default_factory=deque)
     _silent: dict[str, bool] = field(default_factory=dict)
     _withheld: list[tuple[str, str]] = field(default_factory=list)
     _more: asyncio.Event = field(default_factory=asyncio.Event)
@@ -154,10 +163,10 @@ class Connection:
         for subscription in ended.values():
             self.put(f'{{"type":"error",{subscription.head()},"msg":{error}')
 
-    def disconnect(self) -> None:
-        """Close the connection after what was put so far."""
+    def disconnect(self, how: End) -> None:
+        """End the connection after what was put so far."""
         self.subscriptions = {}
-        self._frames.append(None)
+        self._frames.append(how)
         self._wake()
 
     async def run(self) -> None:
@@ -165,9 +174,8 @@ class Connection:
         while True:
             while self._frames:
                 frame = self._frames.popleft()
-                if frame is None:
-                    self._idle.set()
-                    await self.close(GOING_AWAY)
+                if isinstance(frame, End):
+                    await self._end(frame)
                     return
                 await self.send(frame)
                 self.sent += 1
@@ -184,6 +192,13 @@ class Connection:
         self._frames.clear()
         self.subscriptions = {}
         self._idle.set()
+
+    async def _end(self, how: End) -> None:
+        self._idle.set()
+        if how is End.CUT:
+            self.cut()
+        else:
+            await self.close(GOING_AWAY)
 
     def _wake(self) -> None:
         self._idle.clear()

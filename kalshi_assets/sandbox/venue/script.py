@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from kalshi_assets.sandbox.clock import SkewedClock
 from kalshi_assets.sandbox.faults import OWN, Fault, Faults
-from kalshi_assets.sandbox.venue.connection import BOOKS, Connection, Tamper
+from kalshi_assets.sandbox.venue.connection import BOOKS, Connection, End, Tamper
 from kalshi_assets.sandbox.venue.driver import instant_of
 from kalshi_assets.sandbox.venue.streams import Streams
 from kalshi_assets.sandbox.venue.venue import Venue
@@ -30,7 +30,8 @@ class Script:
     An entry without `at` is executed at once. Kinds of a connection affect all connections, or the
     one named by `connection`:
 
-    - `disconnect`; `sequence_gap`, `duplicate_frame`, `reorder_frames` (the next delta of a book);
+    - `disconnect` with a close frame, `cut` without;
+    - `sequence_gap`, `duplicate_frame`, `reorder_frames`: of the next delta of a book;
     - `slow_consumer`: code 25 ends all subscriptions;
     - `silence`: messages of books, or of `channel`, are withheld for `seconds`, then sent; they are
       lost if `lost` is true.
@@ -51,7 +52,8 @@ class Script:
         self._entries: list[dict[str, Any]] = []
         tampers: dict[str, Act] = {kind: partial(self._tamper, kind) for kind in get_args(Tamper)}
         self._kinds: dict[str, Act] = tampers | {
-            "disconnect": self._each(Connection.disconnect),
+            "disconnect": self._each(lambda c: c.disconnect(End.CLOSE)),
+            "cut": self._each(lambda c: c.disconnect(End.CUT)),
             "slow_consumer": self._each(Connection.overflow),
             "silence": self._silence,
             "trading_pause": lambda entry: venue.pause(),

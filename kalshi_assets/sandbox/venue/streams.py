@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from kalshi_assets.sandbox.auth import PublicKey, verify
 from kalshi_assets.sandbox.exchange_errors import WireError
+from kalshi_assets.sandbox.heartbeat import ABORT
 from kalshi_assets.sandbox.venue import frames
 from kalshi_assets.sandbox.venue.commands import Commands
 from kalshi_assets.sandbox.venue.connection import BOOKS, Connection, Subscription
@@ -125,6 +126,7 @@ class Streams:
             connection_id=connection_id,
             send=send,
             close=close,
+            cut=socket.scope["state"][ABORT],
             now_ms=self._now_ms,
             limit=self._limit,
         )

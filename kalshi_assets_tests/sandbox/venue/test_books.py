@@ -1,6 +1,5 @@
 """The venue's books on disk: what survives a killed process."""
 
-import json
 import os
 import signal
 import sqlite3
@@ -170,8 +169,8 @@ def test_a_killed_sandbox_keeps_every_answered_order(tiny_root: Path, tmp_path: 
             client.call("DELETE", f"{ORDERS}/{made[0]}")
             taken = client.create(price="0.5200", time_in_force="immediate_or_cancel").json()
             before = client.http.get("/sandbox/books").json()
-            state = json.loads((state_dir / "sandbox.json").read_text())
-            os.kill(state["pid"], signal.SIGKILL)
+            assert sandbox.pid is not None
+            os.kill(sandbox.pid, signal.SIGKILL)
     with launched(tiny_root, state_dir=state_dir, command=command) as sandbox:
         client = Client(sandbox)
         with client.http:

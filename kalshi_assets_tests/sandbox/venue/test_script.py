@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 
 from kalshi_assets.sandbox.exchange_wire import rfc3339
 from kalshi_assets_tests.sandbox.tiny import CHI_BIN, CHI_EVENT, CHI_LOW
@@ -37,12 +37,21 @@ def test_a_disconnect_closes_the_socket_at_its_instant(client: Client, socket: S
     client.script(at=_in(30), kind="disconnect")
     sent = client.step(minutes=2)["frames"][socket.id]
     socket.read_until(sent)
-    with pytest.raises(ConnectionClosed):
+    with pytest.raises(ConnectionClosed) as ended:
         socket.read()
+    assert ended.value.rcvd is not None
+    assert ended.value.rcvd.code == 1001
     assert all(f["sending_ts_ms"] <= (START.timestamp() + 30) * 1000 for f in socket.frames)
     with client.socket() as again:
         again.command("subscribe", channels=[BOOKS], market_tickers=[CHI_BIN])
         assert (again.read()["sid"], again.frames[-1]["seq"]) == (1, 1)
+
+
+def test_a_cut_connection_ends_without_a_close_frame(client: Client, socket: Socket) -> None:
+    client.script(kind="cut")
+    with pytest.raises(ConnectionClosedError) as ended:
+        socket.read()
+    assert ended.value.rcvd is None
 
 
 def test_only_the_named_connection_is_disconnected(client: Client, socket: Socket) -> None:
