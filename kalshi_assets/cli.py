@@ -249,6 +249,9 @@ def sandbox_serve(
     write_rate: Annotated[
         float, typer.Option(help="Tokens per second for writes; an order costs 10.")
     ] = 100.0,
+    read_rate: Annotated[
+        float, typer.Option(help="Tokens per second for reads; most cost 10.")
+    ] = 200.0,
 ) -> None:
     """Serve recordings as the exchange and the weather services would, until interrupted."""
     from kalshi_assets.sandbox.app import Trading
@@ -281,6 +284,7 @@ def sandbox_serve(
         until_eof=until_eof,
         announce=announce,
         trading=trading,
+        read_bucket=BucketSize(refill_rate=read_rate, capacity=read_rate),
     )
 
 

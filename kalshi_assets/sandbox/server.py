@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from kalshi_assets.sandbox.app import Trading, create_app
 from kalshi_assets.sandbox.archive import Archive
+from kalshi_assets.sandbox.buckets import BASIC_READ, BucketSize
 from kalshi_assets.sandbox.faults import Faults
 from kalshi_assets.sandbox.gate import API
 from kalshi_assets.sandbox.heartbeat import PING_INTERVAL_S, HeartbeatProtocol
@@ -160,6 +161,7 @@ def launched(
     state_dir: Path,
     command: Sequence[str] = SERVE_COMMAND,
     trading: Trading | None = None,
+    read_bucket: BucketSize = BASIC_READ,
     patience_s: float = 60.0,
 ) -> Iterator[Sandbox]:
     """A sandbox in a child process, which ends on leaving the context and with this process.
@@ -171,8 +173,9 @@ def launched(
     command
         Starts the child; ``--archive DIR --port N --state-dir DIR`` are added. Its standard input
         is a pipe that is closed when this process ends.
-    trading
-        Passed on as options of ``sandbox serve``; `buffer_limit` is not.
+    trading, read_bucket
+        Passed on as options of ``sandbox serve`` if `trading` is given; capacities are one second's
+        tokens, and there is no `buffer_limit`.
     patience_s
         Seconds to wait for the first response.
 
@@ -184,7 +187,7 @@ def launched(
     state_dir.mkdir(parents=True, exist_ok=True)
     (state_dir / STATE_NAME).unlink(missing_ok=True)
     arguments = ["--archive", str(archive_root), "--port", str(port), "--state-dir", str(state_dir)]
-    arguments += _options(trading)
+    arguments += _options(trading, read_bucket)
     with (state_dir / LOG_NAME).open("wb") as log:
         child = subprocess.Popen(
             [*command, *arguments], stdin=subprocess.PIPE, stdout=log, stderr=log
@@ -207,7 +210,7 @@ def stop(child: subprocess.Popen, patience_s: float) -> None:
         child.wait()
 
 
-def _options(trading: Trading | None) -> list[str]:
+def _options(trading: Trading | None, read_bucket: BucketSize) -> list[str]:
     if trading is None:
         return []
     options = {
@@ -217,6 +220,7 @@ def _options(trading: Trading | None) -> list[str]:
         "--books": trading.books,
         "--read-lag": trading.read_lag_s,
         "--write-rate": trading.write_bucket.refill_rate,
+        "--read-rate": read_bucket.refill_rate,
     }
     return [
         text for name, value in options.items() if value is not None for text in (name, str(value))

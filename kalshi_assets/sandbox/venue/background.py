@@ -3,12 +3,13 @@
 Here: when the best quotes change, how much stands at a price, when somebody trades. Not here: the
 effect on the book (`matching`).
 
-Inside a minute the archive has only the quotes' open, low, high and close. They are reached in this
-order (high before low if the minute falls): the open as the minute begins, the others at seconds
-drawn from a hash of market and minute. The last one stands until the next candle. Where an event
-has no candles, quotes are inferred from its trades: one that lifted the offer sets the ask, one
-that hit the bid sets the bid, and the other side yields by a cent if it would cross. Recordings
-have no sizes: `level_size` draws them.
+Where the archive has recorded depth (`book_changes`), the background is that. Otherwise it is made
+from candles, which have only a minute's open, low, high and close. They are reached in this order
+(high before low if the minute falls): the open as the minute begins, the others at seconds drawn
+from a hash of market and minute. The last one stands until the next candle. Where an event has no
+candles, quotes are inferred from its trades: one that lifted the offer sets the ask, one that hit
+the bid sets the bid, and the other side yields by a cent if it would cross. `level_size` draws the
+sizes.
 """
 
 import hashlib
@@ -47,6 +48,16 @@ class Quote(NamedTuple):
     open_interest: int | None
 
 
+class LevelSet(NamedTuple):
+    """A recorded size of one level of the background, hundredths of contracts; 0: none."""
+
+    at_us: int
+    ticker: str
+    side: Side
+    price_cc: int
+    size: int
+
+
 class Print(NamedTuple):
     """A trade between others; `size` in hundredths of contracts."""
 
@@ -58,11 +69,15 @@ class Print(NamedTuple):
     taker: Literal["yes", "no"]
 
 
-Action = Quote | Print
+Action = Quote | LevelSet | Print
 
 
 def actions_of(archive: Archive, event_ticker: str) -> list[Action]:
-    """Quotes and trades of an event in time order; at one instant a quote comes first."""
+    """Quotes or levels and trades of an event in time order.
+
+    At one instant a quote comes before a trade that shows it, and a trade before the level that it
+    leaves behind.
+    """
     tape = archive.trades(event_ticker).sort("created_us", "trade_id")
     prints = [
         Print(us, ticker, trade_id, price, round(count * A_CONTRACT), taker)
@@ -70,10 +85,15 @@ def actions_of(archive: Archive, event_ticker: str) -> list[Action]:
             "created_us", "market_ticker", "trade_id", "yes_price", "count", "taker_side"
         ).iter_rows()
     ]
-    candles = archive.candles(event_ticker)
-    actions: list[Action] = list(_inferred(prints))
-    if candles.height:
+    candles, changes = archive.candles(event_ticker), archive.book_changes(event_ticker)
+    actions: list[Action]
+    if changes.height:
+        columns = changes.select("at_us", "market_ticker", "side", "price_cc", "size")
+        actions = [*prints, *(LevelSet(*row) for row in columns.iter_rows())]
+    elif candles.height:
         actions = [*_recorded(candles), *prints]
+    else:
+        actions = list(_inferred(prints))
     return sorted(actions, key=lambda action: action.at_us)
 
 

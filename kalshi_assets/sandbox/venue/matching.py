@@ -17,7 +17,7 @@ from uuid import NAMESPACE_URL, uuid5
 from kalshi_assets.sandbox.archive import Market
 from kalshi_assets.sandbox.exchange_state import EMPTY_ASK, EMPTY_BID
 from kalshi_assets.sandbox.venue.account import Account
-from kalshi_assets.sandbox.venue.background import Print, Quote, ladder
+from kalshi_assets.sandbox.venue.background import LevelSet, Print, Quote, ladder
 from kalshi_assets.sandbox.venue.events import (
     Filled,
     LevelChanged,
@@ -39,7 +39,8 @@ MarketStatus = Literal["active", "inactive", "closed", "settled"]
 class TradedMarket:
     """A market that is open or was: its book, quotes of the background, totals.
 
-    Sizes in hundredths of contracts, `money` in micro.
+    Sizes in hundredths of contracts, `money` in micro. `recorded` is the background's depth where
+    the archive has it, in place of the quotes.
     """
 
     market: Market
@@ -52,6 +53,7 @@ class TradedMarket:
     volume: int = 0
     money: int = 0
     open_interest: int = 0
+    recorded: dict[Side, dict[int, int]] | None = None
 
     @property
     def ticker(self) -> str:
@@ -163,11 +165,25 @@ class Matching:
             traded.open_interest = quote.open_interest
         self.refresh(traded)
 
+    def level(self, traded: TradedMarket, level: LevelSet) -> None:
+        """A recorded level of the background has another size."""
+        if traded.recorded is None:
+            traded.recorded = {"bid": {}, "ask": {}}
+        traded.recorded[level.side][level.price_cc] = level.size
+        excess = traded.book.background(level.side, level.price_cc) - level.size
+        if excess > 0:
+            traded.book.withdraw(level.side, level.price_cc, excess)
+        elif excess < 0:
+            self._arrive(traded, level.side, level.price_cc, -excess)
+        self.flush(traded)
+
     def refresh(self, traded: TradedMarket) -> None:
         """Bring the background to its quotes, with the sizes of the present quarter of an hour."""
         book = traded.book
         best = {"bid": traded.bid_cc, "ask": traded.ask_cc}
-        wanted = {s: ladder(traded.ticker, s, best[s], self.now_us) for s in SIDES}
+        wanted = traded.recorded or {
+            side: ladder(traded.ticker, side, best[side], self.now_us) for side in SIDES
+        }
         for side in SIDES:
             for price in book.prices(side):
                 excess = book.background(side, price) - wanted[side].get(price, 0)
@@ -182,7 +198,7 @@ class Matching:
 
     def clear(self, traded: TradedMarket) -> None:
         """Withdraw the background."""
-        traded.bid_cc, traded.ask_cc = EMPTY_BID, EMPTY_ASK
+        traded.bid_cc, traded.ask_cc, traded.recorded = EMPTY_BID, EMPTY_ASK, None
         self.refresh(traded)
 
     def print(self, traded: TradedMarket, trade: Print) -> None:
@@ -200,10 +216,9 @@ class Matching:
             self._meet(traded, makers, price, entry, size)
         self._show(traded, trade.trade_id, trade.price_cc, trade.size, taker=trade.taker)
         best = traded.ask_cc if makers == "ask" else traded.bid_cc
-        short = best == trade.price_cc and traded.book.background(makers, best) < A_CONTRACT
-        if short:
-            book = traded.book
-            book.rest(makers, best, A_CONTRACT - book.background(makers, best), None)
+        missing = A_CONTRACT - traded.book.background(makers, best)
+        if best == trade.price_cc and missing > 0:
+            self._arrive(traded, makers, best, missing)
         self.flush(traded)
 
     def flush(self, traded: TradedMarket) -> None:

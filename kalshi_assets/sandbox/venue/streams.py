@@ -50,6 +50,8 @@ class Streams:
         Time of sending that frames carry.
     before_command
         Called before a command is executed, to bring the venue to the present.
+    limit
+        Messages that may wait for one connection; None: any number.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from kalshi_assets.sandbox.archive import Archive, Market
 from kalshi_assets.sandbox.exchange_errors import coded, not_found
 from kalshi_assets.sandbox.exchange_state import SETTLEMENT_LAG, instant
 from kalshi_assets.sandbox.venue.account import Account
-from kalshi_assets.sandbox.venue.background import Action, Print, Quote, actions_of
+from kalshi_assets.sandbox.venue.background import Action, LevelSet, Print, Quote, actions_of
 from kalshi_assets.sandbox.venue.books import Books
 from kalshi_assets.sandbox.venue.events import (
     Event,
@@ -282,17 +282,19 @@ class Venue:
         self._loaded.add(event_ticker)
         actions = actions_of(self.archive, event_ticker)
         first = bisect_right(actions, self.now_us, key=lambda action: action.at_us)
-        last: dict[str, Quote] = {}
+        last: dict[tuple, Quote | LevelSet] = {}
         for action in actions[:first]:
             traded = self.markets.get(action.ticker)
             if traded is None:
                 continue
-            if isinstance(action, Quote):
-                last[action.ticker] = action
-            else:
+            if isinstance(action, Print):
                 traded.count(action.price_cc, action.size)
-        for ticker, quote in last.items():
-            self.matching.quote(self.markets[ticker], quote)
+            elif isinstance(action, Quote):
+                last[action.ticker, None, None] = action
+            else:
+                last[action.ticker, action.side, action.price_cc] = action
+        for action in last.values():
+            self._set_background(self.markets[action.ticker], action)
         if first < len(actions):
             self.schedule.add(actions[first].at_us, partial(self._play, actions, first))
 
@@ -308,10 +310,18 @@ class Venue:
             if not halted:
                 self.matching.print(traded, action)
                 self.schedule.add(self.now_us + REFILL_US, partial(self._refill, traded))
-        elif halted:
+        elif not halted:
+            self._set_background(traded, action)
+        elif isinstance(action, Quote):
             traded.bid_cc, traded.ask_cc = action.bid_cc, action.ask_cc
-        else:
+        elif traded.recorded is not None:
+            traded.recorded[action.side][action.price_cc] = action.size
+
+    def _set_background(self, traded: TradedMarket, action: Quote | LevelSet) -> None:
+        if isinstance(action, Quote):
             self.matching.quote(traded, action)
+        else:
+            self.matching.level(traded, action)
 
     def _refill(self, traded: TradedMarket) -> None:
         if traded.status == "active" and self.trading_active:

@@ -16,8 +16,17 @@ from kalshi_assets.sandbox.venue.background import (
     ladder,
     level_size,
 )
+from kalshi_assets.sandbox.world_layout import BOOK_CHANGES
 from kalshi_assets.units import MINUTE_US, SECOND_US
-from kalshi_assets_tests.sandbox.tiny import CHI_BIN, CHI_EVENT, CHI_OPEN, NY_BIN, NY_EVENT
+from kalshi_assets_tests.sandbox.tiny import (
+    CHI_BIN,
+    CHI_EVENT,
+    CHI_OPEN,
+    NY_BIN,
+    NY_EVENT,
+    write_archive,
+)
+from kalshi_assets_tests.sandbox.venue.tools import START, Trader
 from kalshi_assets_tests.shared import ARCHIVE, needs_archive
 
 
@@ -90,6 +99,39 @@ def test_a_quote_that_would_cross_moves_the_other_side_by_a_cent(tiny_root: Path
     quotes = [a for a in actions_of(Archive(tiny_root), NY_EVENT) if isinstance(a, Quote)]
     assert (quotes[-1].bid_cc, quotes[-1].ask_cc) == (6400, 6500)
     assert all(q.bid_cc < q.ask_cc for q in quotes)
+
+
+def _with_depth(root: Path, rows: list[tuple]) -> Path:
+    write_archive(root)
+    folder = root / "book_changes" / "series=KXHIGHCHI" / "event_date=2025-05-05"
+    folder.mkdir(parents=True)
+    frame = pl.DataFrame(rows, schema=BOOK_CHANGES, orient="row")
+    frame.write_parquet(folder / "part.parquet")
+    return root
+
+
+def test_recorded_depth_is_replayed_as_it_was(tmp_path: Path) -> None:
+    at = [START + timedelta(seconds=s) for s in (-10, -10, -5, 5, 5, 6)]
+    root = _with_depth(
+        tmp_path,
+        [
+            (CHI_BIN, at[0], "bid", 3000, 1000),
+            (CHI_BIN, at[1], "ask", 3500, 2050),
+            (CHI_BIN, at[2], "bid", 3000, 700),
+            (CHI_BIN, at[3], "ask", 3500, 0),
+            (CHI_BIN, at[4], "ask", 3300, 400),
+            (CHI_BIN, at[5], "bid", 3100, 125),
+        ],
+    )
+    trader = Trader(root)
+    book = trader.venue.book(CHI_BIN)
+    assert (book.depth("bid"), book.depth("ask")) == ([(3000, 700)], [(3500, 2050)])
+    trader.create(price="0.3300", count="1.00")
+    trader.run(seconds=10)
+
+    assert book.depth("bid") == [(3000, 700), (3100, 125)]
+    assert book.depth("ask") == [(3300, 300)]
+    assert [f.size for f in trader.venue.fills] == [100]
 
 
 def test_the_ladder_has_a_size_at_every_cent_from_the_best_price() -> None:

@@ -102,6 +102,17 @@ def test_the_background_keeps_its_best_level_after_a_trade_that_empties_it(
     assert trader.seen(Top)[-1].ask_cc == 5200
 
 
+def test_background_that_refills_its_level_meets_an_own_order_that_took_it(
+    trader: Trader,
+) -> None:
+    order = trader.create(price="0.5300", count="900.00").order
+    _trade(trader, 5200, 5, "yes")
+    assert _fills(trader)[-1] == (5300, 100, False)
+    assert order.status == "resting"
+    top = trader.seen(Top)[-1]
+    assert (top.bid_cc, top.ask_cc) == (5300, 5400)
+
+
 def test_two_seconds_after_a_recorded_trade_the_background_has_its_sizes_again(
     tiny_root: Path,
 ) -> None:
@@ -294,6 +305,8 @@ def test_money_is_conserved_whatever_is_ordered(
         assert account.cash % 100 == 0
         assert account.cash == _cash_by_fills(trader)
         assert account.cash >= account.locked(trader.venue.matching.resting()) - 100 * 100
+    tops = [t for t in trader.seen(Top) if t.bid_cc is not None and t.ask_cc is not None]
+    assert all(t.bid_cc < t.ask_cc for t in tops)
     assert all("insufficient_balance" in text for text in refused)
     for order in trader.venue.orders.values():
         assert order.filled + order.remaining <= order.initial
