@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 CC_A_DOLLAR = 10_000
 """Payoff of a YES contract whose leg pays."""
 CC_A_CENT = 100
+HUNDREDTHS = 100
+"""In a contract: the exchange's least quantity is 1/100 contract."""
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US

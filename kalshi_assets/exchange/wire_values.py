@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from kalshi_assets.exchange.errors import MalformedAnswerError
-from kalshi_assets.units import CC_A_DOLLAR
+from kalshi_assets.units import CC_A_DOLLAR, HUNDREDTHS
 
 SIDE_OF_BOOK = {"bid": "yes", "ask": "no"}
 # Above any number of contracts or dollars, but two decimals are still exact in a float.
@@ -28,6 +28,7 @@ FIRST_SECOND, LAST_SECOND = int(FIRST_INSTANT.timestamp()), int(LAST_INSTANT.tim
 
 _PRICE = re.compile(r"([0-9]+)(?:\.([0-9]{1,6}))?", re.ASCII)
 _COUNT = re.compile(r"[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_HUNDREDTHS = re.compile(r"(-?)([0-9]+)(?:\.([0-9]{1,2})0*)?", re.ASCII)
 _AMOUNT = re.compile(r"-?[0-9]+(?:\.[0-9]+)?", re.ASCII)
 _NUMBER_FIRST = re.compile(
     r"\s*([-−]?[0-9]{1,3})(?:\.0+)?"
@@ -63,6 +64,28 @@ def count(text: object) -> float:
     value = float(text)
     if value > MOST:
         raise ValueError(f"{_shown(text)} exceeds the greatest possible number of contracts")
+    return value
+
+
+def hundredths(text: object) -> int:
+    """A signed number of contracts such as ``"-54.00"``, exactly in 1/100 contract."""
+    match = _HUNDREDTHS.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(
+            f"{_shown(text)} is not a count string such as '-54.00', in whole hundredths"
+        )
+    sign, whole, fraction = match.groups()
+    value = int(whole) * HUNDREDTHS + int((fraction or "").ljust(2, "0"))
+    if value > MOST * HUNDREDTHS:
+        raise ValueError(f"{_shown(text)} exceeds the greatest possible number of contracts")
+    return -value if sign else value
+
+
+def size(text: object) -> int:
+    """A number of contracts such as ``"7.77"``, not negative, exactly in 1/100 contract."""
+    value = hundredths(text)
+    if value < 0:
+        raise ValueError(f"{_shown(text)} is a negative number of contracts")
     return value
 
 
