@@ -301,6 +301,14 @@ def bench_hazard(json: AsJson = False) -> None:
     run_bench(console, as_json=json)
 
 
+@bench_app.command("live")
+def bench_live(json: AsJson = False) -> None:
+    """Measure live sessions: from a frame of the stream to the book that holds it."""
+    from kalshi_assets.benchmarks.live import run_live_bench
+
+    run_live_bench(console, as_json=json)
+
+
 @study_app.command("weather")
 def study_weather(
     archive: StudyArchive = None,

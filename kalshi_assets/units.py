@@ -11,6 +11,8 @@ CC_A_DOLLAR = 10_000
 CC_A_CENT = 100
 HUNDREDTHS = 100
 """In a contract: the exchange's least quantity is 1/100 contract."""
+MILLIONTHS = 1_000_000
+"""In a dollar: cash is exact in them, because a price in cc times 1/100 contract is whole ones."""
 
 SECOND_US = 1_000_000
 MINUTE_US = 60 * SECOND_US

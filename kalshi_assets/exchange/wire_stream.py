@@ -15,9 +15,9 @@ from pydantic_core import from_json
 from kalshi_assets.exchange.errors import MalformedAnswerError
 from kalshi_assets.exchange.wire_values import (
     Record,
-    amount,
     epoch_ms,
     hundredths,
+    millionths,
     price_cc,
     size,
 )
@@ -294,7 +294,7 @@ def _fill(message: Record) -> StreamFill:
         outcome_side=message.outcome("outcome_side", "book_side"),
         yes_price_cc=message.get("yes_price_dollars", price_cc),
         size=message.get("count_fp", size),
-        fee_millionths=message.get("fee_cost", _millionths),
+        fee_millionths=message.get("fee_cost", millionths),
         is_taker=message.flag("is_taker"),
         position=message.maybe("post_position_fp", hundredths),
         time_ms=message.get("ts_ms", epoch_ms),
@@ -334,13 +334,6 @@ _BODIES: Mapping[str, Callable[[Record], Body]] = {
     "subscribed": _subscribed,
     "error": _error,
 }
-
-
-def _millionths(text: object) -> int:
-    value = amount(text) * 1_000_000
-    if value != int(value):
-        raise ValueError(f"{text!r} is finer than 1/1,000,000 dollar")
-    return int(value)
 
 
 def _maybe_flag(record: Record, field: str) -> bool:

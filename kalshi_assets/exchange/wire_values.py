@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from kalshi_assets.exchange.errors import MalformedAnswerError
-from kalshi_assets.units import CC_A_DOLLAR, HUNDREDTHS
+from kalshi_assets.units import CC_A_DOLLAR, HUNDREDTHS, MILLIONTHS
 
 SIDE_OF_BOOK = {"bid": "yes", "ask": "no"}
 # Above any number of contracts or dollars, but two decimals are still exact in a float.
@@ -97,6 +97,14 @@ def amount(text: object) -> Decimal:
     if abs(value) > MOST:
         raise ValueError(f"{_shown(text)} exceeds the greatest possible amount")
     return value
+
+
+def millionths(text: object) -> int:
+    """A signed amount of dollars such as ``"0.017500"``, exactly in 1/1,000,000 dollar."""
+    scaled = amount(text) * MILLIONTHS
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"{_shown(text)} is finer than 1/1,000,000 dollar")
+    return int(scaled)
 
 
 def utc(text: object) -> datetime:

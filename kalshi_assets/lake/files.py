@@ -117,11 +117,21 @@ class Files:
                 os.fsync(file.fileno())
             os.replace(temporary, self._at(name))
 
-    def append(self, name: str, content: bytes) -> None:
-        """Add a few bytes to a file in one piece, whoever else does so at once."""
+    def append(self, name: str, content: bytes, *, flush: bool = False) -> None:
+        """Add a few bytes to a file in one piece, whoever else does so at once.
+
+        Parameters
+        ----------
+        name, content
+            The file and the bytes.
+        flush
+            Wait until they are on disk.
+        """
         os.makedirs(os.path.dirname(self._at(name)), exist_ok=True)
-        with open(self._at(name), "ab") as file:
+        with open(self._at(name), "ab", buffering=0) as file:
             file.write(content)
+            if flush:
+                os.fsync(file.fileno())
 
     def delete(self, name: str) -> None:
         """Remove a file, if it is there."""

@@ -1,5 +1,4 @@
-"""Live sessions: what the exchange says while it says it, and what a session says to it.
+"""Live sessions: the feed and its books, the journal, the order gateway, reconciliation, safety.
 
-Here: the feed, order books, recordings, journal and gateway of a session. Not here: decoding
-(`exchange`), computations shared with batch runs (`features`, `trading`), commands.
+Not here: decisions (trading), the exchange's wire (exchange), Dagster (defs).
 """
