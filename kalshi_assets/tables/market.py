@@ -125,7 +125,12 @@ class Candles(Contract):
         "Last trade before the minute.", unit="cc", ge=0, le=10_000, nullable=True
     )
     volume: pl.Float64 = column("Traded in the minute.", unit="contracts", ge=0)
-    open_interest: pl.Float64 = column("Open at the minute's end.", unit="contracts", ge=0)
+    open_interest: pl.Float64 = column(
+        "Open at the minute's end; null in candles made from the stream, which does not state it.",
+        unit="contracts",
+        ge=0,
+        nullable=True,
+    )
     raw_sha256: pl.String = column("Content hash of the response that the row was decoded from.")
 
 
