@@ -172,6 +172,23 @@ def performance() -> None:
 
 
 @app.command()
+def record(
+    city: Cities,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+            help="When to stop, UTC, such as 2026-11-21T06:00; default: when interrupted.",
+        ),
+    ] = None,
+) -> None:
+    """Record order books and trades of the cities' open events from the exchange's stream."""
+    from kalshi_assets.commands.record import run_record
+
+    run_record(console, city, until)
+
+
+@app.command()
 def catalog() -> None:
     """Create the DuckDB catalogue, or update it after tables were added."""
     from kalshi_assets.families.temperature.cities import TEMPERATURE

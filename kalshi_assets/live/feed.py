@@ -8,13 +8,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from kalshi_assets.exchange.signing import Signer
 from kalshi_assets.live.books import Book
 from kalshi_assets.live.connection import Connection, wall_us
 from kalshi_assets.live.events import Event
 from kalshi_assets.live.messages import Kind, Message
+from kalshi_assets.live.recording import RecordingWriter
 from kalshi_assets.live.stream import MarketStream
 from kalshi_assets.live.subscriptions import PUBLIC
 
@@ -23,19 +24,6 @@ SILENCE_S = 45.0
 TICK_S = 0.2
 WATCH_EVERY_S = 0.02
 """How often a busy feed looks for what is overdue; for 144 books it takes as long as a frame."""
-
-
-class Recorder(Protocol):
-    """Keeps messages; see `recording.RecordingWriter`."""
-
-    def write(self, message: Message) -> None:
-        """Keep a message."""
-
-    def is_full(self, at_us: int) -> bool:
-        """Whether the recording should go on in another file."""
-
-    def turn(self, state: Message) -> None:
-        """Go on in another file, which begins with the state of the subscriptions."""
 
 
 class Feed:
@@ -50,8 +38,8 @@ class Feed:
         See `Connection`.
     channels
         Of `subscriptions`: `PUBLIC`, or `(*PUBLIC, *PRIVATE)` for own orders and fills.
-    recorder
-        Keeps every message.
+    recording
+        Where every message is kept.
     clock_us, monotonic
         See `Connection`.
     silence_s
@@ -66,7 +54,7 @@ class Feed:
         signer: Signer,
         *,
         channels: Sequence[str] = PUBLIC,
-        recorder: Recorder | None = None,
+        recording: RecordingWriter | None = None,
         clock_us: Callable[[], int] = wall_us,
         monotonic: Callable[[], float] = time.monotonic,
         silence_s: float = SILENCE_S,
@@ -76,7 +64,7 @@ class Feed:
             url, signer, clock_us=clock_us, monotonic=monotonic
         )
         self._stream = MarketStream(channels, self._send)
-        self._recorder = recorder
+        self._recording = recording
         self._clock_us = clock_us
         self._monotonic = monotonic
         self._silence_s = silence_s
@@ -221,15 +209,15 @@ class Feed:
         events = self._stream.take(message)
         if message.kind is Kind.CLOSED and message.facts.get("status"):
             self._refusals += 1
-        recorder = self._recorder
-        if recorder is not None and self.connected and recorder.is_full(message.at_us):
-            recorder.turn(self._stream.state(message.at_us))
+        recording = self._recording
+        if recording is not None and self.connected and recording.is_full(message.at_us):
+            recording.turn(self._stream.state(message.at_us))
             self._stream.refresh()
         return events
 
     def _record(self, message: Message) -> None:
-        if self._recorder is not None:
-            self._recorder.write(message)
+        if self._recording is not None:
+            self._recording.write(message)
 
     def _watch(self, now_s: float) -> None:
         silent_s = self._connection.silent_s

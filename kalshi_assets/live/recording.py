@@ -40,7 +40,7 @@ class RecordingError(RuntimeError):
 
 
 class RecordingWriter:
-    """Keeps a feed's messages; see `feed.Recorder`.
+    """Keeps a feed's messages.
 
     As a context manager it starts a thread that compresses and stores, so that the session does not
     wait for the disk, and stores what is left at the end.
@@ -55,6 +55,11 @@ class RecordingWriter:
         What the messages come from: ``exchange``, or what a sandbox serves.
     flush_s
         Longest time between a message and the disk; what a crash can lose.
+
+    Attributes
+    ----------
+    bytes, messages
+        Stored bytes and kept messages so far.
     """
 
     def __init__(

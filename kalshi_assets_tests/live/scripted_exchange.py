@@ -3,16 +3,15 @@
 It verifies every handshake's signature. Not the sandbox: it has no markets and no state.
 """
 
-import base64
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.exceptions import ConnectionClosed
@@ -20,6 +19,8 @@ from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 from kalshi_assets.exchange.signing import Signer
+from kalshi_assets.sandbox.auth import verify
+from kalshi_assets.sandbox.exchange_errors import WireError
 
 PATH = "/trade-api/ws/v2"
 
@@ -66,20 +67,17 @@ class ScriptedExchange:
     errors: list[BaseException] = field(default_factory=list)
 
     def _verify(self, socket: ServerConnection, request: Request) -> Response | None:
-        headers = request.headers
-        stamp = headers.get("KALSHI-ACCESS-TIMESTAMP", "")
-        key = self.signer.private_key.public_key()
+        headers = {name.lower(): value for name, value in request.headers.raw_items()}
+        now_ms = time.time_ns() // 1_000_000
+        keys = {self.signer.key_id: self.signer.private_key.public_key()}
         try:
-            key.verify(
-                base64.b64decode(headers.get("KALSHI-ACCESS-SIGNATURE", "")),
-                f"{stamp}GET{request.path}".encode(),
-            )
-        except InvalidSignature:
-            return socket.respond(HTTPStatus.UNAUTHORIZED, "INCORRECT_API_KEY_SIGNATURE")
+            verify(headers, method="GET", path=request.path, keys=keys, now_ms=now_ms)
+        except WireError as error:
+            return socket.respond(HTTPStatus(error.status), json.dumps(error.body))
         if self.refused:
             self.refused -= 1
             return socket.respond(HTTPStatus.UNAUTHORIZED, "header_timestamp_expired")
-        self.handshakes.append(int(stamp))
+        self.handshakes.append(int(headers["kalshi-access-timestamp"]))
         return None
 
     def _name(self, socket: ServerConnection, request: Request, response: Response) -> None:
@@ -98,9 +96,11 @@ def new_signer() -> Signer:
 
 
 @contextmanager
-def scripted(script: Callable[[Peer], None], refused: int = 0) -> Iterator[ScriptedExchange]:
-    """An exchange that runs `script` for every connection."""
-    exchange = ScriptedExchange(new_signer(), refused)
+def scripted(
+    script: Callable[[Peer], None], refused: int = 0, signer: Signer | None = None
+) -> Iterator[ScriptedExchange]:
+    """An exchange that runs `script` for every connection; with a new key, unless one is given."""
+    exchange = ScriptedExchange(signer or new_signer(), refused)
 
     def handler(socket: ServerConnection) -> None:
         try:
