@@ -15,6 +15,7 @@ from kalshi_assets.defs.resources import (
     configurations,
     models,
     pages,
+    recordings,
 )
 from kalshi_assets.pipeline.garbage_collection import relax
 
@@ -26,6 +27,7 @@ STANDARD: Mapping[str, Any] = {
     "configurations": configurations,
     "models": models,
     "pages": pages,
+    "recordings": recordings,
 }
 
 

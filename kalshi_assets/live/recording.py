@@ -8,6 +8,7 @@ Not here: what messages mean (`stream`).
 """
 
 import gzip
+import hashlib
 import json
 import re
 import threading
@@ -231,6 +232,10 @@ class Recordings:
             if chosen := [part for part in parts[first:] if part.began_us <= end_us]:
                 found.append(chosen)
         return found
+
+    def sha256(self, part: Part) -> str:
+        """Content hash of a file; it changes while the file is written."""
+        return hashlib.sha256(self.files.read(part.name)).hexdigest()
 
     def messages(
         self, parts: Sequence[Part], damaged: Callable[[str], object]

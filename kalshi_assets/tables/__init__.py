@@ -21,7 +21,7 @@ from kalshi_assets.tables.backtest import (
 from kalshi_assets.tables.calibration import CALIBRATED, CALIBRATORS
 from kalshi_assets.tables.classifiers import CLASSIFIERS, PREDICTIONS
 from kalshi_assets.tables.contract import ContractViolationError, Table
-from kalshi_assets.tables.market import CANDLES, EVENTS, TRADES
+from kalshi_assets.tables.market import CANDLES, EVENTS, ORDER_BOOK, TRADES
 from kalshi_assets.tables.pages import DAY_PAGE
 from kalshi_assets.tables.panel import (
     ACTIVITY,
@@ -54,6 +54,7 @@ TABLES: tuple[Table, ...] = (
     EVENTS,
     CANDLES,
     TRADES,
+    ORDER_BOOK,
     OBSERVATIONS,
     DROPPED_OBSERVATIONS,
     FORECASTS,
@@ -134,6 +135,7 @@ __all__ = [
     "MODEL_FEATURES",
     "OBSERVATIONS",
     "ORDERS",
+    "ORDER_BOOK",
     "PERFORMANCE",
     "PREDICTIONS",
     "REPORT",
