@@ -83,6 +83,7 @@ class Connection:
         self._task: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._socket: ClientConnection | None = None
+        self._failure: Exception | None = None
         self._ending = False
         self._drop_cause = ""
         self._number = 0
@@ -107,16 +108,30 @@ class Connection:
         return self._monotonic() - self._heard_s
 
     def take(self, timeout_s: float) -> list[Message]:
-        """The next messages, at most a thousand; none if none came in time.
+        """The next messages, a thousand or so at most; none if none came in time.
 
         Parameters
         ----------
         timeout_s
             Longest wait for the first one.
+
+        Raises
+        ------
+        ConnectionError
+            There will be no connection any more, such as with an address that is none.
         """
         found: list[Message] = []
         with suppress(Empty):
             found.append(self._waiting.get(timeout=max(timeout_s, 0.0)))
+            found += self.rest()
+        if not found and self._failure is not None:
+            raise ConnectionError(f"the feed cannot use {self.url}: {self._failure}")
+        return found
+
+    def rest(self) -> list[Message]:
+        """The messages that wait, at most a thousand."""
+        found: list[Message] = []
+        with suppress(Empty):
             while len(found) < MOST_TAKEN:
                 found.append(self._waiting.get_nowait())
         return found
@@ -148,8 +163,11 @@ class Connection:
             self._loop.call_soon_threadsafe(act, *arguments)
 
     def _main(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._run())
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._run())
+        except Exception as error:  # noqa: BLE001  raised again in the session's thread
+            self._failure = error
 
     async def _run(self) -> None:
         self._task = asyncio.current_task()

@@ -85,7 +85,7 @@ class Feed:
         traceback: TracebackType | None,
     ) -> None:
         self._stack.close()
-        while messages := self._connection.take(0.0):
+        while messages := self._connection.rest():
             for message in messages:
                 self._take(message)
 

@@ -111,7 +111,8 @@ class _Changes:
         """Rows of another run, from where those of the run before end; files by their hash."""
         stream, begins = MarketStream(), True
         at_us = self.until_us
-        for self.sha256, message in messages:
+        for sha256, message in messages:
+            self.sha256 = sha256
             if message.at_us > end_us:
                 break
             if message.at_us > self.until_us and begins:

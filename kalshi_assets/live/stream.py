@@ -54,10 +54,12 @@ from kalshi_assets.units import CC_A_DOLLAR
 
 ENDED = (10, 25)
 """Error codes that end a subscription: the channel failed, or it was read too slowly."""
-TIMED_OUT = 18
 
 SNAPSHOT_PATIENCE_S = 1.0
-MOST_SNAPSHOT_REQUESTS = 5
+QUICK_REQUESTS = 5
+"""Requests for a snapshot after which a connection without any usable book is given up, and books
+that are missing beside others are asked for rarely."""
+RARELY_S = 30.0
 RESUBSCRIBE_AFTER_S = 1.0
 ANSWER_PATIENCE_S = 10.0
 LAGS_KEPT = 100
@@ -98,7 +100,7 @@ class MarketStream:
         self._requests = 0
         self._expects_snapshots = False
         self._waiting: dict[int, float | None] = {}
-        self._again: dict[str, float | None] = {}
+        self._again: dict[str, tuple[float, float | None]] = {}
 
     @property
     def lag_us(self) -> int | None:
@@ -156,9 +158,9 @@ class MarketStream:
         """
         if not self._open or self._send is None:
             return ""
-        for channel, due in list(self._again.items()):
-            self._again[channel] = now_s + RESUBSCRIBE_AFTER_S if due is None else due
-            if due is not None and now_s >= due:
+        for channel, (after_s, since) in list(self._again.items()):
+            self._again[channel] = after_s, now_s if since is None else since
+            if since is not None and now_s >= since + after_s:
                 del self._again[channel]
                 self._subscribe([channel])
         for ident, since in self._waiting.items():
@@ -315,10 +317,12 @@ class MarketStream:
             return ""
         if self._expects_snapshots:
             self._expects_snapshots, self._asked_s = False, now_s
-        if self._asked_s is not None and now_s - self._asked_s < SNAPSHOT_PATIENCE_S:
+        gave_up = self._requests >= QUICK_REQUESTS
+        patience_s = RARELY_S if gave_up and len(wanted) < len(self.books) else SNAPSHOT_PATIENCE_S
+        if self._asked_s is not None and now_s - self._asked_s < patience_s:
             return ""
-        if self._requests >= MOST_SNAPSHOT_REQUESTS:
-            return f"no usable book of {wanted[0]} after {self._requests} requests for a snapshot"
+        if gave_up and len(wanted) == len(self.books):
+            return f"no usable book after {self._requests} requests for snapshots"
         self._asked_s, self._requests = now_s, self._requests + 1
         self._update(subscription, "get_snapshot", wanted)
         return ""
@@ -340,9 +344,9 @@ class MarketStream:
         if ended is not None and error.code in ENDED:
             events += self._gap(ended, at_us, f"the exchange ended it, code {error.code}")
             self._subscriptions.end(frame.sid)
-            self._again[ended.channel] = None
-        elif error.code in (*ENDED, TIMED_OUT) and command.get("cmd") == SUBSCRIBE:
-            self._again |= dict.fromkeys(command["params"]["channels"])
+            self._again[ended.channel] = RESUBSCRIBE_AFTER_S, None
+        elif command.get("cmd") == SUBSCRIBE:
+            self._again |= dict.fromkeys(command["params"]["channels"], (RARELY_S, None))
         return events
 
     def _complete(self, channels: Iterable[str]) -> None:

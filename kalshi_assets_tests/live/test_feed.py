@@ -168,6 +168,12 @@ def test_frames_that_do_not_come_are_an_error_with_their_number() -> None:
             feed.events_to_frame(3, 0.05)
 
 
+def test_an_address_that_is_none_is_an_error_of_the_session() -> None:
+    feed = Feed("http://127.0.0.1:9/", new_signer())
+    with pytest.raises(ConnectionError, match="the feed cannot use http://127"), feed:
+        until(feed, Opened)
+
+
 def test_the_end_of_a_session_closes_the_connection() -> None:
     left = []
 

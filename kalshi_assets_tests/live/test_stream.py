@@ -168,6 +168,27 @@ def test_no_snapshot_after_five_requests_is_a_reason_to_connect_again() -> None:
     assert "no usable book" in causes[5]
 
 
+def test_a_book_that_never_comes_does_not_end_the_connection_of_the_others() -> None:
+    session = Session().begun()
+    session.take(delta(A, "yes", 4_700, -400, sid=1, seq=3))
+    causes = [session.stream.tick(float(second)) for second in range(2, 62, 2)]
+    assert set(causes) == {""}
+    assert session.actions() == ["get_snapshot"] * 6
+
+
+def test_a_subscription_that_is_refused_is_asked_for_again_after_a_while() -> None:
+    session = Session()
+    session.take(opened())
+    error = {"type": "error", "id": 1, "msg": {"code": 26, "msg": "too many markets"}}
+    assert [type(event) for event in session.take(error)] == [Refused]
+    session.sent.clear()
+    session.stream.tick(1.0)
+    session.stream.tick(30.0)
+    assert session.sent == []
+    session.stream.tick(31.0)
+    assert [c["params"]["channels"] for c in session.sent] == [["orderbook_delta"], ["trade"]]
+
+
 def test_a_subscription_that_is_not_answered_is_a_reason_to_connect_again() -> None:
     session = Session()
     session.take(opened())
