@@ -214,6 +214,23 @@ def performance() -> None:
 
 
 @app.command()
+def record(
+    city: Cities,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+            help="When to stop, UTC, such as 2026-11-21T06:00; default: when interrupted.",
+        ),
+    ] = None,
+) -> None:
+    """Record order books and trades of the cities' open events from the exchange's stream."""
+    from kalshi_assets.commands.record import run_record
+
+    run_record(console, city, until)
+
+
+@app.command()
 def catalog() -> None:
     """Create the DuckDB catalogue, or update it after tables were added."""
     from kalshi_assets.families.temperature.cities import TEMPERATURE
@@ -416,6 +433,14 @@ def kill_switch_status() -> None:
     from kalshi_assets.commands.kill_switch import show_status
 
     raise typer.Exit(0 if show_status(console) else 1)
+
+
+@bench_app.command("live")
+def bench_live(json: AsJson = False) -> None:
+    """Measure live sessions: from a frame of the stream to the book that holds it."""
+    from kalshi_assets.benchmarks.live import run_live_bench
+
+    run_live_bench(console, as_json=json)
 
 
 @study_app.command("weather")
