@@ -17,10 +17,10 @@ from kalshi_assets.lake.catalogue import CATALOGUE, ensure_catalogue
 from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.live.journals import SessionJournals
-from kalshi_assets.live.recording import Recordings
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.settings import Settings
+from kalshi_assets.stream.recording import Recordings
 
 
 class KalshiResource(dg.ConfigurableResource[KalshiService]):

@@ -18,7 +18,6 @@ from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.learning.classifiers.store import ModelStore
-from kalshi_assets.live.recording import Recordings
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pipeline.backtest import backtest_steps
 from kalshi_assets.pipeline.beliefs import belief_steps
@@ -29,6 +28,7 @@ from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.sensitivity import sensitivity_step
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.pipeline.step import Input, Step, parts_of
+from kalshi_assets.stream.recording import Recordings
 from kalshi_assets.tables import (
     ACTIVITY,
     CLASSIFIERS,

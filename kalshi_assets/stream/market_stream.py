@@ -22,8 +22,8 @@ from kalshi_assets.exchange.wire_stream import (
     Subscribed,
     frame_of,
 )
-from kalshi_assets.live.books import ASK, BID, Book, BookError
-from kalshi_assets.live.events import (
+from kalshi_assets.stream.books import ASK, BID, Book, BookError
+from kalshi_assets.stream.events import (
     BookLost,
     BookReplaced,
     Closed,
@@ -38,8 +38,8 @@ from kalshi_assets.live.events import (
     Traded,
     Unreadable,
 )
-from kalshi_assets.live.messages import Kind, Message, stating
-from kalshi_assets.live.subscriptions import (
+from kalshi_assets.stream.messages import Kind, Message, stating
+from kalshi_assets.stream.subscriptions import (
     BOOKS,
     LIST,
     OF_MARKETS,

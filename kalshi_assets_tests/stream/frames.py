@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from kalshi_assets.live.messages import Kind, Message, stating
+from kalshi_assets.stream.messages import Kind, Message, stating
 
 START_US = 1_781_524_800_000_000  # 2026-06-15T12:00:00Z
 

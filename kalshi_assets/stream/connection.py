@@ -19,7 +19,7 @@ from websockets.client import backoff
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from kalshi_assets.exchange.signing import Signer
-from kalshi_assets.live.messages import Kind, Message, stating
+from kalshi_assets.stream.messages import Kind, Message, stating
 
 MOST_BYTES = 64 * 2**20
 """The exchange's longest message."""

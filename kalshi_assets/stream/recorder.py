@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kalshi_assets.exchange.errors import ExchangeError
-from kalshi_assets.live.events import Closed, Event, Missed, Opened, Refused, Unreadable
-from kalshi_assets.live.feed import Feed
-from kalshi_assets.live.recording import RecordingWriter
+from kalshi_assets.stream.events import Closed, Event, Missed, Opened, Refused, Unreadable
+from kalshi_assets.stream.feed import Feed
+from kalshi_assets.stream.recording import RecordingWriter
 from kalshi_assets.units import MINUTE_US
 
 LIST_EVERY_S = 300.0

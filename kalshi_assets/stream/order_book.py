@@ -12,11 +12,11 @@ from typing import Any
 import polars as pl
 
 from kalshi_assets.instants import as_times
-from kalshi_assets.live.books import ASK, BID, Book
-from kalshi_assets.live.events import BookLost, BookReplaced, Event, LevelChanged
-from kalshi_assets.live.messages import Message
-from kalshi_assets.live.recording import Recordings
-from kalshi_assets.live.stream import MarketStream
+from kalshi_assets.stream.books import ASK, BID, Book
+from kalshi_assets.stream.events import BookLost, BookReplaced, Event, LevelChanged
+from kalshi_assets.stream.market_stream import MarketStream
+from kalshi_assets.stream.messages import Message
+from kalshi_assets.stream.recording import Recordings
 from kalshi_assets.tables import ORDER_BOOK
 from kalshi_assets.units import MINUTE_US
 

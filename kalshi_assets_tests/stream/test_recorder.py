@@ -6,16 +6,16 @@ from pathlib import Path
 
 from kalshi_assets.exchange.errors import ServerError
 from kalshi_assets.lake.files import Files
-from kalshi_assets.live.connection import Connection, wall_us
-from kalshi_assets.live.events import BookReplaced, LevelChanged
-from kalshi_assets.live.feed import Feed
-from kalshi_assets.live.recorder import Recorder
-from kalshi_assets.live.recording import Recordings, RecordingWriter
-from kalshi_assets.live.stream import MarketStream
+from kalshi_assets.stream.connection import Connection, wall_us
+from kalshi_assets.stream.events import BookReplaced, LevelChanged
+from kalshi_assets.stream.feed import Feed
+from kalshi_assets.stream.market_stream import MarketStream
+from kalshi_assets.stream.recorder import Recorder
+from kalshi_assets.stream.recording import Recordings, RecordingWriter
 from kalshi_assets.units import HOUR_US
-from kalshi_assets_tests.live.frames import START_US, delta, snapshot, subscribed
-from kalshi_assets_tests.live.scripted_exchange import Peer, scripted
 from kalshi_assets_tests.live.test_feed import at_once
+from kalshi_assets_tests.stream.frames import START_US, delta, snapshot, subscribed
+from kalshi_assets_tests.stream.scripted_exchange import Peer, scripted
 
 A, B = "KXHIGHNY-26JUN15-T78", "KXHIGHNY-26JUN16-T78"
 PATIENCE_S = 20.0

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from kalshi_assets.live.books import ASK, BID, Top
-from kalshi_assets.live.events import (
+from kalshi_assets.stream.books import ASK, BID, Top
+from kalshi_assets.stream.events import (
     BookLost,
     BookReplaced,
     Closed,
@@ -22,10 +22,11 @@ from kalshi_assets.live.events import (
     Traded,
     Unreadable,
 )
-from kalshi_assets.live.messages import Kind, Message
-from kalshi_assets.live.stream import MarketStream
-from kalshi_assets.live.subscriptions import PRIVATE, PUBLIC
-from kalshi_assets_tests.live.frames import (
+from kalshi_assets.stream.market_stream import MarketStream
+from kalshi_assets.stream.messages import Kind, Message
+from kalshi_assets.stream.subscriptions import PRIVATE, PUBLIC
+from kalshi_assets_tests.shared import SAMPLES, needs_samples
+from kalshi_assets_tests.stream.frames import (
     START_US,
     closed,
     delta,
@@ -35,7 +36,6 @@ from kalshi_assets_tests.live.frames import (
     subscribed,
     trade,
 )
-from kalshi_assets_tests.shared import SAMPLES, needs_samples
 
 A, B = "KXHIGHNY-26JUN15-T78", "KXHIGHNY-26JUN15-B84.5"
 

@@ -5,12 +5,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from kalshi_assets.live.books import Top
-from kalshi_assets.live.connection import Connection
-from kalshi_assets.live.events import BookLost, BookReplaced, Closed, Event, LevelChanged, Opened
-from kalshi_assets.live.feed import Feed
-from kalshi_assets_tests.live.frames import delta, snapshot, subscribed
-from kalshi_assets_tests.live.scripted_exchange import Peer, ScriptedExchange, new_signer, scripted
+from kalshi_assets.stream.books import Top
+from kalshi_assets.stream.connection import Connection
+from kalshi_assets.stream.events import BookLost, BookReplaced, Closed, Event, LevelChanged, Opened
+from kalshi_assets.stream.feed import Feed
+from kalshi_assets_tests.stream.frames import delta, snapshot, subscribed
+from kalshi_assets_tests.stream.scripted_exchange import (
+    Peer,
+    ScriptedExchange,
+    new_signer,
+    scripted,
+)
 
 A = "KXHIGHNY-26JUN15-T78"
 PATIENCE_S = 20.0

@@ -24,8 +24,8 @@ import polars as pl
 from kalshi_assets.exchange.wire import CANDLE_LAG, OHLC, TRADE_LAG, times_of
 from kalshi_assets.exchange.wire_stream import StreamTrade
 from kalshi_assets.instants import NEVER
-from kalshi_assets.live.books import Top
-from kalshi_assets.live.events import (
+from kalshi_assets.stream.books import Top
+from kalshi_assets.stream.events import (
     BookLost,
     BookReplaced,
     Closed,
@@ -35,7 +35,7 @@ from kalshi_assets.live.events import (
     Opened,
     Traded,
 )
-from kalshi_assets.live.subscriptions import TRADES as TRADE_CHANNEL
+from kalshi_assets.stream.subscriptions import TRADES as TRADE_CHANNEL
 from kalshi_assets.tables import CANDLES, TRADES
 from kalshi_assets.units import HUNDREDTHS, MINUTE_US
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalshi_assets.live.books import ASK, BID, Book, BookError, Top, imbalance
+from kalshi_assets.stream.books import ASK, BID, Book, BookError, Top, imbalance
 
 PRICES = st.integers(1, 9_999)
 CHANGES = st.lists(

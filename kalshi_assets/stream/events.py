@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kalshi_assets.exchange.wire_stream import StreamFill, StreamOrder, StreamTrade
-from kalshi_assets.live.books import Book, Top
+from kalshi_assets.stream.books import Book, Top
 
 
 @dataclass(frozen=True, slots=True)

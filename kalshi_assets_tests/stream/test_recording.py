@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from kalshi_assets.lake.files import Files
-from kalshi_assets.live.events import BookLost, Missed
-from kalshi_assets.live.messages import Kind, Message
-from kalshi_assets.live.recording import (
+from kalshi_assets.stream.events import BookLost, Missed
+from kalshi_assets.stream.market_stream import MarketStream
+from kalshi_assets.stream.messages import Kind, Message
+from kalshi_assets.stream.recording import (
     RecordingError,
     Recordings,
     RecordingWriter,
     messages_of,
 )
-from kalshi_assets.live.stream import MarketStream
 from kalshi_assets.units import HOUR_US, MINUTE_US
-from kalshi_assets_tests.live.frames import START_US, closed, delta, opened, received, snapshot
 from kalshi_assets_tests.live.test_stream import A, Session
+from kalshi_assets_tests.stream.frames import START_US, closed, delta, opened, received, snapshot
 
 NEVER_S = 1e6
 ODD = [

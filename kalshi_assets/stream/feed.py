@@ -11,13 +11,13 @@ from types import TracebackType
 from typing import Self
 
 from kalshi_assets.exchange.signing import Signer
-from kalshi_assets.live.books import Book
-from kalshi_assets.live.connection import Connection, wall_us
-from kalshi_assets.live.events import Event
-from kalshi_assets.live.messages import Kind, Message
-from kalshi_assets.live.recording import RecordingWriter
-from kalshi_assets.live.stream import MarketStream
-from kalshi_assets.live.subscriptions import PUBLIC
+from kalshi_assets.stream.books import Book
+from kalshi_assets.stream.connection import Connection, wall_us
+from kalshi_assets.stream.events import Event
+from kalshi_assets.stream.market_stream import MarketStream
+from kalshi_assets.stream.messages import Kind, Message
+from kalshi_assets.stream.recording import RecordingWriter
+from kalshi_assets.stream.subscriptions import PUBLIC
 
 SILENCE_S = 45.0
 """Without a frame for so long the connection is dead; half of it leads to a question."""

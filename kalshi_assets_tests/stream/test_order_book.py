@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kalshi_assets.lake.files import Files
-from kalshi_assets.live.books import ASK, BID, Book
-from kalshi_assets.live.messages import Message
-from kalshi_assets.live.order_book import books_at, order_book
-from kalshi_assets.live.recording import Recordings, RecordingWriter
-from kalshi_assets.live.stream import MarketStream
+from kalshi_assets.stream.books import ASK, BID, Book
+from kalshi_assets.stream.market_stream import MarketStream
+from kalshi_assets.stream.messages import Message
+from kalshi_assets.stream.order_book import books_at, order_book
+from kalshi_assets.stream.recording import Recordings, RecordingWriter
 from kalshi_assets.tables import ORDER_BOOK
 from kalshi_assets.units import HOUR_US, SECOND_US
-from kalshi_assets_tests.live.frames import (
+from kalshi_assets_tests.live.test_stream import A, B, Session
+from kalshi_assets_tests.stream.frames import (
     START_US,
     closed,
     delta,
@@ -24,7 +25,6 @@ from kalshi_assets_tests.live.frames import (
     received,
     snapshot,
 )
-from kalshi_assets_tests.live.test_stream import A, B, Session
 
 NEVER_S = 1e6
 

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalshi_assets.exchange.wire import OHLC, candles_of, trades_of
-from kalshi_assets.live.books import ASK, BID
-from kalshi_assets.live.candles import Candles, minute_of
-from kalshi_assets.live.events import Event
-from kalshi_assets.live.messages import Message
-from kalshi_assets.live.stream import MarketStream
+from kalshi_assets.stream.books import ASK, BID
+from kalshi_assets.stream.candles import Candles, minute_of
+from kalshi_assets.stream.events import Event
+from kalshi_assets.stream.market_stream import MarketStream
+from kalshi_assets.stream.messages import Message
 from kalshi_assets.tables import CANDLES, TRADES
 from kalshi_assets.units import MINUTE_US, SECOND_US
-from kalshi_assets_tests.live.frames import (
+from kalshi_assets_tests.stream.frames import (
     START_US,
     closed,
     contracts,

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from kalshi_assets.lake.files import Files
-from kalshi_assets.live.messages import Kind, Message
+from kalshi_assets.stream.messages import Kind, Message
 from kalshi_assets.units import HOUR_US, SECOND_US
 
 FOLDER = "recordings"
