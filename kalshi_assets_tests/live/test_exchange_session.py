@@ -8,7 +8,6 @@ from kalshi_assets.lake.store import Lake
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.journal_schema import OPEN
 from kalshi_assets.live.opening import session_name
-from kalshi_assets.live.session import TRADING_ENDED
 from kalshi_assets_tests.live.worlds import DAY, at_the_sandbox, books_of, fill_lake, write_world
 from kalshi_assets_tests.shared_work import of_this_run, once
 
@@ -33,7 +32,7 @@ def lake(filled: Lake) -> Lake:
 
 
 def test_orders_reach_the_exchange_and_nothing_rests_at_the_end(archive: Path, lake: Lake) -> None:
-    with at_the_sandbox(archive, lake, minutes_left=60) as (opening, venue, sandbox):
+    with at_the_sandbox(archive, lake, minutes=40) as (opening, venue, sandbox):
         ended = opening.run_exchange([DAY], venue, "demo")
         books = books_of(sandbox)
     with Journal.of(lake.files, NAME, clock_us=lambda: 0) as journal:
@@ -41,5 +40,5 @@ def test_orders_reach_the_exchange_and_nothing_rests_at_the_end(archive: Path, l
         refused = journal.events("gate_refused")
         print(ended, len(orders), len(fills), events, books, [r["why"] for r in refused][:5])
         assert journal.orders(OPEN) == []
-    assert ended == TRADING_ENDED
+    assert ended == "stopped: the end"
     assert len(orders) > 5

@@ -29,9 +29,12 @@ from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets.sandbox.world import generate
 from kalshi_assets.tables import DAY_PAGE, EVENTS, OBSERVATIONS
 from kalshi_assets.trading.strategies import Value
+from kalshi_assets.units import MINUTE_US
 
 DAY = city_day("new_york", date(2026, 6, 30))
 DAYS_BEHIND = 12
+BUSY = 15 * 60
+"""Minutes before the close at which the day is busiest."""
 ENDLESS = BucketSize(refill_rate=1e9, capacity=1e9)
 # Without months of proof the pool is the market: orders come from low thresholds.
 EAGER = {
@@ -126,12 +129,26 @@ def opened(
             )
 
 
+class EndingSandbox(SteppedSandbox):
+    """The sandbox's time, which stops the session after some minutes, as a signal would."""
+
+    def __init__(self, url: str, minutes: int) -> None:
+        super().__init__(url)
+        self._until = self.now_us() + minutes * MINUTE_US
+
+    def wait_until(self, at_us: int) -> None:
+        if self.now_us() >= self._until:
+            self.stop("the end")
+        super().wait_until(at_us)
+
+
 @contextmanager
 def at_the_sandbox(
     archive: Path,
     lake: Lake,
     *,
-    minutes_left: int,
+    minutes: int,
+    minutes_left: int = BUSY,
     books: Path | None = None,
     **of_venue: Any,
 ) -> Iterator[tuple[Opening, Venue, Sandbox]]:
@@ -141,6 +158,8 @@ def at_the_sandbox(
     ----------
     archive, lake, minutes_left
         As of `opened`.
+    minutes
+        After so many the session is stopped.
     books
         Where the sandbox keeps its books; None: in memory.
     of_venue
@@ -162,7 +181,7 @@ def at_the_sandbox(
         patch.setenv("VISUAL_CROSSING_KEY", sandbox.weather_key)
         patch.setenv("KALSHI_ASSETS_DATA", lake.files.address("."))
         patch.setenv("KALSHI_ASSETS_CONFIG", str(archive))
-        clock = SteppedSandbox(sandbox.url)
+        clock = EndingSandbox(sandbox.url, minutes)
         now = present(clock)
         with (
             closing(KalshiService(unthrottled=True, clock=now)) as kalshi,
