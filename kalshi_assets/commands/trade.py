@@ -3,7 +3,6 @@
 Here: opening the session's parts, progress, the summary. Not here: the session (`live`).
 """
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date
@@ -21,7 +20,7 @@ from kalshi_assets.instants import microseconds_of
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.learning.classifiers.store import ModelStore
-from kalshi_assets.live.clock import MovedClock, WallClock
+from kalshi_assets.live.clock import MovedClock, WallClock, stopped_by_signals
 from kalshi_assets.live.journal import journal_name
 from kalshi_assets.live.journals import SessionJournals
 from kalshi_assets.live.ladder_session import LadderSession, Said
@@ -91,7 +90,7 @@ def run_trade(
                 token=Settings().page_token,
             ),
         )
-        stack.enter_context(_stopped_by_signals(clock.stop))
+        stack.enter_context(stopped_by_signals(clock.stop))
         bars = stack.enter_context(Progress(console=progress))
         ended = opening.run_shadow(keys, _shown(bars))
     _ingest(lake, keys)
@@ -109,20 +108,6 @@ def _shown(bars: Progress) -> Callable[[LadderDay, LadderSession, Said], None]:
         bars.advance(tasks[key], said.decisions["minute"].n_unique())
 
     return show
-
-
-@contextmanager
-def _stopped_by_signals(stop: Callable[[str], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT end the session in its journal instead of killing it."""
-    before = {
-        number: signal.signal(number, lambda got, frame: stop(signal.Signals(got).name))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
