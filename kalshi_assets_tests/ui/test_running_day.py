@@ -1,5 +1,6 @@
 """A day in progress: the sensor starts its session, which is seen, stopped and ingested."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,7 +20,6 @@ from kalshi_assets_tests.shared_work import shared_world
 from kalshi_assets_tests.ui.dagster_ui import (
     DagsterUI,
     free_port,
-    members,
     started,
     wait_until,
 )
@@ -51,6 +51,13 @@ mutation Launch($params: ExecutionParams!) {
 _TERMINATE = """
 mutation Stop($run: String!) { terminateRun(runId: $run) { __typename } }
 """
+_EVENTS = """
+query Events($run: ID!) {
+  runOrError(runId: $run) {
+    ... on Run { eventConnection(limit: 200) { events { ... on MessageEvent { message } } } }
+  }
+}
+"""
 _MATERIALIZED = """
 query Partitions($asset: AssetKeyInput!) {
   assetNodeOrError(assetKey: $asset) {
@@ -76,7 +83,12 @@ class Seen:
     page: str
     run: str
     state: Mapping[str, Any]
-    processes: int
+
+    @property
+    def messages(self) -> str:
+        """What the session's run has said so far."""
+        answer = self.ui.ask(_EVENTS, run=self.run)["runOrError"]["eventConnection"]
+        return "\n".join(event.get("message", "") for event in answer["events"])
 
 
 def runs(ui: DagsterUI, job: str) -> Sequence[Mapping[str, Any]]:
@@ -125,7 +137,6 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[DagsterUI, st
 def seen(ui: tuple[DagsterUI, str]) -> Seen:
     """The session that the sensor started once the day's fits were made; it is running."""
     running, page = ui
-    before = len(members(running.group))
     launch(running, "intraday", [DAY])
     wait_for_run(running, "intraday", "SUCCESS")
     run = wait_for_run(running, "session", "STARTED")
@@ -140,7 +151,21 @@ def seen(ui: tuple[DagsterUI, str]) -> Seen:
         return bool(state["decisions"])
 
     wait_until(decides, PATIENCE_S)
-    return Seen(ui=running, page=page, run=run, state=state, processes=before)
+    return Seen(ui=running, page=page, run=run, state=state)
+
+
+@pytest.fixture(scope="module")
+def beside(seen: Seen) -> Sequence[Mapping[str, Any]]:
+    """Runs of two days that were started while the session ran, once both have."""
+    earlier = DAY.earlier(2)
+    launch(seen.ui, "refresh", earlier)
+
+    def together() -> bool:
+        found = runs(seen.ui, "refresh") + runs(seen.ui, "session")
+        return [run["status"] for run in found] == ["STARTED"] * 3
+
+    wait_until(together, PATIENCE_S)
+    return runs(seen.ui, "refresh")
 
 
 @pytest.fixture(scope="module")
@@ -161,13 +186,33 @@ def test_the_sensor_starts_the_session_of_the_day_in_progress(seen: Seen) -> Non
     assert not ladder["over"]
 
 
+def test_the_run_says_where_the_session_s_page_is(seen: Seen) -> None:
+    assert f"page of the session: {seen.page}/" in seen.messages
+
+
+def test_two_runs_and_the_session_work_side_by_side(
+    seen: Seen, beside: Sequence[Mapping[str, Any]]
+) -> None:
+    before = httpx.get(f"{seen.page}/state.json").json()["decisions"]
+
+    def all_went_on() -> bool:
+        now = httpx.get(f"{seen.page}/state.json").json()["decisions"]
+        ended = {run["status"] for run in runs(seen.ui, "refresh")} <= {"SUCCESS", "FAILURE"}
+        return now > before and ended
+
+    wait_until(all_went_on, PATIENCE_S, every_s=1.0)
+    assert [run["status"] for run in runs(seen.ui, "session")] == ["STARTED"]
+
+
 def test_stopping_the_run_ends_the_session_in_its_journal_and_its_process(stopped: Seen) -> None:
     with Journal.of(stopped.ui.lake.files, session_name([DAY]), clock_us=lambda: 0) as journal:
         session = journal.session()
         assert session is not None
         assert session.end_reason == "stopped: SIGINT"
         assert journal.decisions().height > 0
-    wait_until(lambda: len(members(stopped.ui.group)) <= stopped.processes, 30.0)
+    found = re.search(r"Started process for run \(pid: (\d+)\)", stopped.messages)
+    assert found is not None, stopped.messages
+    wait_until(lambda: not Path("/proc", found[1]).exists(), 30.0)
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{stopped.page}/healthz")
 
