@@ -77,6 +77,21 @@ def demo(archive: ArchiveFolder = None) -> None:
 
 
 @app.command()
+def promotion(
+    strategy: Annotated[str, typer.Option(help="The strategy that would trade.")] = "value",
+    end: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Last day of the window; default: today."),
+    ] = None,
+) -> None:
+    """Say GO or NO-GO from weeks of shadow; exit code 1 for NO-GO."""
+    from kalshi_assets.commands.promotion import run_promotion
+
+    last = (end or datetime.now()).date()  # noqa: DTZ005 (the desk's date)
+    raise typer.Exit(0 if run_promotion(console, strategy=strategy, end=last) else 1)
+
+
+@app.command()
 def trade(
     city: Cities,
     day: Annotated[

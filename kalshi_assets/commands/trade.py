@@ -26,13 +26,13 @@ from kalshi_assets.live.journal import journal_name
 from kalshi_assets.live.journals import SessionJournals
 from kalshi_assets.live.ladder_session import LadderSession, Said
 from kalshi_assets.live.opening import WEATHER_EVERY_US, Opening, PagePlace, present, session_name
-from kalshi_assets.live.session import TRADING_ENDED
 from kalshi_assets.pipeline.live import LIVE_STEPS
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.sandbox.server import running
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import DECISIONS, EVENTS, LIVE_PARITY, OF_SESSIONS
+from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets.units import MINUTE_US
 
 SHADOW_ACCOUNT = "shadow"
