@@ -27,7 +27,15 @@ bench_app = typer.Typer(
     help="Measure the speed of the platform on this machine.", no_args_is_help=True
 )
 study_app = typer.Typer(help="Score forecasts on recorded days.", no_args_is_help=True)
-for name, group in (("sandbox", sandbox_app), ("bench", bench_app), ("study", study_app)):
+kill_app = typer.Typer(
+    help="Cancel everything at the exchange, and keep sessions from trading.", no_args_is_help=True
+)
+for name, group in (
+    ("sandbox", sandbox_app),
+    ("bench", bench_app),
+    ("study", study_app),
+    ("kill-switch", kill_app),
+):
     app.add_typer(group, name=name)
 
 PIPED_WIDTH = 140
@@ -66,6 +74,40 @@ def demo(archive: ArchiveFolder = None) -> None:
     from kalshi_assets.commands.demo import run_demo
 
     raise typer.Exit(0 if run_demo(console, archive) else 1)
+
+
+@app.command()
+def trade(
+    city: Cities,
+    day: Annotated[
+        datetime, typer.Option("--date", formats=["%Y-%m-%d"], help="Climate day, YYYY-MM-DD.")
+    ],
+    mode: Annotated[str, typer.Option(help="shadow: orders are simulated.")] = "shadow",
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Trade a past day, served by a sandbox.")
+    ] = False,
+    archive: ArchiveFolder = None,
+    host: Annotated[
+        str, typer.Option(help="Of the session's page; others need KALSHI_ASSETS_PAGE_TOKEN.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Of the session's page; 0: a free one.")] = 0,
+) -> None:
+    """Run a trading session of one day and compare its decisions with the backtest."""
+    from kalshi_assets.commands.trade import run_trade
+
+    if mode != "shadow":
+        _fail(f"mode {mode!r} is not there yet; modes: shadow")
+    done = run_trade(
+        console,
+        errors,
+        cities=city,
+        day=day.date(),
+        sandbox=sandbox,
+        archive=archive,
+        host=host,
+        port=port,
+    )
+    raise typer.Exit(0 if done else 1)
 
 
 @app.command()
@@ -246,9 +288,35 @@ def sandbox_serve(
     until_eof: Annotated[
         bool, typer.Option("--until-eof", help="Also stop when standard input ends.")
     ] = False,
+    start: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%S%z"],
+            help="Accept orders and stream, from this time on, such as 2025-05-05T12:00:00Z.",
+        ),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(help="Simulated seconds per second; 0: time stands until it is moved.")
+    ] = 1.0,
+    balance: Annotated[int, typer.Option(help="Cash of a new account, dollars.")] = 1_000,
+    books: Annotated[
+        Path | None, typer.Option(help="File that keeps the account; default: in memory.")
+    ] = None,
+    read_lag: Annotated[
+        float, typer.Option(help="Seconds until reads show that an order was cancelled.")
+    ] = 0.4,
+    write_rate: Annotated[
+        float, typer.Option(help="Tokens per second for writes; an order costs 10.")
+    ] = 100.0,
+    read_rate: Annotated[
+        float, typer.Option(help="Tokens per second for reads; most cost 10.")
+    ] = 200.0,
 ) -> None:
     """Serve recordings as the exchange and the weather services would, until interrupted."""
+    from kalshi_assets.sandbox.app import Trading
+    from kalshi_assets.sandbox.buckets import BucketSize
     from kalshi_assets.sandbox.server import serve
+    from kalshi_assets.units import CC_A_DOLLAR
 
     def announce(state: Mapping[str, object]) -> None:
         console.print(f"serving {archive} at {state['url']}; stop with Ctrl-C", soft_wrap=True)
@@ -258,7 +326,25 @@ def sandbox_serve(
             soft_wrap=True,
         )
 
-    serve(archive, port=port, state_dir=state_dir, until_eof=until_eof, announce=announce)
+    trading = None
+    if start is not None:
+        trading = Trading(
+            start=start,
+            speed=speed,
+            balance_cc=balance * CC_A_DOLLAR,
+            books=books,
+            read_lag_s=read_lag,
+            write_bucket=BucketSize(refill_rate=write_rate, capacity=write_rate),
+        )
+    serve(
+        archive,
+        port=port,
+        state_dir=state_dir,
+        until_eof=until_eof,
+        announce=announce,
+        trading=trading,
+        read_bucket=BucketSize(refill_rate=read_rate, capacity=read_rate),
+    )
 
 
 @sandbox_app.command("generate")
@@ -316,6 +402,37 @@ def bench_hazard(json: AsJson = False) -> None:
     from kalshi_assets.benchmarks.hazard import run_bench
 
     run_bench(console, as_json=json)
+
+
+@kill_app.command("on")
+def kill_switch_on(
+    by: Annotated[str, typer.Option(help="Who switches it on.")] = "operator",
+    reason: Annotated[str, typer.Option(help="Why.")] = "switched on by hand",
+    patience: Annotated[
+        float, typer.Option(help="Seconds to go on until nothing rests at the exchange.")
+    ] = 60.0,
+) -> None:
+    """Trigger the order groups, cancel all orders, and verify that none rests."""
+    from kalshi_assets.commands.kill_switch import switch_on
+
+    verified = switch_on(console, by=by, reason=reason, patience_s=patience)
+    raise typer.Exit(0 if verified else 1)
+
+
+@kill_app.command("off")
+def kill_switch_off(by: Annotated[str, typer.Option(help="Who switches it off.")]) -> None:
+    """Allow sessions to start and to trade again."""
+    from kalshi_assets.commands.kill_switch import switch_off
+
+    switch_off(console, by=by)
+
+
+@kill_app.command("status")
+def kill_switch_status() -> None:
+    """Print the state of the kill switch; exit code 1 if it is on."""
+    from kalshi_assets.commands.kill_switch import show_status
+
+    raise typer.Exit(0 if show_status(console) else 1)
 
 
 @bench_app.command("live")

@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     climate_report_url: str = Field(CLIMATE_REPORTS, validation_alias="CLIMATE_REPORT_URL")
     weather_company_url: str = Field(WEATHER_COMPANY, validation_alias="WEATHER_COMPANY_URL")
     origin: str = Field("exchange", validation_alias="KALSHI_ASSETS_ORIGIN")
+    sandbox_clock_url: str | None = Field(None, validation_alias="KALSHI_ASSETS_SANDBOX_CLOCK")
+    session_page_port: int = Field(8787, validation_alias="KALSHI_ASSETS_SESSION_PORT")
+    page_token_secret: SecretStr | None = Field(None, validation_alias="KALSHI_ASSETS_PAGE_TOKEN")
     trade_mode: Literal["shadow", "live"] = Field("shadow", validation_alias="TRADE_MODE")
 
     @field_validator("cities", mode="before")
@@ -64,6 +67,12 @@ class Settings(BaseSettings):
     def files(self) -> Files:
         """The files in the data folder."""
         return Files(self.data)
+
+    @property
+    def page_token(self) -> str | None:
+        """What the session's page asks of its readers; None: nothing."""
+        secret = self.page_token_secret
+        return secret.get_secret_value() if secret else None
 
     @property
     def unknown_cities(self) -> tuple[str, ...]:

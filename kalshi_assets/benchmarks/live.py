@@ -25,12 +25,12 @@ from websockets.sync.server import ServerConnection, serve
 
 from kalshi_assets.benchmarks import print_figures
 from kalshi_assets.exchange.signing import Signer
-from kalshi_assets.live.books import ASK, BID, Book
-from kalshi_assets.live.connection import wall_us
-from kalshi_assets.live.events import Event, LevelChanged
-from kalshi_assets.live.feed import Feed
-from kalshi_assets.live.messages import Kind, Message, stating
-from kalshi_assets.live.stream import MarketStream
+from kalshi_assets.stream.books import ASK, BID, Book
+from kalshi_assets.stream.connection import wall_us
+from kalshi_assets.stream.events import Event, LevelChanged
+from kalshi_assets.stream.feed import Feed
+from kalshi_assets.stream.market_stream import MarketStream
+from kalshi_assets.stream.messages import Kind, Message, stating
 
 MARKETS = 144
 RATE = 5_000

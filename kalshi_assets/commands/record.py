@@ -18,12 +18,12 @@ from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.families.temperature.cities import TEMPERATURE, City, city
 from kalshi_assets.instants import microseconds_of
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.live.connection import wall_us
-from kalshi_assets.live.feed import Feed
-from kalshi_assets.live.recorder import Recorder
-from kalshi_assets.live.recording import RecordingWriter
 from kalshi_assets.pipeline.services import KalshiService, signer_of
 from kalshi_assets.settings import Settings
+from kalshi_assets.stream.connection import wall_us
+from kalshi_assets.stream.feed import Feed
+from kalshi_assets.stream.recorder import Recorder
+from kalshi_assets.stream.recording import RecordingWriter
 
 OPENED_BEFORE, OPENS_WITHIN = timedelta(days=1), timedelta(days=2)
 """Climate days around the present whose events may be open or about to open."""

@@ -17,7 +17,7 @@ from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.checks import Verdict
 from kalshi_assets.lake.rules import Check
 from kalshi_assets.lake.verdicts import judge
-from kalshi_assets.tables import SWEEPS, TABLES, Table
+from kalshi_assets.tables import OF_SESSIONS, SWEEPS, TABLES, Table
 
 
 def asset_checks_of(table: Table) -> dg.AssetChecksDefinition:
@@ -90,4 +90,5 @@ def _result(
 @dg.definitions
 def asset_checks() -> dg.Definitions:
     """One check step per table, with a verdict per rule."""
-    return dg.Definitions(asset_checks=[asset_checks_of(table) for table in (*TABLES, *SWEEPS)])
+    tables = (*TABLES, *SWEEPS, *OF_SESSIONS)
+    return dg.Definitions(asset_checks=[asset_checks_of(table) for table in tables])

@@ -18,11 +18,11 @@ from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.requests import RequestCounts
 from kalshi_assets.lake.store import Lake, Partitions
 from kalshi_assets.settings import Settings
-from kalshi_assets.tables import STUDIES, SUMMARIES, SWEEPS, TABLES, Table
+from kalshi_assets.tables import OF_SESSIONS, STUDIES, SUMMARIES, SWEEPS, TABLES, Table
 
 ASSET_KEYS: Mapping[Table, dg.AssetKey] = {
     table: dg.AssetKey([table.schema, table.name])
-    for table in (*TABLES, *SWEEPS, *STUDIES, *SUMMARIES)
+    for table in (*TABLES, *SWEEPS, *OF_SESSIONS, *STUDIES, *SUMMARIES)
 }
 _TABLES: Mapping[dg.AssetKey, Table] = {key: table for table, key in ASSET_KEYS.items()}
 

@@ -16,10 +16,11 @@ from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.lake.catalogue import CATALOGUE, ensure_catalogue
 from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.learning.classifiers.store import ModelStore
-from kalshi_assets.live.recording import Recordings
+from kalshi_assets.live.journals import SessionJournals
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.settings import Settings
+from kalshi_assets.stream.recording import Recordings
 
 
 class KalshiResource(dg.ConfigurableResource[KalshiService]):
@@ -60,6 +61,12 @@ def models(context: dg.InitResourceContext) -> ModelStore:
 def configurations(context: dg.InitResourceContext) -> Configurations:
     """The registry of a run."""
     return Configurations(Settings().files)
+
+
+@dg.resource(description="Journals of trading sessions, in the data folder.")
+def journals(context: dg.InitResourceContext) -> SessionJournals:
+    """The journals of a run."""
+    return SessionJournals(Settings().files)
 
 
 @dg.resource(description="Recordings of the exchange's stream, in the data folder.")

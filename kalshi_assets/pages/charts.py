@@ -8,10 +8,13 @@ here: small pictures of the day page and of Dagster (`plots`), which must be dra
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 from markupsafe import Markup
+
+from kalshi_assets.package_cache import cached_text
 
 if TYPE_CHECKING:
     import altair as alt
@@ -46,6 +49,10 @@ Spec = dict[str, Any]
 @cache
 def script() -> str:
     """The text of `SCRIPT`: defines `vegaEmbed` in the window."""
+    return cached_text(f"vega-{version('vl-convert-python')}.js", _bundled)
+
+
+def _bundled() -> str:
     import vl_convert
 
     # Its signature asks for a snippet; None bundles the libraries and their embedding alone.

@@ -38,12 +38,19 @@ _TWO = ("market", "fused")
 _FRESH_H = 0.1  # an hour that the panel does not cover has no favourite
 
 
-def render_day(day: DayInputs) -> str:
+def render_day(day: DayInputs, summary: verdict.DaySummary | None = None) -> str:
     """One self-contained HTML page of the city-day.
 
     Any frame may be empty; the page then says what is missing.
+
+    Parameters
+    ----------
+    day
+        The day.
+    summary
+        If it was made before.
     """
-    summary, orders = verdict.summary_of(day), _orders(day)
+    summary, orders = summary or verdict.summary_of(day), _orders(day)
     return render(
         "day.html.j2",
         day=day,

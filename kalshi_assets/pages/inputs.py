@@ -138,6 +138,16 @@ class DayInputs:
         return strategies_in(results_of(self.daily_pnl))
 
     @cached_property
+    def decisions_by_strategy(self) -> Mapping[str, pl.DataFrame]:
+        """The decisions of each of `strategies`."""
+        found = {
+            str(rows["strategy"][0]): rows
+            for rows in self.decisions.partition_by("strategy", maintain_order=True)
+        }
+        none = self.decisions.clear()
+        return {name: found.get(name, none) for name in self.strategies}
+
+    @cached_property
     def winner(self) -> int | None:
         """Position of the bracket that paid; None: not settled."""
         return winner_of(self.daily_pnl)

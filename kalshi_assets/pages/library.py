@@ -47,7 +47,8 @@ class PageStore:
 
     def write_day(self, day: DayInputs) -> pl.DataFrame:
         """Render and write the page of a city-day; return its row of `pages.day_page`."""
-        content = render_day(day).encode()
+        summary = summary_of(day)
+        content = render_day(day, summary).encode()
         file = f"reports/{day.city.name}/{day.date}.html"
         self.files.write(file, content, flush=False)
         trades = f"reports/{day.city.name}/{trades_file(day.date)}"
@@ -59,7 +60,7 @@ class PageStore:
             "file": file,
             "sha256": hashlib.sha256(content).hexdigest(),
             "size": len(content),
-            "summary": summary_of(day).to_json(),
+            "summary": summary.to_json(),
         }
         return pl.DataFrame([row], schema=DAY_PAGE.dtypes)
 

@@ -137,7 +137,7 @@ def _datasets(day: DayInputs, rungs: list[Rung]) -> list[str]:
         return brackets.join(frame, on="market_ticker", maintain_order="left_right")
 
     panel = of(day.minute_panel_full)
-    decided = of(day.decisions.filter(strategy=day.strategies[0]))
+    decided = of(day.decisions_by_strategy[day.strategies[0]])
     of_model = pl.col("fill_model") == DECIDING_MODEL
     price = pl.col("price_cc") / CC_A_CENT
     shown = ("b", *_OF_ORDERS[:-1])

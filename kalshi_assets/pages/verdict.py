@@ -201,8 +201,8 @@ def summary_of(day: DayInputs) -> DaySummary:
         daily_pnl=day.daily_pnl,
         report=day.report,
         reasons={
-            name: dict(day.decisions.filter(strategy=name)["reason"].value_counts().iter_rows())
-            for name in day.strategies
+            name: dict(decisions["reason"].value_counts().iter_rows())
+            for name, decisions in day.decisions_by_strategy.items()
         },
     )
 

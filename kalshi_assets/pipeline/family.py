@@ -62,6 +62,8 @@ class LadderFamily:
         For every row of `full` the family's component of the signal of `move`; None: it has none.
     classified
         Inputs and targets of its classifiers; None: it has none.
+    errors
+        What its own services raise when they cannot answer.
     """
 
     family: Family
@@ -77,3 +79,4 @@ class LadderFamily:
     veto: Callable[[pl.DataFrame, Any], pl.Series]
     pressure: Callable[[pl.DataFrame], pl.Series] | None = None
     classified: Classified | None = None
+    errors: tuple[type[Exception], ...] = ()

@@ -4,7 +4,7 @@ Here: ordering steps and looking them up. Not here: the steps (`market`, `belief
 `families`).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 
 import duckdb
@@ -12,21 +12,23 @@ import duckdb
 from kalshi_assets.families.temperature import steps as temperature
 from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.families.temperature.services import WeatherService
+from kalshi_assets.keys import Family
 from kalshi_assets.lake.catalogue import connect, ensure_catalogue
 from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.learning.classifiers.store import ModelStore
-from kalshi_assets.live.recording import Recordings
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pipeline.backtest import backtest_steps
 from kalshi_assets.pipeline.beliefs import belief_steps
 from kalshi_assets.pipeline.family import LadderFamily
+from kalshi_assets.pipeline.live import LIVE_STEPS
 from kalshi_assets.pipeline.market import MARKET_STEPS
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.sensitivity import sensitivity_step
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.pipeline.step import Input, Step, parts_of
+from kalshi_assets.stream.recording import Recordings
 from kalshi_assets.tables import (
     ACTIVITY,
     CLASSIFIERS,
@@ -80,7 +82,7 @@ def _of_the_day(of: Step) -> set[Table]:
 
 
 def graph_of(family: LadderFamily, own: Iterable[Step]) -> tuple[Step, ...]:
-    """Every step of a family: its own, and those that every family has."""
+    """Every step of a family's days: its own, and those that every family has."""
     return in_order(
         (
             *own,
@@ -92,8 +94,16 @@ def graph_of(family: LadderFamily, own: Iterable[Step]) -> tuple[Step, ...]:
     )
 
 
-TEMPERATURE_GRAPH = graph_of(temperature.FAMILY, temperature.STEPS)
+OF_DAYS = graph_of(temperature.FAMILY, temperature.STEPS)
+"""Every step of a city-day that needs no session."""
+
+TEMPERATURE_GRAPH = in_order((*OF_DAYS, *LIVE_STEPS))
 """Every step of a city-day."""
+
+FAMILIES: Mapping[Family, tuple[LadderFamily, tuple[Step, ...]]] = {
+    TEMPERATURE: (temperature.FAMILY, TEMPERATURE_GRAPH)
+}
+"""Every family with its steps."""
 
 MADE_BY: dict[Table, Step] = {table: each for each in TEMPERATURE_GRAPH for table in each.makes}
 """The step that makes each table."""
@@ -133,7 +143,7 @@ BEFORE_TRADING = frozenset(table for table in TABLES if table.schema not in ("ba
 def city_runner(
     files: Files, kalshi: KalshiService, weather: WeatherService, clock: Callable[[], float]
 ) -> Runner:
-    """A runner over a data folder; `clock` is in seconds."""
+    """A runner over a data folder, without the tables of sessions; `clock` is in seconds."""
     lake = Lake(files, TEMPERATURE)
 
     def connected() -> AbstractContextManager[duckdb.DuckDBPyConnection]:
@@ -146,4 +156,4 @@ def city_runner(
         "configurations": Configurations(files),
         "recordings": Recordings(files),
     }
-    return Runner(lake, TEMPERATURE_GRAPH, {"kalshi": kalshi, "weather": weather, **stores}, clock)
+    return Runner(lake, OF_DAYS, {"kalshi": kalshi, "weather": weather, **stores}, clock)

@@ -18,10 +18,10 @@ from kalshi_assets.ladder.market_pmf import (
 )
 from kalshi_assets.ladder.terms import atoms_of
 from kalshi_assets.ladder.threshold_pmf import threshold_market_pmf
-from kalshi_assets.live.order_book import order_book
-from kalshi_assets.live.recording import Recordings
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.pipeline.step import Input, Made, Parameters, Service, Step, Warnings, step
+from kalshi_assets.stream.order_book import order_book
+from kalshi_assets.stream.recording import Recordings
 from kalshi_assets.tables import (
     ACTIVITY,
     CANDLES,

@@ -25,6 +25,8 @@ from kalshi_assets.shared_files import shared_file
 # A basic account may spend 200 read tokens per second, with a burst of at least as many. A tenth is
 # headroom for clock drift; a third of the burst is used, the rest absorbs delays in transit.
 SIGNED_TOKENS_PER_S, SIGNED_BURST = 180.0, 60.0
+# Of writes it may spend 100 per second, and holds as many: ten orders, or fifty cancels.
+WRITE_TOKENS_PER_S, WRITE_BURST = 90.0, 60.0
 # The limit without a key is not documented; three to five requests per second were never refused.
 ANONYMOUS_TOKENS_PER_S, ANONYMOUS_BURST = 40.0, 40.0
 # A sensor's tick must end well within a minute, even if the exchange does not respond.
@@ -158,6 +160,20 @@ def read_bucket(base_url: str, signer: Signer | None) -> TokenBucket:
         return TokenBucket(path, rate=ANONYMOUS_TOKENS_PER_S, capacity=ANONYMOUS_BURST)
     path = shared_file("kalshi-read", base_url, signer.key_id)
     return TokenBucket(path, rate=SIGNED_TOKENS_PER_S, capacity=SIGNED_BURST)
+
+
+def write_bucket(base_url: str, signer: Signer) -> TokenBucket:
+    """The write budget of a key, shared by all processes of this machine.
+
+    Parameters
+    ----------
+    base_url
+        Address of the exchange.
+    signer
+        Signer with the key.
+    """
+    path = shared_file("kalshi-write", base_url, signer.key_id)
+    return TokenBucket(path, rate=WRITE_TOKENS_PER_S, capacity=WRITE_BURST)
 
 
 def signer_of(settings: Settings) -> Signer | None:

@@ -21,6 +21,13 @@ from kalshi_assets.tables.backtest import (
 from kalshi_assets.tables.calibration import CALIBRATED, CALIBRATORS
 from kalshi_assets.tables.classifiers import CLASSIFIERS, PREDICTIONS
 from kalshi_assets.tables.contract import ContractViolationError, Table
+from kalshi_assets.tables.live import (
+    LIVE_DECISIONS,
+    LIVE_FILLS,
+    LIVE_ORDERS,
+    LIVE_PARITY,
+    LIVE_SESSIONS,
+)
 from kalshi_assets.tables.market import CANDLES, EVENTS, ORDER_BOOK, TRADES
 from kalshi_assets.tables.pages import DAY_PAGE
 from kalshi_assets.tables.panel import (
@@ -89,6 +96,15 @@ TABLES: tuple[Table, ...] = (
 SWEEPS: tuple[Table, ...] = (SENSITIVITY,)
 """Tables of a ladder-day that are made on request alone: they take as long as all others."""
 
+OF_SESSIONS: tuple[Table, ...] = (
+    LIVE_SESSIONS,
+    LIVE_DECISIONS,
+    LIVE_ORDERS,
+    LIVE_FILLS,
+    LIVE_PARITY,
+)
+"""Tables of a ladder-day that a session traded, made from its journal."""
+
 VIEWS: tuple[Table, ...] = (MINUTE_PANEL_FULL,)
 """Views: all their columns are stored with other tables."""
 
@@ -101,7 +117,15 @@ SUMMARIES: tuple[Table, ...] = (ACCOUNT, PERFORMANCE)
 SUMMARIES_DATE = date(2000, 1, 1)
 """The date of their partition, which is replaced each time; no day has it."""
 
-EVERY_TABLE: tuple[Table, ...] = (*TABLES, *SWEEPS, *VIEWS, *STUDIES, *SUMMARIES, VERDICTS)
+EVERY_TABLE: tuple[Table, ...] = (
+    *TABLES,
+    *SWEEPS,
+    *OF_SESSIONS,
+    *VIEWS,
+    *STUDIES,
+    *SUMMARIES,
+    VERDICTS,
+)
 """All tables and views of the catalogue."""
 
 __all__ = [
@@ -126,6 +150,11 @@ __all__ = [
     "HAZARD_PMF",
     "LABELS",
     "LEDGER",
+    "LIVE_DECISIONS",
+    "LIVE_FILLS",
+    "LIVE_ORDERS",
+    "LIVE_PARITY",
+    "LIVE_SESSIONS",
     "MARKET_PMF",
     "MC_PARAMS",
     "METRICS",
@@ -134,6 +163,7 @@ __all__ = [
     "MINUTE_PANEL_WITH_WEATHER",
     "MODEL_FEATURES",
     "OBSERVATIONS",
+    "OF_SESSIONS",
     "ORDERS",
     "ORDER_BOOK",
     "PERFORMANCE",

@@ -13,14 +13,14 @@ import pytest
 from kalshi_assets.exchange.signing import Signer
 from kalshi_assets.families.temperature.cities import city
 from kalshi_assets.lake.files import Files
-from kalshi_assets.live.recording import Recordings
-from kalshi_assets.live.stream import MarketStream
 from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets.sandbox.world import generate
+from kalshi_assets.stream.market_stream import MarketStream
+from kalshi_assets.stream.recording import Recordings
 from kalshi_assets.units import DAY_US
 from kalshi_assets_tests.commands.conftest import Command, settings_for
-from kalshi_assets_tests.live.scripted_exchange import scripted
 from kalshi_assets_tests.live.test_recorder import script
+from kalshi_assets_tests.stream.scripted_exchange import scripted
 
 PATIENCE_S = 120.0
 

@@ -11,7 +11,7 @@ from kalshi_assets.definitions import build
 from kalshi_assets.defs.freshness import DAILY, HOURLY
 from kalshi_assets.defs.jobs import DURING_THE_DAY
 from kalshi_assets.defs.partitions import CITY_DAYS
-from kalshi_assets.tables import STUDIES, SUMMARIES, SWEEPS, TABLES
+from kalshi_assets.tables import OF_SESSIONS, STUDIES, SUMMARIES, SWEEPS, TABLES
 
 PROJECT = Path(__file__).parents[2]
 GROUPS = {"market", "weather", "panel", "probability", "learning", "backtest", "pages"}
@@ -24,7 +24,7 @@ def platform() -> dg.Definitions:
 
 def test_every_table_is_an_asset_that_says_what_it_is(platform: dg.Definitions) -> None:
     specs = {tuple(spec.key.path): spec for spec in platform.resolve_all_asset_specs()}
-    made = {(table.schema, table.name) for table in (*TABLES, *SWEEPS)}
+    made = {(table.schema, table.name) for table in (*TABLES, *SWEEPS, *OF_SESSIONS)}
     studied = {(table.schema, table.name) for table in (*STUDIES, *SUMMARIES)}
     assert specs.keys() == made | studied
     for (group, _), spec in specs.items():

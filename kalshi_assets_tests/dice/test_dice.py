@@ -16,11 +16,11 @@ from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.rules import judged
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.live.recording import Recordings
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import Sandbox, running
+from kalshi_assets.stream.recording import Recordings
 from kalshi_assets.tables import (
     CALIBRATED,
     CALIBRATORS,

@@ -21,6 +21,7 @@ ALLOWED = {
     "shared_files.py": "what the processes of a machine share, under locks",
     "exchange/throttle.py": "the read budget, such a file",
     "kernel_cache.py": "compiled kernels, of this machine alone",
+    "package_cache.py": "the script of charts, of this machine alone",
     "config/__init__.py": "TOML of the package, or of the folder that overrides it",
     "pipeline/services.py": "reads the private key that the settings name",
     "definitions.py": "the folder of the definitions",

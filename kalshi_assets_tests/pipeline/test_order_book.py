@@ -11,18 +11,18 @@ from kalshi_assets.families.temperature.cities import city_day
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.instants import microseconds_of
 from kalshi_assets.lake.files import Files
-from kalshi_assets.live.messages import Kind, Message
-from kalshi_assets.live.order_book import books_at
-from kalshi_assets.live.recording import RecordingWriter
 from kalshi_assets.pipeline.graph import INGESTED, MADE_BY, OF_DAYS_PAST, city_runner
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.pipeline.step import Made
 from kalshi_assets.sandbox.server import running
+from kalshi_assets.stream.messages import Kind, Message
+from kalshi_assets.stream.order_book import books_at
+from kalshi_assets.stream.recording import RecordingWriter
 from kalshi_assets.tables import EVENTS, ORDER_BOOK
 from kalshi_assets.units import SECOND_US
-from kalshi_assets_tests.live.frames import delta, opened, received, snapshot, subscribed
 from kalshi_assets_tests.shared_work import shared_world
+from kalshi_assets_tests.stream.frames import delta, opened, received, snapshot, subscribed
 
 DAY = date(2026, 6, 25)
 KEY = city_day("new_york", DAY)

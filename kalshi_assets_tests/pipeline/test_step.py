@@ -32,6 +32,7 @@ from kalshi_assets.tables import (
     FUSED_PMF,
     MARKET_PMF,
     OBSERVATIONS,
+    OF_SESSIONS,
     REPORT,
     SWEEPS,
     TABLES,
@@ -141,7 +142,7 @@ def test_days_that_teach_nothing_are_named_with_their_reasons() -> None:
 
 
 def test_the_graph_makes_every_table_once_and_after_what_it_reads() -> None:
-    assert set(MADE_BY) == {*TABLES, *SWEEPS}
+    assert set(MADE_BY) == {*TABLES, *SWEEPS, *OF_SESSIONS}
     made: set[Table] = set()
     for each in TEMPERATURE_GRAPH:
         inputs = (a for a in each.arguments.values() if isinstance(a, Input))

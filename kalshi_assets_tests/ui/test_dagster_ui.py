@@ -12,7 +12,15 @@ from kalshi_assets.defs.partitions import dagster_key
 from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.families.temperature.cities import city_day, city_days
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.tables import HAZARD_PMF, OBSERVATIONS, STUDIES, SUMMARIES, SWEEPS, TABLES
+from kalshi_assets.tables import (
+    HAZARD_PMF,
+    OBSERVATIONS,
+    OF_SESSIONS,
+    STUDIES,
+    SUMMARIES,
+    SWEEPS,
+    TABLES,
+)
 from kalshi_assets_tests.ui.conftest import CITIES, LAST
 from kalshi_assets_tests.ui.dagster_ui import (
     DagsterUI,
@@ -119,7 +127,7 @@ def test_the_code_location_loads_and_its_schedules_and_sensor_are_on(ui: Dagster
 
 def test_all_assets_are_there_with_group_description_kind_and_owner(ui: DagsterUI) -> None:
     nodes = ui.ask(_ASSETS)["assetNodes"]
-    others = {(table.schema, table.name) for table in (*STUDIES, *SUMMARIES, *SWEEPS)}
+    others = {(table.schema, table.name) for table in (*STUDIES, *SUMMARIES, *SWEEPS, *OF_SESSIONS)}
     assert {tuple(node["assetKey"]["path"]) for node in nodes} == {*ASSETS, *others}
     for node in nodes:
         assert node["groupName"] == node["assetKey"]["path"][0]

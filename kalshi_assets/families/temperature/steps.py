@@ -26,6 +26,7 @@ from kalshi_assets.families.temperature.official import problems_of, with_publis
 from kalshi_assets.families.temperature.panel import with_weather
 from kalshi_assets.families.temperature.pool import WEATHER
 from kalshi_assets.families.temperature.services import WeatherService
+from kalshi_assets.families.temperature.sources.errors import WeatherError
 from kalshi_assets.families.temperature.sources.visual_crossing import (
     left_out_counts,
     sifted_forecasts,
@@ -254,6 +255,7 @@ FAMILY = LadderFamily(
     veto=veto,
     pressure=pressure,
     classified=Classified(features=FEATURES, targets=TARGETS),
+    errors=(WeatherError,),
 )
 
 STEPS: tuple[Step, ...] = (

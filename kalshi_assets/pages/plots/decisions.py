@@ -20,7 +20,7 @@ def reason_figure(day: DayInputs, strategy: str, *, size: Size = (9.6, 1.7)) -> 
     day
         The day.
     strategy
-        Whose decisions; orders and fills are those under `DECIDING_MODEL`.
+        One of `day.strategies`; orders and fills are those under `DECIDING_MODEL`.
     size
         Inches.
     """
@@ -28,7 +28,7 @@ def reason_figure(day: DayInputs, strategy: str, *, size: Size = (9.6, 1.7)) -> 
     count = len(day.ladder)
     y = (-0.5, max(count, 1) - 0.5)
     (panel,) = panels(sheet, x=x, ys=[y], shares=[1.0], top=0.08)
-    decisions = day.decisions.filter(strategy=strategy)
+    decisions = day.decisions_by_strategy[strategy]
     at = hours_since(microseconds(decisions["minute"]), day.day_start)
     if len(decisions):
         panel.image(_reason_image(decisions, at, x, count))

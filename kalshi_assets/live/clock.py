@@ -1,0 +1,124 @@
+"""The time of a session: the wall clock, or one that is moved.
+
+Here: reading the time and waiting for it. Not here: what happens at which time (`session`).
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+import httpx
+
+from kalshi_assets.instants import microseconds_of
+from kalshi_assets.units import SECOND_US
+
+
+class SessionStopped(Exception):  # noqa: N818 (a request, not an error)
+    """Somebody asked the session to stop; the message says who or why."""
+
+
+class Clock(Protocol):
+    """The present, and waiting for a later one."""
+
+    def now_us(self) -> int:
+        """Microseconds since the epoch."""
+
+    def wait_until(self, at_us: int) -> None:
+        """Return when it is `at_us` or later.
+
+        Raises
+        ------
+        SessionStopped
+            The session was asked to stop.
+        """
+
+
+class WallClock:
+    """The time of this machine.
+
+    Parameters
+    ----------
+    read_us
+        Microseconds since the epoch.
+    speed
+        By how much that time is faster than real time.
+    """
+
+    def __init__(
+        self, read_us: Callable[[], int] = lambda: time.time_ns() // 1000, speed: float = 1.0
+    ) -> None:
+        self.now_us, self._speed = read_us, speed
+        self._asked = threading.Event()
+        self._why = ""
+
+    def stop(self, why: str) -> None:
+        """Make the present and every later wait raise; safe in a signal handler."""
+        self._why = why
+        self._asked.set()
+
+    def wait_until(self, at_us: int) -> None:
+        """Sleep until then."""
+        while True:
+            left = at_us - self.now_us()
+            if self._asked.wait(max(left, 0) / SECOND_US / self._speed):
+                raise SessionStopped(self._why)
+            if self.now_us() >= at_us:
+                return
+
+
+class MovedClock:
+    """A time that moves only when it is waited for: days pass as fast as they are computed.
+
+    Parameters
+    ----------
+    start_us
+        The first present.
+    """
+
+    def __init__(self, start_us: int) -> None:
+        self._now, self._why = start_us, ""
+
+    def now_us(self) -> int:
+        """The present."""
+        return self._now
+
+    def now(self) -> datetime:
+        """The present, for services and a sandbox beside the session."""
+        return datetime.fromtimestamp(self._now / SECOND_US, UTC)
+
+    def stop(self, why: str) -> None:
+        """Make the next wait raise; safe in a signal handler."""
+        self._why = why
+
+    def wait_until(self, at_us: int) -> None:
+        """Make it `at_us`, unless it is later."""
+        if self._why:
+            raise SessionStopped(self._why)
+        self._now = max(self._now, at_us)
+
+
+def sandbox_clock(url: str, monotonic: Callable[[], float] = time.monotonic) -> WallClock:
+    """The time of a sandbox that runs by itself, at a multiple of real time.
+
+    Parameters
+    ----------
+    url
+        Root of the sandbox.
+    monotonic
+        Real seconds.
+
+    Raises
+    ------
+    httpx.HTTPError
+        The sandbox does not answer.
+    ValueError
+        Its time stands still until it is moved.
+    """
+    answer = httpx.get(f"{url}/sandbox/clock", timeout=10.0).raise_for_status().json()
+    base, since = microseconds_of(datetime.fromisoformat(answer["now"])), monotonic()
+    speed = float(answer["speed"])
+    if speed <= 0:
+        raise ValueError(f"the time of the sandbox at {url} stands still; start it with --speed 1")
+    return WallClock(lambda: base + int((monotonic() - since) * speed * SECOND_US), speed)

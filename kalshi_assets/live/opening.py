@@ -1,0 +1,187 @@
+"""Opening and running a session: its ladders from the lake and the services, its journal.
+
+Here: putting the parts together. Not here: the parts, or who starts a session (`commands`, `defs`).
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from kalshi_assets.exchange.client import KalshiClient
+from kalshi_assets.keys import LadderDay
+from kalshi_assets.lake.store import Lake
+from kalshi_assets.live.clock import Clock
+from kalshi_assets.live.day_so_far import DaySoFar, session_steps
+from kalshi_assets.live.facts import LadderFacts
+from kalshi_assets.live.journal import Journal
+from kalshi_assets.live.ladder_session import LadderSession
+from kalshi_assets.live.session import Progress, ShadowSession
+from kalshi_assets.live.session_page import LOOPBACK, served
+from kalshi_assets.live.status import Board
+from kalshi_assets.pipeline.graph import FAMILIES
+from kalshi_assets.pipeline.services import KalshiService
+from kalshi_assets.trading.strategies import SHIPPED, Strategy
+from kalshi_assets.units import MINUTE_US, SECOND_US
+
+SHADOW_ACCOUNT = "shadow"
+WEATHER_EVERY_US = 5 * MINUTE_US
+_LONGEST = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class PagePlace:
+    """Where a session's page is served.
+
+    Attributes
+    ----------
+    tell
+        Told of the address.
+    host, port, token
+        See `session_page.served`.
+    """
+
+    tell: Callable[[str], object]
+    host: str = LOOPBACK[0]
+    port: int = 0
+    token: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What a shadow session needs of the world.
+
+    Attributes
+    ----------
+    lake
+        Holds the days' fits and earlier days.
+    kalshi
+        The exchange, with the session's clock.
+    services
+        The other services of steps, by name, with the session's clock.
+    clock
+        The session's time.
+    strategies
+        Run side by side.
+    weather_every_us
+        How often a model's sources are asked.
+    page
+        Where the session's page is served; None: nowhere.
+    """
+
+    lake: Lake
+    kalshi: KalshiService
+    services: Mapping[str, Any]
+    clock: Clock
+    strategies: Sequence[Strategy] = SHIPPED
+    weather_every_us: int = WEATHER_EVERY_US
+    page: PagePlace | None = None
+
+    def run_shadow(
+        self,
+        keys: Sequence[LadderDay],
+        progress: Progress = lambda key, ladder, said: None,
+    ) -> str:
+        """Run a session of some ladder-days in shadow, until their trading ends.
+
+        A session of the same day and ladders that was killed goes on in its journal.
+
+        Parameters
+        ----------
+        keys
+            Ladder-days of one date.
+        progress
+            Told of every ladder's minute.
+
+        Returns
+        -------
+        str
+            Why it ended.
+
+        Raises
+        ------
+        MissingPartitionError, OutdatedPartitionError
+            A fit of a day is missing or was made by another version; the message says how to make
+            it.
+        JournalError
+            The journal cannot be used.
+        """
+        session_id = session_name(keys)
+        with ExitStack() as stack:
+            client = stack.enter_context(self.kalshi.watcher())
+            journal = stack.enter_context(
+                Journal.of(self.lake.files, session_id, clock_us=self.clock.now_us)
+            )
+            board = Board(session_id, "shadow", self.clock.now_us())
+            ladders = {key: self._ladder(key, client, journal, board) for key in keys}
+            journal.begin(
+                session_id, account=SHADOW_ACCOUNT, mode="shadow", versions=versions_of(ladders)
+            )
+            if self.page is not None:
+                address = stack.enter_context(
+                    served(
+                        board,
+                        clock_us=self.clock.now_us,
+                        host=self.page.host,
+                        port=self.page.port,
+                        token=self.page.token,
+                    )
+                )
+                self.page.tell(address)
+            return ShadowSession(ladders, journal, self.clock, board, progress).run()
+
+    def _ladder(
+        self, key: LadderDay, client: KalshiClient, journal: Journal, board: Board
+    ) -> LadderSession:
+        family, steps = FAMILIES[key.family]
+        services = {"kalshi": self.kalshi, **self.services}
+        day = DaySoFar(key, family, steps, self.lake, services, lambda text: None)
+
+        def failed(name: str, error: Exception) -> None:
+            said = f"{type(error).__name__}: {error}"
+            journal.event("not_read", {"ladder": str(key), "table": name, "error": said})
+            board.failure(key, f"{name} not read: {said}", self.clock.now_us())
+
+        facts = LadderFacts(
+            day,
+            session_steps(family, steps).fetched,
+            services,
+            client,
+            weather_every_us=self.weather_every_us,
+            failed=failed,
+            errors=family.errors,
+        )
+        return LadderSession(day, facts, self.strategies)
+
+
+def session_name(keys: Sequence[LadderDay]) -> str:
+    """The name of a shadow session: the same for the same ladder-days."""
+    date = keys[0].date
+    ladders = "-".join(sorted(key.ladder for key in keys))
+    if len(ladders) > _LONGEST:  # names of files have an end
+        ladders = f"{len(keys)}-ladders-{_hash(ladders)}"
+    return f"{SHADOW_ACCOUNT}-{date}-{ladders}"
+
+
+def versions_of(ladders: Mapping[LadderDay, LadderSession]) -> dict[str, dict[str, str]]:
+    """What each ladder loaded from the lake: a hash of every fit, and of the trading parameters."""
+    return {
+        str(key): {
+            **{
+                table.full_name: _hash(frame.write_json()) for table, frame in each.day.fits.items()
+            },
+            "trading.toml": _hash(each.day.params.model_dump_json()),
+        }
+        for key, each in ladders.items()
+    }
+
+
+def present(clock: Clock) -> Callable[[], datetime]:
+    """The session's time for services."""
+    return lambda: datetime.fromtimestamp(clock.now_us() / SECOND_US, UTC)
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
