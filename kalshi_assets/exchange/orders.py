@@ -139,7 +139,15 @@ Placed = Accepted | Refused | AlreadyExists | Unknown
 CancelResult = Cancelled | Gone | Refused | Unknown
 WriteResult = Done | Refused | Unknown
 
-_Answer = tuple[int, Any] | Refused | Unknown
+
+@dataclass(frozen=True)
+class _Payload:
+    """The JSON of an answer below 300."""
+
+    json: Any
+
+
+_Answer = _Payload | Refused | Unknown
 
 
 class OrderWriter(AbstractContextManager):
@@ -201,7 +209,7 @@ class OrderWriter(AbstractContextManager):
             return AlreadyExists() if answer.code == "order_already_exists" else answer
         if isinstance(answer, Refused | Unknown):
             return answer
-        return _understood(lambda: _accepted(answer[1], order))
+        return _understood(lambda: _accepted(answer.json, order))
 
     def create_batch(self, orders: Sequence[NewOrder]) -> list[Placed]:
         """Place several orders in one request; the whole batch must fit into the write budget.
@@ -214,7 +222,7 @@ class OrderWriter(AbstractContextManager):
         if isinstance(answer, Refused | Unknown):
             return [answer] * len(orders)
         try:
-            items = Record(answer[1], "batch").rows("orders")
+            items = Record(answer.json, "batch").rows("orders")
         except ExchangeError as error:
             return [Unknown(why=str(error))] * len(orders)
         if len(items) != len(orders):
@@ -283,7 +291,7 @@ class OrderWriter(AbstractContextManager):
         answer = self._send("POST", f"{GROUPS}/create", body)
         if isinstance(answer, Refused | Unknown):
             return answer
-        return _understood(lambda: Record(answer[1], "order group").text("order_group_id"))
+        return _understood(lambda: Record(answer.json, "order group").text("order_group_id"))
 
     def trigger_group(self, group_id: str) -> WriteResult:
         """Cancel all orders of a group and refuse new ones until it is reset."""
@@ -307,7 +315,7 @@ class OrderWriter(AbstractContextManager):
         count: int = 1,
         handed: Callable[[], None] = lambda: None,
     ) -> _Answer:
-        """Status and JSON of an answer below 300; anything else is refused or unknown."""
+        """The answer to one request, sent once."""
         url = httpx.URL(self.base_url + path, params=dict(params or {}))
         signed = url.raw_path.split(b"?")[0].decode("ascii")
         if self._bucket is not None:
@@ -404,9 +412,9 @@ def _answered(response: httpx.Response, endpoint: Endpoint) -> _Answer:
     if response.status_code >= 300:
         return Unknown(why=f"HTTP {response.status_code}, a redirection")
     if not response.content:
-        return response.status_code, {}
+        return _Payload({})
     try:
-        return response.status_code, from_json(response.content)
+        return _Payload(from_json(response.content))
     except ValueError:
         return Unknown(why=f"the answer ({len(response.content)} bytes) is not JSON")
 
@@ -457,7 +465,7 @@ def _ended(answer: _Answer, read: Callable[[Record], CancelResult]) -> CancelRes
         return Gone()
     if isinstance(answer, Refused | Unknown):
         return answer
-    return _understood(lambda: read(Record(answer[1], "cancelled order")))
+    return _understood(lambda: read(Record(answer.json, "cancelled order")))
 
 
 def _done(answer: _Answer) -> WriteResult:
