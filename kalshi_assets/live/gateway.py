@@ -15,13 +15,13 @@ from typing import Any
 
 import httpx
 
-from kalshi_assets.exchange.orders import (
+from kalshi_assets.exchange.orders import OrderWriter
+from kalshi_assets.exchange.wire_orders import (
     Accepted,
     AlreadyExists,
     Cancelled,
     CancelResult,
     NewOrder,
-    OrderWriter,
     Placed,
     Refused,
     Unknown,
@@ -135,7 +135,7 @@ class Gateway:
         with self._lock:
             try:
                 order = self._checked(intent)
-            except (JournalError, *_FAILURES) as error:
+            except _FAILURES as error:
                 order = Blocked(why=f"{type(error).__name__}: {error}")
             if isinstance(order, JournaledOrder):
                 self._in_flight.add(order.client_order_id)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kalshi_assets.exchange.orders import (
+from kalshi_assets.exchange.wire_orders import (
     Accepted,
     AlreadyExists,
     Cancelled,
