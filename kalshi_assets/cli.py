@@ -214,6 +214,23 @@ def performance() -> None:
 
 
 @app.command()
+def record(
+    city: Cities,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+            help="When to stop, UTC, such as 2026-11-21T06:00; default: when interrupted.",
+        ),
+    ] = None,
+) -> None:
+    """Record order books and trades of the cities' open events from the exchange's stream."""
+    from kalshi_assets.commands.record import run_record
+
+    run_record(console, city, until)
+
+
+@app.command()
 def catalog() -> None:
     """Create the DuckDB catalogue, or update it after tables were added."""
     from kalshi_assets.families.temperature.cities import TEMPERATURE
@@ -271,9 +288,35 @@ def sandbox_serve(
     until_eof: Annotated[
         bool, typer.Option("--until-eof", help="Also stop when standard input ends.")
     ] = False,
+    start: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%S%z"],
+            help="Accept orders and stream, from this time on, such as 2025-05-05T12:00:00Z.",
+        ),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option(help="Simulated seconds per second; 0: time stands until it is moved.")
+    ] = 1.0,
+    balance: Annotated[int, typer.Option(help="Cash of a new account, dollars.")] = 1_000,
+    books: Annotated[
+        Path | None, typer.Option(help="File that keeps the account; default: in memory.")
+    ] = None,
+    read_lag: Annotated[
+        float, typer.Option(help="Seconds until reads show that an order was cancelled.")
+    ] = 0.4,
+    write_rate: Annotated[
+        float, typer.Option(help="Tokens per second for writes; an order costs 10.")
+    ] = 100.0,
+    read_rate: Annotated[
+        float, typer.Option(help="Tokens per second for reads; most cost 10.")
+    ] = 200.0,
 ) -> None:
     """Serve recordings as the exchange and the weather services would, until interrupted."""
+    from kalshi_assets.sandbox.app import Trading
+    from kalshi_assets.sandbox.buckets import BucketSize
     from kalshi_assets.sandbox.server import serve
+    from kalshi_assets.units import CC_A_DOLLAR
 
     def announce(state: Mapping[str, object]) -> None:
         console.print(f"serving {archive} at {state['url']}; stop with Ctrl-C", soft_wrap=True)
@@ -283,7 +326,25 @@ def sandbox_serve(
             soft_wrap=True,
         )
 
-    serve(archive, port=port, state_dir=state_dir, until_eof=until_eof, announce=announce)
+    trading = None
+    if start is not None:
+        trading = Trading(
+            start=start,
+            speed=speed,
+            balance_cc=balance * CC_A_DOLLAR,
+            books=books,
+            read_lag_s=read_lag,
+            write_bucket=BucketSize(refill_rate=write_rate, capacity=write_rate),
+        )
+    serve(
+        archive,
+        port=port,
+        state_dir=state_dir,
+        until_eof=until_eof,
+        announce=announce,
+        trading=trading,
+        read_bucket=BucketSize(refill_rate=read_rate, capacity=read_rate),
+    )
 
 
 @sandbox_app.command("generate")
@@ -372,6 +433,14 @@ def kill_switch_status() -> None:
     from kalshi_assets.commands.kill_switch import show_status
 
     raise typer.Exit(0 if show_status(console) else 1)
+
+
+@bench_app.command("live")
+def bench_live(json: AsJson = False) -> None:
+    """Measure live sessions: from a frame of the stream to the book that holds it."""
+    from kalshi_assets.benchmarks.live import run_live_bench
+
+    run_live_bench(console, as_json=json)
 
 
 @study_app.command("weather")

@@ -16,6 +16,7 @@ from kalshi_assets.defs.resources import (
     journals,
     models,
     pages,
+    recordings,
 )
 from kalshi_assets.pipeline.garbage_collection import relax
 
@@ -28,6 +29,7 @@ STANDARD: Mapping[str, Any] = {
     "journals": journals,
     "models": models,
     "pages": pages,
+    "recordings": recordings,
 }
 
 

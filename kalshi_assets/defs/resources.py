@@ -20,6 +20,7 @@ from kalshi_assets.live.journals import SessionJournals
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.settings import Settings
+from kalshi_assets.stream.recording import Recordings
 
 
 class KalshiResource(dg.ConfigurableResource[KalshiService]):
@@ -66,6 +67,12 @@ def configurations(context: dg.InitResourceContext) -> Configurations:
 def journals(context: dg.InitResourceContext) -> SessionJournals:
     """The journals of a run."""
     return SessionJournals(Settings().files)
+
+
+@dg.resource(description="Recordings of the exchange's stream, in the data folder.")
+def recordings(context: dg.InitResourceContext) -> Recordings:
+    """The store of a run."""
+    return Recordings(Settings().files)
 
 
 @dg.resource(description="The DuckDB catalogue, read-only, for SQL over many days.")

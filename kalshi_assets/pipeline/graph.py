@@ -28,11 +28,13 @@ from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.sensitivity import sensitivity_step
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.pipeline.step import Input, Step, parts_of
+from kalshi_assets.stream.recording import Recordings
 from kalshi_assets.tables import (
     ACTIVITY,
     CLASSIFIERS,
     EXAMPLES,
     LABELS,
+    ORDER_BOOK,
     PREDICTIONS,
     SETTLEMENTS,
     TABLES,
@@ -131,8 +133,8 @@ INGESTED = frozenset(
 )
 """The tables read from services."""
 
-OF_DAYS_PAST = frozenset({ACTIVITY, SETTLEMENTS, LABELS, EXAMPLES})
-"""The tables made only when a day is over, for fits of later days."""
+OF_DAYS_PAST = frozenset({ACTIVITY, SETTLEMENTS, LABELS, EXAMPLES, ORDER_BOOK})
+"""The tables made only when a day is over: for fits of later days, and order books."""
 
 BEFORE_TRADING = frozenset(table for table in TABLES if table.schema not in ("backtest", "pages"))
 """The tables of data, probabilities and predictions of a city-day."""
@@ -152,5 +154,6 @@ def city_runner(
         "models": ModelStore(files),
         "pages": PageStore(files, connected),
         "configurations": Configurations(files),
+        "recordings": Recordings(files),
     }
     return Runner(lake, OF_DAYS, {"kalshi": kalshi, "weather": weather, **stores}, clock)

@@ -1,4 +1,7 @@
-"""Steps that every ladder has before any model: candles, trades, minute panel, market PMF."""
+"""Steps that every ladder has before any model: candles, trades, books, panel, market PMF."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import polars as pl
 
@@ -6,6 +9,7 @@ from kalshi_assets.exchange.contract import EventContract
 from kalshi_assets.exchange.ingest import fetch_candles, fetch_trades
 from kalshi_assets.features.activity import activity
 from kalshi_assets.features.panel import minute_panel
+from kalshi_assets.instants import microseconds_of
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.ladder.market_pmf import (
     MarketPmfParams,
@@ -15,8 +19,18 @@ from kalshi_assets.ladder.market_pmf import (
 from kalshi_assets.ladder.terms import atoms_of
 from kalshi_assets.ladder.threshold_pmf import threshold_market_pmf
 from kalshi_assets.pipeline.services import KalshiService
-from kalshi_assets.pipeline.step import Input, Made, Parameters, Service, Step, step
-from kalshi_assets.tables import ACTIVITY, CANDLES, EVENTS, MARKET_PMF, MINUTE_PANEL, TRADES
+from kalshi_assets.pipeline.step import Input, Made, Parameters, Service, Step, Warnings, step
+from kalshi_assets.stream.order_book import order_book
+from kalshi_assets.stream.recording import Recordings
+from kalshi_assets.tables import (
+    ACTIVITY,
+    CANDLES,
+    EVENTS,
+    MARKET_PMF,
+    MINUTE_PANEL,
+    ORDER_BOOK,
+    TRADES,
+)
 
 
 def _candles(key: LadderDay, kalshi: KalshiService, events: pl.DataFrame) -> pl.DataFrame:
@@ -27,6 +41,25 @@ def _candles(key: LadderDay, kalshi: KalshiService, events: pl.DataFrame) -> pl.
 def _trades(key: LadderDay, kalshi: KalshiService, events: pl.DataFrame) -> pl.DataFrame:
     with kalshi.client(key, "trades") as client:
         return fetch_trades(client, EventContract.from_frame(key, events))
+
+
+def _order_book(
+    key: LadderDay, recordings: Recordings, events: pl.DataFrame, warn: Callable[[str], object]
+) -> pl.DataFrame:
+    contract = EventContract.from_frame(key, events)
+    return order_book(
+        recordings,
+        contract.market_tickers,
+        microseconds_of(contract.open_time),
+        microseconds_of(contract.close_time),
+        lambda problem: warn(f"{key}: {problem}"),
+    )
+
+
+def _describe_order_book(made: Made) -> Mapping[str, Any]:
+    if made.frame.is_empty():
+        return {"recording": "no recording"}
+    return {"recording": "recorded", "changes": counts(made, "change")}
 
 
 def _activity(panel: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
@@ -56,6 +89,15 @@ MARKET_STEPS: tuple[Step, ...] = (
         events=Input(EVENTS),
         kinds={"kalshi"},
         ingest=True,
+    ),
+    step(
+        ORDER_BOOK,
+        _order_book,
+        recordings=Service(),
+        events=Input(EVENTS),
+        warn=Warnings(),
+        kinds={"websocket"},
+        describe=_describe_order_book,
     ),
     step(
         MINUTE_PANEL,

@@ -1,7 +1,7 @@
 """Routes for the exchange's status and the account.
 
-Here: status, schedule, cutoff, limits, costs and the balance of the sandbox's account. Not here:
-orders, which the sandbox does not accept.
+Here: status, schedule, cutoff, limits, costs and the balance of an account that never trades. Not
+here: orders (`venue`), whose routes come first where a sandbox accepts them.
 """
 
 import re
@@ -20,7 +20,6 @@ from kalshi_assets.sandbox.exchange_wire import dollars, rfc3339
 EASTERN = ZoneInfo("America/New_York")
 DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 THURSDAY = 3
-WRITE_BUCKET = BucketSize(refill_rate=100, capacity=100)
 BALANCE_CC = 10_000_000
 DEFAULT_COST = 10
 _API = "/trade-api/v2"
@@ -31,6 +30,7 @@ _COSTS = (
     ("POST", "/communications/quotes", 2),
     ("DELETE", "/communications/quotes/:quote_id", 2),
     ("GET", "/margin/balance", 5),
+    ("DELETE", "/portfolio/events/orders", 2),
     ("DELETE", "/portfolio/events/orders/:order_id", 2),
     ("DELETE", "/portfolio/events/orders/batched", 2),
     ("GET", "/portfolio/orders/:order_id", 2),
@@ -45,10 +45,16 @@ class AccountRoutes:
     """The routes for the exchange itself and the account; `clock` gives Unix seconds."""
 
     def __init__(
-        self, exchange: Exchange, *, read_bucket: BucketSize, clock: Callable[[], float]
+        self,
+        exchange: Exchange,
+        *,
+        read_bucket: BucketSize,
+        write_bucket: BucketSize,
+        clock: Callable[[], float],
     ) -> None:
         self._exchange = exchange
         self._read_bucket = read_bucket
+        self._write_bucket = write_bucket
         self._clock = clock
 
     def routes(self) -> list[Route]:
@@ -96,7 +102,7 @@ class AccountRoutes:
                 "grants": [],
                 "read": _bucket(self._read_bucket),
                 "usage_tier": "basic",
-                "write": _bucket(WRITE_BUCKET),
+                "write": _bucket(self._write_bucket),
             }
         )
 

@@ -41,6 +41,15 @@ _TRADE_SCHEMA = pl.Schema(
         "taker_side": pl.String(),
     }
 )
+_BOOK_CHANGE_SCHEMA = pl.Schema(
+    {
+        "market_ticker": pl.String(),
+        "at_us": pl.Int64(),
+        "side": pl.String(),
+        "price_cc": pl.Int64(),
+        "size": pl.Int64(),
+    }
+)
 _OBSERVATION_SCHEMA = pl.Schema({"valid_ts": pl.Int64(), "temp_c": pl.Float64()})
 
 
@@ -85,7 +94,7 @@ class Archive:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.markets: Mapping[str, Market] = MappingProxyType(
+        self._list(
             {
                 row["market_ticker"]: _market(row)
                 for row in _read(root / "markets.parquet", _MARKETS).iter_rows(named=True)
@@ -95,15 +104,23 @@ class Archive:
             raise ArchiveError(f"{root / 'markets.parquet'} contains no markets")
         self.settlements = _read(root / "settlements.parquet", _SETTLEMENTS)
         self.forecasts = _read(root / "forecasts.parquet", _FORECASTS)
+        self.candles = lru_cache(maxsize=16)(self._read_candles)
+        self.trades = lru_cache(maxsize=16)(self._read_trades)
+        self.book_changes = lru_cache(maxsize=4)(self._read_book_changes)
+        self.observations = lru_cache(maxsize=4)(self._read_observations)
+
+    def _list(self, markets: dict[str, Market]) -> None:
+        self.markets: Mapping[str, Market] = MappingProxyType(markets)
         events: dict[str, list[Market]] = {}
-        for market in self.markets.values():
+        for market in markets.values():
             events.setdefault(market.event_ticker, []).append(market)
         self.event_markets: Mapping[str, tuple[Market, ...]] = MappingProxyType(
             {ticker: tuple(members) for ticker, members in events.items()}
         )
-        self.candles = lru_cache(maxsize=16)(self._read_candles)
-        self.trades = lru_cache(maxsize=16)(self._read_trades)
-        self.observations = lru_cache(maxsize=4)(self._read_observations)
+
+    def replace(self, market: Market) -> None:
+        """Change a market in memory, such as its close time."""
+        self._list({**self.markets, market.ticker: market})
 
     @property
     def first_day(self) -> date:
@@ -157,6 +174,26 @@ class Archive:
                 "taker_side",
             )
             .sort("created_us", "trade_id", descending=True)
+        )
+
+    def _read_book_changes(self, event_ticker: str) -> pl.DataFrame:
+        """Recorded sizes of levels of an event, in time order; empty if not recorded.
+
+        Sizes are in hundredths of contracts, `at_us` is in Unix microseconds.
+        """
+        path = self._event_file("book_changes", event_ticker)
+        if not path.is_file():
+            return pl.DataFrame(schema=_BOOK_CHANGE_SCHEMA)
+        return (
+            _read(path, tuple(world_layout.BOOK_CHANGES))
+            .select(
+                "market_ticker",
+                pl.col("changed_time").dt.epoch("us").alias("at_us"),
+                "side",
+                pl.col("yes_price_cc").cast(pl.Int64).alias("price_cc"),
+                pl.col("size_hundredths").alias("size"),
+            )
+            .sort("at_us", maintain_order=True)
         )
 
     def _read_observations(self, station: str) -> pl.DataFrame:

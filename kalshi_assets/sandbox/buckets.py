@@ -22,6 +22,7 @@ class BucketSize:
 
 
 BASIC_READ = BucketSize(refill_rate=200, capacity=200)
+BASIC_WRITE = BucketSize(refill_rate=100, capacity=100)
 ANONYMOUS = BucketSize(refill_rate=100, capacity=250)
 
 

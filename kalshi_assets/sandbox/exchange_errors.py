@@ -41,6 +41,11 @@ def bad_request(details: str) -> WireError:
     return coded(400, "bad_request", "bad request", details)
 
 
+def bad_body(details: str) -> WireError:
+    """400 for a body that does not decode: without ``error`` around it."""
+    return WireError(400, {"code": "bad_request", "message": "bad request", "details": details})
+
+
 def invalid_parameter(operation: str, field: str, tag: str) -> WireError:
     """400 of the parameter validation, e.g. operation GetMarkets, field Limit, tag lte."""
     return _invalid(

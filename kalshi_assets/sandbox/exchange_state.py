@@ -4,11 +4,11 @@ Here: visible markets, their status, tier, quotes and volume as of `now`, withou
 Not here: the wire format and the routes.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 from starlette.requests import Request
@@ -34,6 +34,18 @@ class Summary:
     volume: float | None
     volume_24h: float | None
     open_interest: float | None
+    yes_bid_size: float = 0.0
+    yes_ask_size: float = 0.0
+
+
+class Live(Protocol):
+    """A venue where markets move between the recorded instants."""
+
+    def summary(self, market: Market) -> Summary | None:
+        """A market's present state; None if the venue does not trade it."""
+
+    def is_inactive(self, ticker: str) -> bool:
+        """Whether a market is paused."""
 
 
 class Moment:
@@ -63,7 +75,9 @@ class Moment:
     def status(self, market: Market) -> str:
         """The market's status on the wire."""
         if market.close_time > self.now:
-            return "active"
+            live = self._exchange.live
+            paused = live is not None and live.is_inactive(market.ticker)
+            return "inactive" if paused else "active"
         return "finalized" if self.is_settled(market) else "closed"
 
     def markets(self, *, archived: bool, event_ticker: str | None = None) -> list[Market]:
@@ -109,6 +123,12 @@ class Moment:
 
     def summary(self, market: Market) -> Summary:
         """The market's last quote, price and volume."""
+        live = self._exchange.live
+        present = live.summary(market) if live is not None else None
+        recorded = self._recorded_summary(market)
+        return recorded if present is None else replace(present, volume_24h=recorded.volume_24h)
+
+    def _recorded_summary(self, market: Market) -> Summary:
         event_ticker = market.event_ticker
         if self.now - market.close_time >= timedelta(days=1):
             return self._exchange.final_summaries(event_ticker)[market.ticker]
@@ -116,6 +136,15 @@ class Moment:
             archive = self._exchange.archive
             self._summaries[event_ticker] = _summaries(archive, event_ticker, self.now)
         return self._summaries[event_ticker][market.ticker]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Listing:
+    """The archive's markets in order, as long as it has the mapping `source`."""
+
+    source: Mapping[str, Market]
+    markets: list[Market]
+    events: list[tuple[Market, ...]]
 
 
 class Exchange:
@@ -127,11 +156,34 @@ class Exchange:
         self.archive = archive
         self.clock = clock
         self.cutoff = cutoff if cutoff is not None else default_cutoff(archive)
-        self.newest_first = sorted(archive.markets.values(), key=market_key)
-        self.events_newest_first = sorted(archive.event_markets.values(), key=event_key)
+        self.live: Live | None = None
+        self._listing = self._listed()
         end = datetime.max.replace(tzinfo=UTC)
         self.final_summaries = lru_cache(maxsize=4096)(
             lambda event: _summaries(archive, event, end)
+        )
+
+    @property
+    def newest_first(self) -> list[Market]:
+        """All markets, the newest first."""
+        return self._present().markets
+
+    @property
+    def events_newest_first(self) -> list[tuple[Market, ...]]:
+        """The markets of all events, the newest event first."""
+        return self._present().events
+
+    def _present(self) -> "_Listing":
+        if self._listing.source is not self.archive.markets:
+            self._listing = self._listed()
+        return self._listing
+
+    def _listed(self) -> "_Listing":
+        markets = self.archive.markets
+        return _Listing(
+            source=markets,
+            markets=sorted(markets.values(), key=market_key),
+            events=sorted(self.archive.event_markets.values(), key=event_key),
         )
 
     def moment(self) -> Moment:
@@ -161,6 +213,11 @@ def default_cutoff(archive: Archive) -> datetime:
 def unix_us(instant: datetime) -> int:
     """Unix microseconds."""
     return int(instant.timestamp() * 1_000_000)
+
+
+def instant(us: int) -> datetime:
+    """The instant of Unix microseconds."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
 
 
 def _summaries(archive: Archive, event_ticker: str, now: datetime) -> dict[str, Summary]:

@@ -9,6 +9,7 @@ or sent with the value that the exchange uses for nothing.
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 import polars as pl
 
@@ -26,6 +27,18 @@ def rfc3339(instant: datetime) -> str:
     """UTC with Z; fractional digits only if needed."""
     text = instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")
     return text.rstrip("0").rstrip(".") + "Z"
+
+
+def rfc3339_us(instant_us: int) -> str:
+    """The same for Unix microseconds."""
+    seconds, fraction = divmod(instant_us, 1_000_000)
+    digits = f".{fraction:06d}".rstrip("0").rstrip(".")
+    return f"{_whole_second(seconds)}{digits}Z"
+
+
+@lru_cache(maxsize=1024)
+def _whole_second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def dollars(cc: int) -> str:
@@ -72,9 +85,9 @@ def market_json(market: Market, moment: Moment) -> dict:
         "volume_24h_fp": fixed_point(summary.volume_24h or 0.0),
         "volume_fp": fixed_point(summary.volume or 0.0),
         "yes_ask_dollars": dollars(summary.yes_ask),
-        "yes_ask_size_fp": fixed_point(0.0),
+        "yes_ask_size_fp": fixed_point(summary.yes_ask_size),
         "yes_bid_dollars": dollars(summary.yes_bid),
-        "yes_bid_size_fp": fixed_point(0.0),
+        "yes_bid_size_fp": fixed_point(summary.yes_bid_size),
         "yes_sub_title": market.yes_sub_title,
     }
     if summary.open_interest is not None:

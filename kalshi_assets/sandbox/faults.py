@@ -30,8 +30,26 @@ KINDS = (
     "truncated_json",
     "empty_page",
     "repeated_cursor",
+    "short_page",
+    "timeout_before",
+    "timeout_after",
+    "error_after",
 )
-LISTS = ("/events", "/markets", "/markets/trades", "/historical/markets", "/historical/trades")
+TIMEOUTS = ("timeout_before", "timeout_after")
+AFTER = ("timeout_after", "error_after")
+REFUSALS = ("http_429", "http_500", *TIMEOUTS, "error_after")
+PAGE_KINDS = frozenset({"empty_page", "repeated_cursor", "short_page"})
+LISTS = (
+    "/events",
+    "/markets",
+    "/markets/trades",
+    "/historical/markets",
+    "/historical/trades",
+    "/portfolio/orders",
+    "/portfolio/fills",
+    "/portfolio/positions",
+    "/portfolio/settlements",
+)
 PAGED = frozenset(API + path for path in LISTS)
 OWN = "/sandbox/"
 
@@ -41,13 +59,17 @@ class Fault:
     """One fault.
 
     It affects every n-th request whose path begins with `path`: with `every` 2 the second, the
-    fourth ... `kind` is one of `KINDS`, `seconds` the delay of `latency`.
+    fourth ... `kind` is one of `KINDS`, `seconds` the delay of `latency` and of the time-outs.
+    `method` restricts it to one method, `times` to so many requests. `timeout_before` does not
+    execute the request; `timeout_after` and `error_after` execute it and lose the response.
     """
 
     kind: str
     every: int = 1
     path: str = "/"
     seconds: float = 0.2
+    method: str | None = None
+    times: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -57,10 +79,18 @@ class Fault:
         if self.seconds < 0:
             raise ValueError(f"{self.kind}: seconds must not be negative, got {self.seconds}")
 
-    def matches(self, path: str) -> bool:
+    def matches(self, path: str, method: str) -> bool:
         """Whether the fault applies to requests to `path`."""
-        paged = self.kind in ("empty_page", "repeated_cursor")
-        return path.startswith(self.path) and (not paged or path in PAGED)
+        return (
+            path.startswith(self.path)
+            and self.method in (None, method)
+            and (self.kind not in PAGE_KINDS or path in PAGED)
+        )
+
+    def strikes(self, seen: int) -> bool:
+        """Whether it affects the request that is the `seen`-th to match."""
+        nth, rest = divmod(seen, self.every)
+        return rest == 0 and (self.times is None or nth <= self.times)
 
 
 class Faults:
@@ -94,15 +124,15 @@ class Faults:
         with self._lock:
             return dict(self._requests)
 
-    def hit(self, path: str) -> list[Fault]:
+    def hit(self, path: str, method: str = "GET") -> list[Fault]:
         """Count a request to `path`, and return the faults that affect it."""
         with self._lock:
             self._requests[path] += 1
             struck = []
             for position, fault in enumerate(self._faults):
-                if fault.matches(path):
+                if fault.matches(path, method):
                     self._seen[position] += 1
-                    if self._seen[position] % fault.every == 0:
+                    if fault.strikes(self._seen[position]):
                         struck.append(fault)
             return struck
 
@@ -141,7 +171,7 @@ def switch_routes(
 
 
 class FaultLayer:
-    """ASGI middleware that applies the active faults; `sleep` waits for `latency`."""
+    """ASGI middleware that applies the active faults; `sleep` waits for `latency` and time-outs."""
 
     def __init__(
         self,
@@ -159,13 +189,18 @@ class FaultLayer:
         if scope["type"] != "http" or scope["path"].startswith(OWN):
             await self._app(scope, receive, send)
             return
-        struck = {fault.kind: fault for fault in self._faults.hit(scope["path"])}
+        hits = self._faults.hit(scope["path"], scope["method"])
+        struck = {fault.kind: fault for fault in hits}
         if "latency" in struck:
             await self._sleep(struck["latency"].seconds)
-        for kind in ("http_429", "http_500"):
-            if kind in struck:
-                await _refusal(kind, scope["path"])(scope, receive, send)
-                return
+        refused = next((kind for kind in REFUSALS if kind in struck), None)
+        if refused is not None:
+            if refused in AFTER:
+                await captured(self._app, scope, receive)
+            if refused in TIMEOUTS:
+                await self._sleep(struck[refused].seconds)
+            await _refusal(refused, scope["path"])(scope, receive, send)
+            return
         spoiling = struck.keys() - {"latency"}
         if not spoiling:
             await self._app(scope, receive, send)
@@ -197,10 +232,8 @@ async def send_whole(start: Message, body: bytes, send: Send) -> None:
 
 
 async def _spoilt(start: Message, body: bytes, kinds: set[str], scope: Scope, send: Send) -> None:
-    if "empty_page" in kinds:
-        body = _repaged(body, scope, empty=True)
-    if "repeated_cursor" in kinds:
-        body = _repaged(body, scope, empty=False)
+    for kind in sorted(PAGE_KINDS & kinds):
+        body = _repaged(body, scope, kind)
     if "truncated_json" in kinds:
         body = body[: len(body) // 2]
     if "cut" in kinds:
@@ -213,8 +246,8 @@ async def _spoilt(start: Message, body: bytes, kinds: set[str], scope: Scope, se
     await send_whole(start, body, send)
 
 
-def _repaged(body: bytes, scope: Scope, *, empty: bool) -> bytes:
-    """The page without rows and with a cursor to itself, or with the cursor of the request."""
+def _repaged(body: bytes, scope: Scope, kind: str) -> bytes:
+    """The page empty and with a cursor to itself, with the request's cursor, or cut as the last."""
     try:
         page = json.loads(body)
     except ValueError:
@@ -222,10 +255,19 @@ def _repaged(body: bytes, scope: Scope, *, empty: bool) -> bytes:
     if "cursor" not in page:
         return body
     asked = parse_qs(scope["query_string"].decode("ascii")).get("cursor", [""])[0]
-    page["cursor"] = AGAIN + asked if empty else asked or AGAIN
-    if empty:
-        page |= {name: [] for name, value in page.items() if isinstance(value, list)}
+    if kind == "short_page":
+        page["cursor"] = ""
+        page |= {name: rows[: len(rows) // 2] for name, rows in _lists(page)}
+    elif kind == "empty_page":
+        page["cursor"] = AGAIN + asked
+        page |= {name: [] for name, _ in _lists(page)}
+    else:
+        page["cursor"] = asked or AGAIN
     return json.dumps(page, separators=(",", ":")).encode()
+
+
+def _lists(page: dict) -> list[tuple[str, list]]:
+    return [(name, value) for name, value in page.items() if isinstance(value, list)]
 
 
 def _refusal(kind: str, path: str) -> Response:
@@ -234,6 +276,8 @@ def _refusal(kind: str, path: str) -> Response:
         error = too_many_requests()
     elif kind == "http_429":
         error = WireError(429, "Maximum concurrent jobs has been exceeded")
+    elif kind in TIMEOUTS:
+        error = coded(504, "gateway_timeout", "gateway timeout")
     elif at_the_exchange:
         error = coded(500, "internal_server_error", "internal server error")
     else:

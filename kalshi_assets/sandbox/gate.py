@@ -15,6 +15,8 @@ from kalshi_assets.sandbox.buckets import Buckets
 from kalshi_assets.sandbox.exchange_errors import WireError, too_many_requests
 
 API = "/trade-api/v2"
+BATCHED = API + "/portfolio/events/orders/batched"
+"""Charged by its route, which knows how many orders there are."""
 SIGNED_ONLY = ("/portfolio/", "/account/limits", "/historical/fills", "/historical/orders")
 
 
@@ -22,8 +24,9 @@ class Gate:
     """ASGI middleware that admits the same requests as the exchange.
 
     Public endpoints need no signature, but a signature that is present is verified, and the request
-    is charged to the bucket of its key (`signed`) instead of the client address (`anonymous`).
-    `clock` gives Unix seconds.
+    is charged to the bucket of its key (`signed`; `writes` for other methods than GET) instead of
+    the client address (`anonymous`). `clock` gives Unix seconds. Routes find the key ID in their
+    request's state as `key_id`.
     """
 
     def __init__(
@@ -32,12 +35,14 @@ class Gate:
         *,
         keys: Mapping[str, PublicKey],
         signed: Buckets,
+        writes: Buckets,
         anonymous: Buckets,
         clock: Callable[[], float],
     ) -> None:
         self._app = app
         self._keys = keys
         self._signed = signed
+        self._writes = writes
         self._anonymous = anonymous
         self._clock = clock
 
@@ -67,7 +72,9 @@ class Gate:
                 keys=self._keys,
                 now_ms=int(self._clock() * 1000),
             )
-            admitted = self._signed.take(key_id, cost)
+            scope.setdefault("state", {})["key_id"] = key_id
+            buckets = self._signed if method == "GET" else self._writes
+            admitted = path == BATCHED or buckets.take(key_id, cost)
         else:
             client = scope.get("client") or ("unknown", 0)
             admitted = self._anonymous.take(client[0], cost)

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,14 @@ import uvicorn
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from kalshi_assets.sandbox.app import create_app
+from kalshi_assets.sandbox.app import Trading, create_app
 from kalshi_assets.sandbox.archive import Archive
+from kalshi_assets.sandbox.buckets import BASIC_READ, BucketSize
 from kalshi_assets.sandbox.faults import Faults
 from kalshi_assets.sandbox.gate import API
+from kalshi_assets.sandbox.heartbeat import PING_INTERVAL_S, HeartbeatProtocol
+from kalshi_assets.sandbox.venue.streams import WS_PATH
+from kalshi_assets.units import CC_A_DOLLAR
 
 HOST = "127.0.0.1"
 STDIN = 0
@@ -47,7 +52,7 @@ class Sandbox:
     """Addresses of a running sandbox, and the keys that it accepts.
 
     `url` is the root URL, also of the weather services. `faults` is None if the sandbox runs in
-    another process; use POST /sandbox/faults there.
+    another process, whose ID is `pid`; use POST /sandbox/faults there.
     """
 
     url: str
@@ -55,18 +60,27 @@ class Sandbox:
     private_key_pem: bytes = field(repr=False)
     weather_key: str = WEATHER_KEY
     faults: Faults | None = None
+    pid: int | None = None
 
     @property
     def api_url(self) -> str:
         """Root URL of the exchange, with /trade-api/v2."""
         return self.url + API
 
+    @property
+    def ws_url(self) -> str:
+        """URL of the WebSocket; only a sandbox with `trading` has one."""
+        return "ws" + self.url.removeprefix("http") + WS_PATH
+
 
 @contextmanager
-def running(archive_root: Path, *, port: int = 0, **options: Any) -> Iterator[Sandbox]:
+def running(
+    archive_root: Path, *, port: int = 0, pem: bytes | None = None, **options: Any
+) -> Iterator[Sandbox]:
     """A sandbox in a thread of this process, on the loopback interface.
 
-    Port 0 selects a free port. `options` are arguments of `create_app` except `keys`.
+    Port 0 selects a free port; `pem` is the private key of an earlier one, instead of a new key.
+    `options` are arguments of `create_app` except `keys`.
 
     Raises
     ------
@@ -74,7 +88,7 @@ def running(archive_root: Path, *, port: int = 0, **options: Any) -> Iterator[Sa
         The folder is not an archive.
     """
     options["faults"] = options.get("faults") or Faults()
-    sandbox, server, listener = _bound(archive_root, port, options)
+    sandbox, server, listener = _bound(archive_root, port, options, pem)
     thread = threading.Thread(
         target=server.run, kwargs={"sockets": [listener]}, name="sandbox", daemon=True
     )
@@ -98,9 +112,10 @@ def serve(
 ) -> None:
     """Serve until interrupted (used by the command line).
 
-    Writes `sandbox.pem`, a new Ed25519 key that only the owner can read, and then `sandbox.json`
-    (url, api_url, key_id, pem, weather_key, pid) to `state_dir`. The port is bound before, so that
-    clients can connect as soon as the file exists.
+    Writes `sandbox.pem`, an Ed25519 key that only the owner can read, and then `sandbox.json` (url,
+    api_url, key_id, pem, weather_key, pid) to `state_dir`. A key that is there already is used
+    again, so that clients outlive a restart. The port is bound before, so that clients can connect
+    as soon as the file exists.
 
     Parameters
     ----------
@@ -118,9 +133,10 @@ def serve(
     SandboxError
         The port is in use.
     """
-    sandbox, server, listener = _bound(archive_root, port, options)
-    state_dir.mkdir(parents=True, exist_ok=True)
     pem = (state_dir / PEM_NAME).resolve()
+    kept = pem.read_bytes() if pem.is_file() else None
+    sandbox, server, listener = _bound(archive_root, port, options, kept)
+    state_dir.mkdir(parents=True, exist_ok=True)
     _write_atomically(pem, sandbox.private_key_pem)
     state = {
         "url": sandbox.url,
@@ -144,6 +160,8 @@ def launched(
     port: int = 0,
     state_dir: Path,
     command: Sequence[str] = SERVE_COMMAND,
+    trading: Trading | None = None,
+    read_bucket: BucketSize = BASIC_READ,
     patience_s: float = 60.0,
 ) -> Iterator[Sandbox]:
     """A sandbox in a child process, which ends on leaving the context and with this process.
@@ -155,6 +173,9 @@ def launched(
     command
         Starts the child; ``--archive DIR --port N --state-dir DIR`` are added. Its standard input
         is a pipe that is closed when this process ends.
+    trading, read_bucket
+        Passed on as options of ``sandbox serve`` if `trading` is given; capacities are one second's
+        tokens, and there is no `buffer_limit`.
     patience_s
         Seconds to wait for the first response.
 
@@ -166,6 +187,7 @@ def launched(
     state_dir.mkdir(parents=True, exist_ok=True)
     (state_dir / STATE_NAME).unlink(missing_ok=True)
     arguments = ["--archive", str(archive_root), "--port", str(port), "--state-dir", str(state_dir)]
+    arguments += _options(trading, read_bucket)
     with (state_dir / LOG_NAME).open("wb") as log:
         child = subprocess.Popen(
             [*command, *arguments], stdin=subprocess.PIPE, stdout=log, stderr=log
@@ -188,6 +210,23 @@ def stop(child: subprocess.Popen, patience_s: float) -> None:
         child.wait()
 
 
+def _options(trading: Trading | None, read_bucket: BucketSize) -> list[str]:
+    if trading is None:
+        return []
+    options = {
+        "--start": trading.start.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "--speed": trading.speed,
+        "--balance": trading.balance_cc // CC_A_DOLLAR,
+        "--books": trading.books,
+        "--read-lag": trading.read_lag_s,
+        "--write-rate": trading.write_bucket.refill_rate,
+        "--read-rate": read_bucket.refill_rate,
+    }
+    return [
+        text for name, value in options.items() if value is not None for text in (name, str(value))
+    ]
+
+
 def connect(state_dir: Path) -> Sandbox | None:
     """The sandbox described by `sandbox.json` in `state_dir`; None if there is none."""
     try:
@@ -195,7 +234,7 @@ def connect(state_dir: Path) -> Sandbox | None:
         pem = Path(state["pem"]).read_bytes()
     except FileNotFoundError:
         return None
-    known = {name: state[name] for name in ("url", "key_id", "weather_key")}
+    known = {name: state[name] for name in ("url", "key_id", "weather_key", "pid")}
     return Sandbox(private_key_pem=pem, **known)
 
 
@@ -226,9 +265,9 @@ def _end_at_eof(server: uvicorn.Server) -> None:
 
 
 def _bound(
-    archive_root: Path, port: int, options: Mapping[str, Any]
+    archive_root: Path, port: int, options: Mapping[str, Any], pem: bytes | None
 ) -> tuple[Sandbox, uvicorn.Server, socket.socket]:
-    private_key = Ed25519PrivateKey.generate()
+    private_key = _private_key(pem)
     app = create_app(Archive(archive_root), keys={KEY_ID: private_key.public_key()}, **options)
     listener = _listen(port)
     pem = private_key.private_bytes(
@@ -238,15 +277,26 @@ def _bound(
     config = uvicorn.Config(
         app,
         access_log=False,
-        lifespan="off",
+        lifespan="on",
         log_config=None,
         log_level=logging.ERROR,
         timeout_graceful_shutdown=1,
         timeout_keep_alive=75,
-        ws="none",
+        ws=HeartbeatProtocol,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_INTERVAL_S,
     )
     sandbox = Sandbox(url=url, key_id=KEY_ID, private_key_pem=pem, faults=options.get("faults"))
     return sandbox, uvicorn.Server(config), listener
+
+
+def _private_key(pem: bytes | None) -> Ed25519PrivateKey:
+    if pem is None:
+        return Ed25519PrivateKey.generate()
+    key = serialization.load_pem_private_key(pem, password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise SandboxError(f"{PEM_NAME} is not an Ed25519 key; remove it to get a new one")
+    return key
 
 
 def _listen(port: int) -> socket.socket:

@@ -58,6 +58,17 @@ TRADES = pl.Schema(
     }
 )
 
+BOOK_CHANGES = pl.Schema(
+    {
+        "market_ticker": pl.String(),
+        "changed_time": UTC_US,
+        "side": pl.String(),
+        "yes_price_cc": pl.Int32(),
+        "size_hundredths": pl.Int64(),
+    }
+)
+"""Recorded depth, which only a recorder has: a level's new size (0: gone), bid or ask of YES."""
+
 OBSERVATIONS = pl.Schema(
     {
         "station": pl.String(),

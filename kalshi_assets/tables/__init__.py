@@ -28,7 +28,7 @@ from kalshi_assets.tables.live import (
     LIVE_PARITY,
     LIVE_SESSIONS,
 )
-from kalshi_assets.tables.market import CANDLES, EVENTS, TRADES
+from kalshi_assets.tables.market import CANDLES, EVENTS, ORDER_BOOK, TRADES
 from kalshi_assets.tables.pages import DAY_PAGE
 from kalshi_assets.tables.panel import (
     ACTIVITY,
@@ -61,6 +61,7 @@ TABLES: tuple[Table, ...] = (
     EVENTS,
     CANDLES,
     TRADES,
+    ORDER_BOOK,
     OBSERVATIONS,
     DROPPED_OBSERVATIONS,
     FORECASTS,
@@ -164,6 +165,7 @@ __all__ = [
     "OBSERVATIONS",
     "OF_SESSIONS",
     "ORDERS",
+    "ORDER_BOOK",
     "PERFORMANCE",
     "PREDICTIONS",
     "REPORT",

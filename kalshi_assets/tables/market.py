@@ -125,7 +125,12 @@ class Candles(Contract):
         "Last trade before the minute.", unit="cc", ge=0, le=10_000, nullable=True
     )
     volume: pl.Float64 = column("Traded in the minute.", unit="contracts", ge=0)
-    open_interest: pl.Float64 = column("Open at the minute's end.", unit="contracts", ge=0)
+    open_interest: pl.Float64 = column(
+        "Open at the minute's end; null in candles made from the stream, which does not state it.",
+        unit="contracts",
+        ge=0,
+        nullable=True,
+    )
     raw_sha256: pl.String = column("Content hash of the response that the row was decoded from.")
 
 
@@ -143,8 +148,37 @@ class Trades(Contract):
     raw_sha256: pl.String = column("Content hash of the response that the row was decoded from.")
 
 
+class OrderBook(Contract):
+    """Changes of the order books of the event's markets, all levels, from recordings of the stream.
+
+    A book at an instant is what the last row up to then says of every level since the last reset.
+    No rows: there is no recording of the event. `live.order_book.books_at` reads it so.
+    """
+
+    market_ticker: pl.String = column("The market.")
+    sequence: pl.Int64 = column("Position among the changes of all markets of the event.", ge=0)
+    event_time: UtcTime = column(
+        "When the exchange made the change, in milliseconds; of a snapshot when it arrived."
+    )
+    known_at: UtcTime = column("When it arrived at the recorder, by its clock.")
+    change: pl.String = column(
+        "reset: the book is known and empty before the rows that follow; level: size of a level "
+        "from now on; lost: the book is not known until the next reset.",
+        isin=["reset", "level", "lost"],
+    )
+    side: pl.String = column("Of a level: bid or ask, of YES.", isin=["bid", "ask"], nullable=True)
+    price_cc: pl.Int32 = column("Of a level.", unit="cc", ge=1, le=9_999, nullable=True)
+    size: pl.Int64 = column("Of a level; 0: removed.", unit="1/100 contract", ge=0, nullable=True)
+    raw_sha256: pl.String = column(
+        "Content hash of the file of the recording that the row was decoded from."
+    )
+
+
 EVENTS = Table("market", "events", Events, key=("market_ticker", "known_at"))
 CANDLES = Table(
     "market", "candles", Candles, key=("market_ticker", "event_time"), may_be_empty=True
 )
 TRADES = Table("market", "trades", Trades, key=("trade_id",), may_be_empty=True)
+ORDER_BOOK = Table(
+    "market", "order_book", OrderBook, key=("market_ticker", "sequence"), may_be_empty=True
+)

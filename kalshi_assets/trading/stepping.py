@@ -54,7 +54,7 @@ class SteppedRun:
         self._scratch = new_scratch(brackets, day.terms.kernel.atoms)
         self._now = int(NEVER)
         self._first = day.first
-        self._decided = _nothing_decided(day)
+        self._decided = nothing_decided(day)
         self._wanted: Wanted | None = None
 
     def step(self, day: TradingDay, minute: int, wanted: Wanted) -> None:
@@ -184,7 +184,8 @@ class SteppedRun:
             self._first = day.first
 
 
-def _nothing_decided(day: TradingDay) -> Decided:
+def nothing_decided(day: TradingDay) -> Decided:
+    """Room for decisions on every row of a day."""
     size = day.panel.height
     return Decided(
         reason=np.full(size, NOT_WANTED, np.int8),
@@ -197,7 +198,7 @@ def _nothing_decided(day: TradingDay) -> Decided:
 
 def _moved(decided: Decided, first: Ints, day: TradingDay) -> Decided:
     """Decisions in the rows of a day of another length."""
-    out, brackets = _nothing_decided(day), len(first)
+    out, brackets = nothing_decided(day), len(first)
     minutes = min(len(decided.reason) // brackets, len(day.instants))
     for before, after in zip(first.tolist(), day.first.tolist(), strict=True):
         for name in Decided._fields:

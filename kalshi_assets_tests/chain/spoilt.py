@@ -20,6 +20,7 @@ from kalshi_assets.tables import (
     HAZARD_PMF,
     MC_PARAMS,
     OBSERVATIONS,
+    ORDER_BOOK,
     SETTLEMENTS,
     TABLES,
     Table,
@@ -34,7 +35,7 @@ WITHOUT_EVENT = OF_EARLIER_DAYS | {
     SETTLEMENTS,
 }
 """What rests on nothing that an unreadable event spoils."""
-WITHOUT_TRADES = WITHOUT_EVENT | {EVENTS, CANDLES, HAZARD_PMF}
+WITHOUT_TRADES = WITHOUT_EVENT | {EVENTS, CANDLES, ORDER_BOOK, HAZARD_PMF}
 """What rests on nothing that unreadable trades spoil."""
 
 

@@ -357,6 +357,6 @@ def test_no_job_but_the_full_one_makes_what_settlement_makes(platform: dg.Defini
         for name in ("refresh", "intraday", "settle")
     }
     assert len(made["refresh"]) == len(TABLES)
-    of_a_whole_day = {"panel/activity"}
+    of_a_whole_day = {"panel/activity", "market/order_book"}
     assert made["intraday"] | made["settle"] | of_a_whole_day == made["refresh"]
     assert not made["intraday"] & made["settle"]

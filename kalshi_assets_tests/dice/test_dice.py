@@ -20,6 +20,7 @@ from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import Sandbox, running
+from kalshi_assets.stream.recording import Recordings
 from kalshi_assets.tables import (
     CALIBRATED,
     CALIBRATORS,
@@ -64,6 +65,7 @@ def made(data: Path) -> Lake:
         "kalshi": kalshi,
         "dice": family.DiceService(),
         "configurations": Configurations(lake.files),
+        "recordings": Recordings(lake.files),
     }
     runner = Runner(lake, family.GRAPH, services, float)
     for day in days_between(world.FIRST, world.LAST):
@@ -73,7 +75,7 @@ def made(data: Path) -> Lake:
 
 
 def test_every_table_of_the_family_is_made(lake: Lake) -> None:
-    assert len(TABLES) == 26
+    assert len(TABLES) == 27
     for table in TABLES:
         assert lake.has(table, LAST), table.full_name
     assert "table=first_table" in lake.address(EVENTS, LAST)

@@ -292,7 +292,7 @@ def test_the_order_book_is_read_with_its_asks_implied():
     }
     fake = FakeExchange({"/markets/A/orderbook": book})
     read = fake.client().order_book("A")
-    assert (read.bids, read.asks) == (((4_700, 3.0),), ((5_200, 2.0),))
+    assert (read.bids, read.asks) == (((4_700, 300),), ((5_200, 200),))
 
 
 @pytest.mark.parametrize(

@@ -158,8 +158,8 @@ def test_recorded_candles_and_trades_keep_their_contracts():
 
 def test_the_recorded_book_implies_its_asks():
     book = decode("orderbook__base.json")
-    assert book.bids == ((4_700, 3.0),)
-    assert book.asks == ((5_200, 3.0),)
+    assert book.bids == ((4_700, 300),)
+    assert book.asks == ((5_200, 300),)
 
 
 def test_the_recorded_account_is_exact():

@@ -4,7 +4,7 @@ import pytest
 
 from kalshi_assets.exchange.errors import Endpoint, MalformedAnswerError, RateLimitedError, error_of
 from kalshi_assets.exchange.wire_account import order_created_of, settlements_of
-from kalshi_assets.exchange.wire_stream import StreamTrade, frame_of, order_book_of
+from kalshi_assets.exchange.wire_stream import StreamError, StreamTrade, frame_of, order_book_of
 
 
 def test_a_reply_without_order_id_is_a_failure_whatever_its_status():
@@ -26,7 +26,7 @@ def test_a_book_is_sorted_best_first_and_a_missing_side_is_empty():
     levels = [["0.1000", "1.00"], ["0.4000", "2.00"], ["0.3000", "3.00"]]
     book = order_book_of({"orderbook_fp": {"no_dollars": levels}}, "A")
     assert book.bids == ()
-    assert book.asks == ((6_000, 2.0), (7_000, 3.0), (9_000, 1.0))
+    assert book.asks == ((6_000, 200), (7_000, 300), (9_000, 100))
     assert order_book_of({"orderbook": {}}, "A").asks == ()
     with pytest.raises(MalformedAnswerError, match="integer cents"):
         order_book_of({"orderbook": {"yes": [[10, 1]]}}, "A")
@@ -39,7 +39,7 @@ def test_frames_of_unknown_kinds_pass_and_blank_lines_are_nothing():
     frame = frame_of('{"type":"novelty","sid":3,"seq":9,"msg":{"x":1}}')
     assert (frame.type, frame.sid, frame.seq, frame.body) == ("novelty", 3, 9, {"x": 1})
     error = frame_of('{"id":5,"type":"error","msg":{"code":7,"msg":"Unknown subscription ID"}}')
-    assert error.body["code"] == 7
+    assert error.body == StreamError(code=7, message="Unknown subscription ID")
     listed = frame_of('{"id":4,"type":"ok","msg":[{"channel":"trade","sid":2}]}')
     assert listed.body["msg"][0]["sid"] == 2
 
@@ -53,8 +53,9 @@ def test_a_trade_frame_is_typed_and_a_damaged_one_refused():
         trade_id="t",
         ticker="A",
         yes_price_cc=3_600,
-        count=13.0,
+        size=1_300,
         taker_side="no",
+        is_block_trade=False,
         time_ms=1_781_524_800_000,
     )
     with pytest.raises(MalformedAnswerError, match="trade frame, field count_fp"):

@@ -43,11 +43,32 @@ def test_every_nth_matching_request_is_struck(every: int, number: int) -> None:
     assert faults.hit("/b") == []
 
 
+def test_a_fault_may_strike_one_method_and_a_number_of_times() -> None:
+    faults = Faults([Fault(kind="error_after", path="/a", method="POST", times=2)])
+    methods = ["POST", "GET", "POST", "POST"]
+    assert [bool(faults.hit("/a/b", method)) for method in methods] == [True, False, True, False]
+
+
+def test_a_short_page_claims_to_be_the_last(client: httpx.Client) -> None:
+    path = "/trade-api/v2/historical/trades"
+    whole = client.get(path, params={"ticker": NY_BIN, "limit": 10}).json()
+    _switch(client, kind="short_page", path=path)
+    short = client.get(path, params={"ticker": NY_BIN, "limit": 10}).json()
+    assert whole["cursor"] != ""
+    assert short == {"trades": whole["trades"][:5], "cursor": ""}
+
+
 def test_faults_are_switched_at_run_time(client: httpx.Client) -> None:
     _switch(client, kind="http_429", every=2, path=MARKETS)
-    assert client.get("/sandbox/faults").json()["faults"] == [
-        {"kind": "http_429", "every": 2, "path": MARKETS, "seconds": 0.2}
-    ]
+    (fault,) = client.get("/sandbox/faults").json()["faults"]
+    assert fault == {
+        "kind": "http_429",
+        "every": 2,
+        "path": MARKETS,
+        "seconds": 0.2,
+        "method": None,
+        "times": None,
+    }
     answers = [client.get(MARKETS) for _ in range(4)]
     assert [a.status_code for a in answers] == [200, 429, 200, 429]
     assert answers[1].json() == {"error": "too many requests"}
@@ -76,7 +97,7 @@ def test_an_unknown_fault_is_refused_and_changes_nothing(client: httpx.Client, b
 def test_the_error_lists_the_known_faults() -> None:
     with pytest.raises(ValueError, match="latency, http_429, http_500, cut"):
         Fault(kind="gremlins")
-    assert len(KINDS) == 7
+    assert len(KINDS) == 11
 
 
 def test_each_service_fails_in_its_own_words(client: httpx.Client) -> None:
@@ -172,5 +193,5 @@ def test_latency_waits_and_then_answers() -> None:
 
     faults = Faults([Fault(kind="latency", seconds=3.5)])
     layer = FaultLayer(app, faults=faults, sleep=sleep)
-    asyncio.run(layer({"type": "http", "path": "/x"}, receive, send))
+    asyncio.run(layer({"type": "http", "method": "GET", "path": "/x"}, receive, send))
     assert (waited, sent) == ([3.5], ["/x"])

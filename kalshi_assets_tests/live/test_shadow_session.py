@@ -1,0 +1,181 @@
+"""A shadow session decides what the backtest of the same day decides."""
+
+import sqlite3
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from kalshi_assets.lake.files import Files
+from kalshi_assets.lake.store import Lake, MissingPartitionError
+from kalshi_assets.live.clock import MovedClock
+from kalshi_assets.live.journal import Journal
+from kalshi_assets.live.journals import SessionJournals, last_beat_us
+from kalshi_assets.live.ladder_session import LadderSession
+from kalshi_assets.live.opening import session_name
+from kalshi_assets.live.session import TRADING_ENDED
+from kalshi_assets.tables import (
+    CALIBRATORS,
+    DECISIONS,
+    EVENTS,
+    FILLS,
+    LIVE_DECISIONS,
+    LIVE_FILLS,
+    LIVE_ORDERS,
+    LIVE_SESSIONS,
+    ORDERS,
+)
+from kalshi_assets.trading.parity import parity
+from kalshi_assets_tests.live.worlds import DAY, fill_lake, opened, write_world
+from kalshi_assets_tests.shared_work import of_this_run, once
+
+NAME = session_name([DAY])
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return once(of_this_run(tmp_path_factory) / "live-world", write_world)
+
+
+@pytest.fixture(scope="module")
+def filled(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return fill_lake(archive, tmp_path_factory.mktemp("filled") / "data")
+
+
+@pytest.fixture
+def lake(filled: Lake) -> Lake:
+    """The lake, without what sessions of other tests left."""
+    for name in filled.files.names("live"):
+        filled.files.delete(f"live/{name}")
+    return filled
+
+
+def event_of(lake: Lake) -> str:
+    return str(lake.read(EVENTS, DAY)["event_ticker"][0])
+
+
+def must_be_the_backtest(lake: Lake) -> None:
+    found = SessionJournals(lake.files).of_event(event_of(lake))
+    compared = parity(found[LIVE_DECISIONS], lake.read(DECISIONS, DAY))
+    assert compared["cause"].to_list() == ["equal"] * 3
+    for live, backtest in ((LIVE_ORDERS, ORDERS), (LIVE_FILLS, FILLS)):
+        # Gains are known with the settlement alone.
+        expected = lake.read(backtest, DAY).drop("pnl_cc", strict=False)
+        assert_frame_equal(found[live].select(expected.columns), expected)
+
+
+def test_a_session_decides_orders_and_fills_as_the_backtest_does(archive: Path, lake: Lake) -> None:
+    with opened(archive, lake, minutes_left=12) as opening:
+        assert opening.run_shadow([DAY]) == TRADING_ENDED
+    assert lake.read(ORDERS, DAY).height > 50
+    must_be_the_backtest(lake)
+
+
+def test_the_journal_says_what_was_loaded_and_how_it_ended(archive: Path, lake: Lake) -> None:
+    with opened(archive, lake, minutes_left=3) as opening:
+        opening.run_shadow([DAY])
+    row = SessionJournals(lake.files).of_event(event_of(lake))[LIVE_SESSIONS].row(0, named=True)
+    assert row["end_reason"] == TRADING_ENDED
+    assert row["failures"] == 0
+    for loaded in ("probability.mc_params", "learning.calibrators", "trading.toml"):
+        assert loaded in row["versions"]
+    assert last_beat_us(lake.files, NAME) is not None
+
+
+class StoppedClock(MovedClock):
+    """It is stopped after five minutes, as by a signal."""
+
+    def wait_until(self, at_us: int) -> None:
+        self.waits = getattr(self, "waits", 0) + 1
+        if self.waits == 5:
+            self.stop("SIGTERM")
+        super().wait_until(at_us)
+
+
+def test_a_session_that_was_stopped_goes_on_where_it_ended(archive: Path, lake: Lake) -> None:
+    with opened(archive, lake, minutes_left=12, clock=StoppedClock) as opening:
+        assert opening.run_shadow([DAY]) == "stopped: SIGTERM"
+    with Journal.of(lake.files, NAME, clock_us=lambda: 0) as journal:
+        before = journal.decisions().height
+        assert journal.session().end_reason == "stopped: SIGTERM"
+    with opened(archive, lake, minutes_left=6) as opening:
+        assert opening.run_shadow([DAY]) == TRADING_ENDED
+    with Journal.of(lake.files, NAME, clock_us=lambda: 0) as journal:
+        assert journal.decisions().height > before
+    must_be_the_backtest(lake)
+
+
+def test_a_killed_session_leaves_a_journal_that_is_whole_and_goes_on(
+    archive: Path, lake: Lake, tmp_path: Path
+) -> None:
+    with opened(archive, lake, minutes_left=12, clock=StoppedClock) as opening:
+        opening.run_shadow([DAY])
+    # What kill -9 leaves: the files as they were between two writes, and no end of the session.
+    with sqlite3.connect(lake.files.address(f"live/{NAME}.journal.sqlite")) as db:
+        db.execute("UPDATE session SET ended_at_us = NULL, end_reason = NULL")
+    db.close()
+    with opened(archive, lake, minutes_left=4) as opening:
+        assert opening.run_shadow([DAY]) == TRADING_ENDED
+    must_be_the_backtest(lake)
+
+
+def test_a_failing_weather_service_closes_the_gates_and_not_the_session(
+    archive: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(archive, lake, minutes_left=60 * 6) as opening:
+        monkeypatch.setenv("VISUAL_CROSSING_URL", "http://127.0.0.1:9")
+        opening.clock.stop("enough")
+        assert opening.run_shadow([DAY]) == "stopped: enough"
+    with Journal.of(lake.files, NAME, clock_us=lambda: 0) as journal:
+        decisions = journal.decisions()
+        unread = journal.events("not_read")
+    assert {each["table"] for each in unread} == {"weather.observations", "weather.forecasts"}
+    assert decisions.height > 0
+    assert decisions.filter(reason="trade").is_empty()
+    allowed = decisions.filter(strategy="value", reason="hazard_unknown")
+    assert allowed.height > 0
+
+
+def test_a_ladder_that_fails_is_journaled_and_the_others_go_on(
+    archive: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance, calls = LadderSession.advance, []
+
+    def fails_once(self: LadderSession, now_us: int) -> object:
+        calls.append(now_us)
+        if len(calls) == 2:
+            raise ZeroDivisionError("of this test")
+        return advance(self, now_us)
+
+    monkeypatch.setattr(LadderSession, "advance", fails_once)
+    with opened(archive, lake, minutes_left=6) as opening:
+        assert opening.run_shadow([DAY]) == TRADING_ENDED
+    with Journal.of(lake.files, NAME, clock_us=lambda: 0) as journal:
+        (failed,) = journal.events("ladder_failed")
+    assert failed["error"] == "ZeroDivisionError: of this test"
+    must_be_the_backtest(lake)
+
+
+def test_a_missing_fit_refuses_the_session_and_says_how_to_make_it(
+    archive: Path, filled: Lake, tmp_path: Path
+) -> None:
+    lake = Lake(Files(tmp_path), filled.family)
+    lake.write(EVENTS, DAY, filled.read(EVENTS, DAY))
+    with (
+        opened(archive, lake, minutes_left=3) as opening,
+        pytest.raises(MissingPartitionError, match="kalshi-assets backfill --city new_york"),
+    ):
+        opening.run_shadow([DAY])
+    assert not lake.has(CALIBRATORS, DAY)
+
+
+@pytest.mark.slow
+def test_hours_minute_by_minute_are_the_backtest(archive: Path, lake: Lake) -> None:
+    with opened(archive, lake, minutes_left=300) as opening:
+        assert opening.run_shadow([DAY]) == TRADING_ENDED
+    must_be_the_backtest(lake)
+    decisions = SessionJournals(lake.files).of_event(event_of(lake))[LIVE_DECISIONS]
+    late = decisions["recorded_at"] - decisions["minute"]
+    recent = decisions["minute"] > decisions["minute"].max() - timedelta(hours=4)
+    assert late.filter(recent).max() < timedelta(minutes=3)

@@ -1,0 +1,120 @@
+"""A lake of one generated day with the days behind it, and a session over it."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import date, timedelta
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day, city_days
+from kalshi_assets.families.temperature.services import WeatherService
+from kalshi_assets.instants import microseconds_of
+from kalshi_assets.lake.files import Files
+from kalshi_assets.lake.store import Lake
+from kalshi_assets.learning.classifiers.store import ModelStore
+from kalshi_assets.live.clock import MovedClock
+from kalshi_assets.live.opening import Opening, present
+from kalshi_assets.pipeline.graph import TO_THE_PAGE, city_runner
+from kalshi_assets.pipeline.services import KalshiService
+from kalshi_assets.sandbox.buckets import BucketSize
+from kalshi_assets.sandbox.server import running
+from kalshi_assets.sandbox.world import generate
+from kalshi_assets.tables import DAY_PAGE, EVENTS, OBSERVATIONS
+
+DAY = city_day("new_york", date(2026, 6, 30))
+DAYS_BEHIND = 12
+ENDLESS = BucketSize(refill_rate=1e9, capacity=1e9)
+# Without months of proof the pool is the market: orders come from low thresholds.
+EAGER = {
+    "max_spread_cents": 30.0,
+    "min_volume_15m": 0.0,
+    "max_hazard_5m": 1.0,
+    "quiet_minutes": 0,
+    "maker_min_edge_cents": 0.05,
+    "taker_min_edge_cents": 0.3,
+    "adverse_selection_cents": 0.0,
+}
+
+
+def write_world(folder: Path) -> None:
+    """A generated archive whose last day is `DAY`, and the trading parameters beside it."""
+    start = DAY.date - timedelta(days=DAYS_BEHIND)
+    generate(folder, cities=[DAY.ladder], start=start, end=DAY.date, seed=7, workers=1)
+    text = resources.files("kalshi_assets.config").joinpath("trading.toml").read_text("utf-8")
+    for name, value in EAGER.items():
+        text, found = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
+        assert found == 1, name
+    (folder / "trading.toml").write_text(text, "utf-8")
+
+
+def fill_lake(archive: Path, data: Path) -> Lake:
+    """Every table of `DAY` but its page, from a sandbox that serves the archive."""
+    with (
+        ExitStack() as stack,
+        pytest.MonkeyPatch.context() as patch,
+        running(archive, read_bucket=ENDLESS, anonymous_bucket=ENDLESS) as sandbox,
+    ):
+        patch.setenv("KALSHI_API_URL", sandbox.api_url)
+        patch.setenv("VISUAL_CROSSING_URL", sandbox.url)
+        patch.setenv("VISUAL_CROSSING_KEY", sandbox.weather_key)
+        patch.setenv("CLIMATE_REPORT_URL", sandbox.url)
+        patch.setenv("WEATHER_COMPANY_URL", sandbox.url)
+        patch.setenv("KALSHI_ASSETS_DATA", str(data))
+        patch.setenv("KALSHI_ASSETS_CONFIG", str(archive))
+        kalshi = stack.enter_context(closing(KalshiService(unthrottled=True)))
+        weather = stack.enter_context(closing(WeatherService()))
+        runner = city_runner(Files(data), kalshi, weather, lambda: 0.0)
+        behind = city_days(
+            [DAY.ladder], DAY.date - timedelta(days=DAYS_BEHIND), DAY.date - timedelta(days=1)
+        )
+        runner.make_days(behind, {OBSERVATIONS})
+        runner.make_days([DAY], TO_THE_PAGE - {DAY_PAGE})
+    return Lake(Files(data), TEMPERATURE)
+
+
+@contextmanager
+def opened(
+    archive: Path,
+    lake: Lake,
+    *,
+    minutes_left: int,
+    clock: Callable[[int], MovedClock] = MovedClock,
+) -> Iterator[Opening]:
+    """A session of `DAY` that begins so many minutes before trading ends.
+
+    Parameters
+    ----------
+    archive, lake
+        The world and its lake.
+    minutes_left
+        From the beginning to the close.
+    clock
+        Makes the session's clock from its first present.
+    """
+    closes = lake.read(EVENTS, DAY)["close_time"].to_list()
+    began = microseconds_of(max(closes) - timedelta(minutes=minutes_left))
+    moved = clock(began)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        running(archive, now=moved.now, read_bucket=ENDLESS, anonymous_bucket=ENDLESS) as sandbox,
+    ):
+        patch.setenv("KALSHI_API_URL", sandbox.api_url)
+        patch.setenv("VISUAL_CROSSING_URL", sandbox.url)
+        patch.setenv("VISUAL_CROSSING_KEY", sandbox.weather_key)
+        patch.setenv("KALSHI_ASSETS_DATA", lake.files.address("."))
+        patch.setenv("KALSHI_ASSETS_CONFIG", str(archive))
+        now = present(moved)
+        with (
+            closing(KalshiService(unthrottled=True, clock=now)) as kalshi,
+            closing(WeatherService(clock=now)) as weather,
+        ):
+            yield Opening(
+                lake=lake,
+                kalshi=kalshi,
+                services={"weather": weather, "models": ModelStore(lake.files)},
+                clock=moved,
+                weather_every_us=0,
+            )
