@@ -1,8 +1,11 @@
 """Journal, gateway, reconciliation and kill switch against the sandbox, over real sockets."""
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,18 +16,28 @@ from kalshi_assets.exchange.account import AccountReader
 from kalshi_assets.exchange.orders import OrderWriter
 from kalshi_assets.exchange.rest import RetryPolicy
 from kalshi_assets.exchange.signing import Signer
-from kalshi_assets.exchange.wire_orders import Accepted, Unknown
+from kalshi_assets.exchange.wire_orders import Accepted, Refused, Unknown
 from kalshi_assets.lake.files import Files
 from kalshi_assets.live.gate import GateLimits, Ladder
-from kalshi_assets.live.gateway import Gateway, GatewayParams, open_order_group
+from kalshi_assets.live.gateway import Blocked, Gateway, GatewayParams, open_order_group
 from kalshi_assets.live.intents import OrderIntent
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.kill_switch import clear_account
 from kalshi_assets.live.reconciliation import Bounds, Reconciler, Report
+from kalshi_assets.sandbox.app import Trading
 from kalshi_assets.sandbox.faults import Fault
+from kalshi_assets.sandbox.server import launched
 from kalshi_assets_tests.live.desk import AT_ONCE, Clock
 from kalshi_assets_tests.sandbox.tiny import CHI_BIN, CHI_EVENT, CHI_LOW, write_archive
-from kalshi_assets_tests.sandbox.venue.tools import API, ORDERS, START_US, Client, trading
+from kalshi_assets_tests.sandbox.venue.tools import (
+    API,
+    ENDLESS,
+    ORDERS,
+    START,
+    START_US,
+    Client,
+    trading,
+)
 
 HIGH = f"{CHI_EVENT}-T56"
 LIMITS = GateLimits(
@@ -105,31 +118,38 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_archive(tmp_path_factory.mktemp("tiny"))
 
 
+@contextmanager
+def opened(client: Client, folder: Path, clock: Clock) -> Iterator[Desk]:
+    """A desk whose account is opened."""
+    sandbox = client.sandbox
+    signer = Signer.from_pem(sandbox.key_id, sandbox.private_key_pem)
+    with (
+        OrderWriter(sandbox.api_url, signer=signer, timeout_s=TIMEOUT_S) as writer,
+        AccountReader(sandbox.api_url, signer=signer, retry=AT_ONCE) as reader,
+        Journal.of(Files(folder), "s", clock_us=clock) as journal,
+    ):
+        journal.begin("s", account="a", mode="demo", versions={})
+        reconciler = Reconciler(
+            journal, reader, clock_us=clock, sleep=clock.sleep, bounds=Bounds(attempts=8)
+        )
+        params = GatewayParams(
+            limits=LIMITS,
+            order_group_id=open_order_group(journal, writer, contracts_limit=100, exchange_index=0),
+            exchange_index=0,
+            lifetime_us=120_000_000,
+        )
+        gateway = Gateway(journal, writer, params, clock_us=clock, guards=[reconciler.guard])
+        assert reconciler.run("start").findings == ()
+        yield Desk(client, clock, journal, writer, reader, gateway, reconciler)
+
+
 @pytest.fixture
 def desk(root: Path, tmp_path: Path) -> Iterator[Desk]:
-    with trading(root) as client:
-        sandbox, clock = client.sandbox, Clock(START_US)
-        signer = Signer.from_pem(sandbox.key_id, sandbox.private_key_pem)
-        with (
-            OrderWriter(sandbox.api_url, signer=signer, timeout_s=TIMEOUT_S) as writer,
-            AccountReader(sandbox.api_url, signer=signer, retry=AT_ONCE) as reader,
-            Journal.of(Files(tmp_path), "s", clock_us=clock) as journal,
-        ):
-            journal.begin("s", account="a", mode="demo", versions={})
-            reconciler = Reconciler(
-                journal, reader, clock_us=clock, sleep=clock.sleep, bounds=Bounds(attempts=8)
-            )
-            params = GatewayParams(
-                limits=LIMITS,
-                order_group_id=open_order_group(
-                    journal, writer, contracts_limit=100, exchange_index=0
-                ),
-                exchange_index=0,
-                lifetime_us=120_000_000,
-            )
-            gateway = Gateway(journal, writer, params, clock_us=clock, guards=[reconciler.guard])
-            assert reconciler.run("start").findings == ()
-            yield Desk(client, clock, journal, writer, reader, gateway, reconciler)
+    with (
+        trading(root) as client,
+        opened(client, tmp_path, Clock(START_US)) as desk,
+    ):
+        yield desk
 
 
 def test_orders_fills_fees_and_cash_are_the_exchanges_own(desk: Desk) -> None:
@@ -206,3 +226,33 @@ def test_the_kill_switch_clears_the_account_while_half_of_all_requests_fail(desk
     assert {order.state for order in desk.journal.orders()} == {"done"}
     refused = desk.place(9)
     assert "triggered" in json.dumps(vars(refused))
+
+
+@pytest.mark.slow
+def test_an_exchange_that_is_killed_and_started_again_is_reconciled(
+    root: Path, tmp_path: Path
+) -> None:
+    books = tmp_path / "books.sqlite"
+    trading_ = Trading(start=START, books=books, write_bucket=ENDLESS, read_lag_s=0.0)
+    state_dir, clock = tmp_path / "sandbox", Clock(START_US)
+    with launched(root, state_dir=state_dir, trading=trading_) as sandbox, ExitStack() as stack:
+        client = Client(sandbox)
+        stack.enter_context(client.http)
+        desk = stack.enter_context(opened(client, tmp_path, clock))
+        desk.place(1, execution="taker", price_cc=6000)
+        desk.place(2)
+        os.kill(json.loads((state_dir / "sandbox.json").read_bytes())["pid"], signal.SIGKILL)
+        gone = desk.place(3)
+        assert isinstance(gone, Refused | Unknown)
+        report = desk.reconcile()
+        assert [finding.kind for finding in report.findings] == ["read_failed"]
+        assert isinstance(desk.place(4), Blocked)
+        port = int(sandbox.url.rpartition(":")[2])
+        with launched(root, state_dir=state_dir, port=port, trading=trading_):
+            desk.reconcile()
+            desk.step(121)
+            report = desk.reconcile()
+            assert (report.findings, report.cash_difference_millionths) == ((), 0)
+            assert desk.agrees()
+            assert desk.books()["resting_orders"] == 0
+            assert isinstance(desk.place(5), Accepted)
