@@ -5,14 +5,18 @@ Here: reading the time and waiting for it. Not here: what happens at which time 
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 
 from kalshi_assets.instants import microseconds_of
+from kalshi_assets.stream.events import Event
+from kalshi_assets.stream.feed import Feed
 from kalshi_assets.units import SECOND_US
+
+_CONNECTS_S, _ARRIVES_S = 5.0, 60.0
 
 
 class SessionStopped(Exception):  # noqa: N818 (a request, not an error)
@@ -122,3 +126,51 @@ def sandbox_clock(url: str, monotonic: Callable[[], float] = time.monotonic) -> 
     if speed <= 0:
         raise ValueError(f"the time of the sandbox at {url} stands still; start it with --speed 1")
     return WallClock(lambda: base + int((monotonic() - since) * speed * SECOND_US), speed)
+
+
+class SteppedSandbox:
+    """The time of a sandbox that stands still: waiting moves it, with everything that is due.
+
+    Parameters
+    ----------
+    url
+        Root of the sandbox.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url, self._why = url, ""
+        self._said: dict[str, Any] = self._asked(httpx.get(f"{url}/sandbox/clock", timeout=10.0))
+
+    def now_us(self) -> int:
+        """Where the sandbox was moved to."""
+        return microseconds_of(datetime.fromisoformat(self._said["now"]))
+
+    def drain(self, feed: Feed) -> Sequence[Event]:
+        """Everything that the sandbox had sent to a feed when it arrived at the present.
+
+        Raises
+        ------
+        TimeoutError
+            It did not come within a minute of real time.
+        """
+        events = list(feed.next_events(0.0 if feed.connected else _CONNECTS_S))
+        frames = int(self._said["frames"].get(feed.connection_name, 0))
+        return [*events, *feed.events_to_frame(frames, _ARRIVES_S)]
+
+    def stop(self, why: str) -> None:
+        """Make the next wait raise; safe in a signal handler."""
+        self._why = why
+
+    def wait_until(self, at_us: int) -> None:
+        """Move the sandbox, unless it is there already."""
+        if self._why:
+            raise SessionStopped(self._why)
+        if at_us > self.now_us():
+            to = datetime.fromtimestamp(at_us / SECOND_US, UTC).isoformat()
+            answer = httpx.post(f"{self._url}/sandbox/clock", json={"advance_to": to}, timeout=60.0)
+            self._said = self._asked(answer)
+
+    @staticmethod
+    def _asked(answer: httpx.Response) -> dict[str, Any]:
+        found: dict[str, Any] = answer.raise_for_status().json()
+        return found

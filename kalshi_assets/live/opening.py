@@ -15,12 +15,15 @@ from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.live.clock import Clock
 from kalshi_assets.live.day_so_far import DaySoFar, session_steps
+from kalshi_assets.live.exchange_ladder import ExchangeLadder
+from kalshi_assets.live.exchange_session import ExchangeSession
 from kalshi_assets.live.facts import LadderFacts
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.ladder_session import LadderSession
 from kalshi_assets.live.session import Progress, ShadowSession
 from kalshi_assets.live.session_page import LOOPBACK, served
 from kalshi_assets.live.status import Board
+from kalshi_assets.live.venue import Venue
 from kalshi_assets.pipeline.graph import FAMILIES
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.trading.strategies import SHIPPED, Strategy
@@ -115,26 +118,72 @@ class Opening:
                 Journal.of(self.lake.files, session_id, clock_us=self.clock.now_us)
             )
             board = Board(session_id, "shadow", self.clock.now_us())
-            ladders = {key: self._ladder(key, client, journal, board) for key in keys}
+            ladders = {
+                key: LadderSession(*self._day(key, client, journal, board), self.strategies)
+                for key in keys
+            }
             journal.begin(
                 session_id, account=SHADOW_ACCOUNT, mode="shadow", versions=versions_of(ladders)
             )
-            if self.page is not None:
-                address = stack.enter_context(
-                    served(
-                        board,
-                        clock_us=self.clock.now_us,
-                        host=self.page.host,
-                        port=self.page.port,
-                        token=self.page.token,
-                    )
-                )
-                self.page.tell(address)
+            self._serve(stack, board)
             return ShadowSession(ladders, journal, self.clock, board, progress).run()
 
-    def _ladder(
+    def run_exchange(self, keys: Sequence[LadderDay], venue: Venue, mode: str) -> str:
+        """Run a session that trades at an exchange, until trading ends.
+
+        Parameters
+        ----------
+        keys
+            Ladder-days of one date.
+        venue
+            The account.
+        mode
+            demo or live.
+
+        Returns
+        -------
+        str
+            Why it ended.
+
+        Raises
+        ------
+        CannotStartError, LeaseError, MissingPartitionError, OutdatedPartitionError, JournalError
+            It must not trade; nothing was sent.
+        """
+        if len(self.strategies) != 1:
+            raise ValueError("one strategy trades an account; choose it with --strategy")
+        session_id = session_name(keys, venue.account)
+        with ExitStack() as stack:
+            client = stack.enter_context(self.kalshi.watcher())
+            journal = stack.enter_context(
+                Journal.of(
+                    self.lake.files,
+                    session_id,
+                    clock_us=self.clock.now_us,
+                    on_write=venue.on_write,
+                    key_id=venue.signer.key_id,
+                )
+            )
+            board = Board(session_id, mode, self.clock.now_us())
+            ladders = {}
+            for key in keys:
+                day, facts = self._day(key, client, journal, board)
+                (strategy,) = self.strategies
+                ladders[key] = ExchangeLadder(day, facts, strategy, journal, venue.account)
+            journal.begin(
+                session_id, account=venue.account, mode=mode, versions=versions_of(ladders)
+            )
+            for ladder in ladders.values():
+                ladder.facts.refresh(self.clock.now_us())
+            self._serve(stack, board)
+            trading = stack.enter_context(
+                venue.trading(self.lake.files, session_id, journal, ladders, self.clock.now_us)
+            )
+            return ExchangeSession(ladders, trading, self.clock, board).run()
+
+    def _day(
         self, key: LadderDay, client: KalshiClient, journal: Journal, board: Board
-    ) -> LadderSession:
+    ) -> tuple[DaySoFar, LadderFacts]:
         family, steps = FAMILIES[key.family]
         services = {"kalshi": self.kalshi, **self.services}
         day = DaySoFar(key, family, steps, self.lake, services, lambda text: None)
@@ -153,19 +202,41 @@ class Opening:
             failed=failed,
             errors=family.errors,
         )
-        return LadderSession(day, facts, self.strategies)
+        return day, facts
+
+    def _serve(self, stack: ExitStack, board: Board) -> None:
+        """Serve the session's page until the stack is closed, if it has a place."""
+        if self.page is not None:
+            address = stack.enter_context(
+                served(
+                    board,
+                    clock_us=self.clock.now_us,
+                    host=self.page.host,
+                    port=self.page.port,
+                    token=self.page.token,
+                )
+            )
+            self.page.tell(address)
 
 
-def session_name(keys: Sequence[LadderDay]) -> str:
-    """The name of a shadow session: the same for the same ladder-days."""
+def session_name(keys: Sequence[LadderDay], account: str = SHADOW_ACCOUNT) -> str:
+    """The name of a session: the same for the same account and ladder-days.
+
+    Parameters
+    ----------
+    keys, account
+        Ladder-days of one date, and whose orders they are.
+    """
     date = keys[0].date
     ladders = "-".join(sorted(key.ladder for key in keys))
     if len(ladders) > _LONGEST:  # names of files have an end
         ladders = f"{len(keys)}-ladders-{_hash(ladders)}"
-    return f"{SHADOW_ACCOUNT}-{date}-{ladders}"
+    return f"{account}-{date}-{ladders}"
 
 
-def versions_of(ladders: Mapping[LadderDay, LadderSession]) -> dict[str, dict[str, str]]:
+def versions_of(
+    ladders: Mapping[LadderDay, LadderSession] | Mapping[LadderDay, ExchangeLadder],
+) -> dict[str, dict[str, str]]:
     """What each ladder loaded from the lake: a hash of every fit, and of the trading parameters."""
     return {
         str(key): {

@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from kalshi_assets.keys import LadderDay
+from kalshi_assets.live.exchange_ladder import ExchangeLadder
 from kalshi_assets.live.ladder_session import LadderSession, Said
 from kalshi_assets.tables import EVENTS
 from kalshi_assets.trading.desk_kernels import CASH, FEES, FILLS, OPEN, ORDERS
@@ -60,11 +62,14 @@ class Board:
         now_us
             The session's time.
         """
-        sent = said.decisions.filter(reason="trade")
-        self.decisions += said.decisions.height
-        self.orders += sent.height
         self._strategies = [run.strategy.name for run in ladder.runs if run.decides]
         self._ladders[str(key)] = ladder_status(key, ladder, now_us)
+        self._count(said.decisions)
+
+    def _count(self, decisions: pl.DataFrame) -> None:
+        sent = decisions.filter(reason="trade")
+        self.decisions += decisions.height
+        self.orders += sent.height
         for row in sent.iter_rows(named=True):
             self._tail.appendleft(
                 (
@@ -74,6 +79,22 @@ class Board:
                 )
             )
         self._tell()
+
+    def exchange_minute(
+        self, key: LadderDay, ladder: ExchangeLadder, decisions: pl.DataFrame, now_us: int
+    ) -> None:
+        """Take over a minute of a ladder that trades at an exchange.
+
+        Parameters
+        ----------
+        key, ladder, decisions
+            The ladder and what it decided.
+        now_us
+            The session's time.
+        """
+        self._strategies = decisions["strategy"].unique(maintain_order=True).to_list()
+        self._ladders[str(key)] = exchange_status(key, ladder, decisions, now_us)
+        self._count(decisions)
 
     def failure(self, key: LadderDay, said: str, now_us: int) -> None:
         """Take over a failed minute, or a service that was not read.
@@ -204,6 +225,50 @@ def ladder_status(key: LadderDay, ladder: LadderSession, now_us: int) -> dict[st
         for run in ladder.runs
     ]
     return status
+
+
+def exchange_status(
+    key: LadderDay, ladder: ExchangeLadder, decisions: pl.DataFrame, now_us: int
+) -> dict[str, Any]:
+    """What is known of a ladder that trades at an exchange.
+
+    Parameters
+    ----------
+    key, ladder, decisions
+        The ladder and what it decided last.
+    now_us
+        The session's time.
+    """
+    ages = {name: age / SECOND_US for name, age in ladder.facts.ages_us(now_us).items()}
+    day, events = ladder.latest, ladder.day.known(EVENTS)
+    assert day is not None, "before the first minute"
+    assert events is not None, "before the contract was read"
+    labels = dict(events.select("market_ticker", "label").iter_rows())
+    rows = {row["market_ticker"]: row for row in decisions.iter_rows(named=True)}
+    at = dict(zip(day.markets, (day.first + ladder.decided).tolist(), strict=True))
+    return {
+        "key": str(key),
+        "event": ladder.event_ticker,
+        "minute": _clock(int(day.instants[ladder.decided]))[:16],
+        "done": ladder.decided + 1,
+        "minutes": ladder.minutes,
+        "over": ladder.is_over,
+        "ages_s": ages,
+        "brackets": [
+            {
+                "label": labels.get(ticker) or ticker,
+                "bid_cc": _known(day.rows.bid[at[ticker]]),
+                "ask_cc": _known(day.rows.ask[at[ticker]]),
+                "p_mkt": row["p_mkt"],
+                "p_used": row["p_used"],
+                "reason": {row["strategy"]: row["reason"]},
+                "held": {row["strategy"]: row["position"]},
+            }
+            for ticker in day.markets
+            if (row := rows.get(ticker)) is not None
+        ],
+        "runs": [],
+    }
 
 
 def _known(value: float) -> float | None:

@@ -45,12 +45,15 @@ LISTS = (
     "/markets/trades",
     "/historical/markets",
     "/historical/trades",
+)
+ACCOUNT_LISTS = (
     "/portfolio/orders",
     "/portfolio/fills",
     "/portfolio/positions",
     "/portfolio/settlements",
 )
-PAGED = frozenset(API + path for path in LISTS)
+ACCOUNT_PAGED = frozenset(API + path for path in ACCOUNT_LISTS)
+PAGED = frozenset(API + path for path in LISTS) | ACCOUNT_PAGED
 OWN = "/sandbox/"
 
 
@@ -62,6 +65,8 @@ class Fault:
     fourth ... `kind` is one of `KINDS`, `seconds` the delay of `latency` and of the time-outs.
     `method` restricts it to one method, `times` to so many requests. `timeout_before` does not
     execute the request; `timeout_after` and `error_after` execute it and lose the response.
+    `short_page` affects lists of the account only: nothing in a short list of markets or trades
+    shows that it is short.
     """
 
     kind: str
@@ -85,6 +90,7 @@ class Fault:
             path.startswith(self.path)
             and self.method in (None, method)
             and (self.kind not in PAGE_KINDS or path in PAGED)
+            and (self.kind != "short_page" or path in ACCOUNT_PAGED)
         )
 
     def strikes(self, seen: int) -> bool:

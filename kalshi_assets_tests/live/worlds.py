@@ -6,23 +6,29 @@ from contextlib import ExitStack, closing, contextmanager
 from datetime import date, timedelta
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from kalshi_assets.exchange.signing import Signer
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day, city_days
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.instants import microseconds_of
 from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.learning.classifiers.store import ModelStore
-from kalshi_assets.live.clock import MovedClock
+from kalshi_assets.live.clock import MovedClock, SteppedSandbox
 from kalshi_assets.live.opening import Opening, present
+from kalshi_assets.live.venue import Venue
 from kalshi_assets.pipeline.graph import TO_THE_PAGE, city_runner
 from kalshi_assets.pipeline.services import KalshiService
+from kalshi_assets.sandbox.app import Trading
 from kalshi_assets.sandbox.buckets import BucketSize
-from kalshi_assets.sandbox.server import running
+from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets.sandbox.world import generate
 from kalshi_assets.tables import DAY_PAGE, EVENTS, OBSERVATIONS
+from kalshi_assets.trading.strategies import Value
 
 DAY = city_day("new_york", date(2026, 6, 30))
 DAYS_BEHIND = 12
@@ -118,3 +124,69 @@ def opened(
                 clock=moved,
                 weather_every_us=0,
             )
+
+
+@contextmanager
+def at_the_sandbox(
+    archive: Path,
+    lake: Lake,
+    *,
+    minutes_left: int,
+    books: Path | None = None,
+    **of_venue: Any,
+) -> Iterator[tuple[Opening, Venue, Sandbox]]:
+    """A session of `DAY` that trades at a sandbox whose time it moves.
+
+    Parameters
+    ----------
+    archive, lake, minutes_left
+        As of `opened`.
+    books
+        Where the sandbox keeps its books; None: in memory.
+    of_venue
+        Fields of `Venue`.
+    """
+    closes = lake.read(EVENTS, DAY)["close_time"].to_list()
+    trading = Trading(
+        start=max(closes) - timedelta(minutes=minutes_left),
+        read_lag_s=0.0,
+        write_bucket=ENDLESS,
+        books=books,
+    )
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        running(archive, trading=trading, read_bucket=ENDLESS, anonymous_bucket=ENDLESS) as sandbox,
+    ):
+        patch.setenv("KALSHI_API_URL", sandbox.api_url)
+        patch.setenv("VISUAL_CROSSING_URL", sandbox.url)
+        patch.setenv("VISUAL_CROSSING_KEY", sandbox.weather_key)
+        patch.setenv("KALSHI_ASSETS_DATA", lake.files.address("."))
+        patch.setenv("KALSHI_ASSETS_CONFIG", str(archive))
+        clock = SteppedSandbox(sandbox.url)
+        now = present(clock)
+        with (
+            closing(KalshiService(unthrottled=True, clock=now)) as kalshi,
+            closing(WeatherService(clock=now)) as weather,
+        ):
+            opening = Opening(
+                lake=lake,
+                kalshi=kalshi,
+                services={"weather": weather, "models": ModelStore(lake.files)},
+                clock=clock,
+                strategies=[Value()],
+                weather_every_us=0,
+            )
+            venue = Venue(
+                account="demo",
+                api_url=sandbox.api_url,
+                ws_url=sandbox.ws_url,
+                signer=Signer.from_pem(sandbox.key_id, sandbox.private_key_pem),
+                **{"drain": clock.drain, "skew_us": lambda feed: None, **of_venue},
+            )
+            yield opening, venue, sandbox
+
+
+def books_of(sandbox: Sandbox) -> dict[str, Any]:
+    """The account in the sandbox's own books; fails if money is not conserved."""
+    found: dict[str, Any] = httpx.get(f"{sandbox.url}/sandbox/books").raise_for_status().json()
+    return found

@@ -49,13 +49,10 @@ def test_a_fault_may_strike_one_method_and_a_number_of_times() -> None:
     assert [bool(faults.hit("/a/b", method)) for method in methods] == [True, False, True, False]
 
 
-def test_a_short_page_claims_to_be_the_last(client: httpx.Client) -> None:
-    path = "/trade-api/v2/historical/trades"
-    whole = client.get(path, params={"ticker": NY_BIN, "limit": 10}).json()
-    _switch(client, kind="short_page", path=path)
-    short = client.get(path, params={"ticker": NY_BIN, "limit": 10}).json()
-    assert whole["cursor"] != ""
-    assert short == {"trades": whole["trades"][:5], "cursor": ""}
+def test_short_pages_are_for_the_lists_of_the_account() -> None:
+    faults = Faults([Fault(kind="short_page")])
+    assert faults.hit(MARKETS) == []
+    assert len(faults.hit("/trade-api/v2/portfolio/orders")) == 1
 
 
 def test_faults_are_switched_at_run_time(client: httpx.Client) -> None:
