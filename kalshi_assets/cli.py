@@ -31,11 +31,13 @@ study_app = typer.Typer(help="Score forecasts on recorded days.", no_args_is_hel
 kill_app = typer.Typer(
     help="Cancel everything at the exchange, and keep sessions from trading.", no_args_is_help=True
 )
+live_app = typer.Typer(help="Before a session at the real exchange.", no_args_is_help=True)
 for name, group in (
     ("sandbox", sandbox_app),
     ("bench", bench_app),
     ("study", study_app),
     ("kill-switch", kill_app),
+    ("live", live_app),
 ):
     app.add_typer(group, name=name)
 
@@ -484,6 +486,14 @@ def bench_live(json: AsJson = False) -> None:
     from kalshi_assets.benchmarks.live import run_live_bench
 
     run_live_bench(console, as_json=json)
+
+
+@live_app.command("smoke")
+def live_smoke(json: AsJson = False) -> None:
+    """Ask the real exchange everything that a session needs; read only."""
+    from kalshi_assets.commands.smoke import run_smoke
+
+    raise typer.Exit(run_smoke(console, as_json=json))
 
 
 @study_app.command("weather")
