@@ -111,6 +111,11 @@ class Connection:
         """Seconds since the last frame or handshake."""
         return self._monotonic() - self._heard_s
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait to be taken."""
+        return self._waiting.qsize()
+
     def take(self, timeout_s: float) -> list[Message]:
         """The next messages, a thousand or so at most; none if none came in time.
 

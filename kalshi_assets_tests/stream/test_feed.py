@@ -217,6 +217,27 @@ def test_a_recording_goes_on_in_another_file_each_hour_and_can_be_read_from_ther
     assert stream.books[A].levels(BID) == book.levels(BID) == [(4_700, 400), (4_600, 100)]
 
 
+def test_without_a_wait_everything_that_arrived_is_taken() -> None:
+    frames = 2_500
+
+    def script(peer: Peer) -> None:
+        begin(peer)
+        for n in range(frames):
+            peer.say(delta(A, "yes", 4_700, 100, sid=1, seq=n + 2))
+        peer.wait()
+
+    with scripted(script) as exchange, feed_of(exchange) as feed:
+        until(feed, BookReplaced)
+        deadline = time.monotonic() + PATIENCE_S
+        while feed._connection.waiting < frames // 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert len(feed.next_events(0.0)) >= frames // 2
+        while feed.books[A].top.bid_size < 300 + frames * 100:
+            assert time.monotonic() < deadline
+            feed.next_events(0.1)
+
+
 def test_an_address_that_is_none_is_an_error_of_the_session() -> None:
     feed = Feed("http://127.0.0.1:9/", new_signer())
     with pytest.raises(ConnectionError, match="the feed cannot use http://127"), feed:
