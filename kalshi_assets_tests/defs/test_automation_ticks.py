@@ -330,8 +330,12 @@ def test_schedules_run_by_the_desk_s_clock_and_are_on_from_the_start(
     assert all(
         s.default_status is dg.DefaultScheduleStatus.RUNNING for s in repository.schedule_defs
     )
-    assert [s.name for s in repository.sensor_defs] == ["newly_settled"]
-    assert repository.sensor_defs[0].default_status is dg.DefaultSensorStatus.RUNNING
+    assert {s.name for s in repository.sensor_defs} == {
+        "newly_settled",
+        "start_session",
+        "watch_sessions",
+    }
+    assert all(s.default_status is dg.DefaultSensorStatus.RUNNING for s in repository.sensor_defs)
 
 
 def test_the_refresh_comes_after_every_city_s_day_is_over_and_settled() -> None:
