@@ -26,10 +26,10 @@ from kalshi_assets.live.journals import last_beat_us
 from kalshi_assets.live.ladder_session import LadderSession, Said
 from kalshi_assets.live.opening import Opening, PagePlace, present, session_name
 from kalshi_assets.live.readiness import reasons_against
-from kalshi_assets.live.session import TRADING_ENDED
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import DECISIONS, LIVE_PARITY, OF_SESSIONS
+from kalshi_assets.tables.live import TRADING_ENDED
 
 SESSION_TAG = "kalshi_assets/session"
 """Of every session's run; `dagster.yaml` allows one at a time."""

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from kalshi_assets.exchange.orders import Accepted, AlreadyExists, Unknown
+from kalshi_assets.exchange.wire_orders import Accepted, AlreadyExists, Unknown
 from kalshi_assets.instants import as_times
 from kalshi_assets.ladder.terms import atoms_of
 from kalshi_assets.live.day_so_far import DaySoFar

@@ -14,13 +14,11 @@ from kalshi_assets.live.clock import Clock, SessionStopped
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.ladder_session import LadderSession, Said
 from kalshi_assets.live.status import Board
+from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets.units import MINUTE_US, SECOND_US
 
 SETTLE_US = 2 * SECOND_US
 """After a minute ends, how long its candles and trades take to be complete."""
-
-TRADING_ENDED = "trading ended"
-"""Why a session ends by itself."""
 
 Progress = Callable[[LadderDay, LadderSession, Said], object]
 

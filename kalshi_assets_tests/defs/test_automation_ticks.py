@@ -312,6 +312,7 @@ def test_schedules_run_by_the_desk_s_clock_and_are_on_from_the_start(
         "daily_refresh": "30 10,14,18,22 * * *",
         "hourly_intraday": "7 * * * *",
         "nightly_performance": "30 23 * * *",
+        "nightly_promotion": "45 23 * * *",
     }
     assert {s.execution_timezone for s in repository.schedule_defs} == {DESK_TIMEZONE}
     assert all(

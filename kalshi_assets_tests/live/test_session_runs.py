@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -14,7 +15,6 @@ from kalshi_assets.lake.store import Lake
 from kalshi_assets.live.clock import MovedClock
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.opening import session_name
-from kalshi_assets.live.session import TRADING_ENDED
 from kalshi_assets.tables import (
     LIVE_DECISIONS,
     LIVE_FILLS,
@@ -23,6 +23,7 @@ from kalshi_assets.tables import (
     LIVE_SESSIONS,
     OF_SESSIONS,
 )
+from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets_tests.live.worlds import DAY, fill_lake, opened, write_world
 from kalshi_assets_tests.shared_work import of_this_run, once
 
@@ -103,12 +104,11 @@ class Runs:
             within.setenv("KALSHI_ASSETS_SESSION_PORT", "0")
             within.setattr(live, "the_clock", lambda: opening.clock)
             job = self.platform.resolve_job_def("session")
-            try:
+            # What ends the process of a cancelled run; its status says the rest.
+            with suppress(dg.DagsterExecutionInterruptedError):
                 job.execute_in_process(
                     run_config=CONFIG, instance=self.instance, raise_on_error=False
                 )
-            except dg.DagsterExecutionInterruptedError:
-                pass  # as the process of a run would, whose status says the rest
         (run,) = self.instance.get_runs()
         return run.status
 
