@@ -2,33 +2,13 @@
 
 from pathlib import Path
 
-import pytest
-
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.journal_schema import OPEN
 from kalshi_assets.live.opening import session_name
-from kalshi_assets_tests.live.worlds import DAY, at_the_sandbox, books_of, fill_lake, write_world
-from kalshi_assets_tests.shared_work import of_this_run, once
+from kalshi_assets_tests.live.worlds import DAY, at_the_sandbox, books_of
 
 NAME = session_name([DAY], "demo")
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return once(of_this_run(tmp_path_factory) / "live-world", write_world)
-
-
-@pytest.fixture(scope="module")
-def filled(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    return fill_lake(archive, tmp_path_factory.mktemp("filled") / "data")
-
-
-@pytest.fixture
-def lake(filled: Lake) -> Lake:
-    for name in filled.files.names("live"):
-        filled.files.delete(f"live/{name}")
-    return filled
 
 
 def test_orders_reach_the_exchange_and_nothing_rests_at_the_end(archive: Path, lake: Lake) -> None:
