@@ -18,7 +18,6 @@ import httpx
 from rich.console import Console
 
 from kalshi_assets.commands.services import (
-    DAYS_BEHIND,
     environment,
     prepared_archive,
     running_day,
@@ -116,10 +115,12 @@ def _serve_running_day(
         f"  there it is {now[:16]}Z, and time runs {speed:g} times as fast", highlight=False
     )
     last = trading.start.date()
-    before = f"{last - timedelta(days=DAYS_BEHIND)}..{last - timedelta(days=1)}"
-    for name in served.shown:
+    for name, (start, _) in served.shown.items():
+        first, day_before = start - timedelta(days=served.behind), last - timedelta(days=1)
         console.print(
-            f"  backfill {name} {before}, then run the job intraday of {last}: a session starts"
+            f"  try a backfill of {name} {first}..{day_before}, then the job intraday of {last}: "
+            "a session starts",
+            soft_wrap=True,
         )
 
 
