@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table as RichTable
 
+from kalshi_assets.commands.backtest import users_strategy
 from kalshi_assets.commands.services import UNLIMITED, environment, find_archive, service_variables
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.exchange.signing import Signer
@@ -43,7 +44,7 @@ from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import DECISIONS, EVENTS, LIVE_PARITY, OF_SESSIONS
 from kalshi_assets.tables.live import TRADING_ENDED
-from kalshi_assets.trading.strategies import SHIPPED, Strategy, Value, strategy_of
+from kalshi_assets.trading.strategies import SHIPPED, Value
 
 Timing = WallClock | MovedClock | SteppedSandbox
 
@@ -101,7 +102,7 @@ def run_trade(console: Console, progress: Console, asked: Request) -> bool:
     keys = [city_day(name, asked.day) for name in asked.cities]
     lake = the_lake()
     sends = asked.mode != "shadow"
-    strategies = [whole_day_strategy(path) for path in asked.strategies] or list(SHIPPED)
+    strategies = [users_strategy(path) for path in asked.strategies] or list(SHIPPED)
     if sends:
         strategies = strategies if asked.strategies else [Value()]
         _may_send(lake, asked)
@@ -140,22 +141,6 @@ def run_trade(console: Console, progress: Console, asked: Request) -> bool:
     console.print(_summary(lake, keys))
     console.print(f"{ended}; journal of the session: {journal_name(name)}")
     return ended == TRADING_ENDED
-
-
-def whole_day_strategy(path: str) -> Strategy:
-    """A strategy that a session can run.
-
-    Raises
-    ------
-    ValueError
-        There is no such strategy, or it judges single minutes, which sessions do not run yet.
-    """
-    found = strategy_of(path)
-    if not isinstance(found, Strategy):
-        raise ValueError(
-            f"{path} judges single minutes; a session runs strategies with wanted(day)"
-        )
-    return found
 
 
 def _may_send(lake: Lake, asked: Request) -> None:

@@ -26,7 +26,7 @@ from kalshi_assets.live.status import Board
 from kalshi_assets.live.venue import Venue
 from kalshi_assets.pipeline.graph import FAMILIES
 from kalshi_assets.pipeline.services import KalshiService
-from kalshi_assets.trading.strategies import SHIPPED, Strategy
+from kalshi_assets.trading.strategies import SHIPPED, MinuteStrategy, Strategy
 from kalshi_assets.units import MINUTE_US, SECOND_US
 
 SHADOW_ACCOUNT = "shadow"
@@ -78,7 +78,7 @@ class Opening:
     kalshi: KalshiService
     services: Mapping[str, Any]
     clock: Clock
-    strategies: Sequence[Strategy] = SHIPPED
+    strategies: Sequence[Strategy | MinuteStrategy] = SHIPPED
     weather_every_us: int = WEATHER_EVERY_US
     page: PagePlace | None = None
 
