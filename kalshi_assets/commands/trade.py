@@ -31,7 +31,14 @@ from kalshi_assets.live.clock import MovedClock, SteppedSandbox, WallClock
 from kalshi_assets.live.journal import journal_name
 from kalshi_assets.live.journals import SessionJournals
 from kalshi_assets.live.ladder_session import LadderSession, Said
-from kalshi_assets.live.opening import WEATHER_EVERY_US, Opening, PagePlace, present, session_name
+from kalshi_assets.live.opening import (
+    WEATHER_EVERY_US,
+    Opening,
+    PagePlace,
+    page_name,
+    present,
+    session_name,
+)
 from kalshi_assets.live.telemetry import Telemetry
 from kalshi_assets.live.venue import Venue
 from kalshi_assets.performance.promotion import may_trade_live
@@ -139,7 +146,9 @@ def run_trade(console: Console, progress: Console, asked: Request) -> bool:
             name = session_name(keys)
     _ingest(lake, keys, console)
     console.print(_summary(lake, keys))
-    console.print(f"{ended}; journal of the session: {journal_name(name)}")
+    console.print(f"{ended}")
+    for left in (journal_name(name), page_name(name)):
+        console.print(lake.files.address(left), soft_wrap=True, highlight=False)
     return ended == TRADING_ENDED
 
 
