@@ -159,11 +159,22 @@ def trade(
 def ui(
     archive: ArchiveFolder = None,
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    running_day: Annotated[
+        bool,
+        typer.Option(
+            "--running-day",
+            help="The sandbox's last day is in progress, generated unless --archive is given.",
+        ),
+    ] = False,
+    speed: Annotated[
+        float, typer.Option(min=1, max=1000, help="Of the running day: seconds per second.")
+    ] = 1.0,
 ) -> None:
     """Start the Dagster UI and daemon, with a sandbox unless services are configured."""
     from kalshi_assets.commands.ui import run_ui
 
-    raise typer.Exit(run_ui(console, archive, port))
+    running_at = speed if running_day else None
+    raise typer.Exit(run_ui(console, archive, port, running_at=running_at))
 
 
 @app.command()

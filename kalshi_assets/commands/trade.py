@@ -4,7 +4,6 @@ Here: opening the session's parts, progress, the summary. Not here: the session 
 """
 
 import secrets
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from kalshi_assets.instants import microseconds_of
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.learning.classifiers.store import ModelStore
-from kalshi_assets.live.clock import MovedClock, SteppedSandbox, WallClock
+from kalshi_assets.live.clock import MovedClock, SteppedSandbox, WallClock, stopped_by_signals
 from kalshi_assets.live.journal import journal_name
 from kalshi_assets.live.journals import SessionJournals
 from kalshi_assets.live.ladder_session import LadderSession, Said
@@ -135,7 +134,7 @@ def run_trade(console: Console, progress: Console, asked: Request) -> bool:
                 token=Settings().page_token,
             ),
         )
-        stack.enter_context(_stopped_by_signals(clock.stop))
+        stack.enter_context(stopped_by_signals(clock.stop))
         bars = stack.enter_context(Progress(console=progress))
         if sends:
             venue = _venue(lake, keys, asked.mode, served, clock)
@@ -231,20 +230,6 @@ def _shown(bars: Progress) -> Callable[[LadderDay, LadderSession, Said], None]:
         bars.advance(tasks[key], said.decisions["minute"].n_unique())
 
     return show
-
-
-@contextmanager
-def _stopped_by_signals(stop: Callable[[str], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT end the session in its journal instead of killing it."""
-    before = {
-        number: signal.signal(number, lambda got, frame: stop(signal.Signals(got).name))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def create_app(board: Board, *, clock_us: Callable[[], int], token: str | None) 
 
     def refused(request: Request) -> Response | None:
         given = request.query_params.get("token", "")
-        if token is None or hmac.compare_digest(given, token):
+        if token is None or hmac.compare_digest(given.encode(), token.encode()):
             return None
         return PlainTextResponse("add ?token=... to the address", status_code=401)
 
