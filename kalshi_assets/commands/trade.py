@@ -20,6 +20,7 @@ from kalshi_assets.commands.backtest import users_strategy
 from kalshi_assets.commands.services import UNLIMITED, environment, find_archive, service_variables
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.exchange.signing import Signer
+from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.families.temperature.cities import city_day
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.instants import microseconds_of
@@ -38,6 +39,7 @@ from kalshi_assets.live.opening import (
     present,
     session_name,
 )
+from kalshi_assets.live.readiness import reasons_against
 from kalshi_assets.live.telemetry import Telemetry
 from kalshi_assets.live.venue import Venue
 from kalshi_assets.performance.promotion import may_trade_live
@@ -115,6 +117,8 @@ def run_trade(console: Console, progress: Console, asked: Request) -> bool:
     with ExitStack() as stack:
         served, clock = stack.enter_context(_time_and_place(lake, keys, asked))
         now = present(clock)
+        if not asked.sandbox:
+            _must_be_ready(lake, keys, now())
         kalshi = KalshiService(unthrottled=asked.sandbox, clock=now)
         weather = WeatherService(clock=now)
         for service in (kalshi, weather):
@@ -149,6 +153,22 @@ def run_trade(console: Console, progress: Console, asked: Request) -> bool:
     for left in (journal_name(name), page_name(name)):
         console.print(lake.files.address(left), soft_wrap=True, highlight=False)
     return ended == TRADING_ENDED
+
+
+def _must_be_ready(lake: Lake, keys: Sequence[LadderDay], now: datetime) -> None:
+    """Refuse days whose fits are missing, old, or not known to have passed their checks.
+
+    Raises
+    ------
+    ValueError
+        With every reason.
+    """
+    against = {key: reasons_against(lake, CHECKS, key, now, wall=now) for key in keys}
+    if reasons := [f"{key}: {'; '.join(why)}" for key, why in against.items() if why]:
+        raise ValueError(
+            f"{'; '.join(reasons)}. Make the day's tables with: kalshi-assets backfill --city "
+            f"{keys[0].ladder} --start {keys[0].date} --end {keys[0].date}"
+        )
 
 
 def _may_send(lake: Lake, asked: Request) -> None:
