@@ -165,10 +165,11 @@ def _must_be_ready(lake: Lake, keys: Sequence[LadderDay], now: datetime) -> None
     """
     against = {key: reasons_against(lake, CHECKS, key, now, wall=now) for key in keys}
     if reasons := [f"{key}: {'; '.join(why)}" for key, why in against.items() if why]:
-        raise ValueError(
-            f"{'; '.join(reasons)}. Make the day's tables with: kalshi-assets backfill --city "
-            f"{keys[0].ladder} --start {keys[0].date} --end {keys[0].date}"
-        )
+        named = " ".join(f"--city {key.ladder}" for key in keys)
+        days = f"--start {keys[0].date} --end {keys[0].date}"
+        unmade = any("made" in each or "passed" in each for each in reasons)
+        remedy = f". Make its tables with: kalshi-assets backfill {named} {days}" if unmade else ""
+        raise ValueError("; ".join(reasons) + remedy)
 
 
 def _may_send(lake: Lake, asked: Request) -> None:
