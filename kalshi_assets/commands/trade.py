@@ -16,9 +16,11 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table as RichTable
 
+from kalshi_assets.commands.backtest import users_strategy
 from kalshi_assets.commands.services import UNLIMITED, environment, find_archive, service_variables
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.exchange.signing import Signer
+from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.families.temperature.cities import city_day
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.instants import microseconds_of
@@ -29,7 +31,15 @@ from kalshi_assets.live.clock import MovedClock, SteppedSandbox, WallClock, stop
 from kalshi_assets.live.journal import journal_name
 from kalshi_assets.live.journals import SessionJournals
 from kalshi_assets.live.ladder_session import LadderSession, Said
-from kalshi_assets.live.opening import WEATHER_EVERY_US, Opening, PagePlace, present, session_name
+from kalshi_assets.live.opening import (
+    WEATHER_EVERY_US,
+    Opening,
+    PagePlace,
+    page_name,
+    present,
+    session_name,
+)
+from kalshi_assets.live.readiness import reasons_against
 from kalshi_assets.live.telemetry import Telemetry
 from kalshi_assets.live.venue import Venue
 from kalshi_assets.performance.promotion import may_trade_live
@@ -42,7 +52,7 @@ from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets.settings import Settings
 from kalshi_assets.tables import DECISIONS, EVENTS, LIVE_PARITY, OF_SESSIONS
 from kalshi_assets.tables.live import TRADING_ENDED
-from kalshi_assets.trading.strategies import SHIPPED, Strategy, Value, strategy_of
+from kalshi_assets.trading.strategies import SHIPPED, Value
 
 Timing = WallClock | MovedClock | SteppedSandbox
 
@@ -100,13 +110,15 @@ def run_trade(console: Console, progress: Console, asked: Request) -> bool:
     keys = [city_day(name, asked.day) for name in asked.cities]
     lake = the_lake()
     sends = asked.mode != "shadow"
-    strategies = [whole_day_strategy(path) for path in asked.strategies] or list(SHIPPED)
+    strategies = [users_strategy(path) for path in asked.strategies] or list(SHIPPED)
     if sends:
         strategies = strategies if asked.strategies else [Value()]
         _may_send(lake, asked)
     with ExitStack() as stack:
         served, clock = stack.enter_context(_time_and_place(lake, keys, asked))
         now = present(clock)
+        if not asked.sandbox:
+            _must_be_ready(lake, keys, now())
         kalshi = KalshiService(unthrottled=asked.sandbox, clock=now)
         weather = WeatherService(clock=now)
         for service in (kalshi, weather):
@@ -137,24 +149,27 @@ def run_trade(console: Console, progress: Console, asked: Request) -> bool:
             name = session_name(keys)
     _ingest(lake, keys, console)
     console.print(_summary(lake, keys))
-    console.print(f"{ended}; journal of the session: {journal_name(name)}")
+    console.print(f"{ended}")
+    for left in (journal_name(name), page_name(name)):
+        console.print(lake.files.address(left), soft_wrap=True, highlight=False)
     return ended == TRADING_ENDED
 
 
-def whole_day_strategy(path: str) -> Strategy:
-    """A strategy that a session can run.
+def _must_be_ready(lake: Lake, keys: Sequence[LadderDay], now: datetime) -> None:
+    """Refuse days whose fits are missing, old, or not known to have passed their checks.
 
     Raises
     ------
     ValueError
-        There is no such strategy, or it judges single minutes, which sessions do not run yet.
+        With every reason.
     """
-    found = strategy_of(path)
-    if not isinstance(found, Strategy):
-        raise ValueError(
-            f"{path} judges single minutes; a session runs strategies with wanted(day)"
-        )
-    return found
+    against = {key: reasons_against(lake, CHECKS, key, now, wall=now) for key in keys}
+    if reasons := [f"{key}: {'; '.join(why)}" for key, why in against.items() if why]:
+        named = " ".join(f"--city {key.ladder}" for key in keys)
+        days = f"--start {keys[0].date} --end {keys[0].date}"
+        unmade = any("made" in each or "passed" in each for each in reasons)
+        remedy = f". Make its tables with: kalshi-assets backfill {named} {days}" if unmade else ""
+        raise ValueError("; ".join(reasons) + remedy)
 
 
 def _may_send(lake: Lake, asked: Request) -> None:
