@@ -21,7 +21,7 @@ help:
 	@echo "make test    the tests that every change needs"
 	@echo "make drill   killed processes, whole chains, a browser, thousands of absurd days, random seeds"
 	@echo "make attack  the properties of no look-ahead on SEEDS=20 random seeds in a row"
-	@echo "make ui      the Dagster UI and daemon, with a sandbox beside them"
+	@echo "make ui      the Dagster UI and daemon, with a sandbox beside them; SPEED=1: of a day in progress"
 	@echo "make check   format, lint, types, walls"
 	@echo "make bench   how fast the chain is"
 
@@ -54,7 +54,7 @@ check: .venv/.ready
 	@$(RUN)/lint-imports
 
 ui: .venv/.ready
-	@$(RUN)/kalshi-assets ui $(if $(ARCHIVE),--archive "$(ARCHIVE)")
+	@$(RUN)/kalshi-assets ui $(if $(ARCHIVE),--archive "$(ARCHIVE)") $(if $(SPEED),--running-day --speed "$(SPEED)")
 
 bench: .venv/.ready
 	@$(RUN)/kalshi-assets bench chain

@@ -5,7 +5,8 @@ Here: names, options and help of the commands. Not here: what they do (`commands
 
 import sys
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -30,11 +31,13 @@ study_app = typer.Typer(help="Score forecasts on recorded days.", no_args_is_hel
 kill_app = typer.Typer(
     help="Cancel everything at the exchange, and keep sessions from trading.", no_args_is_help=True
 )
+live_app = typer.Typer(help="Before a session at the real exchange.", no_args_is_help=True)
 for name, group in (
     ("sandbox", sandbox_app),
     ("bench", bench_app),
     ("study", study_app),
     ("kill-switch", kill_app),
+    ("live", live_app),
 ):
     app.add_typer(group, name=name)
 
@@ -44,6 +47,15 @@ STUDIED_CITIES = ["new_york", "chicago", "miami", "austin", "denver"]
 
 console = Console(width=None if Console().is_terminal else PIPED_WIDTH)
 errors = Console(stderr=True)
+
+
+class Mode(StrEnum):
+    """What becomes of a session's orders."""
+
+    SHADOW = "shadow"
+    DEMO = "demo"
+    LIVE = "live"
+
 
 FirstDay = Annotated[
     datetime, typer.Option(formats=["%Y-%m-%d"], help="First climate day, YYYY-MM-DD.")
@@ -77,48 +89,92 @@ def demo(archive: ArchiveFolder = None) -> None:
 
 
 @app.command()
+def promotion(
+    strategy: Annotated[str, typer.Option(help="The strategy that would trade.")] = "value",
+    end: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Last day of the window; default: today."),
+    ] = None,
+) -> None:
+    """Say GO or NO-GO from weeks of shadow; exit code 1 for NO-GO."""
+    from kalshi_assets.commands.promotion import run_promotion
+
+    last = (end or datetime.now()).date()  # noqa: DTZ005 (the desk's date)
+    raise typer.Exit(0 if run_promotion(console, strategy=strategy, end=last) else 1)
+
+
+@app.command()
 def trade(
     city: Cities,
     day: Annotated[
         datetime, typer.Option("--date", formats=["%Y-%m-%d"], help="Climate day, YYYY-MM-DD.")
     ],
-    mode: Annotated[str, typer.Option(help="shadow: orders are simulated.")] = "shadow",
+    mode: Annotated[
+        Mode, typer.Option(envvar="TRADE_MODE", help="shadow: orders are simulated.")
+    ] = Mode.SHADOW,
+    strategy: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Whose orders; default: in shadow the three side by side, else value.",
+        ),
+    ] = None,
     sandbox: Annotated[
         bool, typer.Option("--sandbox", help="Trade a past day, served by a sandbox.")
     ] = False,
     archive: ArchiveFolder = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M"],
+            help="With --sandbox: begin at this time, UTC; default: open.",
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="Of the session's page; others need KALSHI_ASSETS_PAGE_TOKEN.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Of the session's page; 0: a free one.")] = 0,
+    understood: Annotated[
+        bool, typer.Option("--i-understand-the-risks", help="Needed by --mode live.")
+    ] = False,
 ) -> None:
     """Run a trading session of one day and compare its decisions with the backtest."""
-    from kalshi_assets.commands.trade import run_trade
+    from kalshi_assets.commands.trade import Request, run_trade
 
-    if mode != "shadow":
-        _fail(f"mode {mode!r} is not there yet; modes: shadow")
-    done = run_trade(
-        console,
-        errors,
+    asked = Request(
         cities=city,
         day=day.date(),
+        mode=mode.value,
+        strategies=strategy or [],
         sandbox=sandbox,
         archive=archive,
+        since=None if since is None else since.replace(tzinfo=UTC),
         host=host,
         port=port,
+        understood=understood,
     )
-    raise typer.Exit(0 if done else 1)
+    raise typer.Exit(0 if run_trade(console, errors, asked) else 1)
 
 
 @app.command()
 def ui(
     archive: ArchiveFolder = None,
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    running_day: Annotated[
+        bool,
+        typer.Option(
+            "--running-day",
+            help="The sandbox's last day is in progress, generated unless --archive is given.",
+        ),
+    ] = False,
+    speed: Annotated[
+        float, typer.Option(min=1, max=1000, help="Of the running day: seconds per second.")
+    ] = 1.0,
 ) -> None:
     """Start the Dagster UI and daemon, with a sandbox unless services are configured."""
     from kalshi_assets.commands.ui import run_ui
 
-    raise typer.Exit(run_ui(console, archive, port))
+    running_at = speed if running_day else None
+    raise typer.Exit(run_ui(console, archive, port, running_at=running_at))
 
 
 @app.command()
@@ -441,6 +497,14 @@ def bench_live(json: AsJson = False) -> None:
     from kalshi_assets.benchmarks.live import run_live_bench
 
     run_live_bench(console, as_json=json)
+
+
+@live_app.command("smoke")
+def live_smoke(json: AsJson = False) -> None:
+    """Ask the real exchange everything that a session needs; read only."""
+    from kalshi_assets.commands.smoke import run_smoke
+
+    raise typer.Exit(run_smoke(console, as_json=json))
 
 
 @study_app.command("weather")

@@ -20,8 +20,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from kalshi_assets.exchange.orders import Accepted, OrderWriter
+from kalshi_assets.exchange.orders import OrderWriter
 from kalshi_assets.exchange.signing import Signer
+from kalshi_assets.exchange.wire_orders import Accepted
 from kalshi_assets.lake.files import Files
 from kalshi_assets.live.gate import GateLimits, Ladder
 from kalshi_assets.live.gateway import Gateway, GatewayParams

@@ -66,7 +66,7 @@ def run_backtest(
     ValueError
         An unknown city, strategy or parameter, or no days.
     """
-    chosen = [_strategy(path) for path in strategies] or list(SHIPPED)
+    chosen = [users_strategy(path) for path in strategies] or list(SHIPPED)
     document, lake = load_toml(CONFIG_NAME), the_lake()
     params = {
         name: with_changes(FAMILY.trading_params(document, city(name).name), changes)
@@ -120,7 +120,14 @@ def changes_of(texts: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _strategy(path: str) -> Strategy | MinuteStrategy:
+def users_strategy(path: str) -> Strategy | MinuteStrategy:
+    """A strategy by name, or ``module:Class`` of a file in the working folder.
+
+    Raises
+    ------
+    ValueError
+        There is no such strategy.
+    """
     # The installed command does not look for modules in the working folder by itself.
     if "" not in sys.path:
         sys.path.insert(0, "")

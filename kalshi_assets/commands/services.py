@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from kalshi_assets.families.temperature.cities import city
 from kalshi_assets.keys import days_between
+from kalshi_assets.sandbox.app import Trading
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.server import PEM_NAME, Sandbox, launched, running
 from kalshi_assets.sandbox.world import generate
@@ -42,6 +43,8 @@ SHOWN_RECORDINGS = {
     "chicago": (date(2025, 5, 5), date(2025, 5, 9)),
 }
 SHOWN_DAYS = 8
+# When a running day starts: morning in every city, with the session's busiest hours ahead.
+RUNNING_SINCE = time(14, tzinfo=UTC)
 # Days before the shown ones that are backfilled too: the pool trusts the weather only after days
 # that prove it.
 DAYS_BEHIND = 20
@@ -66,11 +69,20 @@ class ServedArchive:
     generated: bool = False
 
 
-def find_archive(asked: Path | None, data: Path) -> ServedArchive:
-    """The requested archive, else the recordings next to the project, else a world in `data`."""
+def find_archive(asked: Path | None, data: Path, *, with_recordings: bool = True) -> ServedArchive:
+    """The requested archive, else the recordings next to the project, else a world in `data`.
+
+    Parameters
+    ----------
+    asked, data
+        The requested archive, if any, and the data folder.
+    with_recordings
+        Whether the recordings are served if none is requested.
+    """
+    with_recordings = with_recordings or asked is not None
     if asked is not None and asked.resolve() != RECORDINGS.resolve():
         return ServedArchive(root=asked, origin=f"archive {asked.name}", shown=_last_days(asked))
-    if (RECORDINGS / "markets.parquet").is_file():
+    if with_recordings and (RECORDINGS / "markets.parquet").is_file():
         return ServedArchive(root=RECORDINGS.resolve(), origin="recordings", shown=SHOWN_RECORDINGS)
     days = WORLD_END - timedelta(days=SHOWN_DAYS - 1), WORLD_END
     return ServedArchive(
@@ -99,8 +111,17 @@ def recordings(asked: Path | None) -> Path:
     return root
 
 
-def prepared_archive(console: Console, asked: Path | None, data: Path) -> ServedArchive:
+def prepared_archive(
+    console: Console, asked: Path | None, data: Path, *, with_recordings: bool = True
+) -> ServedArchive:
     """The archive to serve, as of `find_archive`; generates the world if it is needed and missing.
+
+    Parameters
+    ----------
+    console
+        Told of what is generated.
+    asked, data, with_recordings
+        As of `find_archive`.
 
     Raises
     ------
@@ -109,9 +130,9 @@ def prepared_archive(console: Console, asked: Path | None, data: Path) -> Served
     """
     if asked is not None:
         recordings(asked)
-    archive = find_archive(asked, data)
+    archive = find_archive(asked, data, with_recordings=with_recordings)
     if not archive.root.is_dir():
-        console.print("no recordings found: generating a world")
+        console.print("generating a world")
         start = WORLD_END - timedelta(days=WORLD_DAYS - 1)
         partial = archive.root.with_name(f"{archive.root.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
@@ -156,16 +177,46 @@ def _last_days(root: Path) -> dict[str, tuple[date, date]]:
     return {name: (end - timedelta(days=SHOWN_DAYS - 1), end) for name, end in last.iter_rows()}
 
 
+def running_day(archive: ServedArchive, data: Path, speed: float) -> Trading:
+    """An exchange in whose present the archive's last day is in progress.
+
+    Parameters
+    ----------
+    archive, data
+        What it serves, and where it keeps its books: started again, it goes on at their time.
+    speed
+        Simulated seconds per second.
+    """
+    last = max(end for _, end in archive.shown.values())
+    start = datetime.combine(last, RUNNING_SINCE)
+    return Trading(start=start, speed=speed, books=data / "sandbox" / "books.sqlite")
+
+
 @contextmanager
-def sandbox_environment(archive: ServedArchive, data: Path, port: int = 0) -> Iterator[Sandbox]:
-    """A sandbox process serving `archive`, with this process's settings pointing to it."""
+def sandbox_environment(
+    archive: ServedArchive, data: Path, port: int = 0, trading: Trading | None = None
+) -> Iterator[Sandbox]:
+    """A sandbox process serving `archive`, with this process's settings pointing to it.
+
+    Parameters
+    ----------
+    archive, data, port
+        What it serves, where it keeps its state, and its port; 0: a free one.
+    trading
+        Makes it an exchange whose time, of sessions and schedules too, runs from an instant on.
+    """
     state_dir = data / "sandbox"
-    with launched(archive.root, port=port, state_dir=state_dir) as sandbox:
+    with launched(archive.root, port=port, state_dir=state_dir, trading=trading) as sandbox:
         variables = {
             "KALSHI_ASSETS_ORIGIN": archive.origin,
             "KALSHI_API_KEY_ID": sandbox.key_id,
             "KALSHI_PRIVATE_KEY_PEM_PATH": str((state_dir / PEM_NAME).resolve()),
         }
+        if trading is not None:
+            variables |= {
+                "KALSHI_ASSETS_SANDBOX_CLOCK": sandbox.url,
+                "KALSHI_WS_URL": sandbox.ws_url,
+            }
         with environment(variables | service_variables(sandbox)):
             yield sandbox
 

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from kalshi_assets.defs.clocks import time_of_tick
 from kalshi_assets.defs.jobs import intraday, refresh, settle
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.defs.partitions import dagster_key, key_of
@@ -109,20 +110,20 @@ def is_settled(lake: Lake, key: LadderDay) -> bool:
     ),
 )
 def daily_refresh(context: dg.ScheduleEvaluationContext, kalshi: Kalshi) -> Tick:
-    now = context.scheduled_execution_time
+    tick = context.scheduled_execution_time
     if not (cities := _active(context.log)):
         return NO_CITY
-    lake = the_lake()
+    lake, now = the_lake(), time_of_tick(tick)
     wanted = overdue(
         cities,
         now,
         REFRESHED_DAYS,
         made=lambda key: lake.has(REPORT, key),
-        running=_at_work(context.instance),
+        running=at_work(context.instance),
     )
     if not wanted:
         return dg.SkipReason("every recent day is complete or in progress")
-    return requests_for(wanted, _listed(kalshi, wanted), lambda key: run_key("refresh", key, now))
+    return requests_for(wanted, _listed(kalshi, wanted), lambda key: run_key("refresh", key, tick))
 
 
 @dg.schedule(
@@ -133,11 +134,11 @@ def daily_refresh(context: dg.ScheduleEvaluationContext, kalshi: Kalshi) -> Tick
     description="The current day of every active city so far, hourly after the station reports.",
 )
 def hourly_intraday(context: dg.ScheduleEvaluationContext, kalshi: Kalshi) -> Tick:
-    now = context.scheduled_execution_time
+    tick = context.scheduled_execution_time
     if not (cities := _active(context.log)):
         return NO_CITY
-    wanted = today(cities, now)
-    return requests_for(wanted, _listed(kalshi, wanted), lambda key: run_key("intraday", key, now))
+    wanted = today(cities, time_of_tick(tick))
+    return requests_for(wanted, _listed(kalshi, wanted), lambda key: run_key("intraday", key, tick))
 
 
 @dg.sensor(
@@ -151,15 +152,15 @@ def hourly_intraday(context: dg.ScheduleEvaluationContext, kalshi: Kalshi) -> Ti
 )
 def newly_settled(context: dg.SensorEvaluationContext, kalshi: Kalshi) -> dg.SensorResult:
     watch, lake = Watch.of(context.cursor), the_lake()
+    now = kalshi.now()
     with kalshi.watcher() as client:
-        now = client.now()
         problems = watch.look(client, Settings().cities, now, time.monotonic)
     for problem in problems:
         context.log.warning(problem)
     tries = watch.due(
         now,
         stored=lambda key: is_settled(lake, key),
-        running=_at_work(context.instance),
+        running=at_work(context.instance),
         refreshed=lambda key: is_left_to_the_sensor(lake, key, now),
     )
     cursor = watch.model_dump_json()
@@ -181,15 +182,15 @@ def _active(log: logging.Logger) -> list[str]:
     return [name for name in settings.cities if name in CITIES]
 
 
-def run_key(job: str, key: LadderDay, now: datetime) -> str:
-    """The run key: job, city-day and time of the tick.
+def run_key(job: str, key: LadderDay, tick: datetime) -> str:
+    """The run key: job, city-day and time of the tick, which is this machine's.
 
     The time is in UTC, because local times repeat for an hour when clocks are set back.
     """
-    return f"{job}-{event_ticker(key)}-{now.astimezone(UTC):%Y%m%dT%H%M}Z"
+    return f"{job}-{event_ticker(key)}-{tick.astimezone(UTC):%Y%m%dT%H%M}Z"
 
 
-def _at_work(instance: dg.DagsterInstance) -> frozenset[LadderDay]:
+def at_work(instance: dg.DagsterInstance) -> frozenset[LadderDay]:
     """City-days of queued and running runs."""
     runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
     return frozenset(key_of(run.tags[PARTITION]) for run in runs if PARTITION in run.tags)

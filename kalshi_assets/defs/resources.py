@@ -11,12 +11,14 @@ import dagster as dg
 import duckdb
 from dagster_duckdb import DuckDBResource
 
+from kalshi_assets.defs.clocks import the_clock
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.lake.catalogue import CATALOGUE, ensure_catalogue
 from kalshi_assets.lake.configurations import Configurations
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.live.journals import SessionJournals
+from kalshi_assets.live.opening import present
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.settings import Settings
@@ -34,7 +36,10 @@ class KalshiResource(dg.ConfigurableResource[KalshiService]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[KalshiService]:
         """The service of a run or a tick; its connections are closed at the end."""
-        with closing(KalshiService(replay=self.replay, unthrottled=self.unthrottled)) as service:
+        now = present(the_clock())
+        with closing(
+            KalshiService(replay=self.replay, unthrottled=self.unthrottled, clock=now)
+        ) as service:
             yield service
 
 
@@ -47,7 +52,8 @@ class WeatherResource(dg.ConfigurableResource[WeatherService]):
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[WeatherService]:
         """The service of a run; its connections are closed at the end."""
-        with closing(WeatherService(replay=self.replay)) as service:
+        now = present(the_clock())
+        with closing(WeatherService(replay=self.replay, clock=now)) as service:
             yield service
 
 

@@ -3,28 +3,44 @@
 A write is never repeated here, because an answer that was lost says nothing about the order. Every
 write returns what is known of its effect: `Accepted`, `Refused`, `AlreadyExists` or `Unknown`.
 
-Here: the requests and how their answers are understood. Not here: reads (account), the journal and
-limits (live.gateway), amending, which the platform does not do.
+Here: the requests. Not here: how their answers are understood (wire_orders), reads (account), the
+journal and limits (live.gateway), amending, which the platform does not do.
 """
 
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 import httpx
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
-from kalshi_assets.exchange.errors import Endpoint, ExchangeError, MalformedAnswerError, error_of
+from kalshi_assets.exchange.errors import Endpoint, ExchangeError
 from kalshi_assets.exchange.signing import Signer
 from kalshi_assets.exchange.throttle import TokenBucket
 from kalshi_assets.exchange.wire_account import EndpointCosts
-from kalshi_assets.exchange.wire_values import Record, epoch_ms, hundredths
-from kalshi_assets.units import CC_A_DOLLAR, HUNDREDTHS
+from kalshi_assets.exchange.wire_orders import (
+    AlreadyExists,
+    Answered,
+    Cancelled,
+    CancelResult,
+    NewOrder,
+    Placed,
+    Refused,
+    Unknown,
+    WriteResult,
+    accepted_of,
+    answer_of,
+    batch_item_of,
+    count_text,
+    done_of,
+    ended_of,
+    understood,
+)
+from kalshi_assets.exchange.wire_values import Record, hundredths
 
 API = "/trade-api/v2"
 ORDERS = "/portfolio/events/orders"
@@ -37,109 +53,6 @@ PUBLISHED_COSTS = EndpointCosts(
     exceptions={("DELETE", f"{API}{ORDERS}/:order_id"): 2, ("DELETE", f"{API}{ORDERS}"): 2},
 )
 """Tokens per write, unless the exchange's own list is passed in."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewOrder:
-    """An order as it is sent, in YES terms.
-
-    Attributes
-    ----------
-    ticker, side
-        The market; bid buys YES, ask sells it, which is to buy NO.
-    client_order_id
-        Ours; the exchange accepts each once, for ever.
-    price_cc, size
-        Limit price in 1/10,000 dollar; size in 1/100 contract.
-    expires_at_s
-        Unix second at which the exchange ends it; None: immediate or cancel.
-    order_group_id, exchange_index
-        The group that cancels it, and the shard of the market.
-    """
-
-    ticker: str
-    side: Literal["bid", "ask"]
-    client_order_id: str
-    price_cc: int
-    size: int
-    expires_at_s: int | None
-    order_group_id: str
-    exchange_index: int
-
-    def wire(self) -> dict[str, Any]:
-        """The body of the request: what rests is post-only, what takes is immediate."""
-        rests = self.expires_at_s is not None
-        body: dict[str, Any] = {
-            "ticker": self.ticker,
-            "client_order_id": self.client_order_id,
-            "side": self.side,
-            "count": count_text(self.size),
-            "price": price_text(self.price_cc),
-            "time_in_force": "good_till_canceled" if rests else "immediate_or_cancel",
-            "post_only": rests,
-            "self_trade_prevention_type": "taker_at_cross",
-            "cancel_order_on_pause": True,
-            "reduce_only": False,
-            "order_group_id": self.order_group_id,
-            "exchange_index": self.exchange_index,
-        }
-        return body | ({"expiration_time": self.expires_at_s} if rests else {})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Accepted:
-    """The exchange has the order; sizes in 1/100 contract."""
-
-    order_id: str
-    filled: int
-    remaining: int
-    ts_ms: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cancelled:
-    """The order was cancelled, or decreased, by so many 1/100 contracts; earlier fills count."""
-
-    order_id: str
-    reduced_by: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Done:
-    """A write without a result, such as cancel-all, was carried out."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Refused:
-    """The exchange refused the write, or it was never sent (code ``not_sent``): no effect."""
-
-    code: str
-    message: str
-    status: int | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlreadyExists:
-    """The client order ID was used before: that order got in. Its state must be read."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gone:
-    """404 to a cancel: cancelled, executed or unknown. Its fills must be read."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Unknown:
-    """Nobody knows whether the write had its effect: it must be read, never repeated."""
-
-    why: str
-
-
-Placed = Accepted | Refused | AlreadyExists | Unknown
-CancelResult = Cancelled | Gone | Refused | Unknown
-WriteResult = Done | Refused | Unknown
-
-_Answer = tuple[int, Any] | Refused | Unknown
 
 
 class OrderWriter(AbstractContextManager):
@@ -201,7 +114,7 @@ class OrderWriter(AbstractContextManager):
             return AlreadyExists() if answer.code == "order_already_exists" else answer
         if isinstance(answer, Refused | Unknown):
             return answer
-        return _understood(lambda: _accepted(answer[1], order))
+        return understood(lambda: accepted_of(answer.json, order))
 
     def create_batch(self, orders: Sequence[NewOrder]) -> list[Placed]:
         """Place several orders in one request; the whole batch must fit into the write budget.
@@ -214,13 +127,13 @@ class OrderWriter(AbstractContextManager):
         if isinstance(answer, Refused | Unknown):
             return [answer] * len(orders)
         try:
-            items = Record(answer[1], "batch").rows("orders")
+            items = Record(answer.json, "batch").rows("orders")
         except ExchangeError as error:
             return [Unknown(why=str(error))] * len(orders)
         if len(items) != len(orders):
             return [Unknown(why=f"{len(items)} answers to {len(orders)} orders")] * len(orders)
         return [
-            _understood(partial(_batch_item, item, order))
+            understood(partial(batch_item_of, item, order))
             for item, order in zip(items, orders, strict=True)
         ]
 
@@ -236,7 +149,7 @@ class OrderWriter(AbstractContextManager):
         """
         body = {"reduce_to": count_text(to_size), "market_ticker": ticker}
         answer = self._send("POST", f"{ORDERS}/{quote(order_id, safe='')}/decrease", body)
-        return _ended(
+        return ended_of(
             answer,
             lambda r: (
                 Cancelled(order_id=r.text("order_id"), reduced_by=0)
@@ -258,7 +171,7 @@ class OrderWriter(AbstractContextManager):
             f"{ORDERS}/{quote(order_id, safe='')}",
             params={"exchange_index": exchange_index, "market_ticker": ticker},
         )
-        return _ended(
+        return ended_of(
             answer,
             lambda r: Cancelled(
                 order_id=r.text("order_id"), reduced_by=r.get("reduced_by", hundredths)
@@ -267,7 +180,7 @@ class OrderWriter(AbstractContextManager):
 
     def cancel_all(self) -> WriteResult:
         """Cancel every order of the account, and those placed within a minute after."""
-        return _done(self._send("DELETE", ORDERS))
+        return done_of(self._send("DELETE", ORDERS))
 
     def create_group(self, *, contracts_limit: int, exchange_index: int) -> str | Refused | Unknown:
         """Create an order group; its ID.
@@ -283,19 +196,19 @@ class OrderWriter(AbstractContextManager):
         answer = self._send("POST", f"{GROUPS}/create", body)
         if isinstance(answer, Refused | Unknown):
             return answer
-        return _understood(lambda: Record(answer[1], "order group").text("order_group_id"))
+        return understood(lambda: Record(answer.json, "order group").text("order_group_id"))
 
     def trigger_group(self, group_id: str) -> WriteResult:
         """Cancel all orders of a group and refuse new ones until it is reset."""
-        return _done(self._send("PUT", f"{GROUPS}/{quote(group_id, safe='')}/trigger", {}))
+        return done_of(self._send("PUT", f"{GROUPS}/{quote(group_id, safe='')}/trigger", {}))
 
     def reset_group(self, group_id: str) -> WriteResult:
         """Let a triggered group take orders again."""
-        return _done(self._send("PUT", f"{GROUPS}/{quote(group_id, safe='')}/reset", {}))
+        return done_of(self._send("PUT", f"{GROUPS}/{quote(group_id, safe='')}/reset", {}))
 
     def delete_group(self, group_id: str) -> WriteResult:
         """Delete a group, which cancels its orders."""
-        return _done(self._send("DELETE", f"{GROUPS}/{quote(group_id, safe='')}"))
+        return done_of(self._send("DELETE", f"{GROUPS}/{quote(group_id, safe='')}"))
 
     def _send(
         self,
@@ -306,8 +219,8 @@ class OrderWriter(AbstractContextManager):
         params: Mapping[str, Any] | None = None,
         count: int = 1,
         handed: Callable[[], None] = lambda: None,
-    ) -> _Answer:
-        """Status and JSON of an answer below 300; anything else is refused or unknown."""
+    ) -> Answered:
+        """The answer to one request, sent once."""
         url = httpx.URL(self.base_url + path, params=dict(params or {}))
         signed = url.raw_path.split(b"?")[0].decode("ascii")
         if self._bucket is not None:
@@ -330,7 +243,7 @@ class OrderWriter(AbstractContextManager):
             once.call()
             return Unknown(why=_named(error))
         once.call()
-        return _answered(response, Endpoint(method, path, params or {}))
+        return answer_of(response, Endpoint(method, path, params or {}))
 
 
 class _Once:
@@ -349,32 +262,6 @@ class _Once:
             function()
 
 
-def price_text(price_cc: int) -> str:
-    """A price as the wire has it, such as ``"0.5600"``; strictly between 0 and a dollar.
-
-    Raises
-    ------
-    ValueError
-        No order has such a price.
-    """
-    if not 0 < price_cc < CC_A_DOLLAR:
-        raise ValueError(f"the price {price_cc} cc is not between 0 and {CC_A_DOLLAR}")
-    return f"0.{price_cc:04d}"
-
-
-def count_text(size: int) -> str:
-    """A size in 1/100 contract as the wire has it, such as ``"10.00"``.
-
-    Raises
-    ------
-    ValueError
-        The size is not positive.
-    """
-    if size <= 0:
-        raise ValueError(f"the size {size}/100 contracts is not positive")
-    return f"{size // HUNDREDTHS}.{size % HUNDREDTHS:02d}"
-
-
 def cost_of(costs: EndpointCosts, method: str, path: str) -> float:
     """Tokens of a request.
 
@@ -389,79 +276,6 @@ def cost_of(costs: EndpointCosts, method: str, path: str) -> float:
         if its_method == method and re.fullmatch(re.sub(r"[:*]\w+", "[^/]+", pattern), path):
             return cost
     return costs.default
-
-
-def _answered(response: httpx.Response, endpoint: Endpoint) -> _Answer:
-    if response.status_code >= 500 or response.status_code in (408, 425):
-        return Unknown(why=f"HTTP {response.status_code}: {response.text[:200]}")
-    if response.status_code >= 400:
-        error = error_of(response.status_code, response.content, endpoint)
-        return Refused(
-            code=error.code or f"http_{response.status_code}",
-            message=str(error.details or error.message),
-            status=response.status_code,
-        )
-    if response.status_code >= 300:
-        return Unknown(why=f"HTTP {response.status_code}, a redirection")
-    if not response.content:
-        return response.status_code, {}
-    try:
-        return response.status_code, from_json(response.content)
-    except ValueError:
-        return Unknown(why=f"the answer ({len(response.content)} bytes) is not JSON")
-
-
-def _understood(read: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except (MalformedAnswerError, ValueError) as error:
-        return Unknown(why=str(error))
-
-
-def _accepted(payload: Any, order: NewOrder) -> Accepted | Unknown:
-    record = Record(payload, f"created order {order.client_order_id}")
-    accepted = Accepted(
-        order_id=record.text("order_id"),
-        filled=record.get("fill_count", hundredths),
-        remaining=record.get("remaining_count", hundredths),
-        ts_ms=record.get("ts_ms", epoch_ms),
-    )
-    if record.maybe_text("client_order_id") not in (None, order.client_order_id):
-        return Unknown(why="the answer is about another client_order_id")
-    least = min(accepted.filled, accepted.remaining)
-    if least < 0 or accepted.filled + accepted.remaining > order.size:
-        return Unknown(
-            why=f"filled {accepted.filled} and remaining {accepted.remaining} do not fit the "
-            f"ordered {order.size}, all in 1/100 contract"
-        )
-    return accepted
-
-
-def _batch_item(item: Any, order: NewOrder) -> Placed:
-    record = Record(item, f"created order {order.client_order_id}")
-    error = item.get("error")
-    if error is None:
-        return _accepted(item, order)
-    refusal = Record(error, f"error of {order.client_order_id}")
-    code = refusal.text("code")
-    if code == "order_already_exists":
-        return AlreadyExists()
-    if record.maybe_text("order_id") is not None:
-        return Unknown(why=f"an order ID and an error: {code}")
-    text = refusal.maybe_text("details") or refusal.maybe_text("message") or code
-    return Refused(code=code, message=text)
-
-
-def _ended(answer: _Answer, read: Callable[[Record], CancelResult]) -> CancelResult:
-    if isinstance(answer, Refused) and answer.status == 404:
-        return Gone()
-    if isinstance(answer, Refused | Unknown):
-        return answer
-    return _understood(lambda: read(Record(answer[1], "cancelled order")))
-
-
-def _done(answer: _Answer) -> WriteResult:
-    return answer if isinstance(answer, Refused | Unknown) else Done()
 
 
 def _named(error: Exception) -> str:

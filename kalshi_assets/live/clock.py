@@ -3,10 +3,11 @@
 Here: reading the time and waiting for it. Not here: what happens at which time (`session`).
 """
 
+import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -54,7 +55,7 @@ class WallClock:
     def __init__(
         self, read_us: Callable[[], int] = lambda: time.time_ns() // 1000, speed: float = 1.0
     ) -> None:
-        self.now_us, self._speed = read_us, speed
+        self.now_us, self.speed = read_us, speed
         self._asked = threading.Event()
         self._why = ""
 
@@ -67,10 +68,35 @@ class WallClock:
         """Sleep until then."""
         while True:
             left = at_us - self.now_us()
-            if self._asked.wait(max(left, 0) / SECOND_US / self._speed):
+            if self._asked.wait(max(left, 0) / SECOND_US / self.speed):
                 raise SessionStopped(self._why)
             if self.now_us() >= at_us:
                 return
+
+
+@contextmanager
+def stopped_by_signals(stop: Callable[[str], None]) -> Iterator[None]:
+    """SIGTERM and SIGINT end a session in its journal instead of killing it.
+
+    Only a process's main thread receives signals; in others nothing changes.
+
+    Parameters
+    ----------
+    stop
+        Of the session's clock; told of the signal's name.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, lambda got, frame: stop(signal.Signals(got).name))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class MovedClock:

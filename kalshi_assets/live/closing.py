@@ -7,7 +7,7 @@ Here: cancelling and verifying. Not here: the kill switch, which does without a 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kalshi_assets.exchange.orders import Done
+from kalshi_assets.exchange.wire_orders import Done
 from kalshi_assets.live.gateway import Gateway
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.journal_schema import OPEN

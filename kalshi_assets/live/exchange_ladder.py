@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-from kalshi_assets.exchange.orders import Accepted, AlreadyExists, Unknown
+from kalshi_assets.exchange.wire_orders import Accepted, AlreadyExists, Unknown
 from kalshi_assets.instants import as_times
 from kalshi_assets.ladder.terms import atoms_of
 from kalshi_assets.live.day_so_far import DaySoFar
@@ -26,7 +26,7 @@ from kalshi_assets.tables import EVENTS
 from kalshi_assets.trading import records
 from kalshi_assets.trading.day import TradingDay
 from kalshi_assets.trading.real_desk import RealDesk, SentOrder, whole_contracts
-from kalshi_assets.trading.strategies import Strategy
+from kalshi_assets.trading.strategies import MinuteStrategy, Strategy
 from kalshi_assets.units import CC_A_DOLLAR, MILLIONTHS
 
 _MILLIONTHS_A_CC = MILLIONTHS // CC_A_DOLLAR
@@ -48,7 +48,12 @@ class ExchangeLadder:
     """
 
     def __init__(
-        self, day: DaySoFar, facts: LadderFacts, strategy: Strategy, journal: Journal, account: str
+        self,
+        day: DaySoFar,
+        facts: LadderFacts,
+        strategy: Strategy | MinuteStrategy,
+        journal: Journal,
+        account: str,
     ) -> None:
         self.day, self.facts = day, facts
         self._strategy, self._journal, self._account = strategy, journal, account

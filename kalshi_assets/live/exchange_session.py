@@ -19,10 +19,11 @@ from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.journal_schema import OPEN
 from kalshi_assets.live.lease import Lease, LeaseError
 from kalshi_assets.live.reconciliation import Reconciler, differences
-from kalshi_assets.live.session import SETTLE_US, TRADING_ENDED
+from kalshi_assets.live.session import SETTLE_US
 from kalshi_assets.live.status import Board
 from kalshi_assets.live.updates import observe_fill, observe_order
 from kalshi_assets.stream.events import Closed, Event, Filled, Lifecycle, Missed, OrderChanged
+from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets.units import MINUTE_US, SECOND_US
 
 SLICE_US = 5 * SECOND_US

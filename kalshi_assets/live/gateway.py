@@ -15,13 +15,14 @@ from typing import Any
 
 import httpx
 
-from kalshi_assets.exchange.orders import (
+from kalshi_assets.exchange.orders import OrderWriter
+from kalshi_assets.exchange.wire_orders import (
     Accepted,
     AlreadyExists,
     Cancelled,
     CancelResult,
+    Done,
     NewOrder,
-    OrderWriter,
     Placed,
     Refused,
     Unknown,
@@ -51,6 +52,7 @@ from kalshi_assets.units import SECOND_US
 Guard = Callable[[str], str | None]
 """Why no order of a market may be sent now; None: it may."""
 
+_TRIES = 3
 _FAILURES = (OSError, RuntimeError, ValueError, httpx.HTTPError)
 
 
@@ -135,7 +137,7 @@ class Gateway:
         with self._lock:
             try:
                 order = self._checked(intent)
-            except (JournalError, *_FAILURES) as error:
+            except _FAILURES as error:
                 order = Blocked(why=f"{type(error).__name__}: {error}")
             if isinstance(order, JournaledOrder):
                 self._in_flight.add(order.client_order_id)
@@ -327,8 +329,9 @@ def open_order_group(
 ) -> str:
     """Create and journal the order group of a session; a new one at every start.
 
-    A group that a kill switch triggered is never used again. A group whose answer was lost holds
-    no orders.
+    Groups of earlier starts are triggered first: if a process of the session that was taken for
+    dead wakes up, the exchange itself refuses what it sends. A group whose answer was lost holds no
+    orders.
 
     Parameters
     ----------
@@ -342,13 +345,28 @@ def open_order_group(
     Raises
     ------
     RuntimeError
-        The exchange created none.
+        An earlier group could not be triggered, or no new one was created.
     """
+    for earlier in journal.events("order_group"):
+        _triggered(writer, earlier["order_group_id"])
     group = writer.create_group(contracts_limit=contracts_limit, exchange_index=exchange_index)
     if not isinstance(group, str):
         raise RuntimeError(f"no order group was created, so no order can be sent: {group}")
     journal.event("order_group", {"order_group_id": group, "contracts_limit": contracts_limit})
     return group
+
+
+def _triggered(writer: OrderWriter, group: str) -> None:
+    """Trigger a group, which may be repeated; one that is gone holds no orders."""
+    result: WriteResult = Unknown(why="not tried")
+    for _ in range(_TRIES):
+        result = writer.trigger_group(group)
+        if isinstance(result, Done) or (isinstance(result, Refused) and result.status == 404):
+            return
+    raise RuntimeError(
+        f"order group {group} of an earlier start could not be triggered, so that an order of its "
+        f"process might still arrive: {result}"
+    )
 
 
 def _new(order: JournaledOrder) -> NewOrder:

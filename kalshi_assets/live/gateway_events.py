@@ -6,7 +6,7 @@ Here: the form of the events. Not here: when they happen (gateway), writing them
 from collections.abc import Iterator
 from typing import Any
 
-from kalshi_assets.exchange.orders import (
+from kalshi_assets.exchange.wire_orders import (
     Accepted,
     Cancelled,
     CancelResult,

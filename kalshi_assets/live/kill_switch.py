@@ -14,7 +14,8 @@ from typing import Any
 
 from kalshi_assets.exchange.account import AccountReader
 from kalshi_assets.exchange.errors import ExchangeError
-from kalshi_assets.exchange.orders import Done, Gone, OrderWriter, Refused
+from kalshi_assets.exchange.orders import OrderWriter
+from kalshi_assets.exchange.wire_orders import Done, Gone, Refused
 from kalshi_assets.lake.files import Files
 from kalshi_assets.units import SECOND_US
 

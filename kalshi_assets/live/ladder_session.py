@@ -20,7 +20,7 @@ from kalshi_assets.tables.backtest import FILL_MODELS
 from kalshi_assets.trading import records
 from kalshi_assets.trading.day import TradingDay
 from kalshi_assets.trading.stepping import SteppedRun, new_runs
-from kalshi_assets.trading.strategies import Strategy
+from kalshi_assets.trading.strategies import MinuteStrategy, Strategy
 from kalshi_assets.units import MINUTE_US
 
 BEHIND_US = MINUTE_US
@@ -55,7 +55,9 @@ class LadderSession:
         Run side by side.
     """
 
-    def __init__(self, day: DaySoFar, facts: LadderFacts, strategies: Sequence[Strategy]) -> None:
+    def __init__(
+        self, day: DaySoFar, facts: LadderFacts, strategies: Sequence[Strategy | MinuteStrategy]
+    ) -> None:
         self.day, self.facts = day, facts
         self._strategies = tuple(strategies)
         self.runs: list[SteppedRun] = []
@@ -92,10 +94,11 @@ class LadderSession:
         first, self.decided = self.decided, max(self.decided, due)
         if first == self.decided:
             return None
-        wanted = {each.name: each.wanted(day) for each in self._strategies}
+        # Those that judge whole days are asked once for all fill models.
+        wanted = {s.name: s.wanted(day) for s in self._strategies if isinstance(s, Strategy)}
         for run in self.runs:
             for minute in range(first, self.decided):
-                run.step(day, minute, wanted[run.strategy.name])
+                run.step(day, minute, wanted.get(run.strategy.name))
             if self.decided == len(day.instants):
                 run.finish(day)
         self.is_over = self.decided == len(day.instants)

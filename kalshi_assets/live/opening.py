@@ -21,12 +21,12 @@ from kalshi_assets.live.facts import LadderFacts
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.ladder_session import LadderSession
 from kalshi_assets.live.session import Progress, ShadowSession
-from kalshi_assets.live.session_page import LOOPBACK, served
+from kalshi_assets.live.session_page import LOOPBACK, last_page, served
 from kalshi_assets.live.status import Board
 from kalshi_assets.live.venue import Venue
 from kalshi_assets.pipeline.graph import FAMILIES
 from kalshi_assets.pipeline.services import KalshiService
-from kalshi_assets.trading.strategies import SHIPPED, Strategy
+from kalshi_assets.trading.strategies import SHIPPED, MinuteStrategy, Strategy
 from kalshi_assets.units import MINUTE_US, SECOND_US
 
 SHADOW_ACCOUNT = "shadow"
@@ -78,7 +78,7 @@ class Opening:
     kalshi: KalshiService
     services: Mapping[str, Any]
     clock: Clock
-    strategies: Sequence[Strategy] = SHIPPED
+    strategies: Sequence[Strategy | MinuteStrategy] = SHIPPED
     weather_every_us: int = WEATHER_EVERY_US
     page: PagePlace | None = None
 
@@ -126,7 +126,10 @@ class Opening:
                 session_id, account=SHADOW_ACCOUNT, mode="shadow", versions=versions_of(ladders)
             )
             self._serve(stack, board)
-            return ShadowSession(ladders, journal, self.clock, board, progress).run()
+            try:
+                return ShadowSession(ladders, journal, self.clock, board, progress).run()
+            finally:
+                self._keep_page(board)
 
     def run_exchange(self, keys: Sequence[LadderDay], venue: Venue, mode: str) -> str:
         """Run a session that trades at an exchange, until trading ends.
@@ -179,7 +182,10 @@ class Opening:
             trading = stack.enter_context(
                 venue.trading(self.lake.files, session_id, journal, ladders, self.clock.now_us)
             )
-            return ExchangeSession(ladders, trading, self.clock, board).run()
+            try:
+                return ExchangeSession(ladders, trading, self.clock, board).run()
+            finally:
+                self._keep_page(board)
 
     def _day(
         self, key: LadderDay, client: KalshiClient, journal: Journal, board: Board
@@ -203,6 +209,10 @@ class Opening:
             errors=family.errors,
         )
         return day, facts
+
+    def _keep_page(self, board: Board) -> None:
+        page = last_page(board).encode()
+        self.lake.files.write(page_name(board.session), page, flush=False)
 
     def _serve(self, stack: ExitStack, board: Board) -> None:
         """Serve the session's page until the stack is closed, if it has a place."""
@@ -232,6 +242,11 @@ def session_name(keys: Sequence[LadderDay], account: str = SHADOW_ACCOUNT) -> st
     if len(ladders) > _LONGEST:  # names of files have an end
         ladders = f"{len(keys)}-ladders-{_hash(ladders)}"
     return f"{account}-{date}-{ladders}"
+
+
+def page_name(session_id: str) -> str:
+    """Name of the page that an ended session leaves, below the data folder."""
+    return f"reports/sessions/{session_id}.html"
 
 
 def versions_of(

@@ -14,13 +14,11 @@ from kalshi_assets.live.clock import Clock, SessionStopped
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.ladder_session import LadderSession, Said
 from kalshi_assets.live.status import Board
+from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets.units import MINUTE_US, SECOND_US
 
 SETTLE_US = 2 * SECOND_US
 """After a minute ends, how long its candles and trades take to be complete."""
-
-TRADING_ENDED = "trading ended"
-"""Why a session ends by itself."""
 
 Progress = Callable[[LadderDay, LadderSession, Said], object]
 
@@ -77,24 +75,29 @@ class ShadowSession:
         return reason
 
     def _minute(self) -> None:
-        now = self._clock.now_us()
         for key, ladder in self.ladders.items():
-            if ladder.is_over:
-                continue
-            try:
-                said = ladder.advance(now)
-            except Exception as error:  # noqa: BLE001 (one ladder's failure must not end the others)
-                why = f"{type(error).__name__}: {error}"
-                self._journal.event(
-                    "ladder_failed",
-                    {"ladder": str(key), "event_ticker": ladder.event_ticker, "error": why},
-                )
-                self._board.failure(key, why, now)
-                continue
-            if said is not None:
-                self._journal.keep_decisions(said.decisions)
-                self._journal.keep_simulated(said.orders, said.fills)
-                self._board.minute(key, ladder, said, now)
-                self._progress(key, ladder, said)
+            if not ladder.is_over:
+                # Each at its own present: services that do not answer may take a minute each.
+                self._one(key, ladder, self._clock.now_us())
+            self._beat()
+
+    def _one(self, key: LadderDay, ladder: LadderSession, now: int) -> None:
+        try:
+            said = ladder.advance(now)
+        except Exception as error:  # noqa: BLE001 (one ladder's failure must not end the others)
+            why = f"{type(error).__name__}: {error}"
+            self._journal.event(
+                "ladder_failed",
+                {"ladder": str(key), "event_ticker": ladder.event_ticker, "error": why},
+            )
+            self._board.failure(key, why, now)
+            return
+        if said is not None:
+            self._journal.keep_decisions(said.decisions)
+            self._journal.keep_simulated(said.orders, said.fills)
+            self._board.minute(key, ladder, said, now)
+            self._progress(key, ladder, said)
+
+    def _beat(self) -> None:
         self._journal.beat({"ladders": {str(k): v.is_over for k, v in self.ladders.items()}})
-        self._board.beat(now)
+        self._board.beat(self._clock.now_us())

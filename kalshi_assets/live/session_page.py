@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 
 from kalshi_assets.live.status import Board
+from kalshi_assets.pages.charts import in_script
 from kalshi_assets.pages.page import render
 from kalshi_assets.units import SECOND_US
 
@@ -50,12 +51,12 @@ def create_app(board: Board, *, clock_us: Callable[[], int], token: str | None) 
 
     def refused(request: Request) -> Response | None:
         given = request.query_params.get("token", "")
-        if token is None or hmac.compare_digest(given, token):
+        if token is None or hmac.compare_digest(given.encode(), token.encode()):
             return None
         return PlainTextResponse("add ?token=... to the address", status_code=401)
 
     async def page(request: Request) -> Response:
-        text = render("session.html.j2", session=board.session)
+        text = render("session.html.j2", session=board.session, state=None)
         return refused(request) or Response(text, media_type="text/html")
 
     async def events(request: Request) -> Response:
@@ -88,6 +89,12 @@ def create_app(board: Board, *, clock_us: Callable[[], int], token: str | None) 
             Route("/metrics", metrics),
         ]
     )
+
+
+def last_page(board: Board) -> str:
+    """The page of a session that has ended, to be read without it."""
+    state = in_script(json.dumps(board.state()))
+    return render("session.html.j2", session=board.session, state=state)
 
 
 async def _states(board: Board, request: Request) -> AsyncIterator[str]:

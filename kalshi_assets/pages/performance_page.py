@@ -36,6 +36,7 @@ _BREAKDOWNS = {
     "execution": "execution",
     "ladder": "city",
     "season": "season",
+    "stress": "days that test a trader (a day counts once for each)",
 }
 _TIMES = ["before noon", "noon to three", "after three"]
 _WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]

@@ -54,6 +54,7 @@ def backtest_steps(of: LadderFamily) -> tuple[Step, ...]:
         document: Mapping[str, Any],
         configurations: Configurations,
         predictions: pl.DataFrame | None = None,
+        **of_stress: pl.DataFrame,
     ) -> dict[Table, pl.DataFrame]:
         params = of.trading_params(document, key.ladder)
         configurations.add(params.model_dump())
@@ -69,6 +70,7 @@ def backtest_steps(of: LadderFamily) -> tuple[Step, ...]:
         outcome = None if settlements is None else outcome_of(settlements, events)
         runs = backtest(day)
         sent, filled = orders(day, runs), fills(day, runs, outcome)
+        tested = () if of.stress is None else of.stress.judge(key, events, settlements, **of_stress)
         return {
             DECISIONS: decisions(day, runs),
             ORDERS: sent,
@@ -80,7 +82,7 @@ def backtest_steps(of: LadderFamily) -> tuple[Step, ...]:
                 day.terms.close if outcome is None else outcome.known_at,
             ),
             DAILY_PNL: daily_pnl(day, runs, outcome),
-            METRICS: metrics(day, runs, sent, filled),
+            METRICS: metrics(day, runs, sent, filled, tested),
         }
 
     def scored(fused: pl.DataFrame, events: pl.DataFrame, pnl: pl.DataFrame) -> pl.DataFrame:
@@ -105,6 +107,7 @@ def backtest_steps(of: LadderFamily) -> tuple[Step, ...]:
             document=Parameters(lambda: load_toml(CONFIG_NAME)),
             configurations=Service(),
             **predicted_input(of),
+            **stress_inputs(of),
             kinds={"python"},
             describe={
                 DECISIONS: _describe_decisions,
@@ -126,6 +129,12 @@ def backtest_steps(of: LadderFamily) -> tuple[Step, ...]:
 def predicted_input(of: LadderFamily) -> dict[str, Any]:
     """The input of predictions, of families that have them; without it `move` sends no order."""
     return {} if of.classified is None else {"predictions": Input(PREDICTIONS, optional=True)}
+
+
+def stress_inputs(of: LadderFamily) -> dict[str, Any]:
+    """The inputs by which days that test a trader are told."""
+    tables = {} if of.stress is None else of.stress.tables
+    return {name: Input(table) for name, table in tables.items()}
 
 
 def trading_day(

@@ -35,6 +35,23 @@ class Classified:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stress:
+    """How days that test a trader are told, after they are over.
+
+    Attributes
+    ----------
+    tables
+        Tables of the family that it reads, by the names of `judge`'s parameters.
+    judge
+        Called with key, events and settlements of a day (None: not settled) and the tables; returns
+        the names of what tested.
+    """
+
+    tables: Mapping[str, Table]
+    judge: Callable[..., tuple[str, ...]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class LadderFamily:
     """The declaration of a family.
 
@@ -62,6 +79,8 @@ class LadderFamily:
         For every row of `full` the family's component of the signal of `move`; None: it has none.
     classified
         Inputs and targets of its classifiers; None: it has none.
+    stress
+        Which days test a trader; None: none are told apart.
     errors
         What its own services raise when they cannot answer.
     """
@@ -79,4 +98,5 @@ class LadderFamily:
     veto: Callable[[pl.DataFrame, Any], pl.Series]
     pressure: Callable[[pl.DataFrame], pl.Series] | None = None
     classified: Classified | None = None
+    stress: Stress | None = None
     errors: tuple[type[Exception], ...] = ()

@@ -49,6 +49,10 @@ class Service:
         self._clock = clock
         self._transport: httpx.BaseTransport | None = None
 
+    def now(self) -> datetime:
+        """The present time."""
+        return self._clock()
+
     def close(self) -> None:
         """Close the connections, which the clients of a run share."""
         if self._transport is not None:

@@ -7,6 +7,8 @@ minute holds, when it is made, and when it is not known. Not here: the panel (`f
   Chicago on 2025-05-05.
 - A minute includes its end. Changes and trades are of the minute in which the exchange made them,
   or of the next one that is not made yet if they arrive too late.
+- Changes of the same millisecond are one: a quote that moves is taken away and put elsewhere, and
+  nobody could have traded in between.
 - A candle is made when it can be read at the exchange (`CANDLE_LAG`), if anything happened to the
   book or a trade was made, and if both are known: the book at the minute's end, the trades for the
   whole minute. Otherwise there is none for the minute, and the next one states the quotes whatever
@@ -123,6 +125,8 @@ class _Market:
         Of the last trade before the minutes that are not made yet.
     minutes
         Those not made yet, by their end.
+    changing
+        Time of the last changes, and the quotes after them: more of the same time may follow.
     trade_ids
         Minute of each trade, so that none counts twice.
     """
@@ -130,6 +134,7 @@ class _Market:
     whole_from_us: int
     last_price: int | None
     quote: tuple[int, int] | None = None
+    changing: tuple[int, Top] | None = None
     minutes: dict[int, _Minute] = field(default_factory=dict)
     trade_ids: dict[str, int] = field(default_factory=dict)
 
@@ -177,6 +182,8 @@ class Candles:
         now_us
             The present, microseconds.
         """
+        for market in self._markets.values():
+            self._settle(market)
         self._made_us = max((now_us - _LAG_US) // MINUTE_US * MINUTE_US, self._made_us)
         rows = [row for ticker in self._markets for row in self._made(ticker)]
         if not rows:
@@ -219,14 +226,23 @@ class Candles:
         return market.minutes[end]
 
     def _quoted(self, ticker: str, time_us: int, at_us: int, top: Top) -> None:
-        if top.crossed:
+        market = self._market(ticker, at_us)
+        self._settle(market, time_us)
+        market.changing = time_us, top
+
+    def _settle(self, market: _Market, next_us: int | None = None) -> None:
+        """The quotes after the last changes stood, unless more of the same time may follow."""
+        if market.changing is None or market.changing[0] == next_us:
             return
-        market, quote = self._market(ticker, at_us), (top.bid, top.ask)
-        self._minute(market, time_us).quote(quote)
-        market.quote = quote
+        time_us, top = market.changing
+        market.changing = None
+        if not top.crossed:
+            self._minute(market, time_us).quote((top.bid, top.ask))
+            market.quote = top.bid, top.ask
 
     def _lost(self, ticker: str, at_us: int) -> None:
         market = self._market(ticker, at_us)
+        self._settle(market)
         self._minute(market, at_us).known = False
         market.quote = None
 
@@ -249,6 +265,7 @@ class Candles:
             }
         )
         if not trade.is_block_trade:
+            self._settle(market, time_us)
             self._minute(market, time_us).trade(trade)
 
     def _missed(self, at_us: int) -> None:

@@ -56,7 +56,9 @@ class Connection:
     signer
         Signs every handshake.
     clock_us
-        Local time, microseconds; stamps messages and handshakes.
+        The session's time, microseconds; stamps messages.
+    signing_us
+        Wall clock, microseconds; signs handshakes, also where the session's time is simulated.
     monotonic
         Seconds of a clock that only runs forward; measures silence.
     delays
@@ -69,12 +71,14 @@ class Connection:
         signer: Signer,
         *,
         clock_us: Callable[[], int] = wall_us,
+        signing_us: Callable[[], int] = wall_us,
         monotonic: Callable[[], float] = time.monotonic,
         delays: Callable[[], Iterator[float]] = reconnect_delays,
     ) -> None:
         self.url = url
         self._signer = signer
         self._clock_us = clock_us
+        self._signing_us = signing_us
         self._monotonic = monotonic
         self._delays = delays
         self._waiting: SimpleQueue[Message] = SimpleQueue()
@@ -106,6 +110,11 @@ class Connection:
     def silent_s(self) -> float:
         """Seconds since the last frame or handshake."""
         return self._monotonic() - self._heard_s
+
+    @property
+    def waiting(self) -> int:
+        """How many messages wait to be taken."""
+        return self._waiting.qsize()
 
     def take(self, timeout_s: float) -> list[Message]:
         """The next messages, a thousand or so at most; none if none came in time.
@@ -207,7 +216,7 @@ class Connection:
         path = urlsplit(self.url).path
         return connect(
             self.url,
-            additional_headers=self._signer.headers("GET", path, self._clock_us() // 1000),
+            additional_headers=self._signer.headers("GET", path, self._signing_us() // 1000),
             user_agent_header="kalshi-assets",
             open_timeout=OPEN_TIMEOUT_S,
             ping_interval=PING_EVERY_S,

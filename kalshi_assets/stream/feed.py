@@ -153,13 +153,15 @@ class Feed:
         Parameters
         ----------
         timeout_s
-            Longest wait; 0: what is there.
+            Longest wait; 0: everything that is there.
         """
         deadline = self._monotonic() + timeout_s
+        events: list[Event] = []
         while True:
             left = deadline - self._monotonic()
-            events = self._next(min(max(left, 0.0), TICK_S))
-            if events or left <= 0:
+            events += self._next(min(max(left, 0.0), TICK_S))
+            more = timeout_s <= 0 and self._connection.waiting
+            if (events or left <= 0) and not more:
                 return events
 
     def events_to_frame(self, frames: int, timeout_s: float) -> list[Event]:

@@ -26,6 +26,7 @@ from kalshi_assets.tables.live import (
     LIVE_FILLS,
     LIVE_ORDERS,
     LIVE_PARITY,
+    LIVE_PROMOTION,
     LIVE_SESSIONS,
 )
 from kalshi_assets.tables.market import CANDLES, EVENTS, ORDER_BOOK, TRADES
@@ -111,7 +112,7 @@ VIEWS: tuple[Table, ...] = (MINUTE_PANEL_FULL,)
 STUDIES: tuple[Table, ...] = (VERIFICATION, SCOREBOARD)
 """Tables that a command writes from many days; a partition's date is the last of them."""
 
-SUMMARIES: tuple[Table, ...] = (ACCOUNT, PERFORMANCE)
+SUMMARIES: tuple[Table, ...] = (ACCOUNT, PERFORMANCE, LIVE_PROMOTION)
 """Tables that an asset makes from all days of the catalogue, one partition each."""
 
 SUMMARIES_DATE = date(2000, 1, 1)
@@ -154,6 +155,7 @@ __all__ = [
     "LIVE_FILLS",
     "LIVE_ORDERS",
     "LIVE_PARITY",
+    "LIVE_PROMOTION",
     "LIVE_SESSIONS",
     "MARKET_PMF",
     "MC_PARAMS",

@@ -202,8 +202,8 @@ class Metrics(Contract):
     fill_model: pl.String = column("Name of the fill model.", isin=FILL_MODELS)
     by: pl.String = column(
         "all, or what the bucket is: the time of day (hours of the ladder's day), the regime, the "
-        "execution, the market.",
-        isin=["all", "time_of_day", "regime", "execution", "market_ticker"],
+        "execution, the market, what tested a trader on the day (a day counts once for each).",
+        isin=["all", "time_of_day", "regime", "execution", "market_ticker", "stress"],
     )
     bucket: pl.String = column("The bucket, at the time of the decision.")
     orders: pl.Int32 = column("Orders sent.", ge=0)

@@ -11,6 +11,9 @@ from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
 
 MODES = ["shadow", "demo", "live"]
 
+TRADING_ENDED = "trading ended"
+"""Why a session ends by itself."""
+
 PARITY_CAUSES = ["equal", "missing", "late_facts", "position", "unexplained"]
 """Why a decision is not the backtest's, the first that applies."""
 
@@ -63,6 +66,17 @@ class Parity(Contract):
     first_row: pl.String = column("The first of them: market and minute.", nullable=True)
 
 
+class Promotion(Contract):
+    """Whether weeks of shadow allow trading live; every test must pass."""
+
+    number: pl.Int8 = column("Order of the tests.", ge=1)
+    test: pl.String = column("Name of the test; see promotion.toml.")
+    passed: pl.Boolean = column("What cannot be computed has not passed.")
+    found: pl.Float64 = column("What shadow sessions showed; null: not known.", nullable=True)
+    bar: pl.Float64 = column("What must be reached.")
+    missing: pl.String = column("What is missing, and for how long at the present rate.")
+
+
 LIVE_SESSIONS = Table("live", "sessions", Sessions, key=("session_id",))
 LIVE_DECISIONS = Table(
     "live",
@@ -84,4 +98,5 @@ LIVE_FILLS = Table(
     key=("session_id", "strategy", "fill_model", "fill"),
     may_be_empty=True,
 )
+LIVE_PROMOTION = Table("live", "promotion", Promotion, key=("number",))
 LIVE_PARITY = Table("live", "parity", Parity, key=("session_id", "strategy", "cause"))

@@ -259,7 +259,7 @@ def _minute_by_minute(day: TradingDay, strategy: MinuteStrategy, model: str) -> 
         now.bid_cc, now.ask_cc, now.p_used, now.p_mkt, now.allowed = facts[m]
         some = False
         for quote in strategy.quotes(now):
-            _refuse_impossible(strategy.name, quote, grid)
+            refuse_impossible(strategy.name, quote, grid)
             row = starts[quote.bracket] + m
             if now.allowed[quote.bracket]:
                 set_want(wants, row, quote)
@@ -279,8 +279,21 @@ def _minute_by_minute(day: TradingDay, strategy: MinuteStrategy, model: str) -> 
     return _run(strategy.name, model, desk, wanted, decided if keep else None)
 
 
-def _refuse_impossible(strategy: str, quote: Quote, prices: PriceGrid) -> None:
-    """Raise for an order that the exchange would not understand."""
+def refuse_impossible(strategy: str, quote: Quote, prices: PriceGrid) -> None:
+    """Raise for an order that the exchange would not understand.
+
+    Parameters
+    ----------
+    strategy
+        Its name.
+    quote, prices
+        The order, and the prices that are allowed.
+
+    Raises
+    ------
+    ValueError
+        No such bracket or side, or a price off the grid.
+    """
     bracket, price = quote.bracket, quote.price_cc
     if not 0 <= bracket < len(prices.of):
         why = f"the ladder has brackets 0 to {len(prices.of) - 1}"

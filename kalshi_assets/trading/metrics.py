@@ -21,7 +21,11 @@ _NOON, _THREE = 12.0, 15.0
 
 
 def metrics(
-    day: TradingDay, runs: Sequence[Run], orders: pl.DataFrame, fills: pl.DataFrame
+    day: TradingDay,
+    runs: Sequence[Run],
+    orders: pl.DataFrame,
+    fills: pl.DataFrame,
+    stress: Sequence[str] = (),
 ) -> pl.DataFrame:
     """`backtest.metrics` of a day.
 
@@ -31,6 +35,8 @@ def metrics(
         The event's day and its runs.
     orders, fills
         `backtest.orders` and `backtest.fills` of the runs.
+    stress
+        What tested a trader on the day; a day counts once for each.
     """
     sent = orders.with_columns(_circumstances(day, orders, "decided_at"))
     filled = fills.join(
@@ -39,12 +45,12 @@ def metrics(
     marked = pl.all_horizontal(pl.col(_MARKS).is_not_null())
     size = pl.col("contracts").cast(pl.Int64)
     of_orders = (
-        _by_bucket(sent, ("contracts", "filled"))
+        _by_bucket(sent, ("contracts", "filled"), stress)
         .group_by(_KEY)
         .agg(orders=pl.len(), ordered=size.sum(), orders_filled=(pl.col("filled") > 0).sum())
     )
     of_fills = (
-        _by_bucket(filled, ("contracts", "fee_cc", "pnl_cc", *_MARKS))
+        _by_bucket(filled, ("contracts", "fee_cc", "pnl_cc", *_MARKS), stress)
         .group_by(_KEY)
         .agg(
             fills=pl.len(),
@@ -73,17 +79,18 @@ def metrics(
     )
 
 
-def _by_bucket(rows: pl.DataFrame, values: Sequence[str]) -> pl.DataFrame:
+def _by_bucket(rows: pl.DataFrame, values: Sequence[str], stress: Sequence[str]) -> pl.DataFrame:
     """Every row once for `all` and once for each circumstance: its key and the values."""
     own = (*_ORDER[:2], *values)
-    return pl.concat(
-        [
-            rows.select(*own, by=pl.lit(by), bucket=pl.lit("all") if by == "all" else pl.col(by))
-            for by in ("all", *_BY)
-        ]
-    )
+    buckets = [
+        ("all", pl.lit("all")),
+        *((by, pl.col(by)) for by in _BY),
+        *(("stress", pl.lit(name)) for name in stress or [ORDINARY]),
+    ]
+    return pl.concat([rows.select(*own, by=pl.lit(by), bucket=bucket) for by, bucket in buckets])
 
 
+ORDINARY = "ordinary"
 _ORDER = ("strategy", "fill_model", "order_id")
 _BY = ("time_of_day", "regime", "execution", "market_ticker")
 

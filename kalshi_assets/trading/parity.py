@@ -58,7 +58,9 @@ def _of_one(session_id: object, rows: pl.DataFrame, backtest: pl.DataFrame) -> p
         .agg(
             rows=pl.len().cast(pl.Int32),
             first_row=pl.format(
-                "{} {}", pl.col("market_ticker").first(), pl.col("minute").min().dt.to_string("iso")
+                "{} {}",
+                pl.col("market_ticker").first(),
+                pl.col("minute").first().dt.strftime("%Y-%m-%dT%H:%MZ"),
             ),
         )
         .with_columns(

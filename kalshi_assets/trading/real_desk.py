@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kalshi_assets.trading.calling import Asked
 from kalshi_assets.trading.day import TradingDay
 from kalshi_assets.trading.desk_kernels import (
     BRACKET,
@@ -32,7 +33,7 @@ from kalshi_assets.trading.desk_kernels import (
 )
 from kalshi_assets.trading.engine import Run, limits_of
 from kalshi_assets.trading.stepping import nothing_decided
-from kalshi_assets.trading.strategies import Strategy, Wanted
+from kalshi_assets.trading.strategies import MinuteStrategy, Strategy, Wanted
 from kalshi_assets.units import Ints
 
 REAL = "exchange"
@@ -79,7 +80,7 @@ class RealDesk:
     Parameters
     ----------
     strategy
-        It judges the day's rows.
+        Whose orders they are.
     day
         The day at its start.
     position
@@ -88,8 +89,10 @@ class RealDesk:
         Cash received less paid for them, fees included.
     """
 
-    def __init__(self, strategy: Strategy, day: TradingDay, position: Ints, cash_cc: int) -> None:
-        self.strategy = strategy
+    def __init__(
+        self, strategy: Strategy | MinuteStrategy, day: TradingDay, position: Ints, cash_cc: int
+    ) -> None:
+        self.strategy, self._of = strategy, Asked(strategy)
         self._desk = new_desk(
             len(day.first),
             orders=_ROOM,
@@ -133,7 +136,8 @@ class RealDesk:
             raise RuntimeError(f"{self.strategy.name} sent {desk.counts[ORDERS]} orders: it stops")
         if len(self._decided.reason) != day.panel.height:
             self._decided = nothing_decided(day)
-        wanted = self._wanted = self.strategy.wanted(day)
+        wanted = self._of.wanted(day, minute, desk.position)
+        self._wanted = wanted
         rows, before = day.first + minute, int(desk.counts[ORDERS])
         self._decided.reason[rows] = wanted.wants.reason[rows]
         decide(

@@ -11,6 +11,7 @@ import numpy as np
 
 from kalshi_assets.instants import NEVER
 from kalshi_assets.tables.backtest import DECIDING_MODEL, REASONS
+from kalshi_assets.trading.calling import Asked
 from kalshi_assets.trading.day import TradingDay
 from kalshi_assets.trading.desk_kernels import (
     FILLS,
@@ -24,7 +25,7 @@ from kalshi_assets.trading.desk_kernels import (
 )
 from kalshi_assets.trading.engine import Run, fill_rule, limits_of
 from kalshi_assets.trading.exchange_kernels import advance
-from kalshi_assets.trading.strategies import NOT_WANTED, Strategy, Wanted
+from kalshi_assets.trading.strategies import NOT_WANTED, MinuteStrategy, Strategy, Wanted
 from kalshi_assets.units import Array, Ints
 
 _ROOM = 1024
@@ -38,15 +39,18 @@ class SteppedRun:
     Parameters
     ----------
     strategy
-        It judges the day's rows; `Strategy.wanted` is called at every minute.
+        Whose orders they are.
     fill_model
         Name in `tables.backtest.FILL_MODELS`.
     day
         The day at its start: its brackets and limits count.
     """
 
-    def __init__(self, strategy: Strategy, fill_model: str, day: TradingDay) -> None:
+    def __init__(
+        self, strategy: Strategy | MinuteStrategy, fill_model: str, day: TradingDay
+    ) -> None:
         self.strategy, self.fill_model = strategy, fill_model
+        self._asked = Asked(strategy)
         brackets = len(day.first)
         self._desk = new_desk(
             brackets, orders=_ROOM, fills=2 * _ROOM, open_orders=day.params.max_open_orders
@@ -57,7 +61,7 @@ class SteppedRun:
         self._decided = nothing_decided(day)
         self._wanted: Wanted | None = None
 
-    def step(self, day: TradingDay, minute: int, wanted: Wanted) -> None:
+    def step(self, day: TradingDay, minute: int, wanted: Wanted | None = None) -> None:
         """Let happen what happened until a minute, then decide.
 
         Parameters
@@ -67,12 +71,14 @@ class SteppedRun:
         minute
             Position in the day; each after the one before.
         wanted
-            What the strategy wants of this day.
+            What the strategy wants of this day, if several runs share it; None: it is asked.
         """
         self._grow(day)
         now = int(day.instants[minute])
-        limits = limits_of(day, wanted)
         self._advance(day, now)
+        if wanted is None:
+            wanted = self._asked.wanted(day, minute, self._desk.position)
+        limits = limits_of(day, wanted)
         rows = day.first + minute
         self._decided.reason[rows] = wanted.wants.reason[rows]
         decide(
@@ -89,7 +95,6 @@ class SteppedRun:
             True,
             self._decided,
         )
-        # A strategy of the user's wants nothing where it says nothing.
         self._decided.position[rows] = self._desk.position
         self._wanted = wanted
 
@@ -212,7 +217,7 @@ def _doubled(rows: Ints) -> Ints:
 
 
 def new_runs(
-    strategies: Sequence[Strategy], fill_models: Sequence[str], day: TradingDay
+    strategies: Sequence[Strategy | MinuteStrategy], fill_models: Sequence[str], day: TradingDay
 ) -> list[SteppedRun]:
     """Every strategy under every fill model.
 

@@ -19,8 +19,8 @@ from kalshi_assets.stream.market_stream import MarketStream
 from kalshi_assets.stream.recording import Recordings
 from kalshi_assets.units import DAY_US
 from kalshi_assets_tests.commands.conftest import Command, settings_for
-from kalshi_assets_tests.live.test_recorder import script
 from kalshi_assets_tests.stream.scripted_exchange import scripted
+from kalshi_assets_tests.stream.test_recorder import script
 
 PATIENCE_S = 120.0
 

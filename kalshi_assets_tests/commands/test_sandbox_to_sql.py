@@ -168,7 +168,7 @@ def test_an_exchange_out_of_reach_is_one_sentence_and_the_weather_is_not_lost(
     assert (
         f"new_york {BEFORE_LAST} market.events: contract of KXHIGHNY-26JUN29: GET /events/"
         "KXHIGHNY-26JUN29: ConnectError: "
-        "[Errno 111] Connection refused (check the network and the address) (21 downstream tables "
+        "[Errno 111] Connection refused (check the network and the address) (22 downstream tables "
         "skipped) not tried, because a service cannot be reached: 1 more"
     ) in said.text
     assert said.text.count("ConnectError") == 1

@@ -14,7 +14,7 @@ from kalshi_assets.defs.partitions import CITY_DAYS
 from kalshi_assets.tables import OF_SESSIONS, STUDIES, SUMMARIES, SWEEPS, TABLES
 
 PROJECT = Path(__file__).parents[2]
-GROUPS = {"market", "weather", "panel", "probability", "learning", "backtest", "pages"}
+GROUPS = {"market", "weather", "panel", "probability", "learning", "live", "backtest", "pages"}
 
 
 @pytest.fixture(scope="module")

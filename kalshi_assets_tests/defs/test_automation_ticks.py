@@ -1,8 +1,7 @@
 """Schedules and the sensor, ticked against a sandbox at chosen times."""
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -25,7 +24,6 @@ from kalshi_assets.defs.automation import (
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.defs.partitions import CITY_DAYS, dagster_key
 from kalshi_assets.defs.settlement_watch import SENSOR_BUDGET_S, Watch
-from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.errors import UnreachableError
 from kalshi_assets.families.temperature.cities import CITIES as REGISTRY
 from kalshi_assets.families.temperature.cities import city, city_day, event_ticker
@@ -34,7 +32,6 @@ from kalshi_assets.pipeline import services
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.sandbox.exchange_state import SETTLEMENT_LAG
 from kalshi_assets.sandbox.server import Sandbox
-from kalshi_assets.settings import Settings
 from kalshi_assets.tables import REPORT, SETTLEMENTS, TABLES
 from kalshi_assets_tests.defs.conftest import CITIES, LAST, Clock
 from kalshi_assets_tests.lake.handmade import settlements
@@ -46,18 +43,9 @@ FAILS_A_TICK = (dg.DagsterError, UnreachableError)
 CLOSED_PORT = "http://127.0.0.1:9/trade-api/v2"
 
 
-class ClockedKalshi(KalshiService):
-    """Whose watcher goes by the clock of a test."""
-
-    def __init__(self, at: str) -> None:
-        super().__init__()
-        self.at = at
-
-    @contextmanager
-    def watcher(self) -> Iterator[KalshiClient]:
-        seconds = datetime.fromisoformat(self.at).timestamp()
-        with KalshiClient(Settings().kalshi_api_url, clock=lambda: seconds) as client:
-            yield client
+def clocked(at: datetime) -> KalshiService:
+    """The exchange at an instant."""
+    return KalshiService(clock=lambda: at)
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +202,7 @@ def test_the_sensor_asks_until_each_settlement_is_stored(
         the_lake().write(REPORT, key, REPORT.empty())
 
     clock.now = _settled_at(ny) + timedelta(minutes=2)
-    first = _sensor(platform, ClockedKalshi(at=clock.now.isoformat()))
+    first = _sensor(platform, clocked(clock.now))
     assert first.run_requests is not None
     # The days before were not refreshed, so that is what they wait for.
     assert [(r.partition_key, r.run_key) for r in first.run_requests] == [
@@ -225,7 +213,7 @@ def test_the_sensor_asks_until_each_settlement_is_stored(
     assert "KXHIGHNY-26JUN29" in watch.pending
 
     clock.now = _settled_at(la) + timedelta(minutes=2)
-    second = _sensor(platform, ClockedKalshi(at=clock.now.isoformat()), first.cursor)
+    second = _sensor(platform, clocked(clock.now), first.cursor)
     assert second.run_requests is not None
     assert {r.run_key for r in second.run_requests} == {
         "settled-KXHIGHNY-26JUN30-2",
@@ -235,7 +223,7 @@ def test_the_sensor_asks_until_each_settlement_is_stored(
     for key in (ny, la):
         the_lake().write(SETTLEMENTS, key, settlements())
     clock.now += timedelta(hours=3)
-    third = _sensor(platform, ClockedKalshi(at=clock.now.isoformat()), second.cursor)
+    third = _sensor(platform, clocked(clock.now), second.cursor)
     assert not third.run_requests
     assert third.skip_message is not None
     assert third.skip_message.startswith("no event has settled since; waiting for: KXHIGH")
@@ -266,7 +254,7 @@ def test_a_city_that_left_the_registry_is_named_and_the_others_go_on(
 ) -> None:
     monkeypatch.setenv("KALSHI_ASSETS_CITIES", f"atlantis,{','.join(CITIES)}")
     clock.now = datetime(2026, 7, 9, tzinfo=UTC)
-    tick = _sensor(platform, ClockedKalshi(at=clock.now.isoformat()))
+    tick = _sensor(platform, clocked(clock.now))
     assert tick.skip_message is not None
     assert "unknown city atlantis" in tick.skip_message
     assert Watch.of(tick.cursor).since.keys() == set(CITIES)
@@ -324,13 +312,15 @@ def test_schedules_run_by_the_desk_s_clock_and_are_on_from_the_start(
         "daily_refresh": "30 10,14,18,22 * * *",
         "hourly_intraday": "7 * * * *",
         "nightly_performance": "30 23 * * *",
+        "nightly_promotion": "45 23 * * *",
     }
     assert {s.execution_timezone for s in repository.schedule_defs} == {DESK_TIMEZONE}
     assert all(
         s.default_status is dg.DefaultScheduleStatus.RUNNING for s in repository.schedule_defs
     )
-    assert [s.name for s in repository.sensor_defs] == ["newly_settled"]
-    assert repository.sensor_defs[0].default_status is dg.DefaultSensorStatus.RUNNING
+    assert {s.name: s.default_status for s in repository.sensor_defs} == dict.fromkeys(
+        ("newly_settled", "start_session", "watch_sessions"), dg.DefaultSensorStatus.RUNNING
+    )
 
 
 def test_the_refresh_comes_after_every_city_s_day_is_over_and_settled() -> None:

@@ -9,23 +9,21 @@ import pytest
 
 from kalshi_assets.exchange.account import AccountReader
 from kalshi_assets.exchange.errors import MalformedAnswerError, NotFoundError, PaginationError
-from kalshi_assets.exchange.orders import (
-    PUBLISHED_COSTS,
+from kalshi_assets.exchange.orders import PUBLISHED_COSTS, OrderWriter, cost_of
+from kalshi_assets.exchange.rest import RetryPolicy
+from kalshi_assets.exchange.throttle import TokenBucket
+from kalshi_assets.exchange.wire_orders import (
     Accepted,
     AlreadyExists,
     Cancelled,
     Done,
     Gone,
     NewOrder,
-    OrderWriter,
     Refused,
     Unknown,
-    cost_of,
     count_text,
     price_text,
 )
-from kalshi_assets.exchange.rest import RetryPolicy
-from kalshi_assets.exchange.throttle import TokenBucket
 from kalshi_assets_tests.live.fake_exchange import (
     API,
     BASE_URL,

@@ -10,9 +10,9 @@ from kalshi_assets.live.exchange_session import CannotStartError, ExchangeSessio
 from kalshi_assets.live.gateway import Gateway
 from kalshi_assets.live.lease import Lease
 from kalshi_assets.live.reconciliation import Reconciler
-from kalshi_assets.live.session import TRADING_ENDED
 from kalshi_assets.live.status import Board
 from kalshi_assets.stream.events import Closed, Event, Lifecycle, Missed
+from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets.units import MINUTE_US
 from kalshi_assets_tests.live.desk import ACCOUNT, EVENT, MARKETS, SESSION, START_US, Desk, intent
 from kalshi_assets_tests.live.worlds import DAY

@@ -121,7 +121,12 @@ def test_no_secret_is_in_what_a_session_leaves_logs_or_shows(traded: Traded) -> 
     body = traded.pem.splitlines()[1:-1]
     secrets = [traded.key_id, *body, "PRIVATE KEY", "KALSHI-ACCESS"]
     folder = Path(traded.lake.files.address("."))
-    kept = [p for top in ("live", "telemetry") for p in (folder / top).rglob("*") if p.is_file()]
+    kept = [
+        p
+        for top in ("live", "telemetry", "reports")
+        for p in (folder / top).rglob("*")
+        if p.is_file()
+    ]
     assert {p.name for p in kept} > {f"{NAME}.journal.sqlite", f"lease-{ACCOUNT}.sqlite"}
     assert any(path.suffix == ".jsonl" for path in kept)
     assert traded.logged

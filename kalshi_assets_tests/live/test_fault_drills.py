@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from kalshi_assets.lake.store import Lake
-from kalshi_assets.live.session import TRADING_ENDED
 from kalshi_assets.stream.events import Closed, Filled, Refused
+from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets_tests.live.drills import MINUTES, Seen, drill
 from kalshi_assets_tests.live.invariants import Outcome
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kalshi_assets.exchange.orders import (
+from kalshi_assets.exchange.wire_orders import (
     Accepted,
     AlreadyExists,
     Cancelled,
@@ -17,7 +17,7 @@ from kalshi_assets.exchange.orders import (
     Unknown,
 )
 from kalshi_assets.lake.files import Files
-from kalshi_assets.live.gateway import Blocked
+from kalshi_assets.live.gateway import Blocked, open_order_group
 from kalshi_assets.live.reconciliation import Reconciler
 from kalshi_assets.live.telemetry import REQUIRED, Event, Telemetry
 from kalshi_assets.live.updates import observe_fill, observe_order
@@ -342,3 +342,35 @@ def test_a_fill_on_the_stream_may_come_before_the_answer(
     desk.writer.create = slow  # type: ignore[method-assign]
     assert isinstance(desk.gateway.place(intent()), Accepted)
     assert state(desk)[:2] == (expected, size)
+
+
+def open_group(desk: Desk) -> str:
+    return open_order_group(desk.journal, desk.writer, contracts_limit=100, exchange_index=0)
+
+
+def test_a_start_shuts_out_a_process_of_an_earlier_one(desk: Desk) -> None:
+    """It was taken for dead, wakes up, and sends an order whose guards it had asked before."""
+    first = open_group(desk)
+    second = open_group(desk)
+    groups = desk.exchange.groups
+    assert (groups[first], groups[second]) == (False, True)
+    third = open_group(desk)
+    assert (groups[first], groups[second], groups[third]) == (False, False, True)
+
+
+def test_no_session_starts_while_an_earlier_group_cannot_be_triggered(desk: Desk) -> None:
+    open_group(desk)
+    failing = Fault(method="PUT", path="/portfolio/order_groups", kind="500_before", times=2)
+    desk.exchange.faults.append(failing)
+    open_group(desk)
+    failing.times = 3
+    with pytest.raises(RuntimeError, match="could not be triggered"):
+        open_group(desk)
+
+
+def test_a_group_that_was_not_created_is_an_error(desk: Desk) -> None:
+    fault = Fault(method="POST", path="/portfolio/order_groups", kind="timeout_after")
+    desk.exchange.faults.append(fault)
+    with pytest.raises(RuntimeError, match="no order group was created"):
+        open_group(desk)
+    assert desk.journal.events("order_group") == []

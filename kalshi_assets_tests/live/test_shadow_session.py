@@ -4,6 +4,7 @@ import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
@@ -14,9 +15,13 @@ from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.journals import SessionJournals, last_beat_us
 from kalshi_assets.live.ladder_session import LadderSession
 from kalshi_assets.live.opening import session_name
-from kalshi_assets.live.session import TRADING_ENDED
+from kalshi_assets.performance.promotion import may_trade_live
+from kalshi_assets.pipeline.live import LIVE_STEPS
+from kalshi_assets.pipeline.promotion import judge_shadow
+from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.tables import (
     CALIBRATORS,
+    DAILY_PNL,
     DECISIONS,
     EVENTS,
     FILLS,
@@ -24,8 +29,10 @@ from kalshi_assets.tables import (
     LIVE_FILLS,
     LIVE_ORDERS,
     LIVE_SESSIONS,
+    OF_SESSIONS,
     ORDERS,
 )
+from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets.trading.parity import parity
 from kalshi_assets_tests.live.worlds import DAY, fill_lake, opened, write_world
 from kalshi_assets_tests.shared_work import of_this_run, once
@@ -179,3 +186,24 @@ def test_hours_minute_by_minute_are_the_backtest(archive: Path, lake: Lake) -> N
     late = decisions["recorded_at"] - decisions["minute"]
     recent = decisions["minute"] > decisions["minute"].max() - timedelta(hours=4)
     assert late.filter(recent).max() < timedelta(minutes=3)
+
+
+def test_promotion_counts_the_fills_of_the_session_at_what_they_paid(
+    archive: Path, lake: Lake
+) -> None:
+    with opened(archive, lake, minutes_left=3) as opening:
+        opening.run_shadow([DAY])
+    journals = {"journals": SessionJournals(lake.files)}
+    Runner(lake, LIVE_STEPS, journals, lambda: 0.0).make(DAY, OF_SESSIONS)
+    rows = judge_shadow(lake, strategy="value", end=DAY.date)
+    found = dict(rows.select("test", "found").iter_rows())
+    fills = lake.read(FILLS, DAY).filter(strategy="value", fill_model="through")
+    pnl = lake.read(DAILY_PNL, DAY).filter(strategy="value", fill_model="through")
+    assert found["fills"] == fills.height > 0
+    assert found["equal_share"] == 1
+    assert found["days"] == found["ladder_days"] == 1
+    paid = pl.when(pl.col("side") == "bid").then("price_cc").otherwise(10_000 - pl.col("price_cc"))
+    cost = fills.select((paid * pl.col("contracts")).sum()).item()
+    assert found["net_bps"] == pytest.approx(10_000 * pnl["net_cc"].item() / cost)
+    assert found["realised_share"] is not None
+    assert not may_trade_live(rows)

@@ -1,7 +1,7 @@
 """A lake of one generated day with the days behind it, and a session over it."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import date, timedelta
 from importlib import resources
@@ -12,12 +12,14 @@ import httpx
 import pytest
 
 from kalshi_assets.exchange.signing import Signer
+from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day, city_days
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.instants import microseconds_of
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
+from kalshi_assets.lake.verdicts import judge
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.live.clock import MovedClock, SteppedSandbox
 from kalshi_assets.live.opening import Opening, PagePlace, present
@@ -31,9 +33,18 @@ from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets.sandbox.world import generate
 from kalshi_assets.stream.events import Event
 from kalshi_assets.stream.feed import Feed
-from kalshi_assets.tables import DAY_PAGE, EVENTS, OBSERVATIONS
+from kalshi_assets.tables import (
+    CALIBRATORS,
+    DAY_PAGE,
+    EVENTS,
+    FUSION_WEIGHTS,
+    MC_PARAMS,
+    OBSERVATIONS,
+    Table,
+)
 from kalshi_assets.trading.strategies import Strategy, Value
 from kalshi_assets.units import MINUTE_US
+from kalshi_assets_tests.lake.handmade import NOON, events, frame_of
 
 DAY = city_day("new_york", date(2026, 6, 30))
 DAYS_BEHIND = 12
@@ -51,6 +62,27 @@ EAGER = {
     "taker_min_edge_cents": 0.3,
     "adverse_selection_cents": 0.0,
 }
+
+
+FITS = (CALIBRATORS, FUSION_WEIGHTS, MC_PARAMS)
+"""Tables of a day that a session reads from the lake and that are always made."""
+
+
+def make_ready(lake: Lake, key: LadderDay, not_judged: Collection[Table] = ()) -> None:
+    """Store a handmade event and fits of a ladder-day, and judge them.
+
+    Parameters
+    ----------
+    lake, key
+        The ladder-day.
+    not_judged
+        Tables whose checks did not run.
+    """
+    lake.write(EVENTS, key, events())
+    for table in FITS:
+        lake.write(table, key, frame_of(table, known_at=[NOON]))
+    for table in {EVENTS, *FITS}.difference(not_judged):
+        judge(lake, CHECKS.of(table), table, [key], "a run of this test")
 
 
 def write_world(folder: Path, days: Sequence[LadderDay] = (DAY,)) -> None:

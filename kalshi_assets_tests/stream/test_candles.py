@@ -126,6 +126,15 @@ def _ohlc(first: int, high: int, low: int, last: int) -> dict[str, str]:
     return {f"{part}_dollars": dollars(price) for part, price in prices.items()}
 
 
+def test_a_quote_that_moves_was_never_away(day: Day) -> None:
+    day.candles(1)
+    day.quote(70, "yes", 4_700, -1_000)
+    day.quote(70, "yes", 4_600, 1_000)
+    found = day.candles(2)
+    assert found["yes_bid_low_cc"].to_list() == [4_600]
+    assert found["yes_bid_high_cc"].to_list() == [4_700]
+
+
 def test_a_candle_is_not_made_before_it_is_known_and_only_once(day: Day) -> None:
     day.candles(0)
     day.quote(5, "yes", 4_800, 100)
@@ -259,6 +268,8 @@ def test_candles_are_those_of_a_plain_count(moves: list[tuple[int, str, int, int
         present = day.stream.books[A].size_at(side, price)
         day.quote(at_ms / 1000, what, price, -present or size)
         top = day.stream.books[A].top
+        if tops[-1][0] == at_ms * 1000:
+            tops.pop()
         tops.append((at_ms * 1000, top.bid, top.ask))
     day.made.candles(START_US + KNOWN)
     rows = day.candles(at_ms // 60_000 + 1).rows(named=True)

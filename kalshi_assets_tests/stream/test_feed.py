@@ -2,14 +2,20 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from kalshi_assets.stream.books import Top
+from kalshi_assets.lake.files import Files
+from kalshi_assets.stream.books import BID, Top
 from kalshi_assets.stream.connection import Connection
 from kalshi_assets.stream.events import BookLost, BookReplaced, Closed, Event, LevelChanged, Opened
 from kalshi_assets.stream.feed import Feed
-from kalshi_assets_tests.stream.frames import delta, snapshot, subscribed
+from kalshi_assets.stream.market_stream import MarketStream
+from kalshi_assets.stream.messages import Kind
+from kalshi_assets.stream.recording import Recordings, RecordingWriter
+from kalshi_assets.units import HOUR_US
+from kalshi_assets_tests.stream.frames import START_US, delta, snapshot, subscribed
 from kalshi_assets_tests.stream.scripted_exchange import (
     Peer,
     ScriptedExchange,
@@ -171,6 +177,65 @@ def test_frames_that_do_not_come_are_an_error_with_their_number() -> None:
         until(feed, Opened)
         with pytest.raises(TimeoutError, match="0 of 3 frames of connection c1 came within"):
             feed.events_to_frame(3, 0.05)
+
+
+def test_a_recording_goes_on_in_another_file_each_hour_and_can_be_read_from_there(
+    tmp_path: Path,
+) -> None:
+    now_us = START_US
+
+    def script(peer: Peer) -> None:
+        begin(peer)
+        peer.hear()
+        peer.say(delta(A, "yes", 4_700, 100, sid=1, seq=2))
+        command = peer.hear()
+        assert command["params"] == {"sid": 1, "action": "get_snapshot", "market_tickers": [A]}
+        peer.say(
+            snapshot(A, ((4_700, 400),), ((5_200, 200),), sid=1, seq=3, id=command["id"]),
+            delta(A, "yes", 4_600, 100, sid=1, seq=4),
+        )
+        peer.wait()
+
+    with (
+        scripted(script) as exchange,
+        RecordingWriter(Files(tmp_path), START_US, "a test") as recording,
+        Feed(exchange.url, exchange.signer, recording=recording, clock_us=lambda: now_us) as feed,
+    ):
+        feed.follow([A])
+        until(feed, BookReplaced)
+        now_us = START_US + HOUR_US
+        feed._stream.probe()
+        until(feed, LevelChanged, 2)
+        book = feed.books[A]
+    (parts,) = Recordings(Files(tmp_path)).runs_between(START_US, START_US + HOUR_US)
+    assert [part.number for part in parts] == [0, 1]
+    stream = MarketStream()
+    for message in Recordings(Files(tmp_path)).messages(parts[1:], print):
+        if message.kind is not Kind.CLOSED:
+            stream.take(message)
+    assert stream.books[A].fresh
+    assert stream.books[A].levels(BID) == book.levels(BID) == [(4_700, 400), (4_600, 100)]
+
+
+def test_without_a_wait_everything_that_arrived_is_taken() -> None:
+    frames = 2_500
+
+    def script(peer: Peer) -> None:
+        begin(peer)
+        for n in range(frames):
+            peer.say(delta(A, "yes", 4_700, 100, sid=1, seq=n + 2))
+        peer.wait()
+
+    with scripted(script) as exchange, feed_of(exchange) as feed:
+        until(feed, BookReplaced)
+        deadline = time.monotonic() + PATIENCE_S
+        while feed._connection.waiting < frames // 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert len(feed.next_events(0.0)) >= frames // 2
+        while feed.books[A].top.bid_size < 300 + frames * 100:
+            assert time.monotonic() < deadline
+            feed.next_events(0.1)
 
 
 def test_an_address_that_is_none_is_an_error_of_the_session() -> None:

@@ -16,7 +16,6 @@ from kalshi_assets.stream.order_book import books_at, order_book
 from kalshi_assets.stream.recording import Recordings, RecordingWriter
 from kalshi_assets.tables import ORDER_BOOK
 from kalshi_assets.units import HOUR_US, SECOND_US
-from kalshi_assets_tests.live.test_stream import A, B, Session
 from kalshi_assets_tests.stream.frames import (
     START_US,
     closed,
@@ -25,6 +24,7 @@ from kalshi_assets_tests.stream.frames import (
     received,
     snapshot,
 )
+from kalshi_assets_tests.stream.test_market_stream import A, B, Session
 
 NEVER_S = 1e6
 

@@ -13,9 +13,9 @@ from kalshi_assets.stream.market_stream import MarketStream
 from kalshi_assets.stream.recorder import Recorder
 from kalshi_assets.stream.recording import Recordings, RecordingWriter
 from kalshi_assets.units import HOUR_US
-from kalshi_assets_tests.live.test_feed import at_once
 from kalshi_assets_tests.stream.frames import START_US, delta, snapshot, subscribed
 from kalshi_assets_tests.stream.scripted_exchange import Peer, scripted
+from kalshi_assets_tests.stream.test_feed import at_once
 
 A, B = "KXHIGHNY-26JUN15-T78", "KXHIGHNY-26JUN16-T78"
 PATIENCE_S = 20.0

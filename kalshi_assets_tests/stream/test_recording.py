@@ -18,8 +18,8 @@ from kalshi_assets.stream.recording import (
     messages_of,
 )
 from kalshi_assets.units import HOUR_US, MINUTE_US
-from kalshi_assets_tests.live.test_stream import A, Session
 from kalshi_assets_tests.stream.frames import START_US, closed, delta, opened, received, snapshot
+from kalshi_assets_tests.stream.test_market_stream import A, Session
 
 NEVER_S = 1e6
 ODD = [

@@ -1,6 +1,6 @@
 """A session's minutes are the backtest's."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import polars as pl
@@ -12,7 +12,7 @@ from kalshi_assets.trading import records
 from kalshi_assets.trading.day import TradingDay
 from kalshi_assets.trading.engine import Run, backtest
 from kalshi_assets.trading.stepping import new_runs
-from kalshi_assets.trading.strategies import SHIPPED
+from kalshi_assets.trading.strategies import SHIPPED, Minute, Quote
 from kalshi_assets.units import MINUTE_US
 from kalshi_assets_tests.trading.days import Shape, generated_day, lively
 
@@ -80,3 +80,45 @@ def test_a_day_that_is_known_to_the_next_minute_alone_is_traded_like_the_whole(s
     day = generated_day(seed, lively(), SHORT)
     days = [_so_far(day, minute, seed + minute) for minute in range(len(day.instants) - 1)]
     assert _must_be_equal(day, _stepped([*days, day])) > 5
+
+
+class BuysTheCheapest:
+    """A user's strategy, which depends on what is held."""
+
+    name = "cheapest"
+
+    def quotes(self, now: Minute) -> Iterable[Quote]:
+        """A bid in the cheapest bracket of which fewer than thirty contracts are held."""
+        open_to = [b for b, allowed in enumerate(now.allowed) if allowed and now.position[b] < 30]
+        if open_to:
+            bracket = min(open_to, key=now.ask_cc.__getitem__)
+            yield Quote(bracket, "bid", int(now.bid_cc[bracket]))
+
+
+def test_a_user_s_strategy_is_asked_at_every_minute_with_the_positions_then() -> None:
+    sent = 0
+    for seed in range(6):
+        day = generated_day(seed, lively(), SHORT)
+        runs = new_runs([BuysTheCheapest()], tuple(FILL_MODELS), day)
+        for run in runs:
+            for minute in range(len(day.instants)):
+                run.step(day, minute)
+            run.finish(day)
+        whole = _frames(day, backtest(day, [BuysTheCheapest()]))
+        for name, frame in _frames(day, [run.run() for run in runs]).items():
+            assert_frame_equal(frame, whole[name])
+        sent += whole["orders"].height
+    assert sent > 50
+
+
+def test_an_impossible_order_of_a_user_s_strategy_is_refused_by_name() -> None:
+    class OffTheGrid:
+        name = "off"
+
+        def quotes(self, now: Minute) -> Iterable[Quote]:
+            yield Quote(0, "bid", 1234)
+
+    day = generated_day(0, lively(), SHORT)
+    (run,) = new_runs([OffTheGrid()], ["through"], day)
+    with pytest.raises(ValueError, match=r"off wants .*price grid"):
+        run.step(day, 0)

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
 
+from kalshi_assets.commands.ui import RUNNING_DAY
 from kalshi_assets.defs.partitions import dagster_key
 from kalshi_assets.families.temperature.cities import TEMPERATURE
 from kalshi_assets.keys import LadderDay
@@ -66,6 +68,7 @@ class DagsterUI:
     """A running UI, in a folder of its own that holds the project's Dagster files."""
 
     folder: Path
+    data: Path
     port: int
     group: int
 
@@ -77,7 +80,7 @@ class DagsterUI:
     @property
     def lake(self) -> Lake:
         """What its runs fill."""
-        return Lake(Files(self.folder / "data"), TEMPERATURE)
+        return Lake(Files(self.data), TEMPERATURE)
 
     @property
     def log(self) -> str:
@@ -153,29 +156,43 @@ def named_params(ranges: Mapping[Sequence[str], tuple[LadderDay, LadderDay]]) ->
 
 
 @contextmanager
-def started(folder: Path, archive: Path | None) -> Iterator[DagsterUI]:
+def started(
+    folder: Path,
+    archive: Path | None,
+    *,
+    running_at: int | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[DagsterUI]:
     """A UI in `folder` that serves `archive`; on leaving, all of its processes have ended.
 
     Parameters
     ----------
     archive
         None: the recordings beside the folder, or a generated world.
+    running_at
+        Speed of a sandbox whose last day is in progress; None: one of past days.
+    environment
+        More settings.
     """
     for name in ("workspace.yaml", "dagster.yaml"):
         shutil.copy(PROJECT / name, folder)
     arguments = ["--archive", str(archive)] if archive is not None else []
-    port = _free_port()
+    data = folder / "data"
+    if running_at is not None:
+        arguments += ["--running-day", "--speed", str(running_at)]
+    port = free_port()
     with (folder / "ui.log").open("wb") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "kalshi_assets.cli", "ui", "--port", str(port), *arguments],
             cwd=folder,
-            env=_without_settings() | {"KALSHI_ASSETS_DATA": str(folder / "data")},
+            env=_without_settings() | {"KALSHI_ASSETS_DATA": str(data), **environment},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-    ui = DagsterUI(folder=folder, port=port, group=child.pid)
+    filled = data if running_at is None else data / RUNNING_DAY
+    ui = DagsterUI(folder=folder, data=filled, port=port, group=child.pid)
     try:
         wait_until(lambda: _answers(child, ui), STARTS_WITHIN_S)
         yield ui
@@ -210,7 +227,8 @@ def _answers(child: subprocess.Popen, ui: DagsterUI) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody uses yet."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return probe.getsockname()[1]
 

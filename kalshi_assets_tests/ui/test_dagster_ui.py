@@ -121,7 +121,7 @@ def test_the_code_location_loads_and_its_schedules_and_sensor_are_on(ui: Dagster
     assert schedules == dict.fromkeys(
         ("daily_refresh", "hourly_intraday", "nightly_performance"), "RUNNING"
     )
-    assert sensors == {"newly_settled": "RUNNING"}
+    assert sensors == dict.fromkeys(("newly_settled", "start_session", "watch_sessions"), "RUNNING")
     assert {job["name"] for job in repository["jobs"]} >= {"refresh", "intraday", "settle", "judge"}
 
 

@@ -32,6 +32,7 @@ from kalshi_assets.families.temperature.sources.visual_crossing import (
     sifted_forecasts,
     sifted_observations,
 )
+from kalshi_assets.families.temperature.stress import stress
 from kalshi_assets.families.temperature.trading import pressure, trading_params, veto
 from kalshi_assets.features.activity import DAYS as ACTIVITY_DAYS
 from kalshi_assets.keys import LadderDay
@@ -39,7 +40,7 @@ from kalshi_assets.pages.inputs import PAGE_TABLES, DayInputs, no_rows
 from kalshi_assets.pages.library import PageStore
 from kalshi_assets.pages.markdown import table as markdown_table
 from kalshi_assets.pages.pictures import belief_picture, hazard_picture
-from kalshi_assets.pipeline.family import Classified, LadderFamily
+from kalshi_assets.pipeline.family import Classified, LadderFamily, Stress
 from kalshi_assets.pipeline.market import counts, shares
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.pipeline.step import (
@@ -255,6 +256,7 @@ FAMILY = LadderFamily(
     veto=veto,
     pressure=pressure,
     classified=Classified(features=FEATURES, targets=TARGETS),
+    stress=Stress(tables={"observations": OBSERVATIONS, "forecasts": FORECASTS}, judge=stress),
     errors=(WeatherError,),
 )
 
