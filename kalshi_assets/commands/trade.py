@@ -222,6 +222,8 @@ def _venue(
             signer=Signer.from_pem(served.key_id, served.private_key_pem),
             drain=clock.drain,
             skew_us=lambda feed: None,
+            sleep=clock.sleep,
+            elapsed_us=clock.now_us,
         )
     signer = signer_of(settings)
     assert signer is not None, "checked before"
@@ -274,7 +276,11 @@ def _time_and_place(
         ) as served,
         environment(service_variables(served) | {"KALSHI_ASSETS_ORIGIN": archive.origin}),
     ):
-        yield served, moved if asked.mode == "shadow" else SteppedSandbox(served.url)
+        if asked.mode == "shadow":
+            yield served, moved
+        else:
+            with SteppedSandbox(served.url) as stepped:
+                yield served, stepped
 
 
 def _ingest(lake: Lake, keys: Sequence[LadderDay], console: Console) -> None:

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -182,8 +182,10 @@ class SandboxTime(WallClock):
         return self._base + int((self._monotonic() - self._since) * self.speed * SECOND_US)
 
 
-class SteppedSandbox:
+class SteppedSandbox(AbstractContextManager):
     """The time of a sandbox that stands still: waiting moves it, with everything that is due.
+
+    As a context manager it closes its connection.
 
     Parameters
     ----------
@@ -192,8 +194,12 @@ class SteppedSandbox:
     """
 
     def __init__(self, url: str) -> None:
-        self._url, self._why = url, ""
-        self._said: dict[str, Any] = self._asked(httpx.get(f"{url}/sandbox/clock", timeout=10.0))
+        self._why = ""
+        self._http = httpx.Client(base_url=url, timeout=60.0)
+        self._said: dict[str, Any] = self._asked(self._http.get("/sandbox/clock"))
+
+    def __exit__(self, *error: object) -> None:
+        self._http.close()
 
     def now_us(self) -> int:
         """Where the sandbox was moved to."""
@@ -219,9 +225,16 @@ class SteppedSandbox:
         """Move the sandbox, unless it is there already."""
         if self._why:
             raise SessionStopped(self._why)
+        self._move_to(at_us)
+
+    def sleep(self, seconds: float) -> None:
+        """Move the sandbox by some seconds, also when the session was asked to stop."""
+        self._move_to(self.now_us() + round(seconds * SECOND_US))
+
+    def _move_to(self, at_us: int) -> None:
         if at_us > self.now_us():
             to = datetime.fromtimestamp(at_us / SECOND_US, UTC).isoformat()
-            answer = httpx.post(f"{self._url}/sandbox/clock", json={"advance_to": to}, timeout=60.0)
+            answer = self._http.post("/sandbox/clock", json={"advance_to": to})
             self._said = self._asked(answer)
 
     @staticmethod

@@ -11,6 +11,7 @@ from kalshi_assets.exchange.wire_orders import Done
 from kalshi_assets.live.gateway import Gateway
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.journal_schema import OPEN
+from kalshi_assets.live.kill_switch import TRIES_A_ROUND
 from kalshi_assets.live.reconciliation import Reconciler, Report
 from kalshi_assets.units import SECOND_US
 
@@ -61,7 +62,8 @@ def close_out(
     """
     started, cancelled = clock_us(), False
     while True:
-        cancelled = cancelled or isinstance(gateway.cancel_all(reason), Done)
+        for _ in range(TRIES_A_ROUND):
+            cancelled = cancelled or isinstance(gateway.cancel_all(reason), Done)
         report = reconciler.run("end")
         still_open = journal.orders(OPEN)
         if cancelled and not still_open and not report.findings:

@@ -7,7 +7,6 @@ the session ends, it cancels everything and verifies that nothing rests.
 Here: the loop. Not here: a ladder's minute (`exchange_ladder`), opening the parts (`venue`).
 """
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,12 +22,11 @@ from kalshi_assets.live.reconciliation import Reconciler, differences
 from kalshi_assets.live.session import SETTLE_US
 from kalshi_assets.live.status import Board
 from kalshi_assets.live.updates import observe_fill, observe_order
-from kalshi_assets.stream.events import Closed, Event, Filled, Missed, OrderChanged
+from kalshi_assets.stream.events import Closed, Event, Filled, Lifecycle, Missed, OrderChanged
 from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets.units import MINUTE_US, SECOND_US
 
 SLICE_US = 5 * SECOND_US
-"""How long the stream, the lease and the kill switch are left alone at most."""
 RECONCILE_EVERY_US = MINUTE_US
 MOST_UNRESOLVED = 5
 MOST_SKEW_US = 1_500_000
@@ -54,6 +52,11 @@ class Trading:
         Whether there is a stream.
     switched_on
         Why trading is forbidden by the kill switch; None: it is not.
+    sleep, elapsed_us
+        Waits for seconds while the account is read again at the end, and measures how long that
+        takes, in microseconds.
+    slice_us
+        How long the stream, the lease and the kill switch are left alone at most.
     """
 
     journal: Journal
@@ -64,6 +67,9 @@ class Trading:
     skew_us: Callable[[], int | None]
     connected: Callable[[], bool]
     switched_on: Callable[[], str | None]
+    sleep: Callable[[float], None]
+    elapsed_us: Callable[[], int]
+    slice_us: int = SLICE_US
 
 
 class ExchangeSession:
@@ -79,8 +85,6 @@ class ExchangeSession:
         The session's time.
     board
         Receives the state.
-    sleep
-        Waits for real seconds, while the account is read again.
     """
 
     def __init__(
@@ -89,10 +93,9 @@ class ExchangeSession:
         trading: Trading,
         clock: Clock,
         board: Board,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.ladders = dict(ladders)
-        self._of, self._clock, self._board, self._sleep = trading, clock, board, sleep
+        self._of, self._clock, self._board = trading, clock, board
         self._reconciled_us = 0
         self._must_reconcile = ""
         self.closing: Closing | None = None
@@ -172,7 +175,7 @@ class ExchangeSession:
     def _wait_until(self, at_us: int) -> None:
         """Let time pass in slices, reading the stream and keeping the account."""
         while (now := self._clock.now_us()) < at_us:
-            self._clock.wait_until(min(now + SLICE_US, at_us))
+            self._clock.wait_until(min(now + self._of.slice_us, at_us))
             for event in self._of.events():
                 self._take(event)
             try:
@@ -218,10 +221,16 @@ class ExchangeSession:
                     reason=order.reason or "",
                 )
             case Closed(cause=cause) if not self._must_reconcile:
+                journal.event("stream_lost", {"cause": cause})
                 self._must_reconcile = cause
                 markets = [m for each in self.ladders.values() for m in each.markets]
                 self._pull(markets, f"the stream was lost: {cause}")
-            case Missed(cause=cause):
+            case Lifecycle(body=body):
+                for each in self.ladders.values():
+                    if body.get("market_ticker") in each.markets:
+                        each.facts.reread_contract()
+            case Missed(channel=channel, cause=cause):
+                journal.event("stream_missed", {"channel": channel, "cause": cause})
                 self._must_reconcile = self._must_reconcile or cause
 
     def _pull(self, markets: Sequence[str], reason: str) -> None:
@@ -237,8 +246,8 @@ class ExchangeSession:
                 self._of.gateway,
                 self._of.reconciler,
                 reason=reason,
-                clock_us=lambda: time.monotonic_ns() // 1000,
-                sleep=self._sleep,
+                clock_us=self._of.elapsed_us,
+                sleep=self._of.sleep,
             )
             if not self.closing.verified:
                 reason += f"; not verified, {len(self.closing.open_orders)} orders may fill"

@@ -92,6 +92,12 @@ class LadderFacts:
             if each.answered_us
         }
 
+    def reread_contract(self) -> None:
+        """Ask for the contract at the next refresh: something about it changed."""
+        for each in self._asked:
+            if EVENTS in each.work.step.makes:
+                each.due_us = 0
+
     def refresh(self, now_us: int) -> None:
         """Fetch what is due.
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 
 from kalshi_assets.exchange.account import AccountReader
 from kalshi_assets.exchange.orders import OrderWriter
+from kalshi_assets.exchange.rest import RetryPolicy
 from kalshi_assets.exchange.signing import Signer
 from kalshi_assets.exchange.throttle import TokenBucket
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.files import Files
 from kalshi_assets.live import kill_switch
 from kalshi_assets.live.exchange_ladder import ExchangeLadder
-from kalshi_assets.live.exchange_session import CannotStartError, Trading
+from kalshi_assets.live.exchange_session import SLICE_US, CannotStartError, Trading
 from kalshi_assets.live.gate import GateLimits
 from kalshi_assets.live.gateway import Gateway, GatewayParams, open_order_group
 from kalshi_assets.live.journal import Journal
@@ -40,6 +41,11 @@ def what_is_there(feed: Feed) -> Sequence[Event]:
     return feed.next_events(0.0)
 
 
+def monotonic_us() -> int:
+    """Microseconds of a clock that only runs forward."""
+    return time.monotonic_ns() // 1000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Venue:
     """An account at an exchange.
@@ -57,8 +63,10 @@ class Venue:
         whose time is another.
     write_bucket
         Limits the rate of writes; None: unlimited.
-    bounds
-        Of reconciliation.
+    bounds, retry
+        Of reconciliation, and of its reads.
+    sleep, elapsed_us, slice_us
+        See `Trading`; reconciliation waits by the same `sleep`.
     emit
         Takes telemetry.
     on_step, on_write
@@ -73,6 +81,10 @@ class Venue:
     skew_us: Callable[[Feed], int | None] = lambda feed: feed.clock_skew_us
     write_bucket: TokenBucket | None = None
     bounds: Bounds = field(default_factory=Bounds)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    sleep: Callable[[float], None] = time.sleep
+    elapsed_us: Callable[[], int] = monotonic_us
+    slice_us: int = SLICE_US
     emit: Emit = silent
     on_step: Callable[[str], None] = lambda name: None
     on_write: Callable[[str], None] = lambda name: None
@@ -127,7 +139,9 @@ class Venue:
             writer = stack.enter_context(
                 OrderWriter(self.api_url, signer=self.signer, bucket=self.write_bucket)
             )
-            reader = stack.enter_context(AccountReader(self.api_url, signer=self.signer))
+            reader = stack.enter_context(
+                AccountReader(self.api_url, signer=self.signer, retry=self.retry)
+            )
             try:
                 group = open_order_group(
                     journal,
@@ -150,7 +164,7 @@ class Venue:
                 journal,
                 reader,
                 clock_us=clock_us,
-                sleep=time.sleep,
+                sleep=self.sleep,
                 in_flight=lambda: gateway.in_flight(),
                 bounds=self.bounds,
                 emit=self.emit,
@@ -178,6 +192,9 @@ class Venue:
                 skew_us=lambda: self.skew_us(feed),
                 connected=lambda: feed.connected,
                 switched_on=lambda: kill_switch.guard(files)(""),
+                sleep=self.sleep,
+                elapsed_us=self.elapsed_us,
+                slice_us=self.slice_us,
             )
 
 

@@ -130,6 +130,11 @@ class Feed:
         return self._stream.gaps
 
     @property
+    def repeated(self) -> int:
+        """How many messages came twice."""
+        return self._stream.repeated
+
+    @property
     def refusals(self) -> int:
         """Handshakes refused in a row, for a kill switch on repeated failures of authentication."""
         return self._refusals

@@ -1,4 +1,4 @@
-"""Desks that are closed at the end of a test, and one lake for all sessions of a generated day."""
+"""Desks that are closed at the end of a test, and lakes for the sessions of generated days."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -12,6 +12,7 @@ from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.tables import OF_SESSIONS
 from kalshi_assets_tests.live.desk import Desk
+from kalshi_assets_tests.live.drills import DAYS
 from kalshi_assets_tests.live.worlds import DAY, fill_lake, write_world
 from kalshi_assets_tests.shared_work import of_this_run, once
 
@@ -41,6 +42,20 @@ def lake(filled: Lake) -> Lake:
     for table in OF_SESSIONS:
         filled.files.delete(filled.name(table, DAY))
     return filled
+
+
+@pytest.fixture(scope="session")
+def drill_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated world with the days of the drills."""
+    return once(
+        of_this_run(tmp_path_factory) / "drill-world", lambda folder: write_world(folder, DAYS)
+    )
+
+
+@pytest.fixture(scope="session")
+def drill_lake(drill_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """Its lake, of this process alone: sessions write journals to it."""
+    return fill_lake(drill_archive, tmp_path_factory.mktemp("drilled") / "data", DAYS)
 
 
 @pytest.fixture

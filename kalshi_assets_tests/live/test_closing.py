@@ -78,3 +78,12 @@ def test_a_session_that_cannot_be_closed_says_so_within_bounds(
     assert not closing.verified
     assert len(closing.open_orders) == 3
     assert desk.clock.us - before < 75_000_000
+
+
+def test_a_cancel_that_is_refused_is_made_twice_before_the_account_is_read(
+    desk: Desk, reconciler: Reconciler
+) -> None:
+    before = desk.clock.us
+    desk.exchange.faults.append(Fault(method="DELETE", path=ORDERS, kind="429"))
+    assert close(desk, reconciler).verified
+    assert desk.clock.us == before

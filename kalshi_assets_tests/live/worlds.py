@@ -1,7 +1,7 @@
 """A lake of one generated day with the days behind it, and a session over it."""
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from datetime import date, timedelta
 from importlib import resources
@@ -22,14 +22,17 @@ from kalshi_assets.lake.store import Lake
 from kalshi_assets.lake.verdicts import judge
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.live.clock import MovedClock, SteppedSandbox
-from kalshi_assets.live.opening import Opening, present
+from kalshi_assets.live.opening import Opening, PagePlace, present
 from kalshi_assets.live.venue import Venue
 from kalshi_assets.pipeline.graph import TO_THE_PAGE, city_runner
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.sandbox.app import Trading
 from kalshi_assets.sandbox.buckets import BucketSize
+from kalshi_assets.sandbox.faults import Faults
 from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets.sandbox.world import generate
+from kalshi_assets.stream.events import Event
+from kalshi_assets.stream.feed import Feed
 from kalshi_assets.tables import (
     CALIBRATORS,
     DAY_PAGE,
@@ -39,7 +42,7 @@ from kalshi_assets.tables import (
     OBSERVATIONS,
     Table,
 )
-from kalshi_assets.trading.strategies import Value
+from kalshi_assets.trading.strategies import Strategy, Value
 from kalshi_assets.units import MINUTE_US
 from kalshi_assets_tests.lake.handmade import NOON, events, frame_of
 
@@ -47,6 +50,7 @@ DAY = city_day("new_york", date(2026, 6, 30))
 DAYS_BEHIND = 12
 BUSY = 15 * 60
 """Minutes before the close at which the day is busiest."""
+VALUE = Value()
 ENDLESS = BucketSize(refill_rate=1e9, capacity=1e9)
 # Without months of proof the pool is the market: orders come from low thresholds.
 EAGER = {
@@ -81,10 +85,16 @@ def make_ready(lake: Lake, key: LadderDay, not_judged: Collection[Table] = ()) -
         judge(lake, CHECKS.of(table), table, [key], "a run of this test")
 
 
-def write_world(folder: Path) -> None:
-    """A generated archive whose last day is `DAY`, and the trading parameters beside it."""
-    start = DAY.date - timedelta(days=DAYS_BEHIND)
-    generate(folder, cities=[DAY.ladder], start=start, end=DAY.date, seed=7, workers=1)
+def write_world(folder: Path, days: Sequence[LadderDay] = (DAY,)) -> None:
+    """A generated archive that ends with some days, and the trading parameters beside it.
+
+    Parameters
+    ----------
+    folder, days
+        Where, and consecutive days of one city.
+    """
+    start = days[0].date - timedelta(days=DAYS_BEHIND)
+    generate(folder, cities=[DAY.ladder], start=start, end=days[-1].date, seed=7, workers=1)
     text = resources.files("kalshi_assets.config").joinpath("trading.toml").read_text("utf-8")
     for name, value in EAGER.items():
         text, found = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
@@ -92,8 +102,14 @@ def write_world(folder: Path) -> None:
     (folder / "trading.toml").write_text(text, "utf-8")
 
 
-def fill_lake(archive: Path, data: Path) -> Lake:
-    """Every table of `DAY` but its page, from a sandbox that serves the archive."""
+def fill_lake(archive: Path, data: Path, days: Sequence[LadderDay] = (DAY,)) -> Lake:
+    """Every table of some days but their pages, from a sandbox that serves the archive.
+
+    Parameters
+    ----------
+    archive, data, days
+        As `write_world` wrote it, where the lake comes to be, and which days.
+    """
     with (
         ExitStack() as stack,
         pytest.MonkeyPatch.context() as patch,
@@ -110,10 +126,12 @@ def fill_lake(archive: Path, data: Path) -> Lake:
         weather = stack.enter_context(closing(WeatherService()))
         runner = city_runner(Files(data), kalshi, weather, lambda: 0.0)
         behind = city_days(
-            [DAY.ladder], DAY.date - timedelta(days=DAYS_BEHIND), DAY.date - timedelta(days=1)
+            [DAY.ladder],
+            days[0].date - timedelta(days=DAYS_BEHIND),
+            days[0].date - timedelta(days=1),
         )
         runner.make_days(behind, {OBSERVATIONS})
-        runner.make_days([DAY], TO_THE_PAGE - {DAY_PAGE})
+        runner.make_days(days, TO_THE_PAGE - {DAY_PAGE})
     return Lake(Files(data), TEMPERATURE)
 
 
@@ -182,10 +200,12 @@ def at_the_sandbox(
     *,
     minutes: int,
     minutes_left: int = BUSY,
+    day: LadderDay = DAY,
     books: Path | None = None,
-    **of_venue: Any,
+    faults: Faults | None = None,
+    **of_session: Any,
 ) -> Iterator[tuple[Opening, Venue, Sandbox]]:
-    """A session of `DAY` that trades at a sandbox whose time it moves.
+    """A session that trades at a sandbox whose time it moves.
 
     Parameters
     ----------
@@ -193,49 +213,125 @@ def at_the_sandbox(
         As of `opened`.
     minutes
         After so many the session is stopped.
+    day
+        What it trades.
     books
         Where the sandbox keeps its books; None: in memory.
-    of_venue
-        Fields of `Venue`.
+    faults
+        Of the sandbox; None: none yet.
+    of_session
+        As of `session_at`.
     """
-    closes = lake.read(EVENTS, DAY)["close_time"].to_list()
-    trading = Trading(
+    options = {"faults": faults, "read_bucket": ENDLESS, "anonymous_bucket": ENDLESS}
+    trading = beginning(lake, day, minutes_left, books)
+    with (
+        running(archive, trading=trading, **options) as sandbox,
+        session_at(sandbox, archive, lake, minutes=minutes, **of_session) as (opening, venue),
+    ):
+        yield opening, venue, sandbox
+
+
+def beginning(lake: Lake, day: LadderDay, minutes_left: int, books: Path | None) -> Trading:
+    """A sandbox that stands so many minutes before the end of a day's trading.
+
+    Parameters
+    ----------
+    lake, day
+        For the day's close.
+    minutes_left
+        From the beginning to the close.
+    books
+        Where the sandbox keeps its books; None: in memory.
+    """
+    closes = lake.read(EVENTS, day)["close_time"].to_list()
+    return Trading(
         start=max(closes) - timedelta(minutes=minutes_left),
         read_lag_s=0.0,
         write_bucket=ENDLESS,
         books=books,
     )
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        running(archive, trading=trading, read_bucket=ENDLESS, anonymous_bucket=ENDLESS) as sandbox,
-    ):
-        patch.setenv("KALSHI_API_URL", sandbox.api_url)
-        patch.setenv("VISUAL_CROSSING_URL", sandbox.url)
-        patch.setenv("VISUAL_CROSSING_KEY", sandbox.weather_key)
-        patch.setenv("KALSHI_ASSETS_DATA", lake.files.address("."))
-        patch.setenv("KALSHI_ASSETS_CONFIG", str(archive))
-        clock = EndingSandbox(sandbox.url, minutes)
+
+
+def environment(sandbox: Sandbox, archive: Path, lake: Lake) -> dict[str, str]:
+    """The settings of whoever uses a sandbox and a lake.
+
+    Parameters
+    ----------
+    sandbox, archive, lake
+        The services, the folder of the trading parameters, and the data.
+    """
+    return {
+        "KALSHI_API_URL": sandbox.api_url,
+        "VISUAL_CROSSING_URL": sandbox.url,
+        "VISUAL_CROSSING_KEY": sandbox.weather_key,
+        "KALSHI_ASSETS_DATA": lake.files.address("."),
+        "KALSHI_ASSETS_CONFIG": str(archive),
+    }
+
+
+@contextmanager
+def session_at(
+    sandbox: Sandbox,
+    archive: Path,
+    lake: Lake,
+    *,
+    minutes: int,
+    strategy: Strategy = VALUE,
+    page: PagePlace | None = None,
+    seen: Callable[[Feed, Sequence[Event]], object] = lambda feed, events: None,
+    **of_venue: Any,
+) -> Iterator[tuple[Opening, Venue]]:
+    """A session that trades at a sandbox which runs already, and moves its time.
+
+    Parameters
+    ----------
+    sandbox, archive, lake
+        The exchange, and the world that it serves.
+    minutes
+        After so many the session is stopped.
+    strategy, page
+        How it trades, and where it shows itself.
+    seen
+        Told of everything that the stream said.
+    of_venue
+        Fields of `Venue`.
+    """
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        for name, value in environment(sandbox, archive, lake).items():
+            patch.setenv(name, value)
+        clock = stack.enter_context(EndingSandbox(sandbox.url, minutes))
         now = present(clock)
-        with (
-            closing(KalshiService(unthrottled=True, clock=now)) as kalshi,
-            closing(WeatherService(clock=now)) as weather,
-        ):
-            opening = Opening(
-                lake=lake,
-                kalshi=kalshi,
-                services={"weather": weather, "models": ModelStore(lake.files)},
-                clock=clock,
-                strategies=[Value()],
-                weather_every_us=0,
-            )
-            venue = Venue(
-                account="demo",
-                api_url=sandbox.api_url,
-                ws_url=sandbox.ws_url,
-                signer=Signer.from_pem(sandbox.key_id, sandbox.private_key_pem),
-                **{"drain": clock.drain, "skew_us": lambda feed: None, **of_venue},
-            )
-            yield opening, venue, sandbox
+
+        def drain(feed: Feed) -> Sequence[Event]:
+            events = clock.drain(feed)
+            seen(feed, events)
+            return events
+
+        kalshi = stack.enter_context(closing(KalshiService(unthrottled=True, clock=now)))
+        weather = stack.enter_context(closing(WeatherService(clock=now)))
+        opening = Opening(
+            lake=lake,
+            kalshi=kalshi,
+            services={"weather": weather, "models": ModelStore(lake.files)},
+            clock=clock,
+            strategies=[strategy],
+            page=page,
+        )
+        at_the_exchange: dict[str, Any] = {
+            "drain": drain,
+            "skew_us": lambda feed: None,
+            "sleep": clock.sleep,
+            "elapsed_us": clock.now_us,
+        }
+        venue = Venue(
+            account="demo",
+            api_url=sandbox.api_url,
+            ws_url=sandbox.ws_url,
+            signer=Signer.from_pem(sandbox.key_id, sandbox.private_key_pem),
+            **at_the_exchange | of_venue,
+        )
+        yield opening, venue
 
 
 def books_of(sandbox: Sandbox) -> dict[str, Any]:
