@@ -128,7 +128,7 @@ def test_no_secret_is_in_what_a_session_leaves_logs_or_shows(traded: Traded) -> 
         if p.is_file()
     ]
     assert {p.name for p in kept} > {f"{NAME}.journal.sqlite", f"lease-{ACCOUNT}.sqlite"}
-    assert any(path.suffix == ".jsonl" for path in kept)
+    assert {path.suffix for path in kept} >= {".jsonl", ".html"}
     assert traded.logged
     assert len(traded.shown) == 2 * len(PATHS)
     texts = [path.read_bytes() for path in kept]
