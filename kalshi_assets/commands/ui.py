@@ -18,7 +18,6 @@ import httpx
 from rich.console import Console
 
 from kalshi_assets.commands.services import (
-    DAYS_BEHIND,
     environment,
     prepared_archive,
     running_day,
@@ -64,8 +63,13 @@ def run_ui(
     """
     if not WORKSPACE.is_file():
         raise FileNotFoundError(f"no {WORKSPACE} here; run this command in the project folder")
-    _demand_free(port)
     settings = Settings()
+    if running_at is not None and settings.names_services:
+        raise RuntimeError(
+            "services are configured; a running day needs the sandbox: unset KALSHI_API_URL and "
+            "VISUAL_CROSSING_KEY"
+        )
+    _demand_free(port)
     os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
     signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
@@ -98,14 +102,8 @@ def _serve_running_day(
     stack: ExitStack, console: Console, archive: Path | None, speed: float
 ) -> None:
     """A sandbox with time of its own, and a lake of its own that knows no day as past."""
-    settings = Settings()
-    if settings.names_services:
-        raise RuntimeError(
-            "services are configured; a running day needs the sandbox: unset KALSHI_API_URL and "
-            "VISUAL_CROSSING_KEY"
-        )
-    served = prepared_archive(console, archive, settings.data, with_recordings=False)
-    data = settings.data / RUNNING_DAY
+    served = prepared_archive(console, archive, Settings().data, with_recordings=False)
+    data = Settings().data / RUNNING_DAY
     active = {"KALSHI_ASSETS_DATA": str(data), "KALSHI_ASSETS_CITIES": ",".join(served.shown)}
     stack.enter_context(environment(active))
     _lake().claim(served.origin)
@@ -117,10 +115,12 @@ def _serve_running_day(
         f"  there it is {now[:16]}Z, and time runs {speed:g} times as fast", highlight=False
     )
     last = trading.start.date()
-    before = f"{last - timedelta(days=DAYS_BEHIND)}..{last - timedelta(days=1)}"
-    for name in served.shown:
+    for name, (start, _) in served.shown.items():
+        first, day_before = start - timedelta(days=served.behind), last - timedelta(days=1)
         console.print(
-            f"  backfill {name} {before}, then run the job intraday of {last}: a session starts"
+            f"  try a backfill of {name} {first}..{day_before}, then the job intraday of {last}: "
+            "a session starts",
+            soft_wrap=True,
         )
 
 

@@ -6,7 +6,7 @@ themselves (`live.clock`).
 
 from datetime import datetime
 
-from kalshi_assets.live.clock import WallClock, sandbox_clock
+from kalshi_assets.live.clock import SandboxTime, WallClock
 from kalshi_assets.live.opening import present
 from kalshi_assets.settings import Settings
 
@@ -22,7 +22,7 @@ def the_clock() -> WallClock:
         Its time stands still.
     """
     url = Settings().sandbox_clock_url
-    return WallClock() if url is None else sandbox_clock(url)
+    return WallClock() if url is None else SandboxTime(url)
 
 
 def time_of_tick(scheduled: datetime) -> datetime:

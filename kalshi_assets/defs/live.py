@@ -4,7 +4,7 @@ The sensors are pure decisions in a thin shell. What a session is, is in `live`.
 """
 
 import json
-import time
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +16,14 @@ from kalshi_assets.defs.automation import UNFINISHED, at_work, today
 from kalshi_assets.defs.clocks import the_clock
 from kalshi_assets.defs.lake_io import ASSET_KEYS, the_lake
 from kalshi_assets.defs.partitions import dagster_key
+from kalshi_assets.defs.session_runs import (
+    JOB,
+    OP,
+    SessionRun,
+    config_of,
+    ladders_of,
+    session_runs,
+)
 from kalshi_assets.families.temperature.checks import CHECKS
 from kalshi_assets.families.temperature.cities import CITIES, city, city_day
 from kalshi_assets.families.temperature.services import WeatherService
@@ -39,8 +47,6 @@ LONGEST_SILENCE = timedelta(minutes=10)
 """A session's heart beats every minute; with none for so long its process is dead or hangs."""
 MOST_TRIES = 5
 
-FAILED = dg.DagsterRunStatus.FAILURE
-
 
 class SessionConfig(dg.Config):
     """Which ladders a session trades."""
@@ -50,11 +56,12 @@ class SessionConfig(dg.Config):
 
 
 @dg.op(
+    name=OP,
     description="Trades ladders in shadow until their trading ends, minute by minute.",
     required_resource_keys={"models"},
 )
 def shadow_session(context: dg.OpExecutionContext, config: SessionConfig) -> None:
-    keys = _ladders(config.cities, config.date)
+    keys = ladders_of(config.cities, config.date)
     clock = the_clock()
     now = present(clock)
 
@@ -91,6 +98,7 @@ def shadow_session(context: dg.OpExecutionContext, config: SessionConfig) -> Non
 
 
 @dg.job(
+    name=JOB,
     description="A trading session of one day, in shadow: real data, simulated orders.",
     tags={"dagster/max_runtime": "0", "dagster/max_retries": "0", SESSION_TAG: "shadow"},
 )
@@ -146,8 +154,17 @@ def session_to_start(
         if set(ladders) <= set(ready):
             return list(ladders)
     if not ready or (waits and len(ready) < len(keys)):
-        return "; ".join(f"{key}: {', '.join(against[key])}" for key in keys if against[key])
+        return _said(keys, against)
     return ready
+
+
+def _said(keys: Iterable[LadderDay], against: Mapping[LadderDay, Collection[str]]) -> str:
+    """Every reason once, with the ladders that it holds for."""
+    held: dict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        if against[key]:
+            held[", ".join(against[key])].append(str(key))
+    return "; ".join(f"{', '.join(ladders)}: {reasons}" for reasons, ladders in held.items())
 
 
 @dg.sensor(
@@ -165,10 +182,12 @@ def start_session(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
         return dg.SkipReason("no city is active; name some in KALSHI_ASSETS_CITIES")
     lake, now = the_lake(), present(the_clock())()
     day = date_to_trade(names, now)
-    runs = [run for run in _session_runs(context.instance) if _config_of(run)["date"] == str(day)]
-    if running := [run for run in runs if run.status in UNFINISHED]:
-        return dg.SkipReason(f"session {_name(running[0])} has not ended: run {running[0].run_id}")
-    over = {key for run in runs if run.status is not FAILED for key in _keys(run)}
+    runs = [each for each in session_runs(context.instance) if each.keys[0].date == day]
+    for each in runs:
+        if each.run.status in UNFINISHED:
+            return dg.SkipReason(f"session {each.name} has not ended: run {each.run.run_id}")
+    failed = [each for each in runs if each.run.status is dg.DagsterRunStatus.FAILURE]
+    over = {key for each in runs if each not in failed for key in each.keys}
     free = [key for key in (city_day(name, day) for name in names) if key not in over]
     wall = datetime.now(UTC)
     against = {key: reasons_against(lake, CHECKS, key, now, wall) for key in free}
@@ -176,15 +195,15 @@ def start_session(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
         free,
         against,
         waits=now < _begun(free) + PATIENCE or not at_work(context.instance).isdisjoint(free),
-        died=[_keys(run) for run in runs if run.status is FAILED],
+        died=[each.keys for each in failed],
     )
     if isinstance(found, str):
         return dg.SkipReason(found)
     name = session_name(found)
-    tries = sum(_name(run) == name for run in runs)
+    tries = sum(each.name == name for each in runs)
     if tries >= MOST_TRIES:
         return dg.SkipReason(f"session {name} failed {tries} times: look at its runs")
-    request = dg.RunRequest(run_key=f"{name}-{tries + 1}", run_config=_config(found))
+    request = dg.RunRequest(run_key=f"{name}-{tries + 1}", run_config=config_of(found))
     return dg.SensorResult(run_requests=[request])
 
 
@@ -192,35 +211,6 @@ def _begun(keys: Iterable[LadderDay]) -> datetime:
     """When the climate day of the last of some ladders begins."""
     begin = (city(key.ladder).climate_day(key.date)[0] for key in keys)
     return max(begin, default=datetime.min.replace(tzinfo=UTC))
-
-
-def _config(keys: Sequence[LadderDay]) -> dict[str, Any]:
-    config = {"cities": [key.ladder for key in keys], "date": str(keys[0].date)}
-    return {"ops": {shadow_session.name: {"config": config}}}
-
-
-def _config_of(run: dg.DagsterRun) -> Mapping[str, Any]:
-    ops: Any = run.run_config["ops"]
-    config: Mapping[str, Any] = ops[shadow_session.name]["config"]
-    return config
-
-
-def _keys(run: dg.DagsterRun) -> list[LadderDay]:
-    config = _config_of(run)
-    return _ladders(config["cities"], config["date"])
-
-
-def _ladders(cities: Iterable[str], day: str) -> list[LadderDay]:
-    return [city_day(name, date.fromisoformat(day)) for name in cities]
-
-
-def _name(run: dg.DagsterRun) -> str:
-    return session_name(_keys(run))
-
-
-def _session_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
-    """The latest runs of sessions."""
-    return instance.get_runs(dg.RunsFilter(job_name=session.name), limit=100)
 
 
 def silence(beat_us: int | None, now_us: int, speed: float, age: timedelta) -> timedelta:
@@ -258,9 +248,9 @@ def watch_sessions(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     asked = set(json.loads(context.cursor or "[]"))
     wanted = {
         request.run_key: request
-        for run in _session_runs(context.instance)
-        if run.is_finished and last_beat_us(lake.files, _name(run)) is not None
-        for request in _ingests(run, lake)
+        for each in session_runs(context.instance)
+        if each.run.is_finished and last_beat_us(lake.files, each.name) is not None
+        for request in _ingests(each, lake)
     }
     # What left the latest runs needs no memory: it is not wanted again.
     cursor = json.dumps(sorted(str(key) for key in wanted))
@@ -270,13 +260,13 @@ def watch_sessions(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.
     return dg.SensorResult(run_requests=requests, cursor=cursor)
 
 
-def _ingests(run: dg.DagsterRun, lake: Lake) -> Iterable[dg.RunRequest]:
+def _ingests(of: SessionRun, lake: Lake) -> Iterable[dg.RunRequest]:
     """Runs that store what a session's run did on each ladder-day, and compare it."""
     recorded = [table for table in OF_SESSIONS if table is not LIVE_PARITY]
-    for key in _keys(run):
-        yield _ingest(f"ingest-{run.run_id}-{key.ladder}", key, recorded)
+    for key in of.keys:
+        yield _ingest(f"ingest-{of.run.run_id}-{key.ladder}", key, recorded)
         if lake.has(DECISIONS, key):
-            yield _ingest(f"compare-{run.run_id}-{key.ladder}", key, OF_SESSIONS)
+            yield _ingest(f"compare-{of.run.run_id}-{key.ladder}", key, OF_SESSIONS)
 
 
 def _ingest(run_key: str, key: LadderDay, tables: Iterable[Any]) -> dg.RunRequest:
@@ -288,20 +278,14 @@ def _ingest(run_key: str, key: LadderDay, tables: Iterable[Any]) -> dg.RunReques
 
 
 def _fail_the_dead(instance: dg.DagsterInstance, lake: Lake) -> None:
-    clock = the_clock()
-    running = dg.RunsFilter(job_name=session.name, statuses=[dg.DagsterRunStatus.STARTED])
-    for record in instance.get_run_records(running):
-        run, since = record.dagster_run, record.start_time or record.create_timestamp.timestamp()
-        silent = silence(
-            last_beat_us(lake.files, _name(run)),
-            clock.now_us(),
-            clock.speed,
-            timedelta(seconds=time.time() - since),
-        )
+    clock, wall = the_clock(), datetime.now(UTC)
+    for each in session_runs(instance, [dg.DagsterRunStatus.STARTED]):
+        beat = last_beat_us(lake.files, each.name)
+        silent = silence(beat, clock.now_us(), clock.speed, wall - each.since)
         if silent > LONGEST_SILENCE:
             minutes = silent.total_seconds() / 60
             instance.report_run_failed(
-                run, f"no heartbeat for {minutes:.0f} minutes: the session's process is dead"
+                each.run, f"no heartbeat for {minutes:.0f} minutes: the session's process is dead"
             )
 
 

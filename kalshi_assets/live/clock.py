@@ -130,7 +130,7 @@ class MovedClock:
         self._now = max(self._now, at_us)
 
 
-def sandbox_clock(url: str, monotonic: Callable[[], float] = time.monotonic) -> WallClock:
+class SandboxTime(WallClock):
     """The time of a sandbox that runs by itself, at a multiple of real time.
 
     Parameters
@@ -147,12 +147,39 @@ def sandbox_clock(url: str, monotonic: Callable[[], float] = time.monotonic) -> 
     ValueError
         Its time stands still until it is moved.
     """
-    answer = httpx.get(f"{url}/sandbox/clock", timeout=10.0).raise_for_status().json()
-    base, since = microseconds_of(datetime.fromisoformat(answer["now"])), monotonic()
-    speed = float(answer["speed"])
-    if speed <= 0:
-        raise ValueError(f"the time of the sandbox at {url} stands still; start it with --speed 1")
-    return WallClock(lambda: base + int((monotonic() - since) * speed * SECOND_US), speed)
+
+    def __init__(self, url: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._url, self._monotonic = url, monotonic
+        super().__init__(self._read)
+        self._ask()
+
+    def wait_until(self, at_us: int) -> None:
+        """Sleep until then.
+
+        Raises
+        ------
+        SessionStopped
+            The session was asked to stop, or the sandbox has ended, and its time with it.
+        """
+        try:
+            self._ask()
+        except httpx.ConnectError as gone:
+            raise SessionStopped(f"the sandbox at {self._url} has ended") from gone
+        super().wait_until(at_us)
+
+    def _ask(self) -> None:
+        answer = httpx.get(f"{self._url}/sandbox/clock", timeout=10.0).raise_for_status().json()
+        speed = float(answer["speed"])
+        if speed <= 0:
+            raise ValueError(
+                f"the time of the sandbox at {self._url} stands still; start it with --speed 1"
+            )
+        self.speed = speed
+        self._base = microseconds_of(datetime.fromisoformat(answer["now"]))
+        self._since = self._monotonic()
+
+    def _read(self) -> int:
+        return self._base + int((self._monotonic() - self._since) * self.speed * SECOND_US)
 
 
 class SteppedSandbox(AbstractContextManager):

@@ -23,6 +23,7 @@ from kalshi_assets.defs.automation import (
 )
 from kalshi_assets.defs.lake_io import the_lake
 from kalshi_assets.defs.partitions import CITY_DAYS, dagster_key
+from kalshi_assets.defs.resources import KalshiResource, WeatherResource
 from kalshi_assets.defs.settlement_watch import SENSOR_BUDGET_S, Watch
 from kalshi_assets.exchange.errors import UnreachableError
 from kalshi_assets.families.temperature.cities import CITIES as REGISTRY
@@ -30,11 +31,13 @@ from kalshi_assets.families.temperature.cities import city, city_day, event_tick
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.pipeline import services
 from kalshi_assets.pipeline.services import KalshiService
+from kalshi_assets.sandbox.app import Trading
 from kalshi_assets.sandbox.exchange_state import SETTLEMENT_LAG
-from kalshi_assets.sandbox.server import Sandbox
+from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets.tables import REPORT, SETTLEMENTS, TABLES
-from kalshi_assets_tests.defs.conftest import CITIES, LAST, Clock
+from kalshi_assets_tests.defs.conftest import CITIES, FIRST, LAST, Clock
 from kalshi_assets_tests.lake.handmade import settlements
+from kalshi_assets_tests.shared_work import shared_world
 
 # Dagster warns of the tags that it itself gives to runs of two-dimensional partitions.
 pytestmark = pytest.mark.filterwarnings("ignore:Non-compliant tag keys:DeprecationWarning")
@@ -161,6 +164,31 @@ def test_the_hourly_run_asks_for_today_and_once_an_hour(
         }
         keys |= {r.run_key for r in tick.run_requests}
     assert len(keys) == 2 * len(CITIES)
+
+
+def test_at_a_sandbox_with_a_time_of_its_own_the_days_are_those_of_its_present(
+    platform: dg.Definitions,
+    at_exchange: Sandbox,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, tick = datetime(2026, 6, 30, 14, tzinfo=UTC), datetime(2026, 11, 29, 15, 7, tzinfo=UTC)
+    world = shared_world(tmp_path_factory, cities=CITIES, start=FIRST, end=LAST, seed=3)
+    with running(world, trading=Trading(start=start, speed=1)) as sandbox:
+        monkeypatch.setenv("KALSHI_API_URL", sandbox.api_url)
+        monkeypatch.setenv("KALSHI_ASSETS_SANDBOX_CLOCK", sandbox.url)
+        hourly = _schedule(platform, hourly_intraday, tick)
+        daily = _schedule(platform, daily_refresh, tick)
+        with dg.build_resources({"kalshi": KalshiResource(), "weather": WeatherResource()}) as made:
+            for service in (made.kalshi, made.weather):
+                assert start <= service.now() < start + timedelta(minutes=5)
+    # Their keys hold the real time, because the sandbox's may begin again.
+    assert {(r.partition_key, r.run_key) for r in hourly.run_requests or ()} == {
+        (f"{name}|2026-06-30", f"intraday-{city(name).series}-26JUN30-20261129T1507Z")
+        for name in CITIES
+    }
+    dates = {str(r.partition_key).partition("|")[2] for r in daily.run_requests or ()}
+    assert dates == {"2026-06-27", "2026-06-28", "2026-06-29"}
 
 
 def test_no_hour_is_lost_on_the_night_when_clocks_go_back(

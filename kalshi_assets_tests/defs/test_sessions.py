@@ -1,6 +1,6 @@
 """The sensors of sessions: what they start, when they wait, whom they declare dead."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from kalshi_assets.defs.live import (
     watch_sessions,
 )
 from kalshi_assets.defs.partitions import CITY_DAYS, dagster_key
+from kalshi_assets.defs.session_runs import config_of
 from kalshi_assets.families.temperature.cities import city, city_day
 from kalshi_assets.instants import microseconds_of
 from kalshi_assets.keys import LadderDay
@@ -77,12 +78,15 @@ class Desk:
         status: dg.DagsterRunStatus,
         age: timedelta = timedelta(0),
     ) -> dg.DagsterRun:
-        config = {"cities": [key.ladder for key in keys], "date": str(keys[0].date)}
-        run = dg.DagsterRun(
-            job_name="session",
-            status=status,
-            run_config={"ops": {"shadow_session": {"config": config}}},
-        )
+        return self.add_configured_run(config_of(keys), status, age)
+
+    def add_configured_run(
+        self,
+        config: Mapping[str, object],
+        status: dg.DagsterRunStatus,
+        age: timedelta = timedelta(0),
+    ) -> dg.DagsterRun:
+        run = dg.DagsterRun(job_name="session", status=status, run_config=config)
         self.instance.run_storage.add_historical_run(run, datetime.now(UTC) - age)
         return run
 
@@ -153,6 +157,8 @@ def test_those_that_are_ready_wait_for_the_others_and_then_start_without_them() 
 def test_with_nothing_ready_or_nothing_left_it_says_so() -> None:
     against = {NEW_YORK: ["a", "b"], CHICAGO: ["c"]}
     assert session_to_start(BOTH, against, waits=False) == f"{CHICAGO}: c; {NEW_YORK}: a, b"
+    against[NEW_YORK] = ["c"]
+    assert session_to_start(BOTH, against, waits=False) == f"{CHICAGO}, {NEW_YORK}: c"
     assert session_to_start([], {}, waits=False) == "every ladder of the day has its session"
 
 
@@ -177,8 +183,7 @@ def test_silence_is_in_real_time_and_an_earlier_run_s_heartbeat_does_not_count()
 def test_nothing_starts_before_the_fits_are_made(desk: Desk) -> None:
     said = desk.starts()
     assert isinstance(said, str)
-    assert said.startswith(f"{CHICAGO}: not made: learning.calibrators, market.events")
-    assert f"; {NEW_YORK}: not made" in said
+    assert said.startswith(f"{CHICAGO}, {NEW_YORK}: not made: learning.calibrators, market.events")
 
 
 def test_no_active_city_starts_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,6 +260,22 @@ def test_a_session_that_died_is_started_again_under_its_name_until_it_is_given_u
     desk.add_run([NEW_YORK], FAILURE)
     said = f"session {session_name([NEW_YORK])} failed {MOST_TRIES} times: look at its runs"
     assert desk.starts() == said
+
+
+@pytest.mark.parametrize(
+    ("cities", "day"),
+    [(["atlantis"], str(KEY.date)), (["new_york"], "tomorrow"), ([], "2025-04-25")],
+)
+def test_a_run_that_names_no_ladder_stops_neither_sensor(
+    desk: Desk, cities: list[str], day: str
+) -> None:
+    for key in BOTH:
+        make_ready(the_lake(), key)
+    config = {"ops": {"shadow_session": {"config": {"cities": cities, "date": day}}}}
+    desk.add_configured_run(config, FAILURE)
+    desk.add_configured_run({}, FAILURE)
+    assert ladders_of(desk.starts()) == ["chicago", "new_york"]
+    assert desk.watches()[0] == []
 
 
 # The watchdog.

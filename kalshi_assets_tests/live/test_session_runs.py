@@ -21,11 +21,9 @@ from kalshi_assets.tables import (
     LIVE_ORDERS,
     LIVE_PARITY,
     LIVE_SESSIONS,
-    OF_SESSIONS,
 )
 from kalshi_assets.tables.live import TRADING_ENDED
-from kalshi_assets_tests.live.worlds import DAY, fill_lake, opened, write_world
-from kalshi_assets_tests.shared_work import of_this_run, once
+from kalshi_assets_tests.live.worlds import DAY, opened
 
 # Dagster warns of the tags that it itself gives to runs of two-dimensional partitions.
 pytestmark = pytest.mark.filterwarnings("ignore:Non-compliant tag keys:DeprecationWarning")
@@ -37,26 +35,6 @@ CONFIG = {"ops": {"shadow_session": {"config": {"cities": [DAY.ladder], "date": 
 @pytest.fixture(scope="module")
 def platform() -> dg.Definitions:
     return build()
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return once(of_this_run(tmp_path_factory) / "live-world", write_world)
-
-
-@pytest.fixture(scope="module")
-def filled(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    return fill_lake(archive, tmp_path_factory.mktemp("filled") / "data")
-
-
-@pytest.fixture
-def lake(filled: Lake) -> Lake:
-    """The lake, without what sessions of other tests left."""
-    for name in filled.files.names("live"):
-        filled.files.delete(f"live/{name}")
-    for table in OF_SESSIONS:
-        filled.files.delete(filled.name(table, DAY))
-    return filled
 
 
 @pytest.fixture

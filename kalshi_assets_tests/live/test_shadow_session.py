@@ -34,28 +34,9 @@ from kalshi_assets.tables import (
 )
 from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets.trading.parity import parity
-from kalshi_assets_tests.live.worlds import DAY, fill_lake, opened, write_world
-from kalshi_assets_tests.shared_work import of_this_run, once
+from kalshi_assets_tests.live.worlds import DAY, opened
 
 NAME = session_name([DAY])
-
-
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return once(of_this_run(tmp_path_factory) / "live-world", write_world)
-
-
-@pytest.fixture(scope="module")
-def filled(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    return fill_lake(archive, tmp_path_factory.mktemp("filled") / "data")
-
-
-@pytest.fixture
-def lake(filled: Lake) -> Lake:
-    """The lake, without what sessions of other tests left."""
-    for name in filled.files.names("live"):
-        filled.files.delete(f"live/{name}")
-    return filled
 
 
 def event_of(lake: Lake) -> str:

@@ -120,6 +120,8 @@ class Tab:
 def tab(profile: Path) -> Iterator[Tab]:
     """An empty page of a browser of its own, which ends with the context."""
     assert CHROMIUM is not None
+    found = profile / "DevToolsActivePort"
+    found.unlink(missing_ok=True)
     child = subprocess.Popen(
         [CHROMIUM, *FLAGS, f"--user-data-dir={profile}", "--remote-debugging-port=0"],
         stdin=subprocess.DEVNULL,
@@ -127,7 +129,6 @@ def tab(profile: Path) -> Iterator[Tab]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        found = profile / "DevToolsActivePort"
         deadline = time.monotonic() + 60.0
         while not (found.is_file() and found.read_text("utf-8").count("\n")):
             assert child.poll() is None, "Chromium ended by itself"

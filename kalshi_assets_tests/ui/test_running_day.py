@@ -24,13 +24,13 @@ from kalshi_assets_tests.ui.dagster_ui import (
     wait_until,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DAY = city_day("new_york", date(2026, 6, 30))
 FIRST = date(2026, 6, 20)
 SPEED = 60
 """A minute a second: the rest of the day takes fifteen minutes."""
-PATIENCE_S = 120.0
+PATIENCE_S = 240.0
 
 _RUNS = """
 query Runs($filter: RunsFilter!) {
