@@ -1,4 +1,4 @@
-"""Desks that are closed at the end of a test, and lakes for the sessions of generated days."""
+"""Desks that are closed at the end of a test, and lakes of generated days for sessions."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -34,16 +34,6 @@ def filled(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return Lake(Files(copy), TEMPERATURE)
 
 
-@pytest.fixture
-def lake(filled: Lake) -> Lake:
-    """The lake, without what sessions of other tests left."""
-    for name in filled.files.names("live"):
-        filled.files.delete(f"live/{name}")
-    for table in OF_SESSIONS:
-        filled.files.delete(filled.name(table, DAY))
-    return filled
-
-
 @pytest.fixture(scope="session")
 def drill_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated world with the days of the drills."""
@@ -54,8 +44,24 @@ def drill_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def drill_lake(drill_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """Its lake, of this process alone: sessions write journals to it."""
-    return fill_lake(drill_archive, tmp_path_factory.mktemp("drilled") / "data", DAYS)
+    """This process's copy of its lake: sessions write journals to it."""
+    made = once(
+        of_this_run(tmp_path_factory) / "drill-lake",
+        lambda folder: fill_lake(drill_archive, folder, DAYS),
+    )
+    copy = tmp_path_factory.mktemp("drilled") / "data"
+    shutil.copytree(made, copy)
+    return Lake(Files(copy), TEMPERATURE)
+
+
+@pytest.fixture
+def lake(filled: Lake) -> Lake:
+    """The lake, without what sessions of other tests left."""
+    for name in filled.files.names("live"):
+        filled.files.delete(f"live/{name}")
+    for table in OF_SESSIONS:
+        filled.files.delete(filled.name(table, DAY))
+    return filled
 
 
 @pytest.fixture

@@ -77,6 +77,8 @@ class Seen:
     events: Counter[type[Event]] = field(default_factory=Counter)
     struck: Counter[str] = field(default_factory=Counter)
     notes: Counter[str] = field(default_factory=Counter)
+    findings: Counter[str] = field(default_factory=Counter)
+    rereads: int = 0
     journaled: Counter[str] = field(default_factory=Counter)
     executed: list[bool] = field(default_factory=list)
     outcome: Outcome | None = None
@@ -145,6 +147,9 @@ def drill(
     with Journal.of(lake.files, name, clock_us=lambda: 0) as journal:
         seen.journaled.update({k: len(journal.events(k)) for k in ("stream_lost", "stream_missed")})
         seen.notes.update(order.note for order in journal.orders())
+        for report in journal.events("reconciliation"):
+            seen.findings.update(finding["kind"] for finding in report["findings"])
+            seen.rereads += report["attempts"] - 1
     seen.outcome = must_agree(lake, archive, books, day, ACCOUNT)
     return seen
 

@@ -23,11 +23,10 @@ from kalshi_assets.sandbox.faults import Fault, Faults
 from kalshi_assets.sandbox.server import KEY_ID
 from kalshi_assets.stream.events import Event
 from kalshi_assets.stream.feed import Feed
-from kalshi_assets_tests.live.drills import ACCOUNT, QUICKLY, SLICE_US
+from kalshi_assets_tests.live.drills import ACCOUNT, QUICKLY, SLICE_US, forget
 from kalshi_assets_tests.live.invariants import must_agree
 from kalshi_assets_tests.live.restless import Restless
-from kalshi_assets_tests.live.worlds import DAY, at_the_sandbox, fill_lake, write_world
-from kalshi_assets_tests.shared_work import of_this_run, once
+from kalshi_assets_tests.live.worlds import DAY, at_the_sandbox
 
 NAME = session_name([DAY], ACCOUNT)
 MINUTES, MINUTES_LEFT = 12, 9 * 60
@@ -49,15 +48,12 @@ class Traded:
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return once(of_this_run(tmp_path_factory) / "live-world", write_world)
-
-
-@pytest.fixture(scope="module")
-def traded(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Traded:
+def traded(archive: Path, filled: Lake, tmp_path_factory: pytest.TempPathFactory) -> Traded:
     """A session whose every third order and every second read of the account fails."""
     folder = tmp_path_factory.mktemp("traded")
-    lake, logs = fill_lake(archive, folder / "data"), StringIO()
+    shutil.copytree(filled.files.address("."), folder / "data")
+    lake, logs = Lake(Files(folder / "data"), TEMPERATURE), StringIO()
+    forget(lake)
     handler, addresses, shown = logging.StreamHandler(logs), list[str](), list[str]()
     logging.getLogger().addHandler(handler)
     faults = Faults(
@@ -128,7 +124,7 @@ def test_no_secret_is_in_what_a_session_leaves_logs_or_shows(traded: Traded) -> 
         if p.is_file()
     ]
     assert {p.name for p in kept} > {f"{NAME}.journal.sqlite", f"lease-{ACCOUNT}.sqlite"}
-    assert any(path.suffix == ".jsonl" for path in kept)
+    assert {path.suffix for path in kept} >= {".jsonl", ".html"}
     assert traded.logged
     assert len(traded.shown) == 2 * len(PATHS)
     texts = [path.read_bytes() for path in kept]

@@ -65,6 +65,11 @@ def hit(kind: str) -> Callable[[Seen], bool]:
     return lambda seen: seen.struck[kind] > 1
 
 
+def doubted(kind: str) -> Callable[[Seen], bool]:
+    """Whether a fault of lists struck, and the account was read again because of it."""
+    return lambda seen: seen.struck[kind] > 1 and seen.rereads > 0
+
+
 def outcome(seen: Seen) -> Outcome:
     """What journal and books say of a drill."""
     assert seen.outcome is not None
@@ -118,6 +123,14 @@ DRILLS = [
         lambda seen: seen.notes["CloseCancel"] > 0,
         TRADING_ENDED,
     ),
+    Drill(
+        "clock_skew",
+        [
+            {"minute": 5, "kind": "clock_skew", "seconds": 3600},
+            {"minute": 15, "kind": "clock_skew", "seconds": 0},
+        ],
+        lambda seen: seen.findings["read_failed"] > 5,
+    ),
     Drill("timeout_before", writes("timeout_before", 3), hit("timeout_before")),
     Drill("timeout_after", writes("timeout_after", 3), hit("timeout_after")),
     Drill("error_after", writes("error_after", 3), hit("error_after")),
@@ -126,9 +139,9 @@ DRILLS = [
     Drill("http_429", requests({"kind": "http_429", "path": LISTS, "every": 2}), hit("http_429")),
     Drill("cut_answers", writes("cut", 2), hit("cut")),
     Drill("truncated_json", writes("truncated_json", 2), hit("truncated_json")),
-    Drill("short_page", reads("short_page", 2, 22), hit("short_page")),
+    Drill("short_page", reads("short_page", 2, 22), doubted("short_page")),
     Drill("empty_page", reads("empty_page", 2, 22), hit("empty_page")),
-    Drill("repeated_cursor", reads("repeated_cursor", 2, 22), hit("repeated_cursor")),
+    Drill("repeated_cursor", reads("repeated_cursor", 2, 22), doubted("repeated_cursor")),
 ]
 
 
