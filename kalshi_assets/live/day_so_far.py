@@ -10,6 +10,7 @@ Here: which steps a session runs, and running those whose inputs changed. Not he
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -34,6 +35,10 @@ from kalshi_assets.trading.params import CONFIG_NAME
 
 BY_MINUTE = frozenset({CANDLES, TRADES})
 """Tables of facts that a session reads minute by minute."""
+
+
+Known = pl.DataFrame | None
+"""What is known of a table; None: nothing."""
 
 
 class DaySoFar:
@@ -84,7 +89,7 @@ class DaySoFar:
             for each in plan.derived
             if left_out.isdisjoint(_of_the_day(each))
         ]
-        self._seen: dict[Step, list[pl.DataFrame | None]] = {}
+        self._seen: dict[Step, dict[Table, Known]] = {}
         self._day: TradingDay | None = None
 
     def tell(self, table: Table, frame: pl.DataFrame) -> bool:
@@ -112,11 +117,10 @@ class DaySoFar:
         """The day as the engine reads it; rows of later minutes hold what is known now."""
         if self._day is None:
             for work in self._work:
-                inputs = [self._frames.get(table) for table in _of_the_day(work.step)]
+                inputs = {table: self._frames.get(table) for table in _of_the_day(work.step)}
                 before = self._seen.get(work.step)
-                if before is None or any(a is not b for a, b in zip(before, inputs, strict=True)):
-                    made = work.make(self.key)
-                    self._frames |= {table: each.frame for table, each in made.items()}
+                if before is None or any(inputs[t] is not before[t] for t in inputs):
+                    self._make(work, before, inputs)
                     self._seen[work.step] = inputs
             full = self._family.full
             self._day = trading_day(
@@ -129,6 +133,20 @@ class DaySoFar:
                 params=self.params,
             )
         return self._day
+
+    def _make(
+        self, work: Work, before: Mapping[Table, Known] | None, inputs: Mapping[Table, Known]
+    ) -> None:
+        """Run a step; rows that the news does not affect are kept if it can leave them out."""
+        since = None
+        if before is not None and work.step.takes_since:
+            since = first_affected(before, inputs)
+        for table, each in work.make(self.key, since).items():
+            rows = each.frame
+            if since is not None:
+                earlier = self._frames[table].filter(pl.col("minute") < since)
+                rows = table.arranged(pl.concat([earlier, rows]))
+            self._frames[table] = rows
 
     def read(self, table: Table, key: LadderDay) -> pl.DataFrame:
         """A table of this day, or a stored partition of an earlier one."""
@@ -195,6 +213,30 @@ def session_steps(family: LadderFamily, steps: Sequence[Step]) -> SessionSteps:
             wanted.update(_of_the_day(each))
     fetched = [each for each in reversed(fetched) if BY_MINUTE.isdisjoint(each.makes)]
     return SessionSteps(fetched=tuple(fetched), fits=tuple(fits), derived=tuple(derived[::-1]))
+
+
+def first_affected(before: Mapping[Table, Known], inputs: Mapping[Table, Known]) -> datetime | None:
+    """The first minute whose rows can differ with the new inputs; None: any can.
+
+    Parameters
+    ----------
+    before, inputs
+        The inputs of a step by table. A row that is new or is no longer there affects the minutes
+        from its `known_at` on; of the contract it affects all.
+    """
+    known: list[datetime] = []
+    for table, new in inputs.items():
+        old = before[table]
+        if old is new:
+            continue
+        if table is EVENTS or old is None or new is None or "known_at" not in new.columns:
+            return None
+        for some, others in ((old, new), (new, old)):
+            changed = some.join(others, on=some.columns, how="anti", nulls_equal=True)["known_at"]
+            if changed.null_count():
+                return None
+            known += changed.to_list()
+    return min(known, default=None)
 
 
 def _of_the_day(of: Step) -> list[Table]:

@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -159,7 +160,9 @@ class Step:
     Attributes
     ----------
     compute
-        Called with the partition's key, if it has a parameter `key`, and the arguments by name.
+        Called with the partition's key, if it has a parameter `key`, and the arguments by name. If
+        it has a parameter `since`, it can make only the rows of that minute and later: it gets the
+        instant, or None for all rows.
     describe
         Returns metadata of a table's partition for users, by name: numbers, text, `Markdown`.
     kinds
@@ -199,7 +202,16 @@ class Step:
     @cached_property
     def takes_key(self) -> bool:
         """Whether the function takes the partition's key."""
-        return "key" in inspect.signature(self.compute).parameters
+        return "key" in self._parameters
+
+    @cached_property
+    def takes_since(self) -> bool:
+        """Whether the function can make only the rows from an instant on."""
+        return "since" in self._parameters
+
+    @cached_property
+    def _parameters(self) -> Mapping[str, inspect.Parameter]:
+        return inspect.signature(self.compute).parameters
 
 
 def parts_of(table: Table) -> tuple[Table, ...]:
@@ -234,7 +246,8 @@ def step(
         ingest=ingest,
         finish=finish,
     )
-    names = [*(["key"] if made.takes_key else []), *arguments]
+    own = [name for name, takes in (("key", made.takes_key), ("since", made.takes_since)) if takes]
+    names = [*own, *arguments]
     inspect.signature(compute).bind(**dict.fromkeys(names))
     return made
 
@@ -265,8 +278,15 @@ class Work:
             elif isinstance(argument, LookBack):
                 self._earlier[name] = self._history(argument)
 
-    def make(self, key: LadderDay) -> dict[Table, Made]:
+    def make(self, key: LadderDay, since: datetime | None = None) -> dict[Table, Made]:
         """Make a partition of each table of the step.
+
+        Parameters
+        ----------
+        key
+            The partition.
+        since
+            Only rows of this minute and later are made, if the step `takes_since`; None: all.
 
         Raises
         ------
@@ -274,7 +294,9 @@ class Work:
             A frame violates its table's contract.
         """
         given = {name: self._given(name, a, key) for name, a in self.step.arguments.items()}
-        own = {"key": key} if self.step.takes_key else {}
+        own: dict[str, Any] = {"key": key} if self.step.takes_key else {}
+        if self.step.takes_since:
+            own["since"] = since
         made = self.step.compute(**own, **given)
         by_table = made if isinstance(made, Mapping) else {self.step.makes[0]: made}
         frames = {table: table.conform(by_table[table]) for table in self.step.makes}

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from kalshi_assets.benchmarks.session_day import DAY, fill_lake, write_world
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.journal_schema import OPEN
 from kalshi_assets.live.opening import session_name
-from kalshi_assets_tests.live.worlds import DAY, at_the_sandbox, books_of, fill_lake, write_world
+from kalshi_assets_tests.live.worlds import at_the_sandbox, books_of
 from kalshi_assets_tests.shared_work import of_this_run, once
 
 NAME = session_name([DAY], "demo")
