@@ -105,7 +105,7 @@ class ExchangeLadder:
         self.facts.refresh(now_us)
         if self.day.known(EVENTS) is None:
             return None
-        day = self.latest = self.day.trading_day()
+        day = self.latest = self.day.trading_day(now_us)
         minute = int(np.searchsorted(day.instants, now_us, side="right")) - 1
         self.is_over = now_us >= day.terms.close
         if minute <= self.decided or self.is_over:

@@ -84,7 +84,7 @@ class LadderSession:
         self.facts.refresh(now_us)
         if self.day.known(EVENTS) is None:
             return None
-        day = self.latest = self.day.trading_day()
+        day = self.latest = self.day.trading_day(now_us)
         if not self.runs:
             self.runs = new_runs(self._strategies, tuple(FILL_MODELS), day)
         due = int((day.instants <= now_us - BEHIND_US).sum())

@@ -26,6 +26,9 @@ from kalshi_assets.tables.contract import PartsDisagreeError
 Frames = pl.DataFrame | Mapping[Table, pl.DataFrame]
 """The frame of a step's only table, or frames by table."""
 
+Window = tuple[datetime, datetime]
+"""First and last minute of the rows wanted."""
+
 
 class Source(Protocol):
     """Where a step reads its inputs."""
@@ -161,8 +164,8 @@ class Step:
     ----------
     compute
         Called with the partition's key, if it has a parameter `key`, and the arguments by name. If
-        it has a parameter `since`, it can make only the rows of that minute and later: it gets the
-        instant, or None for all rows.
+        it has a parameter `window`, it can make only the rows from a first to a last minute: it
+        gets both, or None for all rows.
     describe
         Returns metadata of a table's partition for users, by name: numbers, text, `Markdown`.
     kinds
@@ -205,9 +208,9 @@ class Step:
         return "key" in self._parameters
 
     @cached_property
-    def takes_since(self) -> bool:
-        """Whether the function can make only the rows from an instant on."""
-        return "since" in self._parameters
+    def takes_window(self) -> bool:
+        """Whether the function can make only the rows of some minutes."""
+        return "window" in self._parameters
 
     @cached_property
     def _parameters(self) -> Mapping[str, inspect.Parameter]:
@@ -246,7 +249,9 @@ def step(
         ingest=ingest,
         finish=finish,
     )
-    own = [name for name, takes in (("key", made.takes_key), ("since", made.takes_since)) if takes]
+    own = [
+        name for name, takes in (("key", made.takes_key), ("window", made.takes_window)) if takes
+    ]
     names = [*own, *arguments]
     inspect.signature(compute).bind(**dict.fromkeys(names))
     return made
@@ -278,15 +283,15 @@ class Work:
             elif isinstance(argument, LookBack):
                 self._earlier[name] = self._history(argument)
 
-    def make(self, key: LadderDay, since: datetime | None = None) -> dict[Table, Made]:
+    def make(self, key: LadderDay, window: Window | None = None) -> dict[Table, Made]:
         """Make a partition of each table of the step.
 
         Parameters
         ----------
         key
             The partition.
-        since
-            Only rows of this minute and later are made, if the step `takes_since`; None: all.
+        window
+            Only rows of these minutes are made, if the step `takes_window`; None: all.
 
         Raises
         ------
@@ -295,8 +300,8 @@ class Work:
         """
         given = {name: self._given(name, a, key) for name, a in self.step.arguments.items()}
         own: dict[str, Any] = {"key": key} if self.step.takes_key else {}
-        if self.step.takes_since:
-            own["since"] = since
+        if self.step.takes_window:
+            own["window"] = window
         made = self.step.compute(**own, **given)
         by_table = made if isinstance(made, Mapping) else {self.step.makes[0]: made}
         frames = {table: table.conform(by_table[table]) for table in self.step.makes}

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from kalshi_assets.live.day_so_far import first_affected
+from kalshi_assets.live.day_so_far import EVER, first_affected
 from kalshi_assets.tables import EVENTS, FORECASTS, OBSERVATIONS
 
 NOON = datetime(2026, 6, 30, 12, tzinfo=UTC)
@@ -41,7 +41,7 @@ def test_the_earliest_change_of_all_tables_counts() -> None:
 
 def test_a_changed_contract_or_what_was_not_known_before_affects_every_row() -> None:
     contract = {EVENTS: known((0, 1.0))}
-    assert first_affected(contract, {EVENTS: known((0, 1.0), (9, 2.0))}) is None
-    assert first_affected({FORECASTS: None}, {FORECASTS: known((9, 75.0))}) is None
+    assert first_affected(contract, {EVENTS: known((0, 1.0), (9, 2.0))}) == EVER
+    assert first_affected({FORECASTS: None}, {FORECASTS: known((9, 75.0))}) == EVER
     undated = {OBSERVATIONS: pl.DataFrame({"temp_f": [1.0]})}
-    assert first_affected(undated, {OBSERVATIONS: pl.DataFrame({"temp_f": [2.0]})}) is None
+    assert first_affected(undated, {OBSERVATIONS: pl.DataFrame({"temp_f": [2.0]})}) == EVER

@@ -158,7 +158,7 @@ def _hazard(
     parameters: pl.DataFrame,
     method: HazardMethod,
     warn: Warn,
-    since: datetime | None = None,
+    window: tuple[datetime, datetime] | None = None,
 ) -> pl.DataFrame:
     if len(earlier) < MIN_DAYS:
         warn(
@@ -166,7 +166,7 @@ def _hazard(
             f"materialise weather/observations of the {LOOK_BACK_DAYS} days before"
         )
     library = with_starts(earlier)
-    return hazard_pmf(events, observations, forecasts, library, parameters, method, since)
+    return hazard_pmf(events, observations, forecasts, library, parameters, method, window)
 
 
 def _describe_settlements(made: Made) -> Mapping[str, Any]:

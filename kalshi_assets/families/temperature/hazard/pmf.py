@@ -54,7 +54,7 @@ def hazard_pmf(
     earlier_days: Sequence[tuple[datetime, pl.DataFrame]],
     parameters: pl.DataFrame,
     method: HazardMethod,
-    since: datetime | None = None,
+    window: tuple[datetime, datetime] | None = None,
 ) -> pl.DataFrame:
     """The weather's hazard of one city-day.
 
@@ -71,8 +71,8 @@ def hazard_pmf(
         `probability.mc_params` of the day.
     method
         The method and its settings.
-    since
-        Rows of earlier minutes are left out; those that are made do not depend on it.
+    window
+        First and last minute of the rows wanted, which do not depend on it; None: all rows.
 
     Returns
     -------
@@ -83,8 +83,8 @@ def hazard_pmf(
     ladder = terms_at(events).sort("bracket")
     start: datetime = ladder["day_start"][0]
     times = _evaluation_times(start, trading_end(events))
-    if since is not None:
-        times = times.filter(times["minute"] >= since)
+    if window is not None:
+        times = times.filter(times["minute"].is_between(*window))
     asof = weather_as_of(times, observations, forecasts, start).with_columns(
         slot=_latest_slot(start)
     )

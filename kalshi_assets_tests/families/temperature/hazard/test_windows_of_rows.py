@@ -1,4 +1,4 @@
-"""Rows from an instant on are those of the whole day: a session makes no others."""
+"""Rows of some minutes are those of the whole day: a session makes no others."""
 
 from datetime import timedelta
 
@@ -19,13 +19,17 @@ from kalshi_assets_tests.families.temperature.hazard.days import (
 )
 
 
+@pytest.mark.parametrize("minutes", [15, 1440])
 @pytest.mark.parametrize("hour", [0, 7, 15, 23])
-def test_rows_from_an_instant_on_are_bit_for_bit_those_of_the_whole_day(hour: int) -> None:
+def test_rows_of_some_minutes_are_bit_for_bit_those_of_the_whole_day(
+    hour: int, minutes: int
+) -> None:
     temps = truth(DAY)
     start, _ = PLACE.climate_day(DAY)
     given = (ladder(temps), told(temps), FORECASTS.empty())
     fits = (earlier("tgroup", DAY), parameters("tgroup", DAY), load_method())
     since = start + timedelta(hours=hour, minutes=7)
-    whole, late = hazard_pmf(*given, *fits), hazard_pmf(*given, *fits, since)
-    assert late.height > 6
-    assert_frame_equal(late, whole.filter(whole["minute"] >= since), check_exact=True)
+    window = since, since + timedelta(minutes=minutes)
+    whole, some = hazard_pmf(*given, *fits), hazard_pmf(*given, *fits, window)
+    assert some.height > 6
+    assert_frame_equal(some, whole.filter(whole["minute"].is_between(*window)), check_exact=True)
