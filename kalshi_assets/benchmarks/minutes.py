@@ -159,20 +159,22 @@ def _fail(name: str, error: Exception) -> None:
 
 
 class TimedLadder(LadderSession):
-    """A ladder in shadow that notes what its minutes take, seconds."""
+    """A ladder in shadow that notes what its minutes take, seconds, and those of the processor."""
 
     def __init__(self, lake: Lake, known: KnownFacts) -> None:
         super().__init__(*_ladder(lake, known), SHIPPED)
         self._known = known
         self.took_s: list[float] = []
+        self.cpu_s: list[float] = []
 
     def advance(self, now_us: int) -> Said | None:
-        facts = self._known.of_services(now_us)
+        facts, worked = self._known.of_services(now_us), time.process_time()
         self._known.asked_s, began = 0.0, time.perf_counter()
         for table, frame in facts.items():
             self.day.tell(table, frame)
         said = super().advance(now_us)
         self.took_s.append(self._known.seconds(began))
+        self.cpu_s.append(time.process_time() - worked)
         return said
 
 
@@ -197,10 +199,12 @@ def _in_shadow(lake: Lake, length: Length) -> dict[str, float]:
     return {
         "minutes": len(minutes),
         **_figures("minute_decision", minutes),
+        **_figures("minute_decision_cpu", ladder.cpu_s[1:]),
         "catch_up_s": round(ladder.took_s[0], 4),
         "session_minutes_per_s": round(len(memory_mb) / took_s, 2),
         "rss_minutes": len(memory_mb) - 1 - at,
         "rss_growth_mb": round(memory_mb[-1] - memory_mb[at], 1),
+        "rss_growth_second_half_mb": round(memory_mb[-1] - memory_mb[len(memory_mb) // 2], 1),
     }
 
 
