@@ -493,7 +493,7 @@ def kill_switch_status() -> None:
 
 @bench_app.command("live")
 def bench_live(json: AsJson = False) -> None:
-    """Measure live sessions: from a frame of the stream to the book that holds it."""
+    """Measure live sessions: frames to books, minutes to decisions, orders to the socket."""
     from kalshi_assets.benchmarks.live import run_live_bench
 
     run_live_bench(console, as_json=json)

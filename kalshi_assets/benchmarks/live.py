@@ -1,18 +1,21 @@
-"""Speed of live sessions: from the arrival of a frame to the book that holds it.
+"""Speed of live sessions: from frame to book, from minute to decisions, from order to socket.
 
-A process on this machine plays the exchange over a real socket: 144 books, as of 24 cities, change
-5,000 times a second. Here: the measurements, and that the books are right at the end. Not here:
-recovery from lost messages (tests).
+For frames a process on this machine plays the exchange over a real socket: 144 books, as of 24
+cities, change 5,000 times a second. Here: that measurement, that the books are right at the end,
+and printing all figures. Not here: minutes (`minutes`), orders (`gateway`), recovery from lost
+messages (tests).
 """
 
 import json
 import multiprocessing
 import random
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
@@ -24,7 +27,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
 from kalshi_assets.benchmarks import print_figures
+from kalshi_assets.benchmarks.gateway import intent_to_socket
+from kalshi_assets.benchmarks.minutes import minute_figures
 from kalshi_assets.exchange.signing import Signer
+from kalshi_assets.lake.files import Files
 from kalshi_assets.stream.books import ASK, BID, Book
 from kalshi_assets.stream.connection import wall_us
 from kalshi_assets.stream.events import Event, LevelChanged
@@ -52,7 +58,12 @@ def run_live_bench(console: Console, *, as_json: bool) -> None:
     progress.print("threads, from memory ...")
     figures["hand_over_p99_s"] = _hand_over()
     figures["frames_per_s_from_memory"] = _from_memory()
-    print_figures(console, "live: frame to book", figures, as_json=as_json)
+    with tempfile.TemporaryDirectory(prefix="kalshi-bench-") as folder:
+        progress.print("orders, from the intent to the socket ...")
+        figures |= intent_to_socket(Files(Path(folder) / "orders"))
+        progress.print("minutes of a generated day ...")
+        figures |= minute_figures(Path(folder) / "day")
+    print_figures(console, "live sessions", figures, as_json=as_json)
 
 
 class TimedFeed(Feed):

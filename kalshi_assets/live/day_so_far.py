@@ -10,6 +10,7 @@ Here: which steps a session runs, and running those whose inputs changed. Not he
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -31,9 +32,19 @@ from kalshi_assets.tables import (
 )
 from kalshi_assets.trading.day import TradingDay
 from kalshi_assets.trading.params import CONFIG_NAME
+from kalshi_assets.units import SECOND_US
 
 BY_MINUTE = frozenset({CANDLES, TRADES})
 """Tables of facts that a session reads minute by minute."""
+
+
+# Steps that can leave out rows make those of the next minutes, and more before they run out: within
+# a quarter of an hour most have been made anew.
+_AHEAD, _NEXT_MINUTES = timedelta(minutes=15), timedelta(minutes=2)
+
+EVER, NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+Known = pl.DataFrame | None
+"""What is known of a table; None: nothing."""
 
 
 class DaySoFar:
@@ -84,7 +95,10 @@ class DaySoFar:
             for each in plan.derived
             if left_out.isdisjoint(_of_the_day(each))
         ]
-        self._seen: dict[Step, list[pl.DataFrame | None]] = {}
+        self._seen: dict[Step, dict[Table, Known]] = {}
+        # Up to when steps that can leave out rows have made them, and the earliest of those.
+        self._reach: dict[Step, datetime] = {}
+        self._until = EVER
         self._day: TradingDay | None = None
 
     def tell(self, table: Table, frame: pl.DataFrame) -> bool:
@@ -108,16 +122,20 @@ class DaySoFar:
         """What is known of a table of the day; None: nothing."""
         return self._frames.get(table)
 
-    def trading_day(self) -> TradingDay:
-        """The day as the engine reads it; rows of later minutes hold what is known now."""
-        if self._day is None:
+    def trading_day(self, now_us: int) -> TradingDay:
+        """The day as the engine reads it; rows of later minutes hold what is known now.
+
+        Parameters
+        ----------
+        now_us
+            The present; not used but to leave out what is of much later minutes.
+        """
+        now = datetime.fromtimestamp(now_us / SECOND_US, UTC)
+        if self._day is None or now + _NEXT_MINUTES > self._until:
+            until = now + _AHEAD
             for work in self._work:
-                inputs = [self._frames.get(table) for table in _of_the_day(work.step)]
-                before = self._seen.get(work.step)
-                if before is None or any(a is not b for a, b in zip(before, inputs, strict=True)):
-                    made = work.make(self.key)
-                    self._frames |= {table: each.frame for table, each in made.items()}
-                    self._seen[work.step] = inputs
+                self._follow(work, now, until)
+            self._until = min(self._reach.values(), default=until)
             full = self._family.full
             self._day = trading_day(
                 self._family,
@@ -129,6 +147,25 @@ class DaySoFar:
                 params=self.params,
             )
         return self._day
+
+    def _follow(self, work: Work, now: datetime, until: datetime) -> None:
+        """Run a step if its inputs changed, or if it has no rows of the next minutes."""
+        inputs = {table: self._frames.get(table) for table in _of_the_day(work.step)}
+        before, reach = self._seen.get(work.step), self._reach.get(work.step, until)
+        changed = before is None or any(inputs[t] is not before[t] for t in inputs)
+        if not changed and now + _NEXT_MINUTES <= reach:
+            return
+        if not work.step.takes_window:
+            made = work.make(self.key)
+            self._frames |= {table: each.frame for table, each in made.items()}
+        else:
+            since = EVER if before is None else first_affected(before, inputs)
+            since = min(since, reach + timedelta(microseconds=1))
+            for table, each in work.make(self.key, (since, until)).items():
+                earlier = self._frames.get(table, each.frame).filter(pl.col("minute") < since)
+                self._frames[table] = table.arranged(pl.concat([earlier, each.frame]))
+            self._reach[work.step] = until
+        self._seen[work.step] = inputs
 
     def read(self, table: Table, key: LadderDay) -> pl.DataFrame:
         """A table of this day, or a stored partition of an earlier one."""
@@ -195,6 +232,30 @@ def session_steps(family: LadderFamily, steps: Sequence[Step]) -> SessionSteps:
             wanted.update(_of_the_day(each))
     fetched = [each for each in reversed(fetched) if BY_MINUTE.isdisjoint(each.makes)]
     return SessionSteps(fetched=tuple(fetched), fits=tuple(fits), derived=tuple(derived[::-1]))
+
+
+def first_affected(before: Mapping[Table, Known], inputs: Mapping[Table, Known]) -> datetime:
+    """The first minute whose rows can differ with the new inputs; `EVER`: any can.
+
+    Parameters
+    ----------
+    before, inputs
+        The inputs of a step by table. A row that is new or is no longer there affects the minutes
+        from its `known_at` on; of the contract it affects all.
+    """
+    known: list[datetime] = []
+    for table, new in inputs.items():
+        old = before[table]
+        if old is new:
+            continue
+        if table is EVENTS or old is None or new is None or "known_at" not in new.columns:
+            return EVER
+        for some, others in ((old, new), (new, old)):
+            changed = some.join(others, on=some.columns, how="anti", nulls_equal=True)["known_at"]
+            if changed.null_count():
+                return EVER
+            known += changed.to_list()
+    return min(known, default=NEVER)
 
 
 def _of_the_day(of: Step) -> list[Table]:

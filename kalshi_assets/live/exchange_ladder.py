@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 
 from kalshi_assets.exchange.wire_orders import Accepted, AlreadyExists, Unknown
-from kalshi_assets.instants import as_times
 from kalshi_assets.ladder.terms import atoms_of
 from kalshi_assets.live.day_so_far import DaySoFar
 from kalshi_assets.live.facts import LadderFacts
@@ -111,7 +110,7 @@ class ExchangeLadder:
         self.facts.refresh(now_us)
         if self.day.known(EVENTS) is None:
             return None
-        day = self.latest = self.day.trading_day()
+        day = self.latest = self.day.trading_day(now_us)
         minute = int(np.searchsorted(day.instants, now_us, side="right")) - 1
         self.is_over = now_us >= day.terms.close
         if minute <= self.decided or self.is_over:
@@ -125,9 +124,7 @@ class ExchangeLadder:
             gateway.cancel(self._ids[number], "the engine")
         for order in wishes.send:
             self._send(order, day, minute, now_us, gateway)
-        at = as_times(day.instants[[minute]])[0]
-        decided = records.decisions(day, [self._desk.run()])
-        return decided.filter(decided["minute"] == at)
+        return records.decisions(day, [self._desk.run()], range(minute, minute + 1))
 
     def _held(self) -> tuple[np.ndarray, int]:
         """Positions and the cash paid for them, from the journal."""

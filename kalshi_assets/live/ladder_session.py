@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from kalshi_assets.instants import as_times
 from kalshi_assets.live.day_so_far import DaySoFar
 from kalshi_assets.live.facts import LadderFacts
 from kalshi_assets.tables import EVENTS
@@ -87,7 +86,7 @@ class LadderSession:
         self.facts.refresh(now_us)
         if self.day.known(EVENTS) is None:
             return None
-        day = self.latest = self.day.trading_day()
+        day = self.latest = self.day.trading_day(now_us)
         if not self.runs:
             self.runs = new_runs(self._strategies, tuple(FILL_MODELS), day)
         due = int((day.instants <= now_us - BEHIND_US).sum())
@@ -103,10 +102,8 @@ class LadderSession:
                 run.finish(day)
         self.is_over = self.decided == len(day.instants)
         runs = [run.run() for run in self.runs]
-        minutes = as_times(day.instants[[first, self.decided - 1]])
-        decided = records.decisions(day, runs)
         return Said(
-            decisions=decided.filter(decided["minute"].is_between(minutes[0], minutes[1])),
+            decisions=records.decisions(day, runs, range(first, self.decided)),
             orders=records.orders(day, runs),
             fills=records.fills(day, runs, None),
         )

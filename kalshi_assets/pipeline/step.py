@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -24,6 +25,9 @@ from kalshi_assets.tables.contract import PartsDisagreeError
 
 Frames = pl.DataFrame | Mapping[Table, pl.DataFrame]
 """The frame of a step's only table, or frames by table."""
+
+Window = tuple[datetime, datetime]
+"""First and last minute of the rows wanted."""
 
 
 class Source(Protocol):
@@ -159,7 +163,9 @@ class Step:
     Attributes
     ----------
     compute
-        Called with the partition's key, if it has a parameter `key`, and the arguments by name.
+        Called with the partition's key, if it has a parameter `key`, and the arguments by name. If
+        it has a parameter `window`, it can make only the rows from a first to a last minute: it
+        gets both, or None for all rows.
     describe
         Returns metadata of a table's partition for users, by name: numbers, text, `Markdown`.
     kinds
@@ -199,7 +205,16 @@ class Step:
     @cached_property
     def takes_key(self) -> bool:
         """Whether the function takes the partition's key."""
-        return "key" in inspect.signature(self.compute).parameters
+        return "key" in self._parameters
+
+    @cached_property
+    def takes_window(self) -> bool:
+        """Whether the function can make only the rows of some minutes."""
+        return "window" in self._parameters
+
+    @cached_property
+    def _parameters(self) -> Mapping[str, inspect.Parameter]:
+        return inspect.signature(self.compute).parameters
 
 
 def parts_of(table: Table) -> tuple[Table, ...]:
@@ -234,7 +249,10 @@ def step(
         ingest=ingest,
         finish=finish,
     )
-    names = [*(["key"] if made.takes_key else []), *arguments]
+    own = [
+        name for name, takes in (("key", made.takes_key), ("window", made.takes_window)) if takes
+    ]
+    names = [*own, *arguments]
     inspect.signature(compute).bind(**dict.fromkeys(names))
     return made
 
@@ -265,8 +283,15 @@ class Work:
             elif isinstance(argument, LookBack):
                 self._earlier[name] = self._history(argument)
 
-    def make(self, key: LadderDay) -> dict[Table, Made]:
+    def make(self, key: LadderDay, window: Window | None = None) -> dict[Table, Made]:
         """Make a partition of each table of the step.
+
+        Parameters
+        ----------
+        key
+            The partition.
+        window
+            Only rows of these minutes are made, if the step `takes_window`; None: all.
 
         Raises
         ------
@@ -274,7 +299,9 @@ class Work:
             A frame violates its table's contract.
         """
         given = {name: self._given(name, a, key) for name, a in self.step.arguments.items()}
-        own = {"key": key} if self.step.takes_key else {}
+        own: dict[str, Any] = {"key": key} if self.step.takes_key else {}
+        if self.step.takes_window:
+            own["window"] = window
         made = self.step.compute(**own, **given)
         by_table = made if isinstance(made, Mapping) else {self.step.makes[0]: made}
         frames = {table: table.conform(by_table[table]) for table in self.step.makes}

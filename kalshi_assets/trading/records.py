@@ -82,7 +82,7 @@ class Outcome:
             raise ValueError(f"payoffs {self.payoffs_cc} are not all from 0 to {CC_A_DOLLAR} cc")
 
 
-def decisions(day: TradingDay, runs: Sequence[Run]) -> pl.DataFrame:
+def decisions(day: TradingDay, runs: Sequence[Run], minutes: range | None = None) -> pl.DataFrame:
     """`backtest.decisions`: a row per strategy, bracket and minute.
 
     Parameters
@@ -91,45 +91,52 @@ def decisions(day: TradingDay, runs: Sequence[Run]) -> pl.DataFrame:
         The event's day.
     runs
         Those that kept decisions count.
+    minutes
+        Positions in the day of the minutes wanted; None: all.
     """
+    panel, rows = day.panel[_OF_PANEL], np.arange(day.panel.height)
+    if minutes is not None:
+        rows = np.sort((day.first[:, None] + np.array(minutes, np.int64)).ravel())
+        panel = panel[rows]
     # In the order of the table's key, so that its rows need not be sorted.
     own = sorted((run for run in runs if run.decided is not None), key=lambda run: run.strategy)
-    frames = [_decisions(day, run) for run in own]
+    frames = [_decisions(day, run, panel, rows) for run in own]
     return DECISIONS.arranged(pl.concat(frames)) if frames else DECISIONS.empty()
 
 
-def _decisions(day: TradingDay, run: Run) -> pl.DataFrame:
-    decided, wants, signal = run.decided, run.wanted.wants, run.wanted.signal
-    assert decided is not None
+_OF_PANEL = ["market_ticker", "bracket", "minute", "known_at", "p_mkt"]
+
+
+def _decisions(day: TradingDay, run: Run, panel: pl.DataFrame, rows: Ints) -> pl.DataFrame:
+    signal, of_run = run.wanted.signal, run.decided
+    assert of_run is not None
+    reason, want, price, contracts, position = (values[rows] for values in of_run)
+    side, edge, used = (getattr(run.wanted.wants, name)[rows] for name in ("side", "edge", "used"))
     words = pl.Series([*REASONS, *day.vetoes])
-    of_veto = len(REASONS) - 1 + day.rows.veto.astype(np.int64)
-    reason = np.where(decided.reason == _VETO, of_veto, decided.reason)
-    sent = decided.want != 0
-    side = np.where(sent, np.sign(decided.want), wants.side)
+    of_veto = len(REASONS) - 1 + day.rows.veto[rows].astype(np.int64)
+    reason = np.where(reason == _VETO, of_veto, reason)
+    sent = want != 0
+    side = np.where(sent, np.sign(want), side)
     parts = ("total", "ras", "velocity", "flow", "pressure")
     names = ("signal", *(f"signal_{part}" for part in parts[1:]))
     unknown = pl.lit(None, pl.Float32)
     components: dict[str, pl.Expr | pl.Series] = dict.fromkeys(names, unknown)
     if signal is not None:
         components = {
-            name: pl.Series(getattr(signal, part), dtype=pl.Float32, nan_to_null=True)
+            name: pl.Series(getattr(signal, part)[rows], dtype=pl.Float32, nan_to_null=True)
             for name, part in zip(names, parts, strict=True)
         }
-    return day.panel.select(
-        "market_ticker",
-        "bracket",
-        "minute",
-        "known_at",
-        "p_mkt",
+    return panel.select(
+        *_OF_PANEL,
         strategy=pl.lit(run.strategy),
         reason=words.gather(reason),
         side=_SIDES.gather(np.where(side == 0, 2, side < 0)),
-        execution=_EXECUTIONS.gather(np.where(sent, np.abs(decided.want) == TAKER, 2)),
-        price_cc=pl.Series(np.where(sent, decided.price, np.nan), nan_to_null=True).cast(pl.Int32),
-        contracts=pl.Series(decided.contracts),
-        edge_cents=pl.Series(wants.edge, nan_to_null=True),
-        p_used=pl.Series(wants.used, nan_to_null=True),
-        position=pl.Series(decided.position),
+        execution=_EXECUTIONS.gather(np.where(sent, np.abs(want) == TAKER, 2)),
+        price_cc=pl.Series(np.where(sent, price, np.nan), nan_to_null=True).cast(pl.Int32),
+        contracts=pl.Series(contracts),
+        edge_cents=pl.Series(edge, nan_to_null=True),
+        p_used=pl.Series(used, nan_to_null=True),
+        position=pl.Series(position),
         **components,
     ).select(list(DECISIONS.dtypes))
 
@@ -305,5 +312,5 @@ def _pnl(day: TradingDay, run: Run, outcome: Outcome | None) -> dict[str, object
 
 def _frame(table: Table, **columns: pl.Series) -> pl.DataFrame:
     """Columns in the order and types of a table."""
-    frame = pl.DataFrame({name: columns[name] for name in table.dtypes})
-    return frame.cast(pl.Schema(table.dtypes))
+    # A query for the whole frame would take ten times as long.
+    return pl.DataFrame({name: columns[name].cast(dtype) for name, dtype in table.dtypes.items()})

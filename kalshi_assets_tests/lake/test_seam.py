@@ -53,6 +53,9 @@ ALLOWED = {
     "benchmarks/chain.py": "passing folders",
     "benchmarks/engine.py": "a folder of generated days",
     "benchmarks/features.py": "passing folders",
+    "benchmarks/live.py": "a folder of a generated day",
+    "benchmarks/minutes.py": "passing folders",
+    "benchmarks/session_day.py": "a folder of a generated day",
 }
 """Modules that may know of paths, and what for."""
 

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from kalshi_assets.benchmarks.session_day import DAY
 from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake, MissingPartitionError
 from kalshi_assets.live.clock import MovedClock
@@ -34,7 +35,7 @@ from kalshi_assets.tables import (
 )
 from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets.trading.parity import parity
-from kalshi_assets_tests.live.worlds import DAY, opened
+from kalshi_assets_tests.live.worlds import opened
 
 NAME = session_name([DAY])
 

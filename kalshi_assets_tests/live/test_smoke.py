@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from kalshi_assets.benchmarks.session_day import DAY, write_world
 from kalshi_assets.exchange.account import AccountReader
 from kalshi_assets.exchange.client import KalshiClient
 from kalshi_assets.exchange.rest import RetryPolicy
@@ -19,7 +20,7 @@ from kalshi_assets.sandbox.app import Trading
 from kalshi_assets.sandbox.server import Sandbox, running
 from kalshi_assets.stream.connection import wall_us
 from kalshi_assets.stream.feed import Feed
-from kalshi_assets_tests.live.worlds import DAY, ENDLESS, write_world
+from kalshi_assets_tests.live.worlds import ENDLESS
 from kalshi_assets_tests.shared_work import of_this_run, once
 
 START = datetime(2026, 6, 30, 15, tzinfo=UTC)

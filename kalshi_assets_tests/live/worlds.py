@@ -1,67 +1,44 @@
-"""A lake of one generated day with the days behind it, and a session over it."""
+"""Sessions over the generated day of `benchmarks.session_day`."""
 
-import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from datetime import date, timedelta
-from importlib import resources
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from kalshi_assets.benchmarks.session_day import DAY, fill_lake, write_world
 from kalshi_assets.exchange.signing import Signer
 from kalshi_assets.families.temperature.checks import CHECKS
-from kalshi_assets.families.temperature.cities import TEMPERATURE, city_day, city_days
 from kalshi_assets.families.temperature.services import WeatherService
 from kalshi_assets.instants import microseconds_of
 from kalshi_assets.keys import LadderDay
-from kalshi_assets.lake.files import Files
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.lake.verdicts import judge
 from kalshi_assets.learning.classifiers.store import ModelStore
 from kalshi_assets.live.clock import MovedClock, SteppedSandbox
 from kalshi_assets.live.opening import Opening, PagePlace, present
 from kalshi_assets.live.venue import Venue
-from kalshi_assets.pipeline.graph import TO_THE_PAGE, city_runner
 from kalshi_assets.pipeline.services import KalshiService
 from kalshi_assets.sandbox.app import Trading
 from kalshi_assets.sandbox.buckets import BucketSize
 from kalshi_assets.sandbox.faults import Faults
 from kalshi_assets.sandbox.server import Sandbox, running
-from kalshi_assets.sandbox.world import generate
 from kalshi_assets.stream.events import Event
 from kalshi_assets.stream.feed import Feed
-from kalshi_assets.tables import (
-    CALIBRATORS,
-    DAY_PAGE,
-    EVENTS,
-    FUSION_WEIGHTS,
-    MC_PARAMS,
-    OBSERVATIONS,
-    Table,
-)
+from kalshi_assets.tables import CALIBRATORS, EVENTS, FUSION_WEIGHTS, MC_PARAMS, Table
 from kalshi_assets.trading.strategies import Strategy, Value
 from kalshi_assets.units import MINUTE_US
 from kalshi_assets_tests.lake.handmade import NOON, events, frame_of
 
-DAY = city_day("new_york", date(2026, 6, 30))
-DAYS_BEHIND = 12
+__all__ = ["DAY", "fill_lake", "write_world"]
+
 BUSY = 15 * 60
 """Minutes before the close at which the day is busiest."""
 VALUE = Value()
 ENDLESS = BucketSize(refill_rate=1e9, capacity=1e9)
-# Without months of proof the pool is the market: orders come from low thresholds.
-EAGER = {
-    "max_spread_cents": 30.0,
-    "min_volume_15m": 0.0,
-    "max_hazard_5m": 1.0,
-    "quiet_minutes": 0,
-    "maker_min_edge_cents": 0.05,
-    "taker_min_edge_cents": 0.3,
-    "adverse_selection_cents": 0.0,
-}
 
 
 FITS = (CALIBRATORS, FUSION_WEIGHTS, MC_PARAMS)
@@ -83,56 +60,6 @@ def make_ready(lake: Lake, key: LadderDay, not_judged: Collection[Table] = ()) -
         lake.write(table, key, frame_of(table, known_at=[NOON]))
     for table in {EVENTS, *FITS}.difference(not_judged):
         judge(lake, CHECKS.of(table), table, [key], "a run of this test")
-
-
-def write_world(folder: Path, days: Sequence[LadderDay] = (DAY,)) -> None:
-    """A generated archive that ends with some days, and the trading parameters beside it.
-
-    Parameters
-    ----------
-    folder, days
-        Where, and consecutive days of one city.
-    """
-    start = days[0].date - timedelta(days=DAYS_BEHIND)
-    generate(folder, cities=[DAY.ladder], start=start, end=days[-1].date, seed=7, workers=1)
-    text = resources.files("kalshi_assets.config").joinpath("trading.toml").read_text("utf-8")
-    for name, value in EAGER.items():
-        text, found = re.subn(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
-        assert found == 1, name
-    (folder / "trading.toml").write_text(text, "utf-8")
-
-
-def fill_lake(archive: Path, data: Path, days: Sequence[LadderDay] = (DAY,)) -> Lake:
-    """Every table of some days but their pages, from a sandbox that serves the archive.
-
-    Parameters
-    ----------
-    archive, data, days
-        As `write_world` wrote it, where the lake comes to be, and which days.
-    """
-    with (
-        ExitStack() as stack,
-        pytest.MonkeyPatch.context() as patch,
-        running(archive, read_bucket=ENDLESS, anonymous_bucket=ENDLESS) as sandbox,
-    ):
-        patch.setenv("KALSHI_API_URL", sandbox.api_url)
-        patch.setenv("VISUAL_CROSSING_URL", sandbox.url)
-        patch.setenv("VISUAL_CROSSING_KEY", sandbox.weather_key)
-        patch.setenv("CLIMATE_REPORT_URL", sandbox.url)
-        patch.setenv("WEATHER_COMPANY_URL", sandbox.url)
-        patch.setenv("KALSHI_ASSETS_DATA", str(data))
-        patch.setenv("KALSHI_ASSETS_CONFIG", str(archive))
-        kalshi = stack.enter_context(closing(KalshiService(unthrottled=True)))
-        weather = stack.enter_context(closing(WeatherService()))
-        runner = city_runner(Files(data), kalshi, weather, lambda: 0.0)
-        behind = city_days(
-            [DAY.ladder],
-            days[0].date - timedelta(days=DAYS_BEHIND),
-            days[0].date - timedelta(days=1),
-        )
-        runner.make_days(behind, {OBSERVATIONS})
-        runner.make_days(days, TO_THE_PAGE - {DAY_PAGE})
-    return Lake(Files(data), TEMPERATURE)
 
 
 @contextmanager

@@ -159,6 +159,7 @@ def _hazard(
     parameters: pl.DataFrame,
     method: HazardMethod,
     warn: Warn,
+    window: tuple[datetime, datetime] | None = None,
 ) -> pl.DataFrame:
     if len(earlier) < MIN_DAYS:
         warn(
@@ -166,7 +167,7 @@ def _hazard(
             f"materialise weather/observations of the {LOOK_BACK_DAYS} days before"
         )
     library = with_starts(earlier)
-    return hazard_pmf(events, observations, forecasts, library, parameters, method)
+    return hazard_pmf(events, observations, forecasts, library, parameters, method, window)
 
 
 def _describe_settlements(made: Made) -> Mapping[str, Any]:

@@ -54,6 +54,7 @@ def hazard_pmf(
     earlier_days: Sequence[tuple[datetime, pl.DataFrame]],
     parameters: pl.DataFrame,
     method: HazardMethod,
+    window: tuple[datetime, datetime] | None = None,
 ) -> pl.DataFrame:
     """The weather's hazard of one city-day.
 
@@ -70,6 +71,8 @@ def hazard_pmf(
         `probability.mc_params` of the day.
     method
         The method and its settings.
+    window
+        First and last minute of the rows wanted, which do not depend on it; None: all rows.
 
     Returns
     -------
@@ -80,6 +83,8 @@ def hazard_pmf(
     ladder = terms_at(events).sort("bracket")
     start: datetime = ladder["day_start"][0]
     times = _evaluation_times(start, trading_end(events))
+    if window is not None:
+        times = times.filter(times["minute"].is_between(*window))
     asof = weather_as_of(times, observations, forecasts, start).with_columns(
         slot=_latest_slot(start)
     )
