@@ -53,6 +53,7 @@ class Mode(StrEnum):
     """What becomes of a session's orders."""
 
     SHADOW = "shadow"
+    PAPER = "paper"
     DEMO = "demo"
     LIVE = "live"
 
@@ -110,7 +111,7 @@ def trade(
         datetime, typer.Option("--date", formats=["%Y-%m-%d"], help="Climate day, YYYY-MM-DD.")
     ],
     mode: Annotated[
-        Mode, typer.Option(envvar="TRADE_MODE", help="shadow: orders are simulated.")
+        Mode, typer.Option(envvar="TRADE_MODE", help="shadow, or paper: orders are simulated.")
     ] = Mode.SHADOW,
     strategy: Annotated[
         list[str] | None,
@@ -143,7 +144,7 @@ def trade(
     asked = Request(
         cities=city,
         day=day.date(),
-        mode=mode.value,
+        mode="shadow" if mode is Mode.PAPER else mode.value,
         strategies=strategy or [],
         sandbox=sandbox,
         archive=archive,

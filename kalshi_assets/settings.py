@@ -49,7 +49,9 @@ class Settings(BaseSettings):
     sandbox_clock_url: str | None = Field(None, validation_alias="KALSHI_ASSETS_SANDBOX_CLOCK")
     session_page_port: int = Field(8787, validation_alias="KALSHI_ASSETS_SESSION_PORT")
     page_token_secret: SecretStr | None = Field(None, validation_alias="KALSHI_ASSETS_PAGE_TOKEN")
-    trade_mode: Literal["shadow", "live"] = Field("shadow", validation_alias="TRADE_MODE")
+    trade_mode: Literal["shadow", "paper", "demo", "live"] = Field(
+        "shadow", validation_alias="TRADE_MODE"
+    )
 
     @field_validator("cities", mode="before")
     @classmethod

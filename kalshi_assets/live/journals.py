@@ -50,6 +50,7 @@ class SessionJournals:
                 failures = journal.events("ladder_failed")
             if rows[LIVE_DECISIONS].is_empty():
                 continue
+            rows[LIVE_ORDERS] = _without_ends(rows[LIVE_ORDERS])
             for table, frame in rows.items():
                 found[table].append(_fitted(table, frame, session_id))
             failed = sum(each.get("event_ticker") == event_ticker for each in failures)
@@ -64,6 +65,14 @@ class SessionJournals:
 def _of_event(journal: Journal, name: str, event_ticker: str) -> pl.DataFrame:
     rows = journal.frame(name)
     return rows.filter(pl.col("market_ticker").str.starts_with(f"{event_ticker}-"))
+
+
+def _without_ends(orders: pl.DataFrame) -> pl.DataFrame:
+    """Orders, those that still worked without a time of their end."""
+    ended = pl.when(pl.col("end") != "working")
+    return orders.with_columns(
+        ended.then(pl.col(name)).alias(name) for name in ("event_time", "known_at")
+    )
 
 
 def _fitted(table: Table, rows: pl.DataFrame, session_id: str) -> pl.DataFrame:

@@ -59,9 +59,10 @@ class Shadow:
     parity
         Rows of `live.parity` with ladder and date.
     fills
-        Executions of settled ladder-days under `JUDGED_MODEL`: ladder, date, cost_cc, net_cc.
+        Executions of settled ladder-days under `JUDGED_MODEL`, of orders that were decided in time:
+        ladder, date, cost_cc, net_cc.
     expected
-        Gain expected of the orders that filled: ladder, date, expected_cc.
+        Gain expected of those orders: ladder, date, expected_cents.
     scores
         Log losses of hours: ladder, date, market, fused.
     """
@@ -92,12 +93,21 @@ with paid as (
         select distinct {ladder}, date, winning_bracket from backtest.daily_pnl
         where winning_bracket is not null
     ) p using ({ladder}, date)
+), timely as (
+    -- What was decided while it was the present, not made up for by a session that began later.
+    select distinct {ladder}, date, session_id, market_ticker, minute
+    from live.decisions
+    where strategy = $strategy and recorded_at - minute <= interval 5 minutes
 ), once as (
     -- A ladder-day counts once, however many sessions traded it.
-    select * from live.fills
+    select f.* from live.fills f
+    join live.orders o using ({ladder}, date, session_id, strategy, fill_model, order_id)
+    semi join timely t on t.{ladder} = f.{ladder} and t.date = f.date
+        and t.session_id = f.session_id and t.market_ticker = f.market_ticker
+        and t.minute = o.decided_at
     where strategy = $strategy and fill_model = $model
     qualify row_number() over (
-        partition by {ladder}, date, order_id, fill order by session_id
+        partition by f.{ladder}, f.date, order_id, fill order by session_id
     ) = 1
 )
 select p.ladder, p.date,
@@ -111,7 +121,8 @@ from once f join paid p on f.{ladder} = p.ladder and f.date = p.date
 _EXPECTED = """
 select d.{ladder} as ladder, d.date, sum(f.contracts * d.edge_cents) as expected_cents
 from (select distinct on ({ladder}, date, strategy, market_ticker, minute) *
-    from live.decisions where {days} and strategy = $strategy and reason = 'trade') d
+    from live.decisions where {days} and strategy = $strategy and reason = 'trade'
+        and recorded_at - minute <= interval 5 minutes) d
 join (
     select {ladder}, date, market_ticker, decided_at, sum(filled) as contracts
     from (select distinct on ({ladder}, date, order_id) *

@@ -6,7 +6,7 @@ have no fill model.
 
 import polars as pl
 
-from kalshi_assets.tables.backtest import Decisions, Fills, Orders
+from kalshi_assets.tables.backtest import ORDER_ENDS, Decisions, Fills, Orders
 from kalshi_assets.tables.contract import Contract, Table, UtcTime, column
 
 MODES = ["shadow", "demo", "live"]
@@ -43,6 +43,12 @@ class LiveOrders(Orders):
     """Orders of sessions, simulated; columns of `backtest.orders`."""
 
     session_id: pl.String = column("Name of the session.")
+    event_time: UtcTime = column("When it ended; null: it had not.", nullable=True)
+    known_at: UtcTime = column("When that first became known; null: it had not.", nullable=True)
+    end: pl.String = column(
+        "As in `backtest.orders`; working: the session ended before the order did.",
+        isin=[*ORDER_ENDS, "working"],
+    )
 
 
 class LiveFills(Fills):

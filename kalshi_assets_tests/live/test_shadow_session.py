@@ -22,7 +22,6 @@ from kalshi_assets.pipeline.promotion import judge_shadow
 from kalshi_assets.pipeline.runner import Runner
 from kalshi_assets.tables import (
     CALIBRATORS,
-    DAILY_PNL,
     DECISIONS,
     EVENTS,
     FILLS,
@@ -35,7 +34,7 @@ from kalshi_assets.tables import (
 )
 from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets.trading.parity import parity
-from kalshi_assets_tests.live.worlds import opened
+from kalshi_assets_tests.live.worlds import BUSY, opened
 
 NAME = session_name([DAY])
 
@@ -170,22 +169,38 @@ def test_hours_minute_by_minute_are_the_backtest(archive: Path, lake: Lake) -> N
     assert late.filter(recent).max() < timedelta(minutes=3)
 
 
-def test_promotion_counts_the_fills_of_the_session_at_what_they_paid(
+class HourClock(MovedClock):
+    """It is stopped after an hour."""
+
+    def wait_until(self, at_us: int) -> None:
+        self.waits = getattr(self, "waits", 0) + 1
+        if self.waits == 60:
+            self.stop("an hour")
+        super().wait_until(at_us)
+
+
+def test_promotion_counts_fills_of_orders_that_were_decided_in_time(
     archive: Path, lake: Lake
 ) -> None:
-    with opened(archive, lake, minutes_left=3) as opening:
+    with opened(archive, lake, minutes_left=BUSY - 60, clock=HourClock) as opening:
         opening.run_shadow([DAY])
     journals = {"journals": SessionJournals(lake.files)}
     Runner(lake, LIVE_STEPS, journals, lambda: 0.0).make(DAY, OF_SESSIONS)
     rows = judge_shadow(lake, strategy="value", end=DAY.date)
     found = dict(rows.select("test", "found").iter_rows())
-    fills = lake.read(FILLS, DAY).filter(strategy="value", fill_model="through")
-    pnl = lake.read(DAILY_PNL, DAY).filter(strategy="value", fill_model="through")
-    assert found["fills"] == fills.height > 0
-    assert found["equal_share"] == 1
+    began = lake.read(LIVE_SESSIONS, DAY)["started_at"].item() - timedelta(minutes=6)
+    of_run = {"strategy": "value", "fill_model": "through"}
+    timely = lake.read(LIVE_ORDERS, DAY).filter(**of_run).filter(pl.col("decided_at") > began)
+    every = lake.read(LIVE_FILLS, DAY).filter(**of_run)
+    fills = every.join(timely.select("order_id"), on="order_id", how="semi")
+    assert 0 < fills.height < every.height
+    assert found["fills"] == fills.height
     assert found["days"] == found["ladder_days"] == 1
-    paid = pl.when(pl.col("side") == "bid").then("price_cc").otherwise(10_000 - pl.col("price_cc"))
-    cost = fills.select((paid * pl.col("contracts")).sum()).item()
-    assert found["net_bps"] == pytest.approx(10_000 * pnl["net_cc"].item() / cost)
+    # The same fills, with what they paid, are in the backtest.
+    paid = lake.read(FILLS, DAY).filter(**of_run)
+    paid = paid.join(fills.select("order_id", "fill"), on=["order_id", "fill"], how="semi")
+    price = pl.when(pl.col("side") == "bid").then("price_cc").otherwise(10_000 - pl.col("price_cc"))
+    cost = paid.select((price * pl.col("contracts")).sum()).item()
+    assert found["net_bps"] == pytest.approx(10_000 * paid["pnl_cc"].sum() / cost)
     assert found["realised_share"] is not None
     assert not may_trade_live(rows)
