@@ -115,7 +115,7 @@ def test_arguments_that_do_not_fit_are_named(
 def test_a_setting_that_is_wrong_is_named_with_what_would_be_right(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("TRADE_MODE", "paper")
+    monkeypatch.setenv("TRADE_MODE", "real")
     said = command("catalog")
     assert said.code == 2
     assert "TRADE_MODE" in said.err

@@ -88,13 +88,13 @@ def test_deltas_lead_from_the_first_snapshot_to_the_book_of_the_moment(client: C
         sid = _books(socket, use_yes_price=True)
         client.create(price="0.3300", count="4.00")
         socket.stepped(client, minutes=20)
-        book: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
+        book: dict[tuple[str, int], int] = defaultdict(int)
         for text in map(json.dumps, socket.frames):
             frame = frame_of(text)
             assert frame is not None
             if isinstance(frame.body, BookSnapshot):
                 for side, levels in (("yes", frame.body.yes), ("no", frame.body.no)):
-                    book.update({(side, price): Decimal(str(size)) for price, size in levels})
+                    book.update({(side, price): size for price, size in levels})
             elif isinstance(frame.body, BookDelta):
                 book[frame.body.side, frame.body.price_cc] += frame.body.change
         socket.command(
@@ -102,7 +102,7 @@ def test_deltas_lead_from_the_first_snapshot_to_the_book_of_the_moment(client: C
         )
         final = socket.frames[-1]
     levels = {
-        (side, round(float(price) * 10_000)): Decimal(size)
+        (side, round(float(price) * 10_000)): int(100 * Decimal(size))
         for side in ("yes", "no")
         for price, size in final["msg"][f"{side}_dollars_fp"]
     }
