@@ -119,7 +119,7 @@ def test_a_setting_that_is_wrong_is_named_with_what_would_be_right(
     said = command("catalog")
     assert said.code == 2
     assert "TRADE_MODE" in said.err
-    assert "'shadow' or 'live'" in said.err
+    assert "'shadow', 'paper', 'demo' or 'live'" in " ".join(said.err.split())
 
 
 def test_a_sentence_with_square_brackets_is_printed_whole(command: Command) -> None:
