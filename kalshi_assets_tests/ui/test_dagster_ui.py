@@ -118,9 +118,8 @@ def test_the_code_location_loads_and_its_schedules_and_sensor_are_on(ui: Dagster
     (repository,) = location["repositories"]
     schedules = {s["name"]: s["scheduleState"]["status"] for s in repository["schedules"]}
     sensors = {s["name"]: s["sensorState"]["status"] for s in repository["sensors"]}
-    assert schedules == dict.fromkeys(
-        ("daily_refresh", "hourly_intraday", "nightly_performance"), "RUNNING"
-    )
+    named = ("daily_refresh", "hourly_intraday", "nightly_performance", "nightly_promotion")
+    assert schedules == dict.fromkeys(named, "RUNNING")
     assert sensors == dict.fromkeys(("newly_settled", "start_session", "watch_sessions"), "RUNNING")
     assert {job["name"] for job in repository["jobs"]} >= {"refresh", "intraday", "settle", "judge"}
 
