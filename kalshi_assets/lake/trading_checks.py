@@ -108,9 +108,11 @@ def results_are_the_cash(pnl: pl.DataFrame, ledger: pl.DataFrame) -> Verdict:
 
 
 def metrics_add_up(metrics: pl.DataFrame, pnl: pl.DataFrame) -> Verdict:
-    """Of every kind of bucket, orders and contracts add up to the day's."""
+    """Of every kind of bucket, orders and contracts add up to the day's; of stress, each bucket's."""
+    # A day counts once for everything that tested a trader on it.
+    whole = pl.when(pl.col("by") == "stress").then("bucket").alias("whole")
     found = (
-        metrics.group_by(*_RUN, "by")
+        metrics.group_by(*_RUN, "by", whole)
         .agg(pl.col("orders", "contracts", "fees_cc").sum())
         .join(pnl, on=_RUN, how="left", suffix="_of_day")
     )

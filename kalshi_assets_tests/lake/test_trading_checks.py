@@ -47,7 +47,7 @@ def _frames(*, settled: bool) -> Frames:
         FILLS: filled,
         LEDGER: postings(filled, paid if settled else None, day.markets, outcome.known_at),
         DAILY_PNL: records.daily_pnl(day, runs, known),
-        METRICS: metrics(day, runs, sent, filled),
+        METRICS: metrics(day, runs, sent, filled, ("front", "feed gap")),
     }
 
 
@@ -107,6 +107,12 @@ SPOILT: dict[str, tuple[Table, Callable[[pl.DataFrame], pl.DataFrame]]] = {
 def test_what_is_spoilt_fails_the_rule_that_is_about_it(lake: Lake, name: str) -> None:
     table, spoil = SPOILT[name]
     assert name in _failed(lake, SETTLED | {table: spoil(SETTLED[table])})
+
+
+def test_every_test_of_a_trader_has_the_whole_day(lake: Lake) -> None:
+    wrong = pl.when(pl.col("bucket") == "feed gap").then(pl.col("fees_cc") + 1).otherwise("fees_cc")
+    spoilt = SETTLED[METRICS].with_columns(fees_cc=wrong)
+    assert _failed(lake, SETTLED | {METRICS: spoilt}) == {"metrics_add_up"}
 
 
 def test_a_fill_beyond_its_orders_price_is_found(lake: Lake) -> None:
