@@ -108,7 +108,7 @@ def results_are_the_cash(pnl: pl.DataFrame, ledger: pl.DataFrame) -> Verdict:
 
 
 def metrics_add_up(metrics: pl.DataFrame, pnl: pl.DataFrame) -> Verdict:
-    """Of every kind of bucket, orders and contracts add up to the day's; of stress, each bucket's."""
+    """Orders and contracts of every kind of bucket, and of each of stress, add up to the day's."""
     # A day counts once for everything that tested a trader on it.
     whole = pl.when(pl.col("by") == "stress").then("bucket").alias("whole")
     found = (
