@@ -16,6 +16,7 @@ from typing import Any
 import polars as pl
 
 from kalshi_assets.config import load_toml
+from kalshi_assets.instants import microseconds_of
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.lake.store import Lake
 from kalshi_assets.pipeline.backtest import trading_day
@@ -32,7 +33,10 @@ from kalshi_assets.tables import (
 )
 from kalshi_assets.trading.day import TradingDay
 from kalshi_assets.trading.params import CONFIG_NAME
-from kalshi_assets.units import SECOND_US
+from kalshi_assets.units import DAY_US, HOUR_US, SECOND_US
+
+# Trading ends with the day; beyond it a session gives up a ladder that never ends.
+_AFTER_THE_DAY_US = 6 * HOUR_US
 
 BY_MINUTE = frozenset({CANDLES, TRADES})
 """Tables of facts that a session reads minute by minute."""
@@ -84,6 +88,7 @@ class DaySoFar:
     ) -> None:
         self.key = key
         self._family, self._lake = family, lake
+        self.deadline_us = microseconds_of(family.day_start(key)) + DAY_US + _AFTER_THE_DAY_US
         self.params = family.trading_params(load_toml(CONFIG_NAME), key.ladder)
         plan = session_steps(family, steps)
         # Classifiers are fitted on request; without them `move` sends no order.

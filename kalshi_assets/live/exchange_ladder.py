@@ -69,6 +69,11 @@ class ExchangeLadder:
         return None if events is None else str(events["event_ticker"][0])
 
     @property
+    def deadline_us(self) -> int:
+        """When a session gives it up, if it has not ended by then."""
+        return self.day.deadline_us
+
+    @property
     def minutes(self) -> int:
         """Minutes of the whole day; 0: not known yet."""
         return 0 if self.latest is None else len(self.latest.instants)

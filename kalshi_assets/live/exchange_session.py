@@ -19,11 +19,10 @@ from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.journal_schema import OPEN
 from kalshi_assets.live.lease import Lease, LeaseError
 from kalshi_assets.live.reconciliation import Reconciler, differences
-from kalshi_assets.live.session import SETTLE_US
+from kalshi_assets.live.session import SETTLE_US, any_trades, how_it_ended
 from kalshi_assets.live.status import Board
 from kalshi_assets.live.updates import observe_fill, observe_order
 from kalshi_assets.stream.events import Closed, Event, Filled, Lifecycle, Missed, OrderChanged
-from kalshi_assets.tables.live import TRADING_ENDED
 from kalshi_assets.units import MINUTE_US, SECOND_US
 
 SLICE_US = 5 * SECOND_US
@@ -48,8 +47,6 @@ class Trading:
         Takes what the stream said since the last call.
     skew_us
         By how much this machine's clock is ahead of the exchange's; None: not known.
-    connected
-        Whether there is a stream.
     switched_on
         Why trading is forbidden by the kill switch; None: it is not.
     sleep, elapsed_us
@@ -65,7 +62,6 @@ class Trading:
     lease: Lease
     events: Callable[[], Sequence[Event]]
     skew_us: Callable[[], int | None]
-    connected: Callable[[], bool]
     switched_on: Callable[[], str | None]
     sleep: Callable[[float], None]
     elapsed_us: Callable[[], int]
@@ -116,11 +112,11 @@ class ExchangeSession:
         reason = "failed"
         try:
             self._start()
-            while not all(each.is_over for each in self.ladders.values()):
+            while any_trades(self.ladders.values(), self._clock.now_us()):
                 self._minute()
                 now = self._clock.now_us()
                 self._wait_until(now - now % MINUTE_US + MINUTE_US + SETTLE_US)
-            reason = TRADING_ENDED
+            reason = how_it_ended(self.ladders)
         except SessionStopped as stopped:
             reason = f"stopped: {stopped}"
         except CannotStartError as error:

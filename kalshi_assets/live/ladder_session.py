@@ -71,6 +71,11 @@ class LadderSession:
         return None if events is None else str(events["event_ticker"][0])
 
     @property
+    def deadline_us(self) -> int:
+        """When a session gives it up, if it has not ended by then."""
+        return self.day.deadline_us
+
+    @property
     def minutes(self) -> int:
         """Minutes of the whole day, from the open to the close; 0: not known yet."""
         return 0 if self.latest is None else len(self.latest.instants)
@@ -90,17 +95,17 @@ class LadderSession:
         if not self.runs:
             self.runs = new_runs(self._strategies, tuple(FILL_MODELS), day)
         due = int((day.instants <= now_us - BEHIND_US).sum())
-        first, self.decided = self.decided, max(self.decided, due)
-        if first == self.decided:
+        first = self.decided
+        if due <= first:
             return None
         # Those that judge whole days are asked once for all fill models.
         wanted = {s.name: s.wanted(day) for s in self._strategies if isinstance(s, Strategy)}
         for run in self.runs:
-            for minute in range(first, self.decided):
+            for minute in range(first, due):
                 run.step(day, minute, wanted.get(run.strategy.name))
-            if self.decided == len(day.instants):
+            if due == len(day.instants):
                 run.finish(day)
-        self.is_over = self.decided == len(day.instants)
+        self.decided, self.is_over = due, due == len(day.instants)
         runs = [run.run() for run in self.runs]
         return Said(
             decisions=records.decisions(day, runs, range(first, self.decided)),

@@ -7,7 +7,8 @@ Here: the loop. Not here: what happens in a ladder's minute (`ladder_session`), 
 (`journal`), starting a session (`commands`, `defs`).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from kalshi_assets.keys import LadderDay
 from kalshi_assets.live.clock import Clock, SessionStopped
@@ -21,6 +22,35 @@ SETTLE_US = 2 * SECOND_US
 """After a minute ends, how long its candles and trades take to be complete."""
 
 Progress = Callable[[LadderDay, LadderSession, Said], object]
+
+
+class Ladder(Protocol):
+    """What a session asks of a ladder."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its trading ended."""
+
+    @property
+    def deadline_us(self) -> int:
+        """When it is given up, microseconds."""
+
+
+def any_trades(ladders: Iterable[Ladder], now_us: int) -> bool:
+    """Whether a ladder trades still; one that never ends is given up some hours after its day.
+
+    Parameters
+    ----------
+    ladders, now_us
+        The session's, and its time.
+    """
+    return any(not each.is_over and now_us < each.deadline_us for each in ladders)
+
+
+def how_it_ended(ladders: Mapping[LadderDay, Ladder]) -> str:
+    """Why a session ended that was not stopped."""
+    given_up = [str(key) for key, each in ladders.items() if not each.is_over]
+    return f"given up: {', '.join(given_up)}" if given_up else TRADING_ENDED
 
 
 class ShadowSession:
@@ -62,11 +92,11 @@ class ShadowSession:
         """
         reason = "failed"
         try:
-            while not all(each.is_over for each in self.ladders.values()):
+            while any_trades(self.ladders.values(), self._clock.now_us()):
                 self._minute()
                 now = self._clock.now_us()
                 self._clock.wait_until(now - now % MINUTE_US + MINUTE_US + SETTLE_US)
-            reason = TRADING_ENDED
+            reason = how_it_ended(self.ladders)
         except SessionStopped as stopped:
             reason = f"stopped: {stopped}"
         finally:

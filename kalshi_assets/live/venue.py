@@ -190,7 +190,6 @@ class Venue:
                 lease=lease,
                 events=lambda: self.drain(feed),
                 skew_us=lambda: self.skew_us(feed),
-                connected=lambda: feed.connected,
                 switched_on=lambda: kill_switch.guard(files)(""),
                 sleep=self.sleep,
                 elapsed_us=self.elapsed_us,

@@ -56,7 +56,7 @@ class SteppedRun:
             brackets, orders=_ROOM, fills=2 * _ROOM, open_orders=day.params.max_open_orders
         )
         self._scratch = new_scratch(brackets, day.terms.kernel.atoms)
-        self._now = int(NEVER)
+        self._now, self._next = int(NEVER), 0
         self._first = day.first
         self._decided = nothing_decided(day)
         self._wanted: Wanted | None = None
@@ -69,10 +69,13 @@ class SteppedRun:
         day
             The day so far: quotes up to the minute after, trades up to a minute after.
         minute
-            Position in the day; each after the one before.
+            Position in the day; one that was decided before is left as it is, so that minutes can
+            be tried again after a failure.
         wanted
             What the strategy wants of this day, if several runs share it; None: it is asked.
         """
+        if minute < self._next:
+            return
         self._grow(day)
         now = int(day.instants[minute])
         self._advance(day, now)
@@ -96,7 +99,7 @@ class SteppedRun:
             self._decided,
         )
         self._decided.position[rows] = self._desk.position
-        self._wanted = wanted
+        self._wanted, self._next = wanted, minute + 1
 
     def finish(self, day: TradingDay) -> None:
         """Let everything happen that is left of a whole day."""

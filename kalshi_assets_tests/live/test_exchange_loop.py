@@ -13,7 +13,7 @@ from kalshi_assets.live.reconciliation import Reconciler
 from kalshi_assets.live.status import Board
 from kalshi_assets.stream.events import Closed, Event, Lifecycle, Missed
 from kalshi_assets.tables.live import TRADING_ENDED
-from kalshi_assets.units import MINUTE_US
+from kalshi_assets.units import DAY_US, MINUTE_US
 from kalshi_assets_tests.live.desk import ACCOUNT, EVENT, MARKETS, SESSION, START_US, Desk, intent
 from kalshi_assets_tests.live.worlds import DAY
 
@@ -39,6 +39,7 @@ class Ladder:
     markets: Sequence[str] = MARKETS
     event_ticker: str = EVENT
     fails: bool = False
+    deadline_us: int = START_US + DAY_US
 
     @property
     def is_over(self) -> bool:
@@ -100,7 +101,6 @@ def run(desk: Desk) -> Run:
                 "lease": lease,
                 "events": events,
                 "skew_us": lambda: None,
-                "connected": lambda: True,
                 "switched_on": lambda: None,
                 "sleep": desk.clock.sleep,
                 "elapsed_us": desk.clock,

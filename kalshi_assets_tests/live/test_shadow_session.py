@@ -145,6 +145,19 @@ def test_a_ladder_that_fails_is_journaled_and_the_others_go_on(
     must_be_the_backtest(lake)
 
 
+def test_a_ladder_that_never_ends_is_given_up_some_hours_after_its_day(
+    archive: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: LadderSession, now_us: int) -> object:
+        raise ZeroDivisionError("of this test")
+
+    monkeypatch.setattr(LadderSession, "advance", fails)
+    with opened(archive, lake, minutes_left=1) as opening:
+        assert opening.run_shadow([DAY]) == f"given up: {DAY}"
+    with Journal.of(lake.files, NAME, clock_us=lambda: 0) as journal:
+        assert 300 < len(journal.events("ladder_failed")) < 400
+
+
 def test_a_missing_fit_refuses_the_session_and_says_how_to_make_it(
     archive: Path, filled: Lake, tmp_path: Path
 ) -> None:

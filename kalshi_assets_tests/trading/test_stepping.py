@@ -122,3 +122,15 @@ def test_an_impossible_order_of_a_user_s_strategy_is_refused_by_name() -> None:
     (run,) = new_runs([OffTheGrid()], ["through"], day)
     with pytest.raises(ValueError, match=r"off wants .*price grid"):
         run.step(day, 0)
+
+
+def test_a_minute_that_is_tried_again_is_decided_once() -> None:
+    day = generated_day(1, lively(), SHORT)
+    runs = new_runs(SHIPPED, tuple(FILL_MODELS), day)
+    for minute in range(len(day.instants)):
+        for run in runs:
+            run.step(day, minute)
+            run.step(day, minute)
+    for run in runs:
+        run.finish(day)
+    assert _must_be_equal(day, [run.run() for run in runs]) > 5
