@@ -264,8 +264,14 @@ def _time_and_place(
         yield None, WallClock()
         return
     archive = find_archive(asked.archive, Settings().data)
-    opened = [lake.read(EVENTS, key)["open_time"].to_list() for key in keys]
-    start = asked.since or min(at for times in opened for at in times)
+    events = pl.concat([lake.read(EVENTS, key).select("open_time", "close_time") for key in keys])
+    opens, closes = events.select(pl.min("open_time"), pl.max("close_time")).row(0)
+    start = asked.since or opens
+    if not opens <= start < closes:
+        raise ValueError(
+            f"--since {start:%Y-%m-%dT%H:%M}: the day trades from {opens:%Y-%m-%dT%H:%M} to "
+            f"{closes:%Y-%m-%dT%H:%M}, UTC"
+        )
     moved = MovedClock(microseconds_of(start))
     options: dict[str, Any] = {"now": moved.now}
     if asked.mode != "shadow":

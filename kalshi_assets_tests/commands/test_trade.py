@@ -90,6 +90,21 @@ def test_a_day_that_is_not_ready_is_refused_with_the_remedy(home: Path, command:
     assert "kalshi-assets backfill --city new_york" in " ".join(said.err.split())
 
 
+@pytest.mark.parametrize("since", ["2026-06-01T00:00", "2026-07-01T05:00"])
+def test_a_time_at_which_the_day_does_not_trade_is_refused(
+    since: str,
+    home: Path,
+    archive: Path,
+    filled: Lake,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KALSHI_ASSETS_DATA", filled.files.address("."))
+    said = command(*TRADE, "--sandbox", "--archive", archive, "--since", since)
+    assert said.code == 2
+    assert f"--since {since}: the day trades from 2026-06-29" in " ".join(said.err.split())
+
+
 @pytest.mark.parametrize("mode", ["shadow", "demo"])
 def test_the_end_of_a_day_at_a_sandbox_is_the_backtest_s(
     mode: str,
