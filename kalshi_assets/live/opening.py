@@ -19,6 +19,7 @@ from kalshi_assets.live.exchange_ladder import ExchangeLadder
 from kalshi_assets.live.exchange_session import ExchangeSession
 from kalshi_assets.live.facts import LadderFacts
 from kalshi_assets.live.journal import Journal
+from kalshi_assets.live.kill_switch import read_switch
 from kalshi_assets.live.ladder_session import LadderSession
 from kalshi_assets.live.session import Progress, ShadowSession
 from kalshi_assets.live.session_page import LOOPBACK, last_page, served
@@ -117,7 +118,7 @@ class Opening:
             journal = stack.enter_context(
                 Journal.of(self.lake.files, session_id, clock_us=self.clock.now_us)
             )
-            board = Board(session_id, "shadow", self.clock.now_us())
+            board = self._board(session_id, "shadow")
             ladders = {
                 key: LadderSession(*self._day(key, client, journal, board), self.strategies)
                 for key in keys
@@ -167,7 +168,7 @@ class Opening:
                     key_id=venue.signer.key_id,
                 )
             )
-            board = Board(session_id, mode, self.clock.now_us())
+            board = self._board(session_id, mode)
             ladders = {}
             for key in keys:
                 day, facts = self._day(key, client, journal, board)
@@ -209,6 +210,12 @@ class Opening:
             errors=family.errors,
         )
         return day, facts
+
+    def _board(self, session_id: str, mode: str) -> Board:
+        def switch() -> str:
+            return "on" if read_switch(self.lake.files).on else "off"
+
+        return Board(session_id, mode, self.clock.now_us(), kill_switch=switch)
 
     def _keep_page(self, board: Board) -> None:
         page = last_page(board).encode()

@@ -5,7 +5,7 @@ Here: what is shown. Not here: serving it (`session_page`).
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -34,6 +34,8 @@ class Board:
         The session's name and mode.
     started_us
         When it began, microseconds.
+    kill_switch
+        Reads the state of the kill switch.
     """
 
     session: str
@@ -43,7 +45,7 @@ class Board:
     orders: int = 0
     failures: int = 0
     beat_us: int = 0
-    kill_switch: str = "off"
+    kill_switch: Callable[[], str] = lambda: "unknown"
     alarm: str = ""
     ended: str = ""
     _ladders: dict[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -135,7 +137,7 @@ class Board:
                 "started": _clock(self.started_us),
                 "alarm": self.alarm,
                 "ended": self.ended,
-                "kill_switch": self.kill_switch,
+                "kill_switch": self.kill_switch(),
                 "decisions": self.decisions,
                 "orders": self.orders,
                 "failures": self.failures,

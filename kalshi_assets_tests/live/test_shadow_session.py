@@ -14,8 +14,9 @@ from kalshi_assets.lake.store import Lake, MissingPartitionError
 from kalshi_assets.live.clock import MovedClock
 from kalshi_assets.live.journal import Journal
 from kalshi_assets.live.journals import SessionJournals, last_beat_us
+from kalshi_assets.live.kill_switch import Switch, write_switch
 from kalshi_assets.live.ladder_session import LadderSession
-from kalshi_assets.live.opening import session_name
+from kalshi_assets.live.opening import page_name, session_name
 from kalshi_assets.performance.promotion import may_trade_live
 from kalshi_assets.pipeline.live import LIVE_STEPS
 from kalshi_assets.pipeline.promotion import judge_shadow
@@ -156,6 +157,15 @@ def test_a_ladder_that_never_ends_is_given_up_some_hours_after_its_day(
         assert opening.run_shadow([DAY]) == f"given up: {DAY}"
     with Journal.of(lake.files, NAME, clock_us=lambda: 0) as journal:
         assert 300 < len(journal.events("ladder_failed")) < 400
+
+
+def test_the_page_shows_the_kill_switch_as_it_is(archive: Path, lake: Lake) -> None:
+    for on in (True, False):
+        write_switch(lake.files, Switch(on=on))
+        with opened(archive, lake, minutes_left=1) as opening:
+            opening.run_shadow([DAY])
+        page = lake.files.read(page_name(NAME)).decode()
+        assert f'"kill_switch": "{"on" if on else "off"}"' in page
 
 
 def test_a_missing_fit_refuses_the_session_and_says_how_to_make_it(
